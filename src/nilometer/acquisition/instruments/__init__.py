@@ -1,0 +1,1 @@
+"""Instruments: one TOML file a model. Scanned through the entry point `nilometer.instruments`."""

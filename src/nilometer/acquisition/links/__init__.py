@@ -1,0 +1,1 @@
+"""Links move bytes: TCP, UDP, serial. They know no protocol."""

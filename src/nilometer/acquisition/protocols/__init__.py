@@ -1,0 +1,1 @@
+"""Codecs: bytes in, measurements out, and back. No socket, no file, no clock."""

@@ -1,0 +1,1 @@
+"""Virtual instruments that speak their real protocol, with faults on request."""

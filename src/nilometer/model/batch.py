@@ -1,0 +1,287 @@
+"""A micro-batch of Observations as columns: what moves between the stages.
+
+A stage adds columns and rewrites none: acquisition brings the first block, admission `id` and `supersedes`,
+calibration `result` and `result_uncertainty`, qc `result_quality` and `tests`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nilometer.model.flags import QartodFlag
+from nilometer.model.schemas import JOURNAL, TIME
+
+__all__ = ["NO_TIME", "ObservationBatch", "Settlements"]
+
+NO_TIME: int = int(np.iinfo(np.int64).min)
+"""The int64 that stands for an absent time."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ObservationBatch:
+    """Observations in arrival order, one array a column; None is a column that says nothing for any row.
+
+    In memory a missing number is NaN, an absent time `NO_TIME`; on disk both are null.
+
+    Parameters
+    ----------
+    datastream : ndarray of int32, shape (n,)
+        Ids of Datastreams.
+    phenomenon_time : ndarray of int64, shape (n,)
+        Start, µs since 1970 UTC.
+    raw_result : ndarray of float64, shape (n,)
+        As the instrument gave it, in the raw unit of its Datastream.
+    feature : ndarray of int32, shape (n,), optional
+        Ids of FeaturesOfInterest; None or 0: the water of the Datastream.
+    duration : ndarray of int64, shape (n,), optional
+        µs; None: instants.
+    result_time : ndarray of int64, shape (n,), optional
+        µs since 1970 UTC or `NO_TIME`.
+    censored : ndarray of int8, shape (n,), optional
+        -1 below, +1 above the measurable range, 0 neither.
+    mark, extra : pyarrow string array, shape (n,), optional
+        What the instrument said, verbatim; parameters as JSON.
+    depth, latitude, longitude : ndarray of float64, shape (n,), optional
+        m, degree_north, degree_east; NaN where they do not vary.
+    provenance : ndarray of int32, shape (n,), optional
+        Catalog rows.
+    id : ndarray of int64, shape (n,), optional
+        Set by admission.
+    supersedes : ndarray of bool, shape (n,), optional
+        Set by admission: the row revises one that was there.
+    result : ndarray of float64, shape (n,), optional
+        Set by calibration, in the unit of the Datastream.
+    result_uncertainty : ndarray of float64, shape (n,), optional
+        Set by calibration: combined standard uncertainty (k = 1); NaN: not known.
+    result_quality : ndarray of int8, shape (n,), optional
+        Set by qc: QartodFlag.
+    tests : pyarrow string array, shape (n,), optional
+        Set by qc: one digit a test; null when all passed.
+    """
+
+    datastream: NDArray[np.int32]
+    phenomenon_time: NDArray[np.int64]
+    raw_result: NDArray[np.float64]
+    feature: NDArray[np.int32] | None = None
+    duration: NDArray[np.int64] | None = None
+    result_time: NDArray[np.int64] | None = None
+    censored: NDArray[np.int8] | None = None
+    mark: Any = None
+    extra: Any = None
+    depth: NDArray[np.float64] | None = None
+    latitude: NDArray[np.float64] | None = None
+    longitude: NDArray[np.float64] | None = None
+    provenance: NDArray[np.int32] | None = None
+    id: NDArray[np.int64] | None = None
+    supersedes: NDArray[np.bool_] | None = None
+    result: NDArray[np.float64] | None = None
+    result_uncertainty: NDArray[np.float64] | None = None
+    result_quality: NDArray[np.int8] | None = None
+    tests: Any = None
+
+    def __len__(self) -> int:
+        return len(self.datastream)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.int64] | NDArray[np.bool_] | slice) -> ObservationBatch:
+        """Return the rows named by indices, a mask or a slice, in that order."""
+        columns: dict[str, Any] = {}
+        for item in fields(self):
+            column = getattr(self, item.name)
+            if column is None:
+                continue
+            if isinstance(column, np.ndarray):
+                columns[item.name] = column[rows]
+            elif isinstance(rows, slice):
+                start, stop, _ = rows.indices(len(self))
+                columns[item.name] = column.slice(start, max(stop - start, 0))
+            else:
+                index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+                columns[item.name] = column.take(pa.array(index))
+        return ObservationBatch(**columns)
+
+    @staticmethod
+    def concat(batches: list[ObservationBatch]) -> ObservationBatch:
+        """Return the rows of all batches in order; a column that only some have is filled where it is absent."""
+        if len(batches) == 1:
+            return batches[0]
+        columns: dict[str, Any] = {}
+        for name in _COLUMNS:
+            parts = [getattr(batch, name) for batch in batches]
+            if all(part is None for part in parts):
+                continue
+            filled = [
+                _absent(name, len(batch)) if part is None else part for part, batch in zip(parts, batches, strict=True)
+            ]
+            if name in _TEXT:
+                columns[name] = pa.concat_arrays([part.cast(pa.string()) for part in filled])
+            else:
+                columns[name] = np.concatenate(filled)
+        return ObservationBatch(**columns)
+
+    def to_arrow(self, *, commit: int) -> pa.RecordBatch:
+        """Return the finished rows in the journal's schema, numbered with their commit.
+
+        Parameters
+        ----------
+        commit : int
+            The journal sequence of these rows.
+
+        Returns
+        -------
+        pyarrow.RecordBatch
+            Of schema `JOURNAL`; NaN and `NO_TIME` as null, `raw_result` null where it equals `result`.
+
+        Raises
+        ------
+        ValueError
+            If admission, calibration or qc has not yet written its columns.
+        """
+        n = len(self)
+        if self.id is None or self.result is None or self.result_quality is None:
+            raise ValueError("only rows that were admitted, calibrated and judged can be journaled")
+        same = (self.result == self.raw_result) | np.isnan(self.raw_result)
+        zeros = np.zeros(n, np.int64)
+        arrays = {
+            "id": pa.array(self.id),
+            "datastream": pa.array(self.datastream, pa.int32()),
+            "feature": pa.array(zeros if self.feature is None else self.feature, pa.int32()),
+            "phenomenon_time": pa.array(self.phenomenon_time, pa.int64()).cast(TIME),
+            "duration": pa.array(zeros if self.duration is None else self.duration, pa.int64()),
+            "result": pa.array(self.result, mask=np.isnan(self.result)),
+            "raw_result": pa.array(self.raw_result, mask=same),
+            "result_uncertainty": _floats(self.result_uncertainty, n, pa.float32()),
+            "censored": _censored(self.censored, n),
+            "mark": _text(self.mark, n),
+            "result_quality": pa.array(self.result_quality, pa.int8()),
+            "tests": _text(self.tests, n),
+            "depth": _floats(self.depth, n, pa.float64()),
+            "latitude": _floats(self.latitude, n, pa.float64()),
+            "longitude": _floats(self.longitude, n, pa.float64()),
+            "result_time": _times(self.result_time, n),
+            "provenance": pa.array(zeros if self.provenance is None else self.provenance, pa.int32()),
+            "commit": pa.array(np.full(n, commit, np.int64)),
+            "extra": _text(self.extra, n),
+            "supersedes": pa.array(np.zeros(n, bool) if self.supersedes is None else self.supersedes),
+        }
+        return pa.RecordBatch.from_arrays([arrays[name] for name in JOURNAL.names], schema=JOURNAL)
+
+    @staticmethod
+    def from_arrow(rows: pa.RecordBatch | pa.Table) -> ObservationBatch:
+        """Return journaled or stored rows as columns; nulls become NaN, `NO_TIME`, 0 and None.
+
+        The inverse of `to_arrow`, but for `commit`, which belongs to the store.
+        """
+        if isinstance(rows, pa.Table):
+            rows = rows.combine_chunks()
+        result = _numbers(rows["result"])
+        raw = _numbers(rows["raw_result"])
+        uncertainty = _numbers(rows["result_uncertainty"].cast(pa.float64()))
+        quality = _ints(rows["result_quality"], np.int8)
+        names = rows.schema.names
+        return ObservationBatch(
+            id=_ints(rows["id"], np.int64),
+            datastream=_ints(rows["datastream"], np.int32),
+            feature=_ints(rows["feature"], np.int32),
+            phenomenon_time=_ints(rows["phenomenon_time"].cast(pa.int64()), np.int64),
+            duration=_ints(rows["duration"], np.int64),
+            result=result,
+            raw_result=np.where(np.isnan(raw), result, raw),
+            result_uncertainty=uncertainty,
+            censored=_ints(rows["censored"].fill_null(0), np.int8),
+            mark=_whole(rows["mark"]),
+            result_quality=quality,
+            tests=_whole(rows["tests"]),
+            depth=_numbers(rows["depth"]),
+            latitude=_numbers(rows["latitude"]),
+            longitude=_numbers(rows["longitude"]),
+            result_time=_ints(rows["result_time"].cast(pa.int64()).fill_null(NO_TIME), np.int64),
+            provenance=_ints(rows["provenance"], np.int32),
+            extra=_whole(rows["extra"]),
+            supersedes=rows["supersedes"].to_numpy(zero_copy_only=False) if "supersedes" in names else None,
+        )
+
+
+@dataclass(slots=True)
+class Settlements:
+    """New flags of rows that were journaled before: QARTOD's spike test judges the point before.
+
+    Parameters
+    ----------
+    id : ndarray of int64, shape (n,)
+        The rows.
+    result_quality : ndarray of int8, shape (n,)
+        Their rolled-up flags.
+    tests : pyarrow string array, shape (n,)
+        One digit a test; null when all passed.
+    """
+
+    id: NDArray[np.int64]
+    result_quality: NDArray[np.int8]
+    tests: Any
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @staticmethod
+    def none() -> Settlements:
+        """Return no settlements."""
+        return Settlements(np.empty(0, np.int64), np.empty(0, np.int8), pa.array([], pa.string()))
+
+
+_COLUMNS = tuple(item.name for item in fields(ObservationBatch))
+_TEXT = frozenset({"mark", "extra", "tests"})
+_ABSENT: dict[str, tuple[Any, Any]] = {
+    "feature": (0, np.int32),
+    "duration": (0, np.int64),
+    "result_time": (NO_TIME, np.int64),
+    "censored": (0, np.int8),
+    "provenance": (0, np.int32),
+    "id": (0, np.int64),
+    "supersedes": (False, np.bool_),
+    "result_quality": (QartodFlag.NOT_EVALUATED, np.int8),
+}
+
+
+def _absent(name: str, n: int) -> Any:  # noqa: ANN401 -- an array of whichever kind the column has
+    if name in _TEXT:
+        return pa.nulls(n, pa.string())
+    value, dtype = _ABSENT.get(name, (np.nan, np.float64))
+    return np.full(n, value, dtype)
+
+
+def _floats(column: NDArray[np.float64] | None, n: int, kind: pa.DataType) -> pa.Array:
+    if column is None:
+        return pa.nulls(n, kind)
+    return pa.array(column, mask=np.isnan(column)).cast(kind)
+
+
+def _censored(column: NDArray[np.int8] | None, n: int) -> pa.Array:
+    return pa.nulls(n, pa.int8()) if column is None else pa.array(column, pa.int8(), mask=column == 0)
+
+
+def _times(column: NDArray[np.int64] | None, n: int) -> pa.Array:
+    if column is None:
+        return pa.nulls(n, TIME)
+    return pa.array(column, pa.int64(), mask=column == NO_TIME).cast(TIME)
+
+
+def _text(column: Any, n: int) -> pa.Array:  # noqa: ANN401 -- pyarrow has no types
+    return pa.nulls(n, pa.string()) if column is None else column.cast(pa.string())
+
+
+def _whole(column: Any) -> pa.Array:  # noqa: ANN401 -- pyarrow has no types
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _numbers(column: Any) -> NDArray[np.float64]:  # noqa: ANN401 -- pyarrow has no types
+    numbers: NDArray[np.float64] = np.asarray(_whole(column).to_numpy(zero_copy_only=False), np.float64)
+    return numbers
+
+
+def _ints(column: Any, dtype: Any) -> Any:  # noqa: ANN401 -- one of several integer arrays
+    return np.asarray(_whole(column).to_numpy(zero_copy_only=False)).astype(dtype, copy=False)
