@@ -194,6 +194,8 @@ class DriverInfo:
         The simulator (module of `nilometer.acquisition.simulators`) that can stand in for its peer.
     clock_resolution_us : int
         Times are rounded to it.
+    mark_scheme : callable, optional
+        Gives, for its options, the table that judges the protocol's own marks (``hj212-2017``), or None.
     """
 
     name: str
@@ -210,3 +212,4 @@ class DriverInfo:
     maturity: Literal["experimental", "usable", "proven"] = "experimental"
     simulator: str | None = None
     clock_resolution_us: int = 1000
+    mark_scheme: Callable[[Any], str | None] | None = None

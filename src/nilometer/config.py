@@ -1,0 +1,261 @@
+"""``nilometer.toml``: what to listen to, which Things there are, and how their Datastreams are judged.
+
+Reading it never touches a wire or a database. Every mistake is a `ConfigError` that names the file, the key, the value
+seen and what would work.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nilometer.errors import ConfigError
+from nilometer.model.entities import Origin, WaterBody
+
+__all__ = [
+    "ChannelConfig",
+    "Config",
+    "DatastreamConfig",
+    "ServerConfig",
+    "SourceConfig",
+    "StoreConfig",
+    "ThingConfig",
+    "config_error",
+    "load",
+    "parse",
+]
+
+Key = Annotated[str, Field(pattern=r"^[^\W\d_][\w.\-/]*$", max_length=200)]
+"""A letter first, then letters, digits and ``_ . - /``."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerConfig(_Section):
+    """Where the server listens. Another address than loopback needs a token."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    token: str | None = Field(None, min_length=16)
+
+
+class StoreConfig(_Section):
+    """Where the catalog is, and how the journal is sealed into the lake."""
+
+    catalog_url: str | None = None
+    seal_every_s: float = Field(30.0, gt=0)
+    seal_rows: int = Field(1_000_000, ge=1000)
+
+
+class ThingConfig(_Section):
+    """A station: its `location` is longitude and latitude in degrees; `names` are for screens, by language."""
+
+    key: Key
+    name: str
+    names: dict[str, str] = {}
+    description: str = ""
+    water_body: WaterBody = WaterBody.OTHER
+    target_class: str | None = None
+    time_zone: str = "UTC"
+    location: tuple[float, float] | None = None
+    properties: dict[str, Any] = {}
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ConfigError("time_zone", seen=zone, allowed=available_timezones()) from None
+        return zone
+
+    @field_validator("location")
+    @classmethod
+    def _on_earth(cls, location: tuple[float, float] | None) -> tuple[float, float] | None:
+        if location is not None and not (-180 <= location[0] <= 180 and -90 <= location[1] <= 90):
+            raise ConfigError("location", seen=location, allowed="[longitude −180…180, latitude −90…90]")
+        return location
+
+
+class ChannelConfig(_Section):
+    """What one channel of a source becomes; all is optional where the driver or the instrument file already knows."""
+
+    property: str | None = None
+    datastream: Key | None = None
+    unit: str | None = None
+    raw_unit: str | None = None
+    profile: str | None = None
+    name: str | None = None
+    ignore: bool = False
+    calibrations: tuple[dict[str, Any], ...] = ()
+
+
+class SourceConfig(_Section):
+    """One instrument, bus or listener: a driver with its options, and the Thing its channels belong to.
+
+    `things` gives the Thing by device where one source carries several (HJ 212: the MN). `profiles` names the folder of
+    QC profiles to take by property (default: the water body of the Thing). `discover` lets channels that no table names
+    become Datastreams of their own.
+    """
+
+    name: Key
+    driver: str
+    thing: Key
+    things: dict[str, Key] = {}
+    options: dict[str, Any] = {}
+    origin: Origin = Origin.INSTRUMENT
+    profiles: str | None = None
+    discover: bool = True
+    channels: dict[str, ChannelConfig] = {}
+    sensor: dict[str, Any] = {}
+
+
+class DatastreamConfig(_Section):
+    """A Datastream that no source feeds: filled by HTTP, by files, by hand."""
+
+    key: Key
+    thing: Key
+    property: str
+    name: str | None = None
+    unit: str | None = None
+    raw_unit: str | None = None
+    profile: str | None = None
+    origin: Origin = Origin.INSTRUMENT
+    mark_scheme: str | None = None
+    identity: str = Field("time", pattern="^(time|always_new)$")
+    calibrations: tuple[dict[str, Any], ...] = ()
+
+
+class Config(_Section):
+    """The whole of ``nilometer.toml``."""
+
+    server: ServerConfig = ServerConfig()
+    store: StoreConfig = StoreConfig()
+    things: tuple[ThingConfig, ...] = Field((), alias="thing")
+    sources: tuple[SourceConfig, ...] = Field((), alias="source")
+    datastreams: tuple[DatastreamConfig, ...] = Field((), alias="datastream")
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Parameters
+    ----------
+    path : path
+        ``nilometer.toml``.
+
+    Returns
+    -------
+    Config
+        As written, checked.
+
+    Raises
+    ------
+    ConfigError
+        If the file is absent, is not TOML, or says what cannot be.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("file", seen=str(path), reason="there is no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("TOML", file=path, reason=str(error)) from error
+    return parse(content, file=path)
+
+
+def parse(content: Mapping[str, Any], *, file: Path | None = None) -> Config:
+    """Check a configuration that was already read; see `load`."""
+    try:
+        config = Config.model_validate(content)
+    except ValidationError as error:
+        raise config_error(error, Config, file=file) from error
+    _check_references(config, file)
+    return config
+
+
+def config_error(
+    error: ValidationError, model: type[BaseModel], *, file: Path | None = None, at: str = ""
+) -> ConfigError:
+    """Return the first complaint of pydantic as a `ConfigError`.
+
+    Parameters
+    ----------
+    error : ValidationError
+        What pydantic says.
+    model : type of BaseModel
+        What was validated: its field names are the near names of an unknown key.
+    file : path, optional
+        Where it was read.
+    at : str
+        The key under which the model stands, such as ``source[0].options``.
+
+    Returns
+    -------
+    ConfigError
+        To be raised.
+    """
+    first = error.errors()[0]
+    place = at
+    for step in first["loc"]:
+        place += f"[{step}]" if isinstance(step, int) else f"{'.' if place else ''}{step}"
+    if first["type"] == "extra_forbidden":
+        return ConfigError(
+            place, allowed=_fields_at(model, first["loc"]), file=file, reason="unknown key", seen=first["loc"][-1]
+        )
+    cause = (first.get("ctx") or {}).get("error")
+    if isinstance(cause, ConfigError):
+        return ConfigError(place, seen=cause.seen, allowed=cause.near or cause.allowed, file=file, reason=cause.reason)
+    seen = None if first["type"] == "missing" else first["input"]
+    return ConfigError(place, seen=seen, file=file, reason=first["msg"][0].lower() + first["msg"][1:])
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    here: Any = model
+    for step in location[:-1]:
+        if isinstance(step, int):
+            continue
+        field = next((f for name, f in here.model_fields.items() if step in {name, f.alias}), None)
+        if field is None:
+            continue
+        inner = _models_in(field.annotation)
+        here = inner[0] if inner else here
+    return [field.alias or name for name, field in here.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 -- any annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]
+
+
+def _check_references(config: Config, file: Path | None) -> None:
+    things = [thing.key for thing in config.things]
+    _unique("thing", things, file)
+    _unique("source", [source.name for source in config.sources], file)
+    _unique("datastream", [datastream.key for datastream in config.datastreams], file)
+    for index, source in enumerate(config.sources):
+        for place, key in [
+            ("thing", source.thing),
+            *((f"things.{device}", key) for device, key in source.things.items()),
+        ]:
+            if key not in things:
+                raise ConfigError(
+                    f"source[{index}].{place}", seen=key, allowed=things, file=file, reason="no such thing"
+                )
+    for index, datastream in enumerate(config.datastreams):
+        if datastream.thing not in things:
+            place = f"datastream[{index}].thing"
+            raise ConfigError(place, seen=datastream.thing, allowed=things, file=file, reason="no such thing")
+
+
+def _unique(kind: str, names: Sequence[str], file: Path | None) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ConfigError(f"{kind}[{index}]", seen=name, file=file, reason="this name is taken twice")
