@@ -1,0 +1,10 @@
+"""The pipeline: the only room that knows every stage."""
+
+from __future__ import annotations
+
+from nilometer.pipeline.live import LiveRows, Subscription
+from nilometer.pipeline.pipeline import Pipeline, drivers, wall_clock
+from nilometer.pipeline.pump import IngestOutcome
+from nilometer.pipeline.sources import SourceStatus
+
+__all__ = ["IngestOutcome", "LiveRows", "Pipeline", "SourceStatus", "Subscription", "drivers", "wall_clock"]

@@ -1,0 +1,112 @@
+"""Calibration and qc of admitted rows, and the provenance that says which versions of them made each number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import structlog
+
+from nilometer import __version__, units
+from nilometer.calibration.certificate import Calibration
+from nilometer.calibration.table import CalibrationTable
+from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.qc.engine import QcEngine
+from nilometer.qc.profile import Profile, load
+from nilometer.store import Store
+
+__all__ = ["Judging"]
+
+STATE = "qc"
+_log = structlog.get_logger(__name__)
+
+
+class Judging:
+    """The stages between admission and the journal, for all Datastreams.
+
+    Parameters
+    ----------
+    store : Store
+        Where Datastreams, calibrations, profile versions, provenance and state snapshots are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._calibration = CalibrationTable()
+        self._qc = QcEngine()
+        self._provenance: dict[int, list[int]] = {}
+        self._plain = np.zeros(0, np.int32)
+        self._loaded: dict[str, Profile | None] = {}
+        self._samples = np.zeros(0, np.int32)
+        self._samples_seen = -1
+
+    def recover(self, datastreams: Iterable[Datastream]) -> None:
+        """Take up where the last run ended: the last state snapshot, advanced by what was journaled after it."""
+        for datastream in datastreams:
+            self.set(datastream)
+        kept = self._store.load_state(STATE)
+        after = 0
+        if kept is not None:
+            after, state = kept
+            self._qc.restore(state)
+        for _, rows in self._store.replay(after):
+            self._qc.advance(rows, water=self._water(rows))
+
+    def set(self, datastream: Datastream) -> None:
+        """Add a Datastream, or take its changed profile, unit or calibrations from now on."""
+        ours = datastream.properties.get("nilometer", {})
+        scale, offset = units.affine(ours.get("raw_unit", datastream.unit), datastream.unit)
+        rows = self._store.catalog.calibrations(datastream.id)
+        certificates = [Calibration.from_document(row.document) for row in rows]
+        self._calibration.set(datastream.id, certificates, scale, offset)
+        profile = self._profile(datastream)
+        self._qc.set(datastream.id, profile, unit=datastream.unit, mark_scheme=datastream.mark_scheme)
+        version = None
+        if profile is not None:
+            version = self._store.catalog.profile_version(profile.name, profile.version, profile.to_document())
+        source = ours.get("source", "")
+        by_calibration = [self._provenance_row(row.id, version, source) for row in rows]
+        self._provenance[datastream.id] = by_calibration
+        if datastream.id >= len(self._plain):
+            self._plain = np.resize(self._plain, max(2 * len(self._plain), datastream.id + 1))
+        self._plain[datastream.id] = self._provenance_row(None, version, source)
+
+    def finish(self, rows: ObservationBatch) -> Settlements:
+        """Fill result, uncertainty, flags, tests and provenance; return the settled flags of earlier rows."""
+        applied = self._calibration.apply(rows)
+        rows.provenance = self._plain[rows.datastream]
+        for row in np.flatnonzero(applied >= 0):
+            rows.provenance[row] = self._provenance[int(rows.datastream[row])][int(applied[row])]
+        return self._qc.evaluate(rows, water=self._water(rows))
+
+    def save(self, sequence: int) -> None:
+        """Keep the tests' state as of a journal sequence; called where no row is in flight."""
+        self._store.save_state(STATE, sequence, self._qc.snapshot())
+
+    def pending(self) -> np.ndarray:
+        """Return the ids of rows whose last test has not spoken."""
+        return self._qc.pending()
+
+    def _water(self, rows: ObservationBatch) -> np.ndarray | None:
+        kinds = self._store.catalog.sample_kinds()
+        if len(kinds) != self._samples_seen:
+            self._samples = np.fromiter(kinds, np.int32)
+            self._samples_seen = len(kinds)
+        if rows.feature is None or not len(self._samples):
+            return None
+        return ~np.isin(rows.feature, self._samples)
+
+    def _profile(self, datastream: Datastream) -> Profile | None:
+        name = datastream.profile
+        if name is None:
+            return None
+        if name not in self._loaded:
+            self._loaded[name] = load(name)
+        profile = self._loaded[name]
+        if profile is not None and profile.unit and not units.same_dimension(profile.unit, datastream.unit):
+            _log.warning("profile has another dimension; not judged", datastream=datastream.key, profile=name)
+            return None
+        return profile
+
+    def _provenance_row(self, calibration: int | None, version: int | None, source: str) -> int:
+        return self._store.catalog.provenance(calibration, version, source, __version__)

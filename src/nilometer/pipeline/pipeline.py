@@ -1,0 +1,281 @@
+"""The embedded runner: sources → admission → calibration → qc → store → listeners, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import structlog
+
+from nilometer import plugins
+from nilometer.acquisition.driver import Clock, DriverInfo, RawBatch, SourceReport
+from nilometer.config import Config, SourceConfig, config_error
+from nilometer.errors import ConfigError, NilometerError, Overloaded
+from nilometer.model import ObservationBatch, Settlements
+from nilometer.pipeline.judging import Judging
+from nilometer.pipeline.live import LiveRows, Subscription
+from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
+from nilometer.pipeline.sources import RunningSource, SourceStatus
+from nilometer.pipeline.wiring import SourceWiring, Wiring
+from nilometer.store import Store
+from pydantic import ValidationError
+
+__all__ = ["Pipeline", "drivers", "wall_clock"]
+
+ROOM_TIMEOUT_S = 10.0
+"""How long an HTTP delivery waits for room before it is refused."""
+
+_log = structlog.get_logger(__name__)
+
+
+def wall_clock() -> int:
+    """Return the present, µs since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def drivers() -> plugins.Found[DriverInfo]:
+    """Return every driver that is installed, by name."""
+    return plugins.constants("nilometer.drivers", "DRIVER")
+
+
+class Pipeline:
+    """A data folder at work.
+
+    Parameters
+    ----------
+    folder : path
+        The data folder; made when absent.
+    config : Config
+        Things, sources, Datastreams.
+    clock : callable
+        The present, µs since 1970 UTC; a demo gives its own.
+    address : str
+        The server's address, told to others who find the folder locked.
+    config_file : path, optional
+        Named in messages about the configuration.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown driver, profile, instrument or unit, before anything is started.
+    StoreLocked, SchemaMismatch
+        From the store.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        *,
+        clock: Clock = wall_clock,
+        address: str = "",
+        config_file: Path | None = None,
+    ) -> None:
+        self.config, self.clock = config, clock
+        self.started = clock()
+        self._prepared = [self._prepare(source, at, config_file) for at, source in enumerate(config.sources)]
+        self.store = Store.open(folder, catalog_url=config.store.catalog_url, address=address)
+        try:
+            self._wiring = Wiring(self.store, config, self.started)
+            self._judging = Judging(self.store)
+            self._judging.recover(self.store.catalog.datastreams())
+        except BaseException:
+            self.store.close()
+            raise
+        self.store.hold(self._judging.pending)
+        self._wired = [self._wiring.source(source, info, options) for source, info, options in self._prepared]
+        self._pump = Pump(
+            admit=self.store.admit,
+            finish=self._judging.finish,
+            commit=self.store.commit,
+            publish=self._publish_from_pump,
+            between=self._between,
+        )
+        self._subscriptions: set[Subscription] = set()
+        self._running: list[RunningSource] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._room: asyncio.Event = asyncio.Event()
+        self._sealing: threading.Thread | None = None
+        self._sealed_at = time.monotonic()
+        self._rows_at_seal = 0
+        self.shed = 0
+
+    async def start(self) -> None:
+        """Begin: the pump, then every source."""
+        self._loop = asyncio.get_running_loop()
+        loop = self._loop
+        self._pump.start(room=lambda: _call(loop, self._room.set))
+        for wiring in self._wired:
+            driver = wiring.info.make(wiring.options, self.clock)
+            source = RunningSource(wiring.config, wiring.info, driver, self.clock, self._deliver, self._source_changed)
+            self._running.append(source)
+            source.start()
+
+    async def close(self) -> None:
+        """End: sources first, then what is queued, then a last state snapshot and the store."""
+        await asyncio.gather(*(source.stop() for source in self._running))
+        for subscription in list(self._subscriptions):
+            subscription.close()
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._pump.stop()
+        if self._sealing is not None:
+            self._sealing.join()
+        self._judging.save(self.store.sequence())
+        self.store.close()
+
+    async def ingest(self, batch: ObservationBatch) -> IngestOutcome:
+        """Take rows and return when they are durable.
+
+        Raises
+        ------
+        Overloaded
+            When the queue stays full for `ROOM_TIMEOUT_S`.
+        StoreError
+            When the store refuses.
+        """
+        await self._wait_for_room(len(batch), ROOM_TIMEOUT_S)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[IngestOutcome] = loop.create_future()
+
+        def done(outcome: IngestOutcome | NilometerError) -> None:
+            _call(loop, _settle, answer, outcome)
+
+        self._pump.deliver(Delivery(len(batch), lambda: batch, done))
+        return await answer
+
+    def subscribe(self, datastreams: Iterable[int] | None = None) -> Subscription:
+        """Return a listener to live rows; close it with `unsubscribe`."""
+        subscription = Subscription(datastreams, asyncio.get_running_loop())
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Forget a listener."""
+        self._subscriptions.discard(subscription)
+        subscription.close()
+
+    def sources(self) -> list[SourceStatus]:
+        """Return how every source is doing."""
+        return [source.status for source in self._running]
+
+    @property
+    def queued(self) -> int:
+        """Rows that wait to be made durable."""
+        return self._pump.queued
+
+    @property
+    def committed_rows(self) -> int:
+        """Rows made durable since the start."""
+        return self._pump.committed_rows
+
+    @property
+    def refusing(self) -> NilometerError | None:
+        """Why nothing is accepted at present, or None."""
+        return self._pump.refusing
+
+    def entity_changed(self, datastream_id: int) -> None:
+        """Take a Datastream's changed profile, unit or calibrations from the next commit on."""
+        self._pump.call(lambda: self._judging.set(self.store.catalog.datastream(datastream_id)))
+
+    async def _wait_for_room(self, rows: int, timeout_s: float | None) -> None:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._pump.has_room(rows):
+            self._room.clear()
+            if self._pump.has_room(rows):
+                return
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise Overloaded(f"{self._pump.queued} rows wait to be made durable; send again later")
+            try:
+                await asyncio.wait_for(self._room.wait(), left)
+            except TimeoutError:
+                continue
+
+    async def _deliver(self, source: RunningSource, raw: RawBatch) -> None:
+        await self._wait_for_room(len(raw), None)
+        wiring = self._wired[self._running.index(source)]
+
+        def prepare() -> ObservationBatch:
+            batch, made = self._wiring.batch(wiring, raw)
+            source.status.unmapped += len(raw) - len(batch)
+            for datastream in made:
+                self._judging.set(datastream)
+            return batch
+
+        def done(outcome: IngestOutcome | NilometerError) -> None:
+            if isinstance(outcome, NilometerError):
+                _log.error("rows of a source were not stored", source=source.config.name, error=str(outcome))
+                return
+            if outcome.rejected:
+                _log.warning("rows rejected", source=source.config.name, rejected=outcome.rejected, why=outcome.errors[:3])
+            raw.acknowledge()
+
+        self._pump.deliver(Delivery(len(raw), prepare, done), wait=True)
+
+    def _source_changed(self, source: RunningSource, report: SourceReport) -> None:
+        _log.info("source", name=source.config.name, device=report.device, state=report.state, detail=report.detail)
+        thing = self.store.catalog.thing_by_key(source.config.thing)
+        detail = {"source": source.config.name, "device": report.device, "state": report.state, "detail": report.detail}
+        if thing is not None:
+            now = self.clock()
+            self._pump.call(lambda: self.store.catalog.add_event(thing.id, None, now, "source", detail))
+
+    def _publish_from_pump(self, rows: ObservationBatch, settled: Settlements, sequence: int) -> None:
+        if self._subscriptions and self._loop is not None:
+            _call(self._loop, self._publish, LiveRows(rows, settled, sequence))
+
+    def _publish(self, live: LiveRows) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(live)
+
+    def _between(self) -> None:
+        """Seal when it is time: the state snapshot here, between commits; the sealing beside the pump."""
+        rows = self._pump.committed_rows - self._rows_at_seal
+        waited = time.monotonic() - self._sealed_at
+        due = rows >= self.config.store.seal_rows or (rows > 0 and waited >= self.config.store.seal_every_s)
+        if not due or (self._sealing is not None and self._sealing.is_alive()):
+            return
+        self._judging.save(self.store.sequence())
+        self._sealed_at, self._rows_at_seal = time.monotonic(), self._pump.committed_rows
+        self._sealing = threading.Thread(target=self._seal, name="nilometer-seal", daemon=True)
+        self._sealing.start()
+
+    def _seal(self) -> None:
+        try:
+            self.store.seal()
+        except Exception:  # noqa: BLE001 -- sealing is tried again; what is journaled stays journaled
+            _log.exception("sealing failed; it will be tried again")
+
+    @staticmethod
+    def _prepare(source: SourceConfig, index: int, file: Path | None) -> tuple[SourceConfig, DriverInfo, object]:
+        at = f"source[{index}]"
+        found = drivers()
+        if source.driver not in found.items:
+            reason = found.broken.get(source.driver, "no such driver")
+            raise ConfigError(f"{at}.driver", seen=source.driver, allowed=found.items, file=file, reason=reason)
+        info = found.items[source.driver]
+        try:
+            options = info.options.model_validate(source.options)
+        except ValidationError as error:
+            raise config_error(error, info.options, file=file, at=f"{at}.options") from error
+        return source, info, options
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:
+    """Have the loop call something, unless the loop has already gone."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+def _settle(answer: asyncio.Future[IngestOutcome], outcome: IngestOutcome | NilometerError) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, NilometerError):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
