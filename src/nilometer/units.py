@@ -1,0 +1,481 @@
+"""The one unit registry: any spelling of the field in, CF text inside, UCUM and display symbols out.
+
+Inside nilometer a unit is CF/UDUNITS text such as ``mg L-1``. Conversion rests on one pint registry of decimal numbers,
+made on first use, so that factors are correctly rounded. NTU, FNU, RFU, QSU and PCU are dimensions of their own:
+no factor leads from one to another. A unit never says what was measured (mg/L of N or of NO3): that is
+`nilometer.model.properties`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from decimal import Decimal
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nilometer.errors import UnitError, near
+
+__all__ = ["affine", "canonical", "convert", "note", "registry", "same_dimension", "symbol", "ucum"]
+
+
+class _Atom(NamedTuple):
+    """One unit: its pint name, its UCUM and display spelling, the prefixes it takes, other spellings."""
+
+    pint: str
+    ucum: str
+    symbol: str
+    prefixes: str = ""
+    spellings: str = ""
+
+
+_PREFIXES = {
+    "G": "giga", "M": "mega", "k": "kilo", "h": "hecto", "d": "deci", "c": "centi", "m": "milli", "u": "micro",
+    "n": "nano", "p": "pico",
+}  # fmt: skip
+
+# g takes no M: "Mg/L" in a file header is a slip for mg/L, never a tonne.
+_ATOMS: dict[str, _Atom] = {
+    "m": _Atom("meter", "m", "m", "kcdmun", "meter meters metre metres"),
+    "g": _Atom("gram", "g", "g", "kcdmunp", "gram grams"),
+    "s": _Atom("second", "s", "s", "mun", "sec secs second seconds"),
+    "min": _Atom("minute", "min", "min", "", "minute minutes"),
+    "h": _Atom("hour", "h", "h", "", "hr hrs hour hours"),
+    "day": _Atom("day", "d", "d", "", "d days"),
+    "K": _Atom("kelvin", "K", "K", "m", "kelvin"),
+    "degree_Celsius": _Atom(
+        "degree_Celsius", "Cel", "°C", "", "C Cel degC °C deg_C degree_C degrees_C degreeC degreesC celsius Celsius "
+        "degrees_Celsius degrees_celsius degree_celsius oC ºC"
+    ),
+    "degree_Fahrenheit": _Atom(
+        "degree_Fahrenheit", "[degF]", "°F", "", "F degF °F deg_F fahrenheit degree_F degrees_F degree_fahrenheit ºF"
+    ),
+    "L": _Atom("liter", "L", "L", "kdcmu", "l liter liters litre litres ltr"),
+    "gallon": _Atom("US_liquid_gallon", "[gal_us]", "gal", "", "gal gallons US_liquid_gallon"),
+    "ha": _Atom("hectare", "har", "ha", "", "hectare"),
+    "ft": _Atom("foot", "[ft_i]", "ft", "", "foot feet"),
+    "in": _Atom("inch", "[in_i]", "in", "", "inch inches"),
+    "mi": _Atom("mile", "[mi_i]", "mi", "", "mile miles"),
+    "nautical_mile": _Atom("nautical_mile", "[nmi_i]", "nmi", "", "nmi NM"),
+    "knot": _Atom("knot", "[kn_i]", "kn", "", "kn kt kts knots"),
+    "Pa": _Atom("pascal", "Pa", "Pa", "Mkhd", "pascal pascals"),
+    "bar": _Atom("bar", "bar", "bar", "dm", ""),
+    "atm": _Atom("atmosphere", "atm", "atm", "", "atmosphere"),
+    "psi": _Atom("pound_force_per_square_inch", "[psi]", "psi", "", "PSI psia"),
+    "inHg": _Atom("inch_Hg", "[in_i'Hg]", "inHg", "", "in_Hg inch_Hg"),
+    "mmHg": _Atom("millimeter_Hg", "mm[Hg]", "mmHg", "", "mm_Hg torr Torr"),
+    "cmH2O": _Atom("centimeter_H2O", "cm[H2O]", "cmH2O", "", "cm_H2O"),
+    "S": _Atom("siemens", "S", "S", "mun", "siemens"),
+    "V": _Atom("volt", "V", "V", "kmu", "volt volts"),
+    "A": _Atom("ampere", "A", "A", "mu", "amp amps ampere"),
+    "ohm": _Atom("ohm", "Ohm", "Ω", "kM", "ohms Ohm Ω"),
+    "W": _Atom("watt", "W", "W", "kMmu", "watt watts"),
+    "J": _Atom("joule", "J", "J", "kM", "joule"),
+    "Hz": _Atom("hertz", "Hz", "Hz", "kM", "hertz"),
+    "mol": _Atom("mole", "mol", "mol", "mun", "mole moles"),
+    "Bq": _Atom("becquerel", "Bq", "Bq", "km", "becquerel"),
+    "degree": _Atom("degree", "deg", "°", "", "deg degrees ° degT degM degrees_true degree_true º"),
+    "degree_north": _Atom("degree", "deg{north}", "°N", "", "degrees_north degree_N degrees_N °N"),
+    "degree_east": _Atom("degree", "deg{east}", "°E", "", "degrees_east degree_E degrees_E °E"),
+    "rad": _Atom("radian", "rad", "rad", "mu", "radian radians"),
+    "%": _Atom("percent", "%", "%", "", "percent pct"),
+    "count": _Atom("count", "{count}", "counts", "", "counts # ct {counts} 个"),
+    "MPN": _Atom("count", "{MPN}", "MPN", "", "mpn"),
+    "CFU": _Atom("count", "[CFU]", "CFU", "", "cfu"),
+    "cell": _Atom("count", "{cells}", "cells", "", "cells {cell}"),
+    "NTU": _Atom("NTU", "{NTU}", "NTU", "", "ntu NTUs NTU+"),
+    "FNU": _Atom("FNU", "{FNU}", "FNU", "", "fnu FNUs"),
+    "FTU": _Atom("FTU", "{FTU}", "FTU", "", "ftu"),
+    "FBU": _Atom("FBU", "{FBU}", "FBU", "", "fbu"),
+    "FAU": _Atom("FAU", "{FAU}", "FAU", "", "fau"),
+    "RFU": _Atom("RFU", "{RFU}", "RFU", "", "rfu"),
+    "QSU": _Atom("QSU", "{QSU}", "QSU", "", "qsu"),
+    "PCU": _Atom("PCU", "{PCU}", "PCU", "", "pcu Pt-Co PtCo Hazen 度"),
+}  # fmt: skip
+_OWN_DIMENSIONS = ("NTU", "FNU", "FTU", "FBU", "FAU", "RFU", "QSU", "PCU")
+_SPELLINGS = {word: name for name, atom in _ATOMS.items() for word in (name, atom.ucum, *atom.spellings.split())}
+
+# Whole texts that the grammar does not cover, case-folded.
+_WHOLE = {
+    "": "1", "-": "1", "none": "1", "unitless": "1", "dimensionless": "1", "[ph]": "1", "ph": "1", "ph unit": "1",
+    "ph units": "1", "ph_units": "1", "std units": "1", "standard units": "1", "std. units": "1", "无量纲": "1",
+    "psu": "1", "pss": "1", "pss-78": "1", "{psu}": "1", "practical_salinity_unit": "1",
+    "deg c": "degree_Celsius", "degrees c": "degree_Celsius", "degrees celsius": "degree_Celsius",
+    "degree celsius": "degree_Celsius", "° c": "degree_Celsius", "° f": "degree_Fahrenheit", "摄氏度": "degree_Celsius",
+    "deg f": "degree_Fahrenheit", "degrees f": "degree_Fahrenheit", "degrees fahrenheit": "degree_Fahrenheit",
+    "cfs": "ft3 s-1", "cms": "m3 s-1", "cumecs": "m3 s-1", "mgd": "1e6 gallon day-1", "gpm": "gallon min-1",
+    "mph": "mi h-1", "% sat": "%", "%sat": "%", "% saturation": "%", "% air": "%", "rh%": "%", "%rh": "%",
+    "毫克/升": "mg L-1", "微克/升": "ug L-1", "微西门子/厘米": "uS cm-1", "立方米/秒": "m3 s-1", "升/秒": "L s-1",
+    "nautical mile": "nautical_mile", "nautical miles": "nautical_mile", "in hg": "inHg", "in. hg": "inHg",
+    "mm hg": "mmHg", "degrees true": "degree", "deg true": "degree", "degrees magnetic": "degree", "米": "m",
+}  # fmt: skip
+_PSU = "practical salinity (PSS-78) is a ratio of conductivities: its unit is 1, and psu is a habit"
+_PH = "pH is the negative logarithm of an activity: its unit is 1"
+_NOTES = {"psu": _PSU, "pss": _PSU, "pss-78": _PSU, "{psu}": _PSU, "[ph]": _PH, "ph": _PH, "ph units": _PH}
+_REFUSED = {
+    "ppm": "parts per million does not say of what: write mg L-1 for a mass in water, 1e-6 for a ratio",
+    "ppb": "parts per billion does not say of what: write ug L-1 for a mass in water, 1e-9 for a ratio",
+    "ppt": "ppt is a thousandth or a trillionth: write 1 for practical salinity, g kg-1 or 1e-3 for a mass ratio, "
+    "ng L-1 for a trace",
+    "‰": "write 1 for practical salinity, g kg-1 or 1e-3 for a mass ratio",
+    "pss/1000": "write 1 for practical salinity",
+    "psig": "a gauge pressure needs the air pressure beside it: write psi and name the property, or give dbar",
+}
+
+_TOKEN = re.compile(
+    r"(?P<number>10[\^*]-?\d+|\d+\.?\d*(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>(?:[^\W\d]|[%°#Ω'+]|\[[^\]]*\]|\{[^}]*\}|(?<=H)2(?=O))+)(?P<exponent>(?:\^|\*\*)?[+-]?\d+)?"
+    r"|(?P<operator>\s*/\s*|\s+per\s+|\s*\*\s*|\s*·\s*|\.|\s+)"
+)
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+Factors = tuple[tuple[str, int], ...]
+Parsed = tuple[Decimal, Factors]
+
+
+def canonical(text: str) -> str:
+    """Return a unit as CF text, from any spelling of the field.
+
+    Parameters
+    ----------
+    text : str
+        CF, UDUNITS, UCUM, or a spelling of the field: ``mg/l``, ``°C``, ``Cel``, ``{NTU}``, ``µS/cm``, ``cfs``.
+
+    Returns
+    -------
+    str
+        Such as ``degree_Celsius``, ``mg L-1``, ``uS cm-1``, ``1``. Units without dimension, pH and psu are ``1``.
+
+    Raises
+    ------
+    UnitError
+        If the unit is unknown (the message has the near names) or says too little (``ppm``).
+
+    Examples
+    --------
+    >>> canonical("µS/cm"), canonical("Cel"), canonical("MPN/100mL"), canonical("psu")
+    ('uS cm-1', 'degree_Celsius', 'MPN dL-1', '1')
+    """
+    return _canonical(text)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str:
+    return _text(_parse(text))
+
+
+@lru_cache(maxsize=4096)
+def affine(source: str, target: str) -> tuple[float, float]:
+    """Return scale and offset that lead from one unit to another: ``target = source × scale + offset``.
+
+    Parameters
+    ----------
+    source, target : str
+        Units in any spelling.
+
+    Returns
+    -------
+    tuple of float
+        Scale and offset, each correctly rounded.
+
+    Raises
+    ------
+    UnitError
+        If a unit is unknown, or the two are not of one dimension.
+
+    Examples
+    --------
+    >>> affine("mS/cm", "uS cm-1"), affine("degF", "K")
+    ((1000.0, 0.0), (0.5555555555555556, 255.37222222222223))
+    """
+    here, there = _parse(source), _parse(target)
+    if here == there:
+        return 1.0, 0.0
+    if not same_dimension(source, target):
+        raise UnitError(_refusal(source, target))
+    units = registry()
+    scale = units.Quantity(here[0], _pint(here[1], delta=True)).to(_pint(there[1], delta=True)).magnitude / there[0]
+    offset = Decimal(0)
+    if _is_temperature(here) and _is_temperature(there):
+        offset = units.Quantity(Decimal(0), _pint(here[1])).to(_pint(there[1])).magnitude / there[0]
+    return float(scale), float(offset) + 0.0
+
+
+def convert(values: ArrayLike, source: str, target: str) -> NDArray[np.float64]:
+    """Return values in another unit.
+
+    Parameters
+    ----------
+    values : array_like, any shape
+        Values in `source`; NaN stays NaN.
+    source, target : str
+        Units in any spelling.
+
+    Returns
+    -------
+    ndarray of float64
+        A new array of the same shape.
+
+    Raises
+    ------
+    UnitError
+        If a unit is unknown, or the two are not of one dimension.
+
+    Examples
+    --------
+    >>> convert([0.0, 100.0], "degC", "degF").tolist()
+    [32.0, 212.0]
+    """
+    scale, offset = affine(source, target)
+    numbers: NDArray[np.float64] = np.array(values, np.float64)
+    if scale != 1.0:
+        # Dividing by a whole number is exact where multiplying by its rounded inverse is not.
+        inverse = affine(target, source)[0]
+        numbers = numbers / inverse if inverse.is_integer() and offset == 0.0 else numbers * scale
+    if offset != 0.0:
+        numbers += offset
+    return numbers
+
+
+def same_dimension(a: str, b: str) -> bool:
+    """Say whether one unit can be converted to the other.
+
+    Raises
+    ------
+    UnitError
+        If a unit is unknown.
+
+    Examples
+    --------
+    >>> same_dimension("ft", "m"), same_dimension("NTU", "FNU")
+    (True, False)
+    """
+    units = registry()
+    here, there = (units.get_dimensionality(_pint(_parse(unit)[1], delta=True)) for unit in (a, b))
+    return bool(here == there)
+
+
+def ucum(unit: str) -> str:
+    """Return a unit in UCUM, case sensitive.
+
+    Raises
+    ------
+    UnitError
+        If the unit is unknown.
+
+    Examples
+    --------
+    >>> ucum("degree_Celsius"), ucum("m3 s-1"), ucum("NTU"), ucum("1")
+    ('Cel', 'm3/s', '{NTU}', '1')
+    """
+    coefficient, factors = _parse(unit)
+    over = ".".join(_spelled(name, "ucum") + _power(abs(power)) for name, power in factors if power > 0)
+    under = "".join("/" + _spelled(name, "ucum") + _power(abs(power)) for name, power in factors if power < 0)
+    if coefficient == 1:
+        return (over or "1") + under
+    ten = coefficient.normalize().as_tuple()
+    if ten.digits == (1,):
+        return f"10*{ten.exponent}" + (f".{over}" if over else "") + under
+    return format(coefficient.normalize(), "f") + (f".{over}" if over else "") + under
+
+
+def symbol(unit: str) -> str:
+    """Return a unit as people read it on a screen; empty for ``1``.
+
+    Raises
+    ------
+    UnitError
+        If the unit is unknown.
+
+    Examples
+    --------
+    >>> symbol("degree_Celsius"), symbol("mg L-1"), symbol("m3 s-1"), symbol("umol m-2 s-1")
+    ('°C', 'mg/L', 'm³/s', 'µmol/(m²·s)')
+    """
+    coefficient, factors = _parse(unit)
+    over, under = (
+        [
+            (_spelled(name, "symbol") if name != "dL" else "100 mL") + _power(abs(power)).translate(_SUPERSCRIPT)
+            for name, power in factors
+            if power * sign > 0
+        ]
+        for sign in (1, -1)
+    )
+    text = "·".join(over)
+    if coefficient != 1:
+        text = f"{_number(coefficient)} {text}".strip()
+    if not under:
+        return text
+    return f"{text or '1'}/" + (under[0] if len(under) == 1 else f"({'·'.join(under)})")
+
+
+def note(text: str) -> str:
+    """Return what a reader should know of a spelling, such as of ``psu``; empty for most."""
+    return _NOTES.get(_clean(text).casefold(), "")
+
+
+@cache
+def registry() -> Any:  # noqa: ANN401 -- pint builds its registry classes at run time
+    """Return the one pint registry, of decimal numbers, made on first use."""
+    import pint  # noqa: PLC0415 -- half a second that only a conversion needs
+
+    units: Any = pint.UnitRegistry(non_int_type=Decimal)
+    for name in _OWN_DIMENSIONS:
+        units.define(f"{name} = [{name.lower()}]")
+    return units
+
+
+def _clean(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text).replace("μ", "u").replace("−", "-").replace("º", "°").strip()
+    plain = re.sub(r"\s+as\s+\S+$", "", plain)  # "mg/L as N": the basis belongs to the property
+    return re.sub(r"\b100\s*m[lL]\b", "dL", plain)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Parsed:
+    plain = _clean(text)
+    folded = plain.casefold()
+    if folded in _REFUSED:
+        raise UnitError(f"unit {text!r} says too little: {_REFUSED[folded]}")
+    if folded in _WHOLE:
+        return _grammar(_WHOLE[folded]) or (Decimal(1), ())
+    parsed = _grammar(plain)
+    if parsed is None:
+        # Loggers shout: MG/L, US/CM.
+        parsed = _grammar(_mild(plain))
+    if parsed is None:
+        known = {
+            *_ATOMS,
+            *_SPELLINGS,
+            *_WHOLE,
+            "mg L-1",
+            "ug L-1",
+            "uS cm-1",
+            "mS cm-1",
+            "m3 s-1",
+            "L s-1",
+            "mg/L",
+            "uS/cm",
+        }
+        close = near(plain, known)
+        raise UnitError(
+            f"unit {text!r} is unknown"
+            + (f"; did you mean {' or '.join(close)}?" if close else "")
+            + " (CF, UDUNITS or UCUM text, such as mg L-1, degC, uS/cm)"
+        )
+    return parsed
+
+
+def _mild(text: str) -> str:
+    def word(match: re.Match[str]) -> str:
+        seen = match[0].casefold()
+        for name in _SPELLINGS:
+            if name.casefold() == seen:
+                return name
+        return re.sub(r"^([mun]?)s$", r"\1S", seen)
+
+    return re.sub(r"[^\W\d_]+", word, text)
+
+
+def _grammar(text: str) -> Parsed | None:
+    coefficient, powers, sign = Decimal(1), dict[str, int](), 1
+    group = re.fullmatch(r"(.*?)(?:/|\bper\b)\s*\(([^()]+)\)", text)
+    if group:
+        text = f"{group[1]}/" + re.sub(r"[\s.*·]+", "/", group[2].strip())
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            return None
+        at = match.end()
+        if match["operator"] is not None:
+            sign = -1 if match["operator"].strip() in {"/", "per"} else 1
+        elif match["number"] is not None:
+            number = match["number"]
+            base = Decimal(10) ** int(number[3:]) if number[2:3] in {"^", "*"} else Decimal(number)
+            coefficient *= base if sign > 0 else 1 / base
+        else:
+            name = _resolve(match["name"])
+            if name is None:
+                return None
+            power = int((match["exponent"] or "1").lstrip("^*"))
+            powers[name] = powers.get(name, 0) + sign * power
+            sign = 1
+    factors = tuple((name, power) for name, power in powers.items() if power and name)
+    return coefficient, tuple(sorted(factors, key=lambda factor: factor[1] < 0))
+
+
+@lru_cache(maxsize=4096)
+def _resolve(word: str) -> str | None:
+    """Return the canonical name of one word, prefix included; empty for a bare annotation; None where unknown."""
+    if word in _SPELLINGS:
+        return _SPELLINGS[word]
+    bare = re.sub(r"\{[^}]*\}", "", word)
+    if bare != word:
+        return _resolve(bare) if bare else ""
+    for prefix, long_prefix in _PREFIXES.items():
+        for start in (long_prefix, prefix):
+            if word.startswith(start):
+                name = _SPELLINGS.get(word[len(start) :])
+                if name is not None and prefix in _ATOMS[name].prefixes:
+                    return prefix + name
+    return None
+
+
+def _split(name: str) -> tuple[str, str]:
+    return ("", name) if name in _ATOMS else (name[0], name[1:])
+
+
+def _spelled(name: str, how: str) -> str:
+    prefix, atom = _split(name)
+    if how == "symbol" and prefix == "u":
+        prefix = "µ"
+    return prefix + str(getattr(_ATOMS[atom], how))
+
+
+def _power(power: int) -> str:
+    return "" if power == 1 else str(power)
+
+
+def _number(coefficient: Decimal) -> str:
+    plain = coefficient.normalize()
+    exponent = plain.adjusted()
+    if plain.as_tuple().digits == (1,) and abs(exponent) > 2:
+        return f"1e{exponent}"
+    return format(plain, "f")
+
+
+def _text(parsed: Parsed) -> str:
+    coefficient, factors = parsed
+    words = [name + ("" if power == 1 else str(power)) for name, power in factors]
+    if coefficient != 1 or not words:
+        words.insert(0, _number(coefficient))
+    return " ".join(words)
+
+
+def _pint(factors: Factors, *, delta: bool = False) -> Any:  # noqa: ANN401 -- a pint unit of a run-time class
+    units = registry()
+    if not delta and len(factors) == 1 and factors[0][1] == 1:
+        prefix, atom = _split(factors[0][0])
+        return units.Unit(_PREFIXES.get(prefix, "") + _ATOMS[atom].pint)
+    product: Any = units.Unit("dimensionless")
+    for name, power in factors:
+        prefix, atom = _split(name)
+        pint_name = _ATOMS[atom].pint
+        product *= units.Unit(("delta_" if atom.startswith("degree_") and atom[7:] in {"Celsius", "Fahrenheit"} else "")
+                              + _PREFIXES.get(prefix, "") + pint_name) ** power  # fmt: skip
+    return product
+
+
+def _is_temperature(parsed: Parsed) -> bool:
+    return parsed[1] in {(("degree_Celsius", 1),), (("degree_Fahrenheit", 1),), (("K", 1),)}
+
+
+def _refusal(source: str, target: str) -> str:
+    message = f"{canonical(source)} cannot be converted to {canonical(target)}"
+    if {canonical(source), canonical(target)} == {"NTU", "FNU"}:
+        message += ": a white-light (EPA 180.1) and an infrared (ISO 7027) turbidity agree only on formazin"
+    return message
