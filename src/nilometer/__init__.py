@@ -10,15 +10,17 @@ from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "calibration", "qc", "read", "verdict"]
+__all__ = ["__version__", "calibration", "connect", "derivation", "qc", "read", "verdict"]
 
-_STAGES = ("calibration", "qc", "verdict")
+_STAGES = ("calibration", "derivation", "qc", "verdict")
+
+_FUNCTIONS = {"connect": "nilometer.client", "read": "nilometer.acquisition.formats.reading"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 -- a stage or a function, by name
     if name in _STAGES:
         stage: ModuleType = importlib.import_module(f"nilometer.{name}")
         return stage
-    if name == "read":
-        return importlib.import_module("nilometer.acquisition.formats.reading").read
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     raise AttributeError(f"module 'nilometer' has no attribute {name!r}")

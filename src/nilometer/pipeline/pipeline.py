@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
+from pydantic import ValidationError
 
 from nilometer import plugins
-from nilometer.acquisition.driver import Clock, DriverInfo, RawBatch, SourceReport
-from nilometer.config import Config, SourceConfig, config_error
+from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions, RawBatch, SourceReport
+from nilometer.config import Config, DatastreamConfig, SourceConfig, ThingConfig, config_error
 from nilometer.errors import ConfigError, NilometerError, Overloaded
-from nilometer.model import ObservationBatch, Settlements
+from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
 from nilometer.pipeline.sources import RunningSource, SourceStatus
-from nilometer.pipeline.wiring import SourceWiring, Wiring
+from nilometer.pipeline.wiring import Wiring
 from nilometer.store import Store
-from pydantic import ValidationError
 
 __all__ = ["Pipeline", "drivers", "wall_clock"]
 
@@ -178,6 +178,30 @@ class Pipeline:
         """Why nothing is accepted at present, or None."""
         return self._pump.refusing
 
+    async def configure(self, things: Sequence[ThingConfig], datastreams: Sequence[DatastreamConfig]) -> list[Datastream]:
+        """Make Things and Datastreams, or bring known ones up to date.
+
+        Raises
+        ------
+        ConfigError
+            If a Datastream names no known Thing, or a unit that does not fit.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Datastream]] = loop.create_future()
+
+        def act() -> None:
+            try:
+                made = self._wiring.configure(things, datastreams, self.clock())
+                for datastream in made:
+                    self._judging.set(datastream)
+            except Exception as error:  # noqa: BLE001 -- handed to the caller, who waits in another thread
+                _call(loop, answer.set_exception, error)
+            else:
+                _call(loop, answer.set_result, made)
+
+        self._pump.call(act)
+        return await answer
+
     def entity_changed(self, datastream_id: int) -> None:
         """Take a Datastream's changed profile, unit or calibrations from the next commit on."""
         self._pump.call(lambda: self._judging.set(self.store.catalog.datastream(datastream_id)))
@@ -212,7 +236,8 @@ class Pipeline:
                 _log.error("rows of a source were not stored", source=source.config.name, error=str(outcome))
                 return
             if outcome.rejected:
-                _log.warning("rows rejected", source=source.config.name, rejected=outcome.rejected, why=outcome.errors[:3])
+                why = outcome.errors[:3]
+                _log.warning("rows rejected", source=source.config.name, rejected=outcome.rejected, why=why)
             raw.acknowledge()
 
         self._pump.deliver(Delivery(len(raw), prepare, done), wait=True)
@@ -252,7 +277,7 @@ class Pipeline:
             _log.exception("sealing failed; it will be tried again")
 
     @staticmethod
-    def _prepare(source: SourceConfig, index: int, file: Path | None) -> tuple[SourceConfig, DriverInfo, object]:
+    def _prepare(source: SourceConfig, index: int, file: Path | None) -> tuple[SourceConfig, DriverInfo, DriverOptions]:
         at = f"source[{index}]"
         found = drivers()
         if source.driver not in found.items:

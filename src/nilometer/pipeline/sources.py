@@ -16,6 +16,13 @@ from nilometer.errors import ConfigError
 __all__ = ["DeviceStatus", "RunningSource", "SourceStatus"]
 
 RESTART_S = 5.0
+_WORST_FIRST = (
+    SourceState.BROKEN,
+    SourceState.DISCONNECTED,
+    SourceState.SILENT,
+    SourceState.STARTING,
+    SourceState.LIVE,
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -120,9 +127,8 @@ class RunningSource:
 
     def _sum_up(self, now: int) -> None:
         """Let the source be as its worst device: one silent probe on a bus has to be seen."""
-        order = [SourceState.BROKEN, SourceState.DISCONNECTED, SourceState.SILENT, SourceState.STARTING, SourceState.LIVE]
         states = {device.state: device for device in self.status.devices.values()}
-        worst = next((state for state in order if state in states), self.status.state)
+        worst = next((state for state in _WORST_FIRST if state in states), self.status.state)
         if worst is not self.status.state:
             self.status.state, self.status.since = worst, now
         device = states.get(worst)

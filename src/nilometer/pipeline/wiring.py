@@ -6,6 +6,7 @@ Called from the pump's thread, so that the catalog has one writer.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import structlog
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from nilometer import units
 from nilometer.acquisition.driver import Channel, DriverInfo, RawBatch
@@ -38,7 +40,7 @@ class SourceWiring:
 
     config: SourceConfig
     info: DriverInfo
-    options: Any
+    options: BaseModel
     sensor: Sensor
     datastream: dict[str, int] = field(default_factory=dict)
 
@@ -58,16 +60,28 @@ class Wiring:
 
     def __init__(self, store: Store, config: Config, now: int) -> None:
         self._catalog = store.catalog
-        self._config = config
-        self._things = {thing.key: self._make_thing(thing, now) for thing in config.things}
+        self._things = {thing.key: thing for thing in self._catalog.things()}
         self._known: dict[tuple[str, str], Datastream] = {}
         self._by_key: dict[str, Datastream] = {}
         for datastream in self._catalog.datastreams():
             self._remember(datastream)
-        for index, configured in enumerate(config.datastreams):
-            self._make_configured(configured, f"datastream[{index}]")
+        self.configure(config.things, config.datastreams, now)
 
-    def source(self, config: SourceConfig, info: DriverInfo, options: Any) -> SourceWiring:  # noqa: ANN401 -- the driver's own
+    def configure(
+        self, things: Iterable[ThingConfig], datastreams: Iterable[DatastreamConfig], now: int
+    ) -> list[Datastream]:
+        """Make Things and Datastreams, or bring known ones up to date; return the Datastreams.
+
+        Raises
+        ------
+        ConfigError
+            If a Datastream names no known Thing, or a unit that does not fit.
+        """
+        for thing in things:
+            self._things[thing.key] = self._make_thing(thing, now)
+        return [self._make_configured(one, f"datastream[{index}]") for index, one in enumerate(datastreams)]
+
+    def source(self, config: SourceConfig, info: DriverInfo, options: BaseModel) -> SourceWiring:
         """Return the wiring of a source, with its Sensor in the catalog."""
         return SourceWiring(config, info, options, self._make_sensor(config, info, options))
 
@@ -161,7 +175,12 @@ class Wiring:
             mark_scheme=scheme,
             clock_resolution_us=wiring.info.clock_resolution_us,
             properties={
-                "nilometer": {"source": config.name, "channel": channel.key, "raw_unit": raw_unit, "property": property_key}
+                "nilometer": {
+                    "source": config.name,
+                    "channel": channel.key,
+                    "raw_unit": raw_unit,
+                    "property": property_key,
+                }
             },
         )
 
@@ -205,11 +224,14 @@ class Wiring:
         place = Location(name=thing.name, description=f"Where {thing.name} stands", location=point)
         self._catalog.place(thing.id, [self._catalog.add_location(place).id], now)
 
-    def _make_configured(self, configured: DatastreamConfig, at: str) -> None:
+    def _make_configured(self, configured: DatastreamConfig, at: str) -> Datastream:
+        if configured.thing not in self._things:
+            raise ConfigError(f"{at}.thing", seen=configured.thing, allowed=self._things, reason="no such thing")
         thing = self._things[configured.thing]
         term = vocabulary().get(configured.property)
         try:
-            raw_unit = units.canonical(configured.raw_unit or configured.unit or (term.unit if term is not None else "1"))
+            default = term.unit if term is not None else "1"
+            raw_unit = units.canonical(configured.raw_unit or configured.unit or default)
             unit = _unit_of(term, raw_unit, configured.unit)
             units.affine(raw_unit, unit)
         except UnitError as error:
@@ -248,6 +270,7 @@ class Wiring:
             described = replace(described, properties=known.properties | described.properties)
             self._catalog.update_datastream(described)
         self._remember(described)
+        return described
 
     def _make_property(self, key: str, term: VocabularyTerm | None) -> int:
         known = self._catalog.observed_property_by_key(key)
@@ -265,7 +288,7 @@ class Wiring:
             )
         return self._catalog.add_observed_property(made).id
 
-    def _make_sensor(self, config: SourceConfig, info: DriverInfo, options: Any) -> Sensor:  # noqa: ANN401 -- the driver's own
+    def _make_sensor(self, config: SourceConfig, info: DriverInfo, options: BaseModel) -> Sensor:
         known = self._catalog.sensor_by_key(config.name)
         if known is not None:
             return known

@@ -1,0 +1,130 @@
+"""What is available: drivers, instruments, formats, profiles, standards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["AsJson", "register", "show"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")]
+
+
+def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], broken: dict[str, str], *, as_json: bool) -> None:
+    """Print rows as a table or as JSON; what is broken comes after, named."""
+    if as_json:
+        typer.echo(json.dumps({"items": rows, "broken": broken}, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(row.get(column, "")) for column in columns))
+    Console().print(table)
+    for name, reason in broken.items():
+        typer.echo(f"broken: {name}: {reason}", err=True)
+
+
+def drivers(*, as_json: AsJson = False) -> None:
+    """List the drivers.
+
+    Example: nilometer drivers
+    """
+    from nilometer.pipeline import drivers as found
+
+    rows = [
+        {
+            "name": name,
+            "title": info.title,
+            "maturity": info.maturity,
+            "options": ", ".join(
+                f"{key}{'' if field.is_required() else f'={field.default!r}'}"
+                for key, field in info.options.model_fields.items()
+            ),
+        }
+        for name, info in sorted(found().items.items())
+    ]
+    show(rows, ["name", "title", "maturity", "options"], found().broken, as_json=as_json)
+
+
+def instruments(*, as_json: AsJson = False) -> None:
+    """List the instruments that have a data file.
+
+    Example: nilometer instruments --json
+    """
+    from nilometer.acquisition.instrument import instruments as found
+
+    rows = [
+        {
+            "name": name,
+            "maker": item.maker,
+            "model": item.model,
+            "protocol": item.protocol,
+            "channels": ", ".join(channel.key for channel in item.channels),
+        }
+        for name, item in sorted(found().items.items())
+    ]
+    show(rows, ["name", "maker", "model", "protocol", "channels"], found().broken, as_json=as_json)
+
+
+def formats(*, as_json: AsJson = False) -> None:
+    """List the file formats that `nilometer read` opens.
+
+    Example: nilometer formats
+    """
+    from nilometer.acquisition.formats.reading import formats as found
+
+    rows = [
+        {"name": name, "title": item.title, "suffixes": " ".join(item.suffixes)}
+        for name, item in sorted(found().items.items())
+    ]
+    show(rows, ["name", "title", "suffixes"], found().broken, as_json=as_json)
+
+
+def standards(*, as_json: AsJson = False) -> None:
+    """List the standards that verdicts are given by.
+
+    Example: nilometer standards
+    """
+    from nilometer.verdict.standard import standards as found
+
+    rows = [
+        {
+            "name": item.name,
+            "title": item.title_en,
+            "edition": item.edition,
+            "applies_to": ", ".join(sorted(item.applies_to)),
+        }
+        for item in found().items.values()
+    ]
+    show(rows, ["name", "title", "edition", "applies_to"], found().broken, as_json=as_json)
+
+
+def profiles(*, as_json: AsJson = False) -> None:
+    """List the QC profiles.
+
+    Example: nilometer profiles
+    """
+    from nilometer.qc.profile import profiles as found
+
+    rows = [
+        {
+            "name": name,
+            "version": item.version,
+            "unit": item.unit,
+            "tests": ", ".join(test.name for test in item.tests),
+        }
+        for name, item in sorted(found().items.items())
+    ]
+    show(rows, ["name", "version", "unit", "tests"], found().broken, as_json=as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands."""
+    commands: list[Callable[..., None]] = [drivers, instruments, formats, profiles, standards]
+    for command in commands:
+        app.command()(command)

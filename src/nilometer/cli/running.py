@@ -1,0 +1,69 @@
+"""Run things: the server, and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+DataFolder = Annotated[Path, typer.Option("--data", help="The data folder: nilometer.toml, catalog, journal, lake.")]
+
+
+def serve(
+    *,
+    data: DataFolder = Path(),
+    config: Annotated[Path | None, typer.Option(help="Configuration; default: DATA/nilometer.toml.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; another than loopback needs server.token.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = None,
+) -> None:
+    """Serve a data folder: acquire, flag, store, judge, show.
+
+    Example: nilometer serve --data station --port 8080
+    """
+    import asyncio
+
+    from nilometer.config import Config, load
+    from nilometer.web.running import run_server
+
+    file = config or data / "nilometer.toml"
+    settings = load(file) if config is not None or file.exists() else Config()
+    if not file.exists():
+        typer.echo(f"no {file}: serving without sources; the page says how to add one", err=True)
+    asyncio.run(run_server(data, settings, config_file=file, host=host, port=port, say=typer.echo))
+
+
+def demo(
+    *,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
+    data: Annotated[Path, typer.Option(help="Where the demo keeps its data; a second start continues them.")] = Path(
+        "demo-data"
+    ),
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            help="How fast time runs; default 60 (a minute a second), 3600 for recordings.", min=0.1, max=100_000
+        ),
+    ] = None,
+    replay: Annotated[
+        list[Path] | None, typer.Option(help="A recording in place of the virtual water; may be given several times.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Show virtual or recorded water, measured over real protocols, flagged, stored, judged and drawn live.
+
+    Example: nilometer demo --replay MainStreet2019.csv.gz
+    """
+    import asyncio
+
+    from nilometer.demo.runner import run_demo
+
+    asyncio.run(run_demo(data, port=port, speed=speed, replay=replay or [], browser=browser, say=typer.echo))
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands."""
+    app.command()(demo)
+    app.command()(serve)

@@ -1,0 +1,150 @@
+"""A running server from a notebook or from the command line: ``nilometer.connect("http://127.0.0.1:8080")``.
+
+Rows travel as Arrow; nothing here knows how they are stored.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import pyarrow as pa
+
+from nilometer.errors import LinkError, NotFound, Overloaded, RequestError, StoreError, StoreFull
+
+__all__ = ["Client", "connect"]
+
+ARROW = "application/vnd.apache.arrow.stream"
+_ERRORS: dict[int, type[Exception]] = {404: NotFound, 503: Overloaded, 507: StoreFull}
+
+
+def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> Client:
+    """Return a client of the server at `url`.
+
+    Parameters
+    ----------
+    url : str
+        Such as ``http://127.0.0.1:8080``.
+    token : str, optional
+        The bearer token of a server that asks for one.
+    timeout_s : float
+        How long one request may take.
+
+    Returns
+    -------
+    Client
+        Not yet connected: the first call is.
+
+    Raises
+    ------
+    RequestError
+        If the URL is not an http(s) one.
+    """
+    return Client(url, token=token, timeout_s=timeout_s)
+
+
+class Client:
+    """The native API as calls."""
+
+    def __init__(self, url: str, *, token: str | None = None, timeout_s: float = 60.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise RequestError(f"{url!r} is not an address such as http://127.0.0.1:8080", place="url")
+        self.url = url.rstrip("/")
+        self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._host, self._port, self._root = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout_s = timeout_s
+
+    def status(self) -> dict[str, Any]:
+        """Return the server's name, version, time and counts."""
+        return self._json("GET", "/api/v1/status")
+
+    def datastreams(self, **query: str | int) -> list[dict[str, Any]]:
+        """Return Datastreams, narrowed by ``key`` or ``thing``."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/datastreams", query)["datastreams"]
+        return found
+
+    def configure(
+        self, things: Sequence[Mapping[str, Any]], datastreams: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Make Things and Datastreams, written as in ``nilometer.toml``; known ones are brought up to date."""
+        body = json.dumps({"thing": list(things), "datastream": list(datastreams)}).encode()
+        return self._json("POST", "/api/v1/datastreams", body=body, kind="application/json")
+
+    def write(self, rows: pa.Table) -> dict[str, Any]:
+        """Send rows and return, when they are durable, how many were new, unchanged, revised and rejected.
+
+        Parameters
+        ----------
+        rows : pyarrow.Table
+            Columns ``datastream`` (key or id), ``phenomenon_time``, ``result``.
+        """
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        return self._json("POST", "/api/v1/observations", body=sink.getvalue().to_pybytes(), kind=ARROW)
+
+    def read(self, datastream: str | int, start: str | None = None, end: str | None = None, **query: Any) -> pa.Table:  # noqa: ANN401 -- query options
+        """Return the rows of a Datastream as an Arrow table.
+
+        Parameters
+        ----------
+        datastream : str or int
+            Key or id.
+        start, end : str, optional
+            ISO 8601; start inclusive, end exclusive.
+        **query
+            ``as_of``, ``max_points``, ``samples``.
+        """
+        options = {"start": start, "end": end, "format": "arrow", **query}
+        path = f"/api/v1/datastreams/{quote(str(datastream), safe='')}/observations"
+        body = self._call("GET", path, {name: value for name, value in options.items() if value is not None})
+        return pa.ipc.open_stream(body).read_all()
+
+    def _json(self, method: str, path: str, query: Mapping[str, Any] | None = None, **more: Any) -> Any:  # noqa: ANN401 -- JSON
+        return json.loads(self._call(method, path, query, **more))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        body: bytes | None = None,
+        kind: str = "",
+    ) -> bytes:
+        connection = self._kind(self._host, self._port, timeout=self._timeout_s)
+        target = self._root + path + (f"?{urlencode(query)}" if query else "")
+        headers = self._headers | ({"Content-Type": kind} if kind else {})
+        try:
+            connection.request(method, target, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise LinkError(f"the server does not answer: {error}", link=self.url) from error
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise _refusal(answer.status, content)
+        return content
+
+
+def _refusal(status: int, content: bytes) -> Exception:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        answer = {}
+    if status == 400 and "rejected" in answer:
+        first = answer["errors"][0] if answer.get("errors") else {"row": 0, "reason": "unknown"}
+        return RequestError(
+            f"{answer['rejected']} rows rejected; first: {first['reason']}", place=f"row {first['row']}"
+        )
+    error = answer.get("error", {})
+    message = error.get("message") or content[:200].decode("utf-8", "replace") or f"HTTP {status}"
+    if status in _ERRORS:
+        return _ERRORS[status](message)
+    return RequestError(message) if status < 500 else StoreError(message)

@@ -1,0 +1,87 @@
+"""Serve an ASGI application on an address: binding first, so that a port in use is one clear sentence."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from nilometer.errors import ConfigError, LinkError
+
+__all__ = ["LOOPBACK", "bind", "serve"]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def bind(host: str, port: int, *, token: str | None = None) -> socket.socket:
+    """Return a listening socket.
+
+    Parameters
+    ----------
+    host : str
+        Address or name; anything but loopback needs a token.
+    port : int
+        0 takes a free one.
+    token : str, optional
+        The bearer token that requests must carry.
+
+    Returns
+    -------
+    socket
+        Bound, to be given to `serve`.
+
+    Raises
+    ------
+    ConfigError
+        If the address is not loopback and there is no token.
+    LinkError
+        If the port is in use or the address is not of this machine.
+    """
+    if host not in LOOPBACK and not token:
+        allowed = "127.0.0.1, localhost, ::1; or any address with server.token set"
+        raise ConfigError("server.host", seen=host, allowed=allowed, reason="it would be open to everyone")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        number = error.errno if isinstance(error, OSError) else None
+        reason = str(error)
+        if number == errno.EADDRINUSE:
+            reason = f"port {port} is in use; choose another with --port, or --port 0 for a free one"
+        elif number == errno.EACCES:
+            reason = f"port {port} is not allowed to this user; choose one above 1023 with --port"
+        raise LinkError(reason, link=f"http://{host}:{port}") from error
+    return listener
+
+
+async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:  # noqa: ANN401 -- any ASGI application
+    """Serve until interrupted (Ctrl-C or SIGTERM), then close what is open within a few seconds.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What to serve.
+    listener : socket
+        From `bind`.
+    ready : callable
+        Called once connections are accepted.
+    """
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, lifespan="off")
+    server = uvicorn.Server(config)
+    startup = server.startup
+
+    async def start(sockets: list[socket.socket] | None = None) -> None:
+        await startup(sockets)
+        ready()
+
+    server.startup = start  # type: ignore[method-assign]
+    await server.serve(sockets=[listener])
