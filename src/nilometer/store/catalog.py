@@ -1,0 +1,401 @@
+"""The catalog: what is where, measured by what, judged how. It never holds an Observation.
+
+One process writes it (the folder's lock), so entities are kept in memory once read and no call per batch touches the
+database. Every write is durable when the call returns.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from nilometer.errors import NotFound
+from nilometer.model import (
+    Datastream,
+    FeatureOfInterest,
+    HistoricalLocation,
+    Location,
+    ObservedProperty,
+    Origin,
+    SampleKind,
+    Sensor,
+    Thing,
+    WaterBody,
+)
+from nilometer.store import tables
+from nilometer.store.entity_table import EntityTable
+from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
+from nilometer.store.refusal import refusal
+
+__all__ = ["CalibrationRow", "Catalog", "Event", "ProfileVersionRow", "ProvenanceRow"]
+
+
+class Catalog:
+    """The entities of one data folder, and the ledgers that explain its numbers.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        A database whose tables are at the head of the migrations.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._listeners: list[Callable[[Any], None]] = []
+        self._lock = threading.RLock()
+        self._things = EntityTable(engine, tables.things, Thing, "Thing", self._tell, {"water_body": WaterBody})
+        self._locations = EntityTable(engine, tables.locations, Location, "Location", self._tell)
+        self._sensors = EntityTable(engine, tables.sensors, Sensor, "Sensor", self._tell)
+        self._properties = EntityTable(
+            engine, tables.observed_properties, ObservedProperty, "ObservedProperty", self._tell
+        )
+        self._datastreams = EntityTable(
+            engine, tables.datastreams, Datastream, "Datastream", self._tell, {"origin": Origin}
+        )
+        self._features = EntityTable(
+            engine,
+            tables.features_of_interest,
+            FeatureOfInterest,
+            "FeatureOfInterest",
+            self._tell,
+            {"sample_kind": SampleKind},
+        )
+        self._water: dict[int, int] = {}
+        self._samples: dict[tuple[int, SampleKind], int] | None = None
+        self._sample_kinds: dict[int, SampleKind] | None = None
+        self.ledger = Ledger(engine)
+
+    def on_change(self, listener: Callable[[Any], None]) -> None:
+        """Call `listener` with every entity added or changed from now on, after it is durable."""
+        self._listeners.append(listener)
+
+    def _tell(self, entity: object) -> None:
+        if isinstance(entity, FeatureOfInterest):
+            self._sample_kinds = None
+        for listener in self._listeners:
+            listener(entity)
+
+    # Things and where they stand
+
+    def add_thing(self, thing: Thing) -> Thing:
+        """Add a Thing and return it with its id."""
+        return self._things.add(thing)
+
+    def update_thing(self, thing: Thing) -> Thing:
+        """Write all fields of a Thing that exists."""
+        return self._things.update(thing)
+
+    def thing(self, number: int) -> Thing:
+        """Return the Thing of an id, or raise NotFound."""
+        return self._things.get(number)
+
+    def thing_by_key(self, key: str) -> Thing | None:
+        """Return the Thing of a key, or None."""
+        return self._things.find(key)
+
+    def things(self) -> list[Thing]:
+        """Return every Thing by ascending id."""
+        return self._things.all()
+
+    def add_location(self, location: Location) -> Location:
+        """Add a Location and return it with its id."""
+        return self._locations.add(location)
+
+    def location(self, number: int) -> Location:
+        """Return the Location of an id, or raise NotFound."""
+        return self._locations.get(number)
+
+    def locations(self) -> list[Location]:
+        """Return every Location by ascending id."""
+        return self._locations.all()
+
+    def place(self, thing_id: int, location_ids: Sequence[int], time: int) -> HistoricalLocation:
+        """Say that a Thing stands at these Locations from `time` (µs UTC) on; older places become history."""
+        self.thing(thing_id)
+        for number in location_ids:
+            self.location(number)
+        links = tables.things_locations
+        past = tables.historical_locations
+        past_links = tables.historical_locations_locations
+        with self._lock, self._begin("place a Thing") as connection:
+            connection.execute(delete(links).where(links.c.thing == thing_id))
+            number = connection.execute(
+                insert(past).values(thing=thing_id, time=time).returning(past.c.id)
+            ).scalar_one()
+            for ordinal, location in enumerate(location_ids):
+                connection.execute(insert(links).values(thing=thing_id, location=location, ordinal=ordinal))
+                connection.execute(
+                    insert(past_links).values(historical_location=number, location=location, ordinal=ordinal)
+                )
+        self._give_water_a_place(thing_id)
+        return HistoricalLocation(id=number, thing=thing_id, time=time, locations=tuple(location_ids))
+
+    def locations_of(self, thing_id: int) -> list[Location]:
+        """Return where a Thing stands now."""
+        links = tables.things_locations
+        statement = select(links.c.location).where(links.c.thing == thing_id).order_by(links.c.ordinal)
+        with self._connect("read Locations") as connection:
+            return [self.location(number) for number in connection.execute(statement).scalars()]
+
+    def things_at(self, location_id: int) -> list[Thing]:
+        """Return the Things that stand at a Location now."""
+        links = tables.things_locations
+        statement = select(links.c.thing).where(links.c.location == location_id).order_by(links.c.thing)
+        with self._connect("read Things") as connection:
+            return [self.thing(number) for number in connection.execute(statement).scalars()]
+
+    def historical_locations_of(self, thing_id: int) -> list[HistoricalLocation]:
+        """Return where a Thing stood, oldest first."""
+        return [item for item in self.historical_locations() if item.thing == thing_id]
+
+    def historical_locations(self) -> list[HistoricalLocation]:
+        """Return every HistoricalLocation, oldest first."""
+        past, links = tables.historical_locations, tables.historical_locations_locations
+        statement = (
+            select(past.c.id, past.c.thing, past.c.time, links.c.location)
+            .join_from(past, links, isouter=True)
+            .order_by(past.c.time, past.c.id, links.c.ordinal)
+        )
+        found: dict[int, HistoricalLocation] = {}
+        with self._connect("read HistoricalLocations") as connection:
+            for number, thing, time, location in connection.execute(statement):
+                item = found.get(number) or HistoricalLocation(id=number, thing=thing, time=time)
+                places = item.locations if location is None else (*item.locations, location)
+                found[number] = replace(item, locations=places)
+        return list(found.values())
+
+    def historical_location(self, number: int) -> HistoricalLocation:
+        """Return the HistoricalLocation of an id, or raise NotFound."""
+        for item in self.historical_locations():
+            if item.id == number:
+                return item
+        raise NotFound(f"there is no HistoricalLocation with id {number}")
+
+    # Instruments and quantities
+
+    def add_sensor(self, sensor: Sensor) -> Sensor:
+        """Add a Sensor and return it with its id."""
+        return self._sensors.add(sensor)
+
+    def sensor(self, number: int) -> Sensor:
+        """Return the Sensor of an id, or raise NotFound."""
+        return self._sensors.get(number)
+
+    def sensor_by_key(self, key: str) -> Sensor | None:
+        """Return the Sensor of a key, or None."""
+        return self._sensors.find(key)
+
+    def sensors(self) -> list[Sensor]:
+        """Return every Sensor by ascending id."""
+        return self._sensors.all()
+
+    def add_observed_property(self, observed_property: ObservedProperty) -> ObservedProperty:
+        """Add an ObservedProperty and return it with its id."""
+        return self._properties.add(observed_property)
+
+    def observed_property(self, number: int) -> ObservedProperty:
+        """Return the ObservedProperty of an id, or raise NotFound."""
+        return self._properties.get(number)
+
+    def observed_property_by_key(self, key: str) -> ObservedProperty | None:
+        """Return the ObservedProperty of a key, or None."""
+        return self._properties.find(key)
+
+    def observed_properties(self) -> list[ObservedProperty]:
+        """Return every ObservedProperty by ascending id."""
+        return self._properties.all()
+
+    def add_datastream(self, datastream: Datastream) -> Datastream:
+        """Add a Datastream and return it with its id."""
+        return self._datastreams.add(datastream)
+
+    def update_datastream(self, datastream: Datastream) -> Datastream:
+        """Write all fields of a Datastream that exists."""
+        return self._datastreams.update(datastream)
+
+    def datastream(self, number: int) -> Datastream:
+        """Return the Datastream of an id, or raise NotFound."""
+        return self._datastreams.get(number)
+
+    def datastream_by_key(self, key: str) -> Datastream | None:
+        """Return the Datastream of a key, or None."""
+        return self._datastreams.find(key)
+
+    def datastreams(self) -> list[Datastream]:
+        """Return every Datastream by ascending id."""
+        return self._datastreams.all()
+
+    # What an Observation speaks of
+
+    def add_feature(self, feature: FeatureOfInterest) -> FeatureOfInterest:
+        """Add a FeatureOfInterest and return it with its id."""
+        return self._features.add(feature)
+
+    def feature(self, number: int) -> FeatureOfInterest:
+        """Return the FeatureOfInterest of an id, or raise NotFound."""
+        return self._features.get(number)
+
+    def features(self) -> list[FeatureOfInterest]:
+        """Return every FeatureOfInterest by ascending id."""
+        return self._features.all()
+
+    def water_feature(self, datastream_id: int) -> int:
+        """Return the id of the water a Datastream measures: one per Thing, made from its Location at first use."""
+        thing_id = self.datastream(datastream_id).thing
+        number = self._water.get(thing_id)
+        if number is None:
+            with self._lock:
+                number = self._water.get(thing_id) or self._find_water(thing_id) or self._add_water(thing_id)
+                self._water[thing_id] = number
+        return number
+
+    def sample_feature(self, datastream_id: int, kind: SampleKind) -> int:
+        """Return the id of the sample or standard of this kind that a Datastream measures, made at first use."""
+        if kind == SampleKind.WATER:
+            return self.water_feature(datastream_id)
+        with self._lock:
+            samples = self._load_samples()
+            number = samples.get((datastream_id, kind))
+            if number is None:
+                datastream = self.datastream(datastream_id)
+                feature = FeatureOfInterest(
+                    name=f"{datastream.name}: {kind.name.lower()} sample", sample_kind=kind, thing=datastream.thing
+                )
+                number = self._features.add(feature, datastream=datastream_id).id
+                samples[datastream_id, kind] = number
+            return number
+
+    def sample_kinds(self) -> Mapping[int, SampleKind]:
+        """Return the kind of every FeatureOfInterest that is not water, by its id."""
+        kinds = self._sample_kinds
+        if kinds is None:
+            kinds = {item.id: item.sample_kind for item in self.features() if item.sample_kind != SampleKind.WATER}
+            self._sample_kinds = kinds
+        return MappingProxyType(kinds)
+
+    # Ledgers: rows that are added and never changed
+
+    def calibrations(self, datastream_id: int) -> list[CalibrationRow]:
+        """Return the calibrations of a Datastream by date."""
+        return self.ledger.calibrations(datastream_id)
+
+    def add_calibration(self, datastream_id: int, valid_from: int, document: Mapping[str, Any]) -> CalibrationRow:
+        """Add a calibration valid from a time (µs UTC) on and return it with its id."""
+        self.datastream(datastream_id)
+        return self.ledger.add_calibration(datastream_id, valid_from, document)
+
+    def profile_version(self, name: str, version: str | int, document: Mapping[str, Any]) -> int:
+        """Return the row id of a QC profile exactly as it is written; the same content has the same id."""
+        return self.ledger.profile_version(name, str(version), document)
+
+    def profile_versions(self) -> list[ProfileVersionRow]:
+        """Return every profile version that ever judged."""
+        return self.ledger.profile_versions()
+
+    def profile_version_row(self, number: int) -> ProfileVersionRow:
+        """Return the profile version of an id, or raise NotFound."""
+        return self.ledger.profile_version_row(number)
+
+    def provenance(
+        self, calibration_id: int | None, profile_version_id: int | None, source: str, code_version: str
+    ) -> int:
+        """Return the row id of a way in which rows were made; the same way has the same id."""
+        return self.ledger.provenance(calibration_id, profile_version_id, source, code_version)
+
+    def provenance_row(self, number: int) -> ProvenanceRow:
+        """Return the provenance of an id, or raise NotFound."""
+        return self.ledger.provenance_row(number)
+
+    def add_event(
+        self, thing: int | None, datastream: int | None, time: int, kind: str, detail: Mapping[str, Any] | None = None
+    ) -> Event:
+        """Note what happened to a Thing or a Datastream at `time` (µs UTC)."""
+        return self.ledger.add_event(thing, datastream, time, kind, detail or {})
+
+    def events(
+        self, thing: int | None = None, start: int | None = None, end: int | None = None, limit: int | None = None
+    ) -> list[Event]:
+        """Return events, newest first; start inclusive, end exclusive, µs UTC."""
+        return self.ledger.events(thing, start, end, limit)
+
+    def add_audit(self, time: int, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
+        """Note who changed what."""
+        self.ledger.add_audit(time, actor, action, subject, detail)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    def _find_water(self, thing_id: int) -> int | None:
+        for feature in self._features.all():
+            if feature.thing == thing_id and feature.sample_kind == SampleKind.WATER:
+                return feature.id
+        return None
+
+    def _add_water(self, thing_id: int) -> int:
+        thing = self.thing(thing_id)
+        places = self.locations_of(thing_id)
+        place = places[0] if places else Location(name=thing.name)
+        feature = FeatureOfInterest(
+            name=place.name,
+            description=place.description,
+            encoding_type=place.encoding_type,
+            feature=place.location,
+            thing=thing_id,
+        )
+        return self._features.add(feature).id
+
+    def _give_water_a_place(self, thing_id: int) -> None:
+        # A water made before its Thing was placed has no geometry yet; one that has keeps it: rows speak of it.
+        number = self._find_water(thing_id)
+        if number is not None and (water := self.feature(number)).feature is None:
+            place = self.locations_of(thing_id)[0]
+            self._features.update(replace(water, encoding_type=place.encoding_type, feature=place.location))
+
+    def _load_samples(self) -> dict[tuple[int, SampleKind], int]:
+        if self._samples is None:
+            table = tables.features_of_interest
+            statement = select(table.c.datastream, table.c.sample_kind, table.c.id).where(
+                table.c.datastream.is_not(None)
+            )
+            with self._connect("read FeaturesOfInterest") as connection:
+                self._samples = {
+                    (datastream, SampleKind(kind)): number for datastream, kind, number in connection.execute(statement)
+                }
+        return self._samples
+
+    def _connect(self, doing: str) -> _Guarded:
+        return _Guarded(self.engine, doing, write=False)
+
+    def _begin(self, doing: str) -> _Guarded:
+        return _Guarded(self.engine, doing, write=True)
+
+
+@dataclass
+class _Guarded:
+    """A connection whose database errors leave as StoreError."""
+
+    engine: Engine
+    doing: str
+    write: bool
+
+    def __enter__(self) -> Any:  # noqa: ANN401 -- a SQLAlchemy connection
+        self._context = self.engine.begin() if self.write else self.engine.connect()
+        try:
+            return self._context.__enter__()
+        except SQLAlchemyError as error:
+            raise refusal(error, self.doing) from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:  # noqa: ANN401
+        try:
+            self._context.__exit__(kind, error, trace)
+        except SQLAlchemyError as failed:
+            raise refusal(failed, self.doing) from failed
+        if isinstance(error, SQLAlchemyError):
+            raise refusal(error, self.doing) from error

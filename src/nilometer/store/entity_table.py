@@ -1,0 +1,169 @@
+"""One entity type in one table, held in memory whole: the catalog has one writer, so what it read stays true."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from nilometer.errors import ConfigError, NotFound, RequestError, near
+from nilometer.store.refusal import refusal
+
+__all__ = ["Entity", "EntityTable"]
+
+
+class Entity(Protocol):
+    """Anything with an id, as a frozen dataclass."""
+
+    @property
+    def id(self) -> int:
+        """Its row."""
+
+
+E = TypeVar("E", bound=Entity)
+
+
+class EntityTable(Generic[E]):
+    """The rows of one table as frozen entities.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        The catalog's database.
+    table : sqlalchemy.Table
+        Whose columns are the entity's fields.
+    entity : type
+        The frozen dataclass.
+    enums : mapping of str to type
+        Which fields are enumerations.
+    noun : str
+        What messages call it, such as ``Datastream``.
+    changed : callable
+        Called with every entity added or changed, after it is durable.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        table: Table,
+        entity: type[E],
+        noun: str,
+        changed: Callable[[Any], None],
+        enums: Mapping[str, Callable[[Any], Enum]] | None = None,
+    ) -> None:
+        self._engine, self._table, self._entity, self._noun, self._changed = engine, table, entity, noun, changed
+        self._enums = dict(enums or {})
+        self._lock = threading.RLock()
+        self._rows: dict[int, E] | None = None
+        self._keys: dict[str, int] = {}
+        self._has_key = "key" in table.c
+
+    def add(self, entity: E, connection: Connection | None = None, **extra: object) -> E:
+        """Insert and return the entity with its id; `extra` are columns the entity does not have."""
+        with self._lock:
+            values = {**self._values(entity), **extra}
+            if entity.id:
+                values["id"] = entity.id
+            statement = insert(self._table).values(values).returning(self._table.c.id)
+            number = int(self._run(statement, entity, connection).scalar_one())
+            stored = dataclasses.replace(entity, id=number)  # type: ignore[type-var]
+            self._keep(stored)
+        self._changed(stored)
+        return stored
+
+    def update(self, entity: E) -> E:
+        """Write all fields of an entity that exists."""
+        with self._lock:
+            old = self.get(entity.id)
+            statement = update(self._table).where(self._table.c.id == entity.id).values(self._values(entity))
+            self._run(statement, entity, None)
+            if self._has_key:
+                self._keys.pop(old.key, None)  # type: ignore[attr-defined]
+            self._keep(entity)
+        self._changed(entity)
+        return entity
+
+    def get(self, number: int) -> E:
+        """Return the entity of an id, or raise NotFound."""
+        entity = self._all().get(number)
+        if entity is None:
+            raise NotFound(f"there is no {self._noun} with id {number}")
+        return entity
+
+    def find(self, key: str) -> E | None:
+        """Return the entity of a key, or None."""
+        rows = self._all()
+        number = self._keys.get(key)
+        return None if number is None else rows.get(number)
+
+    def near(self, key: str) -> Iterable[str]:
+        """Return the keys that resemble one."""
+        self._all()
+        return near(key, self._keys)
+
+    def all(self) -> list[E]:
+        """Return every entity by ascending id."""
+        with self._lock:
+            return list(self._all().values())
+
+    def _all(self) -> dict[int, E]:
+        if self._rows is None:
+            with self._lock:
+                if self._rows is None:
+                    self._rows = self._load()
+        return self._rows
+
+    def _load(self) -> dict[int, E]:
+        names = [field.name for field in dataclasses.fields(self._entity)]  # type: ignore[arg-type]
+        columns = [self._table.c[name] for name in names]
+        try:
+            with self._engine.connect() as connection:
+                found = connection.execute(select(*columns).order_by(self._table.c.id)).all()
+        except SQLAlchemyError as error:
+            raise refusal(error, f"read {self._table.name}") from error
+        loaded = [self._made(dict(zip(names, row, strict=True))) for row in found]
+        if self._has_key:
+            self._keys = {entity.key: entity.id for entity in loaded}  # type: ignore[attr-defined]
+        return {entity.id: entity for entity in loaded}
+
+    def _made(self, values: dict[str, Any]) -> E:
+        for name, enum in self._enums.items():
+            values[name] = enum(values[name])
+        return self._entity(**values)
+
+    def _keep(self, entity: E) -> None:
+        self._all()[entity.id] = entity
+        if self._has_key:
+            self._keys[entity.key] = entity.id  # type: ignore[attr-defined]
+
+    def _values(self, entity: E) -> dict[str, object]:
+        values = {field.name: getattr(entity, field.name) for field in dataclasses.fields(entity)}  # type: ignore[arg-type]
+        values.pop("id")
+        return {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
+
+    def _run(self, statement: Any, entity: E, connection: Connection | None) -> Any:  # noqa: ANN401 -- SQLAlchemy's
+        self._all()
+        if self._has_key:
+            key = entity.key  # type: ignore[attr-defined]
+            if not key or not key[0].isalpha():
+                raise ConfigError(f"{self._noun}.key", seen=key, reason="a key starts with a letter")
+            if self._keys.get(key, entity.id) != entity.id:
+                raise ConfigError(f"{self._noun}.key", seen=key, reason="this key is taken; keys are unique")
+        try:
+            if connection is not None:
+                return connection.execute(statement)
+            with self._engine.begin() as own:
+                result = own.execute(statement)
+                return result.freeze()() if result.returns_rows else result
+        except IntegrityError as error:
+            raise RequestError(
+                f"{self._noun} {getattr(entity, 'name', '')!r} refers to an entity that does not exist "
+                f"or is there already: {error.orig}"
+            ) from error
+        except SQLAlchemyError as error:
+            raise refusal(error, f"write {self._noun}") from error

@@ -1,0 +1,262 @@
+"""The tables of the catalog, as SQLAlchemy Core MetaData: what they hold and how they hang together.
+
+The catalog never holds an Observation; those are in the journal and in the lake. Times are int64 µs since 1970 UTC.
+The migrations in `migrations/` build exactly these tables; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "METADATA",
+    "audit",
+    "calibrations",
+    "commits",
+    "datastreams",
+    "events",
+    "features_of_interest",
+    "historical_locations",
+    "historical_locations_locations",
+    "locations",
+    "observed_properties",
+    "profile_versions",
+    "provenance",
+    "sensors",
+    "things",
+    "things_locations",
+]
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""All tables; every constraint has a name, so that a migration can speak of it."""
+
+# sqlite_autoincrement: ids of deleted rows are never given out again, for the lake may still speak of them.
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True, autoincrement=True)
+
+
+things = Table(
+    "things",
+    METADATA,
+    _id(),
+    Column("key", String(255), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("water_body", String(32), nullable=False),
+    Column("target_class", String(32)),
+    Column("time_zone", String(64), nullable=False),
+    Column("properties", JSON, nullable=False),
+    comment="Stations, buoys, discharges, tanks.",
+    sqlite_autoincrement=True,
+)
+
+locations = Table(
+    "locations",
+    METADATA,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("encoding_type", String(255), nullable=False),
+    Column("location", JSON),
+    Column("properties", JSON, nullable=False),
+    comment="Where Things stand; location is kept exactly as it was given.",
+    sqlite_autoincrement=True,
+)
+
+things_locations = Table(
+    "things_locations",
+    METADATA,
+    Column("thing", Integer, ForeignKey("things.id", ondelete="CASCADE"), nullable=False),
+    Column("location", Integer, ForeignKey("locations.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    PrimaryKeyConstraint("thing", "location"),
+    comment="Where each Thing stands now.",
+)
+
+historical_locations = Table(
+    "historical_locations",
+    METADATA,
+    _id(),
+    Column("thing", Integer, ForeignKey("things.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("time", BigInteger, nullable=False),
+    comment="From when on a Thing stood somewhere.",
+    sqlite_autoincrement=True,
+)
+
+historical_locations_locations = Table(
+    "historical_locations_locations",
+    METADATA,
+    Column("historical_location", Integer, ForeignKey("historical_locations.id", ondelete="CASCADE"), nullable=False),
+    Column("location", Integer, ForeignKey("locations.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    PrimaryKeyConstraint("historical_location", "location"),
+    comment="The Locations of a HistoricalLocation.",
+)
+
+sensors = Table(
+    "sensors",
+    METADATA,
+    _id(),
+    Column("key", String(255), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("encoding_type", String(255), nullable=False),
+    Column("metadata", JSON),
+    Column("properties", JSON, nullable=False),
+    comment="Instruments: maker, model and serial number are properties.",
+    sqlite_autoincrement=True,
+)
+
+observed_properties = Table(
+    "observed_properties",
+    METADATA,
+    _id(),
+    Column("key", String(255), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("properties", JSON, nullable=False),
+    comment="Quantities; the key is the vocabulary's where it has one.",
+    sqlite_autoincrement=True,
+)
+
+datastreams = Table(
+    "datastreams",
+    METADATA,
+    _id(),
+    Column("key", String(255), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("thing", Integer, ForeignKey("things.id"), nullable=False, index=True),
+    Column("sensor", Integer, ForeignKey("sensors.id"), nullable=False, index=True),
+    Column("observed_property", Integer, ForeignKey("observed_properties.id"), nullable=False, index=True),
+    Column("unit", Text, nullable=False),
+    Column("unit_name", Text),
+    Column("unit_symbol", Text),
+    Column("unit_definition", Text),
+    Column("observation_type", Text, nullable=False),
+    Column("origin", String(32), nullable=False),
+    Column("profile", Text),
+    Column("mark_scheme", Text),
+    Column("identity", String(32), nullable=False),
+    Column("clock_resolution_us", BigInteger, nullable=False),
+    Column("properties", JSON, nullable=False),
+    comment="One observed property of one Thing by one Sensor.",
+    sqlite_autoincrement=True,
+)
+
+features_of_interest = Table(
+    "features_of_interest",
+    METADATA,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("encoding_type", String(255), nullable=False),
+    Column("feature", JSON),
+    Column("sample_kind", Integer, nullable=False),
+    Column("thing", Integer, ForeignKey("things.id")),
+    Column("datastream", Integer, ForeignKey("datastreams.id")),
+    Column("properties", JSON, nullable=False),
+    Index(None, "thing", "sample_kind"),
+    UniqueConstraint("datastream", "sample_kind"),
+    comment="Waters (sample_kind 0), and the standards and samples that never count as water; datastream is set where "
+    "a sample belongs to one Datastream.",
+    sqlite_autoincrement=True,
+)
+
+calibrations = Table(
+    "calibrations",
+    METADATA,
+    _id(),
+    Column("datastream", Integer, ForeignKey("datastreams.id"), nullable=False),
+    Column("valid_from", BigInteger, nullable=False),
+    Column("document", JSON, nullable=False),
+    Index(None, "datastream", "valid_from"),
+    comment="Dated maps from raw result to quantity, each a whole document; never changed, only followed by others.",
+    sqlite_autoincrement=True,
+)
+
+profile_versions = Table(
+    "profile_versions",
+    METADATA,
+    _id(),
+    Column("name", String(255), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("document", JSON, nullable=False),
+    UniqueConstraint("name", "digest"),
+    comment="QC profiles exactly as they judged; digest is the SHA-256 of version and document.",
+    sqlite_autoincrement=True,
+)
+
+provenance = Table(
+    "provenance",
+    METADATA,
+    _id(),
+    Column("calibration", Integer, ForeignKey("calibrations.id")),
+    Column("profile_version", Integer, ForeignKey("profile_versions.id")),
+    Column("source", Text, nullable=False),
+    Column("code_version", String(64), nullable=False),
+    Index(None, "calibration", "profile_version"),
+    comment="What made a row of the lake what it is; the column provenance of an Observation points here.",
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    METADATA,
+    _id(),
+    Column("thing", Integer, ForeignKey("things.id")),
+    Column("datastream", Integer, ForeignKey("datastreams.id")),
+    Column("time", BigInteger, nullable=False, index=True),
+    Column("kind", String(64), nullable=False),
+    Column("detail", JSON, nullable=False),
+    comment="What happened to a Thing or a Datastream: silent, back, configured, serviced.",
+    sqlite_autoincrement=True,
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    _id(),
+    Column("time", BigInteger, nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    comment="Who changed what in the catalog, and when.",
+    sqlite_autoincrement=True,
+)
+
+commits = Table(
+    "commits",
+    METADATA,
+    Column("first_sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_time", BigInteger, nullable=False, index=True),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    comment="When sealed commits became visible, thinned to a second, one packed span a seal: the clock of as_of.",
+)
