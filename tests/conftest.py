@@ -16,3 +16,19 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real recordings are absent: {folder} (set NILOMETER_REAL_DATA)")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Fail a run that must skip nothing, and name what it skipped."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and os.environ.get("NILOMETER_NOTHING_SKIPPED"):
+        terminalreporter.write_line(f"{len(skipped)} skipped where nothing may be: see above", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Turn a run that must skip nothing, and did, into a failed one."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter is not None else []
+    if skipped and exitstatus == 0 and os.environ.get("NILOMETER_NOTHING_SKIPPED"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
