@@ -19,6 +19,10 @@ says what failed, the value seen, and what would work::
     │   ├── StoreFull          retryable: no space is left; nothing is lost, nothing more is accepted
     │   └── Overloaded         retryable: more arrives than can be made durable
     ├── RequestError           also ValueError: a body or query that cannot be understood, with its place
+    │   ├── NotSupported       understood, and not served
+    │   ├── TooLarge           a body beyond the limit
+    │   ├── WrongMediaType     a body of a kind or an encoding that is not read here
+    │   └── NotAuthorized      no token, a wrong one, or a page of another origin
     ├── NotFound               also KeyError: no entity of that id or key
     └── StandardNotApplicable  a limit asked of water it was not made for
 """
@@ -38,7 +42,9 @@ __all__ = [
     "LinkError",
     "LinkTimeout",
     "NilometerError",
+    "NotAuthorized",
     "NotFound",
+    "NotSupported",
     "Overloaded",
     "PropertyMismatch",
     "ReadError",
@@ -48,7 +54,9 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "StoreLocked",
+    "TooLarge",
     "UnitError",
+    "WrongMediaType",
     "near",
 ]
 
@@ -291,6 +299,22 @@ class RequestError(NilometerError, ValueError):
     def __init__(self, message: str, *, place: str = "") -> None:
         self.place = place
         super().__init__(f"{place}: {message}" if place else message)
+
+
+class NotSupported(RequestError):
+    """A request that is understood, and that this version does not serve."""
+
+
+class TooLarge(RequestError):
+    """A body beyond the limit."""
+
+
+class WrongMediaType(RequestError):
+    """A body of a media type or a content encoding that is not read here."""
+
+
+class NotAuthorized(RequestError):
+    """No token, a wrong one, or a request that a page of another origin made."""
 
 
 class NotFound(NilometerError, KeyError):
