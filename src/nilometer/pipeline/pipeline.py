@@ -86,7 +86,9 @@ class Pipeline:
             self.store.close()
             raise
         self.store.hold(self._judging.pending)
-        self._wired = [self._wiring.source(source, info, options) for source, info, options in self._prepared]
+        self._wired = {
+            source.name: self._wiring.source(source, info, options) for source, info, options in self._prepared
+        }
         self._pump = Pump(
             admit=self.store.admit,
             finish=self._judging.finish,
@@ -104,13 +106,15 @@ class Pipeline:
         self.shed = 0
 
     async def start(self) -> None:
-        """Begin: the pump, then every source."""
-        self._loop = asyncio.get_running_loop()
-        loop = self._loop
+        """Begin to take rows; sources begin with `start_sources`."""
+        self._loop = loop = asyncio.get_running_loop()
         self._pump.start(room=lambda: _call(loop, self._room.set))
-        for wiring in self._wired:
+
+    async def start_sources(self) -> None:
+        """Begin every source."""
+        for wiring in self._wired.values():
             driver = wiring.info.make(wiring.options, self.clock)
-            source = RunningSource(wiring.config, wiring.info, driver, self.clock, self._deliver, self._source_changed)
+            source = RunningSource(wiring.config, wiring.info, driver, self.clock, self._take, self._source_changed)
             self._running.append(source)
             source.start()
 
@@ -178,7 +182,9 @@ class Pipeline:
         """Why nothing is accepted at present, or None."""
         return self._pump.refusing
 
-    async def configure(self, things: Sequence[ThingConfig], datastreams: Sequence[DatastreamConfig]) -> list[Datastream]:
+    async def configure(
+        self, things: Sequence[ThingConfig], datastreams: Sequence[DatastreamConfig]
+    ) -> list[Datastream]:
         """Make Things and Datastreams, or bring known ones up to date.
 
         Raises
@@ -220,27 +226,49 @@ class Pipeline:
             except TimeoutError:
                 continue
 
-    async def _deliver(self, source: RunningSource, raw: RawBatch) -> None:
-        await self._wait_for_room(len(raw), None)
-        wiring = self._wired[self._running.index(source)]
+    async def deliver(self, source: str, raw: RawBatch) -> IngestOutcome:
+        """Take rows in the name of a source (what its instrument kept while nobody listened) until they are durable.
 
-        def prepare() -> ObservationBatch:
-            batch, made = self._wiring.batch(wiring, raw)
-            source.status.unmapped += len(raw) - len(batch)
-            for datastream in made:
-                self._judging.set(datastream)
-            return batch
+        Raises
+        ------
+        ConfigError
+            If no source has that name.
+        Overloaded, StoreError
+            As `ingest`.
+        """
+        if source not in self._wired:
+            raise ConfigError("source", seen=source, allowed=self._wired)
+        await self._wait_for_room(len(raw), None)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[IngestOutcome] = loop.create_future()
+
+        def done(outcome: IngestOutcome | NilometerError) -> None:
+            _call(loop, _settle, answer, outcome)
+
+        self._pump.deliver(Delivery(len(raw), lambda: self._wire(source, raw), done), wait=True)
+        return await answer
+
+    async def _take(self, source: RunningSource, raw: RawBatch) -> None:
+        """Queue what a driver delivers, and acknowledge it when it is durable."""
+        await self._wait_for_room(len(raw), None)
+        name = source.config.name
 
         def done(outcome: IngestOutcome | NilometerError) -> None:
             if isinstance(outcome, NilometerError):
-                _log.error("rows of a source were not stored", source=source.config.name, error=str(outcome))
+                _log.error("rows of a source were not stored", source=name, error=str(outcome))
                 return
             if outcome.rejected:
-                why = outcome.errors[:3]
-                _log.warning("rows rejected", source=source.config.name, rejected=outcome.rejected, why=why)
+                _log.warning("rows rejected", source=name, rejected=outcome.rejected, why=outcome.errors[:3])
             raw.acknowledge()
 
-        self._pump.deliver(Delivery(len(raw), prepare, done), wait=True)
+        self._pump.deliver(Delivery(len(raw), lambda: self._wire(name, raw), done), wait=True)
+
+    def _wire(self, source: str, raw: RawBatch) -> ObservationBatch:
+        """Return raw rows as rows of Datastreams; in the pump's thread."""
+        batch, made = self._wiring.batch(self._wired[source], raw)
+        for datastream in made:
+            self._judging.set(datastream)
+        return batch
 
     def _source_changed(self, source: RunningSource, report: SourceReport) -> None:
         _log.info("source", name=source.config.name, device=report.device, state=report.state, detail=report.detail)

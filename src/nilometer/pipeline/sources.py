@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 import structlog
@@ -48,7 +48,6 @@ class SourceStatus:
     since: int = 0
     devices: dict[str, DeviceStatus] = field(default_factory=dict)
     received: int = 0
-    unmapped: int = 0
     bad_frames: int = 0
 
 
@@ -77,7 +76,7 @@ class RunningSource:
         info: DriverInfo,
         driver: Driver,
         clock: Clock,
-        deliver: Callable[[RunningSource, RawBatch], asyncio.Future[None]],
+        deliver: Callable[[RunningSource, RawBatch], Coroutine[None, None, None]],
         changed: Callable[[RunningSource, SourceReport], None],
     ) -> None:
         self.config, self.info, self.driver = config, info, driver

@@ -19,9 +19,10 @@ from pydantic import BaseModel
 from nilometer import units
 from nilometer.acquisition.driver import Channel, DriverInfo, RawBatch
 from nilometer.acquisition.instrument import instruments
+from nilometer.calibration.certificate import Calibration
 from nilometer.config import ChannelConfig, Config, DatastreamConfig, SourceConfig, ThingConfig
 from nilometer.errors import ConfigError, UnitError
-from nilometer.model import Datastream, Location, ObservationBatch, ObservedProperty, Origin, Sensor, Thing
+from nilometer.model import Datastream, Location, ObservationBatch, ObservedProperty, Origin, SampleKind, Sensor, Thing
 from nilometer.model.properties import VocabularyTerm, vocabulary
 from nilometer.qc.profile import profiles
 from nilometer.store import Store
@@ -124,7 +125,7 @@ class Wiring:
             return None
         features = np.zeros(len(datastreams), np.int32)
         for row in np.flatnonzero((sample != 0) & (datastreams >= 0)):
-            features[row] = self._catalog.sample_feature(int(datastreams[row]), int(sample[row]))
+            features[row] = self._catalog.sample_feature(int(datastreams[row]), SampleKind(int(sample[row])))
         return features
 
     def _resolve(self, wiring: SourceWiring, channel: Channel) -> tuple[Datastream | None, bool]:
@@ -140,8 +141,8 @@ class Wiring:
             return None, False
         datastream = self._catalog.add_datastream(self._describe(wiring, channel, wanted or ChannelConfig()))
         self._remember(datastream)
-        for document in wanted.calibrations if wanted is not None else ():
-            self._catalog.add_calibration(datastream.id, document)
+        if wanted is not None:
+            self._calibrate(datastream, wanted.calibrations)
         return datastream, True
 
     def _describe(self, wiring: SourceWiring, channel: Channel, wanted: ChannelConfig) -> Datastream:
@@ -156,7 +157,9 @@ class Wiring:
             key = f"{thing.key}/{property_key}.{_slug(channel.key)}"
         if key in self._by_key:
             key = f"{key}.{config.name}"
-        profile = wanted.profile if wanted.profile is not None else default_profile(thing, property_key, config.profiles)
+        profile = (
+            wanted.profile if wanted.profile is not None else default_profile(thing, property_key, config.profiles)
+        )
         scheme = wiring.info.mark_scheme(wiring.options) if wiring.info.mark_scheme is not None else None
         name = wanted.name or (term.name_en if term is not None else channel.name or property_key)
         return Datastream(
@@ -183,6 +186,11 @@ class Wiring:
                 }
             },
         )
+
+    def _calibrate(self, datastream: Datastream, documents: Iterable[dict[str, Any]]) -> None:
+        for document in documents:
+            calibration = Calibration.from_document(document)
+            self._catalog.add_calibration(datastream.id, calibration.valid_from, calibration.to_document())
 
     def _thing_of(self, config: SourceConfig, channel_key: str) -> Thing:
         device = channel_key.split("/", 1)[0] if "/" in channel_key else ""
@@ -264,8 +272,7 @@ class Wiring:
         )
         if known is None:
             described = self._catalog.add_datastream(described)
-            for document in configured.calibrations:
-                self._catalog.add_calibration(described.id, document)
+            self._calibrate(described, configured.calibrations)
         elif known != described:
             described = replace(described, properties=known.properties | described.properties)
             self._catalog.update_datastream(described)

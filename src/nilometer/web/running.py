@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from nilometer.acquisition.driver import Clock
@@ -23,7 +23,8 @@ async def run_server(
     port: int | None = None,
     clock: Clock = wall_clock,
     say: Callable[[str], None] = print,
-    ready: Callable[[str, Pipeline], None] = lambda _address, _pipeline: None,
+    before: Callable[[Pipeline], Awaitable[None]] | None = None,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a data folder until interrupted; everything acknowledged is on disk when it returns.
 
@@ -41,8 +42,10 @@ async def run_server(
         The present, µs since 1970 UTC.
     say : callable
         Told the address, and that it ends.
-    ready : callable
-        Called with the address and the pipeline once pages are served.
+    before : coroutine function, optional
+        Called with the pipeline when it takes rows, before its sources begin.
+    ready : callable, optional
+        Called with the address once pages are served.
 
     Raises
     ------
@@ -60,11 +63,15 @@ async def run_server(
         raise
     await pipeline.start()
     try:
+        if before is not None:
+            await before(pipeline)
+        await pipeline.start_sources()
         app = create_app(pipeline, token=token)
 
         def started() -> None:
             say(f"nilometer serves {folder} at {address} (Ctrl-C ends it)")
-            ready(address, pipeline)
+            if ready is not None:
+                ready(address)
 
         await serve(app, listener, ready=started)
     finally:
