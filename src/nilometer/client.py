@@ -61,7 +61,8 @@ class Client:
 
     def status(self) -> dict[str, Any]:
         """Return the server's name, version, time and counts."""
-        return self._json("GET", "/api/v1/status")
+        status: dict[str, Any] = self._json("GET", "/api/v1/status")
+        return status
 
     def datastreams(self, **query: str | int) -> list[dict[str, Any]]:
         """Return Datastreams, narrowed by ``key`` or ``thing``."""
@@ -73,7 +74,8 @@ class Client:
     ) -> dict[str, Any]:
         """Make Things and Datastreams, written as in ``nilometer.toml``; known ones are brought up to date."""
         body = json.dumps({"thing": list(things), "datastream": list(datastreams)}).encode()
-        return self._json("POST", "/api/v1/datastreams", body=body, kind="application/json")
+        made: dict[str, Any] = self._json("POST", "/api/v1/datastreams", body=body, kind="application/json")
+        return made
 
     def write(self, rows: pa.Table) -> dict[str, Any]:
         """Send rows and return, when they are durable, how many were new, unchanged, revised and rejected.
@@ -86,7 +88,10 @@ class Client:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)
-        return self._json("POST", "/api/v1/observations", body=sink.getvalue().to_pybytes(), kind=ARROW)
+        outcome: dict[str, Any] = self._json(
+            "POST", "/api/v1/observations", body=sink.getvalue().to_pybytes(), kind=ARROW
+        )
+        return outcome
 
     def read(self, datastream: str | int, start: str | None = None, end: str | None = None, **query: Any) -> pa.Table:  # noqa: ANN401 -- query options
         """Return the rows of a Datastream as an Arrow table.

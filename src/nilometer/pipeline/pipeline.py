@@ -276,7 +276,11 @@ class Pipeline:
         detail = {"source": source.config.name, "device": report.device, "state": report.state, "detail": report.detail}
         if thing is not None:
             now = self.clock()
-            self._pump.call(lambda: self.store.catalog.add_event(thing.id, None, now, "source", detail))
+
+            def note() -> None:
+                self.store.catalog.add_event(thing.id, None, now, "source", detail)
+
+            self._pump.call(note)
 
     def _publish_from_pump(self, rows: ObservationBatch, settled: Settlements, sequence: int) -> None:
         if self._subscriptions and self._loop is not None:

@@ -159,7 +159,8 @@ class Pump:
                 return
 
     def _take(self) -> list[Delivery]:
-        taken, rows = [], 0
+        taken: list[Delivery] = []
+        rows = 0
         while self._queue and (not taken or rows + self._queue[0].rows <= MOST_ROWS_A_COMMIT):
             delivery = self._queue.popleft()
             taken.append(delivery)
