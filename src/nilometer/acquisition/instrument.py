@@ -1,0 +1,319 @@
+"""An instrument model as a data file: which registers it has, what they mean, and when to trust them.
+
+An instrument file is TOML in `nilometer.acquisition.instruments` (or in a stranger's package of the same entry-point
+group, or anywhere, named by its path); ``docs/formats/instrument.md`` describes it. Addresses are as sent on the wire,
+counted from 0.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from nilometer.acquisition.protocols.registers import Order, RegisterType, width
+from nilometer.errors import ConfigError
+from nilometer.model.entities import SampleKind
+from nilometer.plugins import DataFile, Found, data_files
+
+__all__ = [
+    "Block",
+    "ChannelField",
+    "Cycle",
+    "Defaults",
+    "Instrument",
+    "Quality",
+    "Register",
+    "Sample",
+    "Step",
+    "Time",
+    "instrument",
+    "instruments",
+]
+
+Address = Annotated[int, Field(ge=0, le=0xFFFF)]
+ReadFunction = Literal[1, 2, 3, 4]
+MOST_REGISTERS = 125
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Defaults(_Part):
+    """How the device leaves its factory, and what its channels share."""
+
+    unit_id: Annotated[int, Field(ge=0, le=255)] = 1
+    baud: int = 9600
+    data_bits: Literal[7, 8] = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    function: ReadFunction = 3
+    order: Order = Order.ABCD
+    timeout_s: Annotated[float, Field(gt=0)] = 1.0
+    gap_s: Annotated[float, Field(ge=0)] = 0.0
+    """The least time between two requests to it, s."""
+
+
+class Register(_Part):
+    """Where a value stands and how it is laid out; 16-bit values take the default order only when they say so."""
+
+    address: Address
+    type: RegisterType = RegisterType.FLOAT32
+    count: Annotated[int, Field(ge=1, le=MOST_REGISTERS)] | None = None
+    function: ReadFunction | None = None
+    order: Order | None = None
+    mask: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        fixed = width(self.type)
+        if fixed is None and self.count is None:
+            raise ValueError("a string needs its count of registers")
+        if fixed is not None and self.count not in {None, fixed}:
+            raise ValueError(f"{self.type} takes {fixed} registers, not {self.count}")
+        if self.mask is not None and not self.type.value.startswith("uint"):
+            raise ValueError("a mask needs an unsigned type")
+        return self
+
+    @property
+    def registers(self) -> int:
+        """Return how many registers it takes."""
+        return self.count or width(self.type) or 1
+
+
+class Quality(Register):
+    """What the instrument says of a value, in a register of its own.
+
+    A value listed in `good` counts, one in `doubtful` counts and carries its mark, any other takes the value away and
+    leaves the mark. `marks` gives words for numbers, which are used as they are otherwise.
+    """
+
+    type: RegisterType = RegisterType.UINT16
+    good: tuple[int, ...] = (0,)
+    doubtful: tuple[int, ...] = ()
+    marks: dict[str, str] = Field(default_factory=dict)
+
+
+class ChannelField(Register):
+    """One value of the instrument.
+
+    ``result = raw × scale + offset`` in `unit`. `sentinel` maps numbers that stand for no value (as text; ``nan``,
+    ``inf`` and ``-inf`` too) to the mark they leave. `cycle` names the analyser's cycle that the value belongs to. A
+    channel that is not `polled` is known to ``decode`` and to the simulator, and is not acquired.
+    """
+
+    key: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+    name: str = ""
+    unit: str | None = None
+    observed_property: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    sentinel: dict[str, str] = Field(default_factory=dict)
+    quality: tuple[Quality, ...] = ()
+    cycle: str | None = None
+    polled: bool = True
+
+    @field_validator("sentinel", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return {f"{item:g}": f"{item:g}" for item in value} if isinstance(value, list) else value
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _single(cls, value: object) -> object:
+        return (value,) if isinstance(value, Mapping) else value
+
+    @field_validator("scale")
+    @classmethod
+    def _turns_back(cls, value: float) -> float:
+        if value == 0:
+            raise ValueError("a scale of 0 leaves nothing of the value")
+        return value
+
+
+class Block(_Part):
+    """Registers that are read in one request of exactly this size; `exact`: the device refuses any part of them."""
+
+    address: Address
+    count: Annotated[int, Field(ge=1, le=MOST_REGISTERS)]
+    function: ReadFunction | None = None
+    exact: bool = False
+
+
+class Step(_Part):
+    """One request that starts a measurement; ``raw`` is a whole message (function and data, hexadecimal) of any shape.
+
+    `count` may be 0: illegal, and what some devices want. `wait_s` is the time until the values are good. `each` says
+    whether it is sent once on a connection (and after silence), or before every poll.
+    """
+
+    function: Literal[3, 4, 5, 6, 15, 16] = 3
+    address: Address = 0
+    count: Annotated[int, Field(ge=0, le=MOST_REGISTERS)] | None = None
+    values: tuple[Address, ...] = ()
+    raw: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2} ?)+$")] | None = None
+    wait_s: Annotated[float, Field(ge=0)] = 0.0
+    each: Literal["connection", "poll"] = "connection"
+
+    @property
+    def message(self) -> bytes:
+        """Return the request, function code first."""
+        if self.raw is not None:
+            return bytes.fromhex(self.raw)
+        head = self.function.to_bytes(1) + self.address.to_bytes(2)
+        if self.function in {15, 16}:
+            count = len(self.values) if self.count is None else self.count
+            data = b"".join(word.to_bytes(2) for word in self.values)
+            return head + count.to_bytes(2) + len(data).to_bytes(1) + data
+        return head + (self.values[0] if self.values else self.count or 0).to_bytes(2)
+
+
+class Time(Register):
+    """A time that the instrument keeps: a count since 1970 UTC."""
+
+    type: RegisterType = RegisterType.UINT32
+    unit: Literal["s", "ms", "us"] = "s"
+
+    @property
+    def scale_us(self) -> int:
+        """Return the µs of one count."""
+        return {"s": 1_000_000, "ms": 1000, "us": 1}[self.unit]
+
+
+class Sample(Register):
+    """What the instrument measured: its numbers, as text, to kinds of sample (``water``, ``check``, ``blank`` …)."""
+
+    type: RegisterType = RegisterType.UINT16
+    kinds: dict[str, str] = Field(default_factory=lambda: {str(kind.value): kind.name.lower() for kind in SampleKind})
+
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, value: dict[str, str]) -> dict[str, str]:
+        for kind in value.values():
+            if kind.upper() not in SampleKind.__members__:
+                known = ", ".join(item.name.lower() for item in SampleKind)
+                raise ValueError(f"{kind!r} is no kind of sample ({known})")
+        return value
+
+
+class Cycle(_Part):
+    """An analyser's cycle: a value is new only when `start` changes.
+
+    `start` is when the sample was taken (the phenomenon time), `completion` when the result existed; between them lies
+    the duration. For the simulator, `nominal_s` is how long a cycle takes, `period_s` how often one begins.
+    """
+
+    name: str
+    start: Time
+    completion: Time | None = None
+    sample: Sample | None = None
+    nominal_s: Annotated[float, Field(ge=0)] = 0.0
+    period_s: Annotated[float, Field(gt=0)] = 14400.0
+
+
+class Instrument(_Part):
+    """A model of instrument, as its file describes it."""
+
+    name: str
+    title: str
+    maker: str
+    models: tuple[str, ...] = ()
+    protocol: Literal["modbus"] = "modbus"
+    document: str
+    evidence: str
+    notes: str = ""
+    defaults: Defaults = Defaults()
+    start: tuple[Step, ...] = ()
+    block: tuple[Block, ...] = ()
+    cycle: tuple[Cycle, ...] = ()
+    channel: Annotated[tuple[ChannelField, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        keys = [channel.key for channel in self.channel]
+        twice = {key for key in keys if keys.count(key) > 1}
+        if twice:
+            raise ValueError(f"channel keys must be unique: {', '.join(sorted(twice))}")
+        cycles = {cycle.name for cycle in self.cycle}
+        for channel in self.channel:
+            if channel.cycle is not None and channel.cycle not in cycles:
+                raise ValueError(f"channel {channel.key}: no cycle named {channel.cycle!r} ({', '.join(cycles)})")
+        return self
+
+    def function_of(self, part: Register | Block) -> int:
+        """Return the function that reads it."""
+        return part.function or self.defaults.function
+
+    def order_of(self, part: Register) -> Order:
+        """Return its order of words and bytes."""
+        if part.order is not None:
+            return part.order
+        single = part.type is not RegisterType.STRING and part.registers == 1
+        return Order.ABCD if single or part.type is RegisterType.STRING else self.defaults.order
+
+    def cycle_named(self, name: str) -> Cycle:
+        """Return one of its cycles."""
+        return next(cycle for cycle in self.cycle if cycle.name == name)
+
+
+_PARTS: dict[str, type[BaseModel]] = {
+    "channel": ChannelField,
+    "block": Block,
+    "start": Step,
+    "cycle": Cycle,
+    "defaults": Defaults,
+    "quality": Quality,
+    "sample": Sample,
+}
+
+
+def _parse(file: DataFile) -> Instrument:
+    try:
+        return Instrument.model_validate({**file.content, "name": file.name})
+    except ValidationError as error:
+        # A misspelt key is both unknown and missing; the unknown one is what its writer looks for.
+        first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+        place = ".".join(str(part) for part in first["loc"]) or "instrument"
+        allowed: Any = ()
+        if first["type"] == "extra_forbidden":
+            owner = next((_PARTS[str(part)] for part in reversed(first["loc"][:-1]) if part in _PARTS), Instrument)
+            allowed = list(owner.model_fields)
+            seen: object = first["loc"][-1]
+            raise ConfigError(place, seen=seen, allowed=allowed, file=file.file, reason="unknown setting") from error
+        seen = None if first["type"] == "missing" else first["input"]
+        seen = None if isinstance(seen, dict) else seen
+        raise ConfigError(place, seen=seen, file=file.file, reason=first["msg"]) from error
+
+
+def instruments() -> Found[Instrument]:
+    """Return every instrument that is installed, by name; a broken file is named in `broken`."""
+    return data_files("nilometer.instruments", _parse)
+
+
+def instrument(name: str | Path | Mapping[str, Any]) -> Instrument:
+    """Return one instrument.
+
+    Parameters
+    ----------
+    name : str, path or mapping
+        The name of an installed one, the path of a TOML file (ending in ``.toml``), or the content of one.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name (the near names are given), or its file cannot be used.
+    """
+    if isinstance(name, Mapping):
+        return _parse(DataFile(str(name.get("name", "inline")), "<inline>", dict(name)))
+    if not str(name).endswith(".toml"):
+        return instruments()[str(name)]
+    path = Path(name)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("instrument", seen=str(name), file=path, reason=str(error)) from error
+    return _parse(DataFile(path.stem, str(path), content))
