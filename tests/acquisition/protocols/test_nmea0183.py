@@ -187,8 +187,8 @@ def test_any_bytes_in_any_cut_decode_alike_or_are_refused(data, cuts):
 def test_any_line_parses_or_raises_a_frame_error(line):
     try:
         content(parse(b"$" + line))
-    except FrameError as error:
-        assert str(error)
+    except FrameError:
+        return
 
 
 @pytest.mark.real
