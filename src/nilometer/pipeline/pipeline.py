@@ -20,8 +20,10 @@ from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
 from nilometer.pipeline.sources import RunningSource, SourceStatus
+from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
 from nilometer.pipeline.wiring import Wiring
 from nilometer.store import Store
+from nilometer.verdict import Verdict
 
 __all__ = ["Pipeline", "drivers", "wall_clock"]
 
@@ -166,6 +168,14 @@ class Pipeline:
     def sources(self) -> list[SourceStatus]:
         """Return how every source is doing."""
         return [source.status for source in self._running]
+
+    def verdict(self, thing_id: int, start: int, end: int) -> Verdict | NotApplicable:
+        """Return the verdict on a Thing's water from `start` to `end` (µs since 1970 UTC); reads, so not in the loop."""
+        return verdict_of(self.store, self.store.catalog.thing(thing_id), start, end)
+
+    def daily_verdicts(self, thing_id: int, start: int, end: int) -> list[tuple[int, int, Verdict]]:
+        """Return the verdict of every local day of a Thing that holds any of [start, end), with its edges."""
+        return daily_verdicts(self.store, self.store.catalog.thing(thing_id), start, end)
 
     @property
     def queued(self) -> int:
