@@ -62,13 +62,13 @@ def instruments(*, as_json: AsJson = False) -> None:
         {
             "name": name,
             "maker": item.maker,
-            "model": item.model,
+            "models": ", ".join(item.models),
             "protocol": item.protocol,
-            "channels": ", ".join(channel.key for channel in item.channels),
+            "channels": ", ".join(channel.key for channel in item.channel),
         }
         for name, item in sorted(found().items.items())
     ]
-    show(rows, ["name", "maker", "model", "protocol", "channels"], found().broken, as_json=as_json)
+    show(rows, ["name", "maker", "models", "protocol", "channels"], found().broken, as_json=as_json)
 
 
 def formats(*, as_json: AsJson = False) -> None:

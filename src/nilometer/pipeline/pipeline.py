@@ -170,7 +170,7 @@ class Pipeline:
         return [source.status for source in self._running]
 
     def verdict(self, thing_id: int, start: int, end: int) -> Verdict | NotApplicable:
-        """Return the verdict on a Thing's water from `start` to `end` (µs since 1970 UTC); reads, so not in the loop."""
+        """Return the verdict on a Thing's water from `start` to `end` (µs since 1970 UTC); reads: not in the loop."""
         return verdict_of(self.store, self.store.catalog.thing(thing_id), start, end)
 
     def daily_verdicts(self, thing_id: int, start: int, end: int) -> list[tuple[int, int, Verdict]]:

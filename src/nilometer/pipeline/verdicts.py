@@ -38,7 +38,7 @@ def verdict_of(store: Store, thing: Thing, start: int, end: int) -> Verdict | No
 
 
 def daily_verdicts(store: Store, thing: Thing, start: int, end: int) -> list[tuple[int, int, Verdict]]:
-    """Return the verdict of every local day that holds any of [start, end), with its edges; empty without a standard."""
+    """Return the verdict of every local day that holds any of [start, end), with its edges; none without a standard."""
     standard = standard_for(thing.water_body)
     edges = days(start, end, thing.time_zone)
     if standard is None or len(edges) < 2:

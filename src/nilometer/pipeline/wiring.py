@@ -304,8 +304,8 @@ class Wiring:
         name = config.sensor.get("name") or config.name
         if isinstance(model, str) and model in instruments().items:
             instrument = instruments()[model]
-            about |= {"instrument": model, "maker": instrument.maker, "model": instrument.model}
-            name = config.sensor.get("name") or f"{instrument.maker} {instrument.model}".strip()
+            about |= {"instrument": model, "maker": instrument.maker, "model": ", ".join(instrument.models)}
+            name = config.sensor.get("name") or instrument.title
         sensor = Sensor(key=config.name, name=name, description=info.title, metadata=info.manual, properties=about)
         return self._catalog.add_sensor(sensor)
 
