@@ -1,0 +1,87 @@
+"""What the doctor looks at."""
+
+from __future__ import annotations
+
+import importlib.resources
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from nilometer import __version__
+from nilometer.errors import NilometerError, StoreLocked
+
+__all__ = ["findings"]
+
+Finding = tuple[bool, str, str]
+
+
+def findings(folder: Path | None, *, warm: bool) -> Iterator[Finding]:
+    """Yield what was looked at: whether it is well, what it is, and the detail."""
+    yield True, "nilometer", f"{__version__} on Python {platform.python_version()}, {platform.platform(terse=True)}"
+    yield from _kernels(warm=warm)
+    yield from _plug_ins()
+    yield _interface()
+    if folder is not None:
+        yield from _folder(folder)
+
+
+def _kernels(*, warm: bool) -> Iterator[Finding]:
+    if not warm:
+        return
+    from nilometer.calibration.kernel import warm as warm_calibration
+    from nilometer.qc.engine import warm as warm_qc
+
+    began = time.monotonic()
+    warm_calibration()
+    warm_qc()
+    yield True, "kernels", f"compiled and kept, {time.monotonic() - began:.1f} s"
+
+
+def _plug_ins() -> Iterator[Finding]:
+    from nilometer.acquisition.formats.reading import formats
+    from nilometer.acquisition.instrument import instruments
+    from nilometer.pipeline import drivers
+    from nilometer.qc.profile import profiles
+    from nilometer.verdict.standard import standards
+
+    for found in (drivers(), instruments(), formats(), profiles(), standards()):
+        kind = found.group.rsplit(".", 1)[-1]
+        broken = "; ".join(f"{name}: {reason}" for name, reason in found.broken.items())
+        yield not found.broken, kind, f"{len(found.items)} found" + (f"; broken: {broken}" if broken else "")
+
+
+def _interface() -> Finding:
+    page = importlib.resources.files("nilometer.web") / "static" / "index.html"
+    there = page.is_file()
+    return there, "web interface", "built" if there else "not built; install from a wheel, or pip install -e . again"
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    from nilometer.config import load
+    from nilometer.store import Store
+
+    config = folder / "nilometer.toml"
+    if config.exists():
+        try:
+            settings = load(config)
+        except NilometerError as error:
+            yield False, "configuration", str(error)
+        else:
+            yield True, "configuration", f"{len(settings.things)} Things, {len(settings.sources)} sources"
+    if not (folder / "VERSION").exists():
+        yield True, "data folder", f"{folder} holds no data yet"
+        return
+    try:
+        store = Store.open(folder)
+    except StoreLocked as locked:
+        yield True, "data folder", f"held by a server{f' at {locked.address}' if locked.address else ''}"
+        return
+    except NilometerError as error:
+        yield False, "data folder", str(error)
+        return
+    try:
+        rows = store.snapshot().count(water_only=False)
+        yield True, "data folder", f"{len(store.catalog.datastreams())} Datastreams, {rows} rows"
+    finally:
+        store.close()
