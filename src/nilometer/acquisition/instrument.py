@@ -89,12 +89,16 @@ class Quality(Register):
     """What the instrument says of a value, in a register of its own.
 
     A value listed in `good` counts, one in `doubtful` counts and carries its mark, any other takes the value away and
-    leaves the mark. `marks` gives words for numbers, which are used as they are otherwise.
+    leaves the mark; with ``otherwise = "doubtful"`` it counts too, for codes whose meaning is not published. One in
+    `absent` says that nothing is connected there: no value at all. `marks` gives words for numbers, which are used as
+    they are otherwise.
     """
 
     type: RegisterType = RegisterType.UINT16
     good: tuple[int, ...] = (0,)
     doubtful: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
+    otherwise: Literal["missing", "doubtful"] = "missing"
     marks: dict[str, str] = Field(default_factory=dict)
 
 
@@ -224,6 +228,7 @@ class Instrument(_Part):
     models: tuple[str, ...] = ()
     protocol: Literal["modbus"] = "modbus"
     document: str
+    revision: str = ""
     evidence: str
     notes: str = ""
     defaults: Defaults = Defaults()

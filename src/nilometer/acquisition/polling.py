@@ -46,12 +46,16 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How to reach the devices: `open` gives the link or raises LinkError."""
+    """How to reach the devices: `open` gives the link or raises LinkError.
+
+    `awaiting` is said while a peer is waited for that comes by itself.
+    """
 
     open: Callable[[], Awaitable[Link]]
     framing: Framing
     heartbeat: bytes = b""
     gap_s: float = 0.0
+    awaiting: str = ""
 
 
 class Poller:
@@ -89,6 +93,8 @@ class Poller:
         """Poll until cancelled, opening the link again whenever it is cut."""
         self._tell(sink, SourceState.STARTING, "")
         while True:
+            if line.awaiting:
+                self._tell(sink, SourceState.DISCONNECTED, line.awaiting)
             try:
                 link = await line.open()
             except LinkError as error:
@@ -212,6 +218,8 @@ class Poller:
         rows: list[tuple[int, int, float, int, int, int, str | None]] = []
         cycles: dict[str, int] = {}
         for item in registers.values(image, registers.polled):
+            if item.is_absent:
+                continue
             begin, duration, completion, sample = time, 0, NO_TIME, SampleKind.WATER
             if item.channel.cycle is not None:
                 times = registers.cycle_times(registers.instrument.cycle_named(item.channel.cycle), image)

@@ -38,11 +38,12 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What one channel says: NaN for no value, `mark` in the instrument's own words."""
+    """What one channel says: NaN for no value, `mark` in the instrument's own words; `is_absent`: nothing is there."""
 
     channel: ChannelField
     value: float | str
     mark: str | None = None
+    is_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +130,27 @@ class RegisterMap:
         raw = self.number(channel, image)
         if isinstance(raw, str):
             return Value(channel, raw)
+        if any(self._says(rule, image) in rule.absent for rule in channel.quality):
+            return Value(channel, math.nan, is_absent=True)
         kept, mark = self._judged(channel.quality, image)
         sentinel = next((text for number, text in channel.sentinel.items() if _same(raw, float(number))), None)
         if not math.isfinite(raw) or sentinel is not None:
             return Value(channel, math.nan, mark or sentinel or f"{raw:g}")
-        return Value(channel, raw * channel.scale + channel.offset if kept else math.nan, mark)
+        return Value(channel, _scaled(raw, channel) if kept else math.nan, mark)
+
+    def _says(self, rule: Quality, image: Mapping[Place, int]) -> int | None:
+        if not all(place in image for place in self.places(rule)):
+            return None
+        return int(self.number(rule, image))
 
     def _judged(self, rules: Sequence[Quality], image: Mapping[Place, int]) -> tuple[bool, str | None]:
         doubt = None
         for rule in rules:
-            if not all(place in image for place in self.places(rule)):
+            state = self._says(rule, image)
+            if state is None:
                 continue
-            state = self.number(rule, image)
             mark = rule.marks.get(str(state), None if state in rule.good else str(state))
-            if state not in rule.good and state not in rule.doubtful:
+            if state not in rule.good and state not in rule.doubtful and rule.otherwise == "missing":
                 return False, mark
             doubt = doubt or mark
         return True, doubt
@@ -219,6 +227,14 @@ class RegisterMap:
         if cycle.sample is not None and times.sample is not None:
             name = times.sample.name.lower()
             self.put(cycle.sample, int(next(n for n, kind in cycle.sample.kinds.items() if kind == name)), image)
+
+
+def _scaled(raw: float, channel: ChannelField) -> float:
+    parts = 1.0 / channel.scale
+    if abs(parts) > 1.0 and abs(parts - round(parts)) < 1e-9 * abs(parts):
+        # Hundredths of an integer: divided, 1234 gives the nearest number to 12.34; multiplied by 0.01 it may not.
+        return raw / round(parts) + channel.offset
+    return raw * channel.scale + channel.offset
 
 
 def _shift(mask: int) -> int:

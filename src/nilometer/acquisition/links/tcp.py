@@ -15,10 +15,11 @@ __all__ = ["Listener", "TcpLink", "connect", "listen"]
 
 
 class TcpLink:
-    """One TCP connection; meets `Link`."""
+    """One TCP connection; meets `Link`. `closed` is set when we have closed it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
         self.name = name
+        self.closed = asyncio.Event()
         self._reader, self._writer = reader, writer
         self._returned = b""
         connection = writer.get_extra_info("socket")
@@ -53,6 +54,7 @@ class TcpLink:
 
     async def close(self) -> None:
         """Close the connection, dropping what the peer does not take."""
+        self.closed.set()
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(1.0):

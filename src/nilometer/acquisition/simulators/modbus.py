@@ -178,9 +178,9 @@ class ModbusSimulator:
         transport: Transport = "tcp",
         host: str = "127.0.0.1",
         port: int = 0,
-        path: str = "",
+        path: str | None = None,
         baud: int = 9600,
-        target: str = "",
+        target: str | None = None,
         registration: bytes = b"",
         heartbeat: bytes = b"",
         heartbeat_s: float = 30.0,
@@ -188,8 +188,8 @@ class ModbusSimulator:
         if transport not in TRANSPORTS:
             raise ConfigError("transport", seen=transport, allowed=TRANSPORTS)
         self._occupants, self._clock, self._transport = occupants, clock, transport
-        self._host, self._port, self._path, self._baud = host, port, path, baud
-        self._target_host, _, target_port = target.rpartition(":")
+        self._host, self._port, self._path, self._baud = host, port, path or "", baud
+        self._target_host, _, target_port = (target or "").rpartition(":")
         self._target_port = int(target_port or 0)
         self._registration, self._heartbeat, self._heartbeat_s = registration, heartbeat, heartbeat_s
         self._line: _Line | None = None
