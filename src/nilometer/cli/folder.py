@@ -23,16 +23,14 @@ def import_(
     data: Annotated[Path, typer.Option("--data", help="The data folder, held by a server or not.")],
     thing: Annotated[str, typer.Option(help="Key of the Thing the values belong to; made when it is not there.")],
     water_body: Annotated[str, typer.Option(help="Kind of water of a new Thing.")] = "other",
-    time_zone: Annotated[
-        str, typer.Option(help="Zone of the file's times where they name none; of a new Thing.")
-    ] = "UTC",
+    time_zone: Annotated[str, typer.Option(help="Zone of the file's bare times, and of a new Thing.")] = "UTC",
     file_format: Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")] = None,
     time: Annotated[str | None, typer.Option(help="The column of times, where it cannot be guessed.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import history into a data folder, through the same path as live values; repeated rows are recognised.
 
-    Example: nilometer import MainStreet2019.csv.gz --data station --thing main-street --water-body river --time-zone Etc/GMT+7
+    Example: nilometer import MainStreet2019.csv.gz --data station --thing main-street --time-zone Etc/GMT+7
     """
     import asyncio
 
@@ -117,11 +115,11 @@ def _tables(folder: Path, keys: list[str] | None, start: str | None, end: str | 
         for key in keys or [one["key"] for one in client.datastreams()]:
             yield named(client.read(key, start, end, samples="all"), key)
         return
-    from nilometer.web.times import parse_instant
+    from nilometer.web.times import parse_time
 
     try:
         known = {one.key: one.id for one in store.catalog.datastreams()}
-        first, last = (parse_instant(text) if text else None for text in (start, end))
+        first, last = (parse_time(text) if text else None for text in (start, end))
         for key in keys or known:
             if key not in known:
                 raise ConfigError("--datastream", seen=key, allowed=known)
@@ -133,9 +131,7 @@ def _tables(folder: Path, keys: list[str] | None, start: str | None, end: str | 
 def doctor(
     *,
     data: Annotated[Path | None, typer.Option("--data", help="A data folder to look at too.")] = None,
-    warm: Annotated[
-        bool, typer.Option("--warm", help="Compile the kernels now, so that nothing has to later.")
-    ] = False,
+    warm: Annotated[bool, typer.Option("--warm", help="Compile the kernels now, not at first use.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say whether all is well: installation, plug-ins, kernels, interface, and a data folder.
