@@ -1,0 +1,188 @@
+"""Read mark tables, and turn a column of marks into what the kernel takes."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nilometer.errors import ConfigError
+from nilometer.model.flags import QartodFlag
+from nilometer.qc.layout import NOT_WATER
+
+__all__ = ["Letter", "MarkScheme", "Marks", "censored", "schemes"]
+
+_FLAGS = {flag.name.lower(): flag for flag in QartodFlag}
+_KEYS = ("flag", "meaning", "meaning_zh", "censored", "water")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What one mark says.
+
+    Parameters
+    ----------
+    flag : QartodFlag
+        Outcome of the mark test; MISSING: there is no value, whatever number was sent.
+    meaning, meaning_zh : str
+        In words.
+    censored : int
+        -1 the value is below, +1 above what can be measured, 0 neither.
+    water : bool
+        False: no measurement of the water; point tests only, and no test moves on.
+    """
+
+    flag: QartodFlag
+    meaning: str = ""
+    meaning_zh: str = ""
+    censored: int = 0
+    water: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkScheme:
+    """The marks of one protocol in one edition; `absent` is the outcome for a value without a mark."""
+
+    name: str
+    protocol: str
+    edition: str
+    absent: QartodFlag
+    letters: Mapping[str, Letter]
+
+
+def _scheme(name: str, file: str, content: Mapping[str, Any]) -> MarkScheme:
+    letters = {}
+    for mark, table in content.get("marks", {}).items():
+        for key in table:
+            if key not in _KEYS:
+                raise ConfigError(f"marks.{mark}", seen=key, allowed=_KEYS, file=file)
+        values = dict(table)
+        values["flag"] = _flag(f"marks.{mark}.flag", values.get("flag"), file)
+        if values.get("censored", 0) not in (-1, 0, 1):
+            raise ConfigError(f"marks.{mark}.censored", seen=values["censored"], allowed="-1, 0, 1", file=file)
+        letters[mark] = Letter(**values)
+    return MarkScheme(
+        name=name,
+        protocol=content.get("protocol", ""),
+        edition=str(content.get("edition", "")),
+        absent=_flag("absent", content.get("absent", "not_evaluated"), file),
+        letters=letters,
+    )
+
+
+def _flag(key: str, seen: object, file: str) -> QartodFlag:
+    if seen not in _FLAGS:
+        raise ConfigError(key, seen=seen, allowed=_FLAGS, file=file)
+    return _FLAGS[str(seen)]
+
+
+@cache
+def schemes() -> Mapping[str, MarkScheme]:
+    """Return the mark tables by name."""
+    found = {}
+    for item in sorted(importlib.resources.files("nilometer.qc.marks").iterdir(), key=lambda entry: entry.name):
+        if item.name.endswith(".toml"):
+            name = item.name.removesuffix(".toml")
+            found[name] = _scheme(name, str(item), tomllib.loads(item.read_text(encoding="utf-8")))
+    return found
+
+
+def _named(name: str) -> MarkScheme:
+    if name not in schemes():
+        raise ConfigError("mark_scheme", seen=name, allowed=schemes())
+    return schemes()[name]
+
+
+def _coded(marks: Any) -> tuple[NDArray[np.int32], list[str]]:  # noqa: ANN401 -- pyarrow has no types
+    """Return a code for each row and the marks they stand for; code 0 is no mark."""
+    if isinstance(marks, pa.ChunkedArray):
+        marks = marks.combine_chunks()
+    if not pa.types.is_dictionary(marks.type):
+        marks = marks.dictionary_encode()
+    codes = np.asarray(
+        marks.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False), np.int32
+    ) + np.int32(1)
+    return codes, [text or "" for text in marks.dictionary.to_pylist()]
+
+
+def censored(marks: Any, scheme: str) -> NDArray[np.int8]:  # noqa: ANN401 -- pyarrow has no types
+    """Return what the marks hint of censoring.
+
+    Parameters
+    ----------
+    marks : pyarrow string array, shape (n,)
+        Marks, verbatim.
+    scheme : str
+        Name of the table.
+
+    Returns
+    -------
+    ndarray of int8, shape (n,)
+        -1 below, +1 above the measurable, 0 neither. HJ 212 sends whatever number it has beside its T: only who knows
+        that this number is the limit may store the hint as `censored`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such table.
+    """
+    letters = _named(scheme).letters
+    codes, texts = _coded(marks)
+    hints = [0, *(letters[text].censored if text in letters else 0 for text in texts)]
+    return np.array(hints, np.int8)[codes]
+
+
+@dataclass(slots=True)
+class Marks:
+    """The schemes in use, one row each; row 0 is for Datastreams without a scheme."""
+
+    _schemes: list[MarkScheme | None] = field(default_factory=lambda: [None])
+    _plain: NDArray[np.uint8] | None = None
+
+    def row(self, name: str | None) -> int:
+        """Return the row of a scheme, added when new.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such scheme.
+        """
+        scheme = None if name is None else _named(name)
+        if scheme not in self._schemes:
+            self._schemes.append(scheme)
+            self._plain = None
+        return self._schemes.index(scheme)
+
+    def read(self, marks: Any) -> tuple[NDArray[np.int32] | None, NDArray[np.uint8]]:  # noqa: ANN401 -- pyarrow
+        """Return a code for each row (None: no row has a mark) and a table of outcomes [scheme, code].
+
+        Without a scheme no mark passes, for nothing was said against the value, and any mark is NOT_EVALUATED, for
+        nobody knows its language. The same holds for a letter that a scheme does not list.
+        """
+        if marks is None or marks.null_count == len(marks):
+            if self._plain is None:
+                self._plain = np.array([[_absent(scheme)] for scheme in self._schemes], np.uint8)
+            return None, self._plain
+        codes, texts = _coded(marks)
+        outcomes = [[_absent(scheme), *(_said(scheme, text) for text in texts)] for scheme in self._schemes]
+        return codes, np.array(outcomes, np.uint8)
+
+
+def _absent(scheme: MarkScheme | None) -> int:
+    return int(QartodFlag.PASS if scheme is None else scheme.absent)
+
+
+def _said(scheme: MarkScheme | None, text: str) -> int:
+    if not text:
+        return _absent(scheme)
+    if scheme is None or text not in scheme.letters:
+        return int(QartodFlag.NOT_EVALUATED)
+    letter = scheme.letters[text]
+    return int(letter.flag) | (0 if letter.water else NOT_WATER)
