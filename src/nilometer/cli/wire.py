@@ -112,7 +112,7 @@ def simulate(
     """
     import asyncio
 
-    from nilometer.demo.simulating import run_simulator
+    from nilometer.acquisition.simulators.session import run_simulator
 
     link = {"port": port, "path": serial, "target": connect}
     asyncio.run(run_simulator(instrument, data, fault or [], speed=speed, link=link, say=typer.echo))

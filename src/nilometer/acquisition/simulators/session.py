@@ -1,0 +1,137 @@
+"""``nilometer simulate``: one virtual instrument, fed from a file, until interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nilometer.acquisition.formats.reading import read
+from nilometer.acquisition.formats.recording import Recording
+from nilometer.acquisition.instrument import instruments
+from nilometer.acquisition.simulators import simulators
+from nilometer.acquisition.simulators.feed import TableFeed
+from nilometer.acquisition.simulators.simulator import Fault, Simulator, WireFault
+from nilometer.errors import ConfigError
+
+__all__ = ["feed_of", "parse_fault", "run_simulator"]
+
+VALUE_FAULTS = ("stuck", "spike", "drift")
+_FAULT = re.compile(
+    r"(?P<kind>\w+)(?::(?P<channel>[^@]+))?@(?P<start>[\d.]+)\+(?P<duration>[\d.]+)(?:=(?P<amount>-?[\d.]+))?"
+)
+
+
+def parse_fault(text: str) -> Fault:
+    """Return the fault that ``KIND[:CHANNEL]@START+DURATION[=AMOUNT]`` describes, times in s.
+
+    Raises
+    ------
+    ConfigError
+        If the text is not of that form, or the kind is unknown.
+
+    Examples
+    --------
+    >>> parse_fault("spike:ph@30+5=3")
+    Fault(kind='spike', start_s=30.0, duration_s=5.0, amount=3.0, channel='ph')
+    """
+    found = _FAULT.fullmatch(text)
+    if found is None:
+        form = "KIND[:CHANNEL]@START+DURATION[=AMOUNT], such as spike:ph@30+5=3"
+        raise ConfigError("--fault", seen=text, allowed=form)
+    kinds = [*VALUE_FAULTS, *(str(kind) for kind in WireFault)]
+    if found["kind"] not in kinds:
+        raise ConfigError("--fault", seen=found["kind"], allowed=kinds)
+    try:
+        start_s, duration_s, amount = (float(found[name] or 0) for name in ("start", "duration", "amount"))
+    except ValueError:
+        raise ConfigError("--fault", seen=text, reason="START, DURATION and AMOUNT are numbers") from None
+    return Fault(found["kind"], start_s, duration_s, amount, found["channel"])
+
+
+def feed_of(recording: Recording, *, start: int, speed: float) -> TableFeed:
+    """Return a recording as water that begins at `start` (µs UTC) and begins again at its end.
+
+    Each column is there under its own name and under its observed property.
+
+    Raises
+    ------
+    ConfigError
+        If the recording holds no values.
+    """
+    order = np.argsort(recording.times, kind="stable")
+    columns: dict[str, Any] = {}
+    for name, column in recording.columns.items():
+        columns[name] = column.values[order]
+        if column.observed_property is not None:
+            columns.setdefault(column.observed_property, column.values[order])
+    return TableFeed(recording.times[order], columns, start=start, speed=speed, repeat=True)
+
+
+async def run_simulator(
+    instrument: str,
+    data: Path,
+    faults: Sequence[str],
+    *,
+    speed: float,
+    link: Mapping[str, Any],
+    say: Callable[[str], None],
+) -> None:
+    """Serve a virtual instrument until cancelled.
+
+    Parameters
+    ----------
+    instrument : str
+        An instrument's name or file, or a simulator's name (``nmea0183``, ``hj212``).
+    data : path
+        What `nilometer.read` opens.
+    faults : sequence of str
+        See `parse_fault`.
+    speed : float
+        How much faster than recorded the water runs.
+    link : mapping
+        ``port``, ``path`` (serial) or ``target`` (to dial); None and "" are left out.
+    say : callable
+        Told where it can be reached.
+
+    Raises
+    ------
+    ConfigError, ReadError, LinkError
+        Before anything is served.
+    """
+    parsed = [parse_fault(text) for text in faults]
+    feed = feed_of(read(data), start=_now(), speed=speed)
+    options = {name: value for name, value in link.items() if value not in {None, ""}}
+    simulator = _make(instrument, feed, parsed, options)
+    reached = await simulator.start()
+    say(f"{instrument} is simulated; its driver needs options = {{ {_toml(reached)} }} (Ctrl-C ends it)")
+    try:
+        await simulator.run()
+    except asyncio.CancelledError:
+        say("the simulator has ended")
+
+
+def _make(instrument: str, feed: TableFeed, faults: Sequence[Fault], link: Mapping[str, Any]) -> Simulator:
+    found = simulators()
+    name = instrument if instrument in found.items else "modbus"
+    is_file = Path(instrument).suffix == ".toml"
+    if name == "modbus" and not is_file and instrument not in instruments().items:
+        known = [*instruments().items, *(key for key in found.items if key != "modbus")]
+        raise ConfigError("instrument", seen=instrument, allowed=known)
+    made: Simulator = found[name].make(instrument, feed, _now, faults, **link)
+    return made
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _toml(options: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}" for name, value in options.items()
+    )
