@@ -1,0 +1,271 @@
+/** The native API, as types and one fetching function. Times are milliseconds since 1970, UTC. */
+
+export interface Names {
+  en: string;
+  zh: string;
+}
+export type State = 'live' | 'silent' | 'disconnected' | 'starting' | 'stopped' | 'broken' | 'none';
+
+export interface Status {
+  name: string;
+  version: string;
+  now: number;
+  speed: number;
+  started: number;
+  things: number;
+  datastreams: number;
+  observations: number;
+  rate_per_s: number;
+  shed: number;
+  demo: boolean;
+}
+export interface Device {
+  device: string;
+  state: State;
+  detail: string;
+  since: number;
+}
+export interface Source {
+  name: string;
+  driver: string;
+  state: State;
+  detail: string;
+  since: number;
+  devices: Device[];
+  received: number;
+  bad_frames: number;
+  thing?: string | null;
+}
+export interface Latest {
+  id: number;
+  time: number;
+  result: number | null;
+  uncertainty: number | null;
+  quality: number;
+  censored: number | null;
+  mark: string | null;
+  tests: string | null;
+}
+export interface Spark {
+  time: number[];
+  result: (number | null)[];
+  quality: number[];
+}
+export interface DatastreamShort {
+  id: number;
+  key: string;
+  name: string;
+  names: Names;
+  property: string;
+  unit: string;
+  symbol: string;
+  decimals: number;
+  origin: string;
+  profile: string | null;
+  latest: Latest | null;
+  spark?: Spark;
+}
+export interface Limiting {
+  property: string;
+  names: Names;
+  value: number | null;
+  unit: string;
+  class: string | null;
+  multiple: number | null;
+}
+export interface VerdictShort {
+  standard: string | null;
+  applicable: boolean;
+  reason?: Names;
+  class: string | null;
+  target_class?: string | null;
+  met?: boolean | null;
+  limiting?: Limiting[];
+  assessed?: number;
+  required?: number;
+  indicative?: boolean;
+  indicative_reason?: Names | null;
+  start?: number;
+  end?: number;
+  class_without_suspect?: string | null;
+}
+export interface VerdictItem {
+  property: string;
+  names: Names;
+  value: number | null;
+  unit: string;
+  symbol: string;
+  decimals: number;
+  class: string | null;
+  limit: number | number[] | null;
+  target_limit: number | number[] | null;
+  multiple: number | null;
+  n: number;
+  suspect: number;
+  failed: number;
+  missing: number;
+  without_suspect: { value: number | null; class: string | null } | null;
+}
+export interface NamedProperty {
+  property: string;
+  names: Names;
+}
+export interface Verdict extends VerdictShort {
+  items?: VerdictItem[];
+  missing_items?: NamedProperty[];
+  reference_items?: NamedProperty[];
+  notes?: Names[];
+  without_suspect?: VerdictShort | null;
+  data?: Record<string, unknown>;
+}
+export interface VerdictDay {
+  start: number;
+  end: number;
+  class: string | null;
+  met: boolean | null;
+  limiting: string[];
+  assessed: number;
+}
+export interface SensorInfo {
+  id: number;
+  key: string;
+  name: string;
+  maker?: string | null;
+  model?: string | null;
+  properties?: Record<string, unknown>;
+}
+export interface ThingShort {
+  id: number;
+  key: string;
+  name: string;
+  names: Names;
+  description: string;
+  water_body: string;
+  target_class: string | null;
+  time_zone: string;
+  location: [number, number] | null;
+  state: State;
+  sources: Source[];
+  verdict: VerdictShort | null;
+  datastreams: DatastreamShort[];
+}
+export interface ThingDetail extends ThingShort {
+  sensors: SensorInfo[];
+}
+export interface LogEvent {
+  time: number;
+  kind: string;
+  datastream: number | null;
+  detail: Names;
+}
+export interface ProfileTest {
+  name: string;
+  slot: number;
+  required: boolean;
+  title: Names;
+  clause: string;
+  parameters: Record<string, unknown>;
+}
+export interface CalibrationRow {
+  id: number;
+  valid_from: number;
+  kind: string;
+  certificate: string | null;
+  document: Record<string, unknown>;
+}
+export interface DatastreamDetail extends DatastreamShort {
+  thing: { id: number; key: string; name: string };
+  sensor: SensorInfo | null;
+  source: Source | null;
+  channel: string | null;
+  extent: [number, number] | null;
+  count: number;
+  profile_detail: { name: string; version: string; tests: ProfileTest[] } | null;
+  calibrations: CalibrationRow[];
+  clock_resolution_us: number;
+  mark_scheme: string | null;
+}
+export interface Columns {
+  id: number[];
+  time: number[];
+  result: (number | null)[];
+  raw_result: (number | null)[];
+  uncertainty: (number | null)[];
+  quality: number[];
+  tests: (string | null)[];
+  mark: (string | null)[];
+  censored: (number | null)[];
+  sample: number[];
+}
+export interface Observations {
+  datastream: number;
+  start: number;
+  end: number;
+  rows: number;
+  returned: number;
+  resolution: 'raw' | 'extremes';
+  as_of: number | null;
+  columns: Columns;
+}
+export interface Evidence {
+  observation: Record<string, unknown>;
+  tests: { name: string; outcome: number }[];
+  calibration: CalibrationRow | null;
+  profile: { name: string; version: string } | null;
+  source: string | null;
+  revisions: Record<string, unknown>[];
+}
+export interface LiveRows {
+  now: number;
+  rows: Record<string, Columns>;
+}
+export interface LiveSettled {
+  rows: Record<string, { id: number[]; quality: number[]; tests: (string | null)[] }>;
+}
+
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+type Parameters = Record<string, string | number | boolean | null | undefined>;
+
+export function address(path: string, parameters: Parameters = {}): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== null && value !== undefined) query.set(name, String(value));
+  }
+  const text = query.toString();
+  return `/api/v1/${path}${text ? `?${text}` : ''}`;
+}
+
+/** GET one document; throws ApiError with the server's own message, status 0 when the server was not reached. */
+export async function get<T>(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(address(path, parameters), { headers: { accept: 'application/json' }, signal: signal ?? null });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'unreachable', '');
+  }
+  if (!response.ok) {
+    let code = 'http_error';
+    let message = `${response.status} ${response.statusText}`;
+    try {
+      const body = (await response.json()) as { error?: { code?: string; message?: string; place?: string | null } };
+      if (body.error) {
+        code = body.error.code ?? code;
+        message = [body.error.message ?? message, body.error.place].filter(Boolean).join(' · ');
+      }
+    } catch {
+      // The answer was no JSON: the status line has to do.
+    }
+    throw new ApiError(response.status, code, message);
+  }
+  return (await response.json()) as T;
+}

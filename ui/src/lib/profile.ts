@@ -1,0 +1,56 @@
+/** The lines and the words of a QC profile. */
+
+import type { Threshold } from '../charts/drawing';
+import type { CalibrationRow, ProfileTest } from './api';
+import { formatPlain, type Language } from './format';
+
+/** The spans of the gross range test as lines; other tests judge changes, which have no line. */
+export function thresholdsOf(tests: ProfileTest[]): Threshold[] {
+  const found: Threshold[] = [];
+  for (const test of tests) {
+    if (!test.name.startsWith('gross_range')) continue;
+    for (const [name, value] of Object.entries(test.parameters)) {
+      const kind = name.includes('fail') ? 'fail' : name.includes('suspect') ? 'suspect' : null;
+      if (!kind) continue;
+      for (const limit of Array.isArray(value) ? value : [value]) if (typeof limit === 'number') found.push({ value: limit, kind });
+    }
+  }
+  return found;
+}
+
+export function parameterText(value: unknown, language: Language): string {
+  if (typeof value === 'number') return formatPlain(value, language);
+  if (Array.isArray(value)) return value.map((part) => parameterText(part, language)).join(' … ');
+  if (value === null || value === undefined) return '–';
+  if (typeof value === 'object') return JSON.stringify(value);
+  return String(value);
+}
+
+function numbers(value: unknown): number[] {
+  return Array.isArray(value) ? value.filter((part): part is number => typeof part === 'number') : [];
+}
+
+/** "y = −0.1 + 0.98 x" of a polynomial, "12 points" of a table, its own words otherwise. */
+export function functionText(calibration: CalibrationRow, language: Language): string {
+  const document = calibration.document ?? {};
+  const coefficients = numbers(document['coefficients']);
+  if (coefficients.length > 0) {
+    const uncertainties = numbers(document['coefficient_uncertainties'] ?? document['uncertainties']);
+    const powers = ['', ' x', ' x²', ' x³', ' x⁴', ' x⁵'];
+    const terms = coefficients.map((value, power) => {
+      const u = uncertainties[power];
+      const size = formatPlain(Math.abs(value), language);
+      const text = u ? `(${size} ± ${formatPlain(2 * u, language, 2)})` : size;
+      return `${value < 0 ? '− ' : power ? '+ ' : ''}${text}${powers[power] ?? ` x^${power}`}`;
+    });
+    return `y = ${terms.join(' ')}`;
+  }
+  const table = document['table'] ?? document['points'];
+  if (Array.isArray(table)) return `${table.length} × (x, y)`;
+  return calibration.kind === 'identity' ? 'y = x' : '';
+}
+
+export function residualText(calibration: CalibrationRow, language: Language): string {
+  const value = calibration.document?.['residual_uncertainty'];
+  return typeof value === 'number' ? formatPlain(value, language, 2) : '–';
+}
