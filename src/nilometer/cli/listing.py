@@ -95,9 +95,9 @@ def standards(*, as_json: AsJson = False) -> None:
     rows = [
         {
             "name": item.name,
-            "title": item.title_en,
+            "title": item.title.en,
             "edition": item.edition,
-            "applies_to": ", ".join(sorted(item.applies_to)),
+            "applies_to": ", ".join(sorted(body.value for body in item.applies_to)),
         }
         for item in found().items.values()
     ]

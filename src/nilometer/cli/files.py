@@ -1,0 +1,221 @@
+"""Files: read them, flag them, judge them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nilometer.cli.listing import AsJson
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from nilometer.acquisition.formats.recording import Recording
+
+__all__ = ["register"]
+
+Format = Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")]
+Time = Annotated[str | None, typer.Option("--time", help="The column of times, where it cannot be guessed.")]
+Zone = Annotated[str | None, typer.Option("--time-zone", help="Zone of times that carry none; default UTC.")]
+Columns = Annotated[list[str] | None, typer.Option("--column", help="Take these columns only.")]
+
+
+def read(
+    files: Annotated[list[Path], typer.Argument(help="Logger or instrument files.")],
+    *,
+    file_format: Format = None,
+    time: Time = None,
+    time_zone: Zone = None,
+    column: Columns = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="OUT.csv or OUT.parquet; default: CSV here.")] = None,
+) -> None:
+    """Read logger files into one table: times in UTC, units and observed properties settled.
+
+    Example: nilometer read MainStreet2019.csv.gz -o main-street.parquet
+    """
+    tables = []
+    for file in files:
+        recording = _read(file, file_format, time, time_zone, column)
+        for note in recording.notes:
+            typer.echo(f"{file}: {note}", err=True)
+        tables.append(recording.to_arrow())
+    import pyarrow as pa
+
+    _write(pa.concat_tables(tables, promote_options="default"), out)
+
+
+def qc(
+    file: Annotated[Path, typer.Argument(help="A file that `nilometer read` opens.")],
+    *,
+    profile: Annotated[str | None, typer.Option(help="A profile's name or file, for every column.")] = None,
+    water: Annotated[str, typer.Option(help="Take each property's profile for this water.")] = "river",
+    file_format: Format = None,
+    time: Time = None,
+    time_zone: Zone = None,
+    column: Columns = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="OUT.csv or OUT.parquet; default: a summary.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Flag a file by QARTOD: one row a value, with its flag and every test's outcome.
+
+    Without --profile each column is judged by the profile of its property in that water.
+
+    Example: nilometer qc MainStreet2019.csv.gz --water river -o flags.parquet
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    from nilometer import units
+    from nilometer.errors import ConfigError
+    from nilometer.model import QartodFlag
+    from nilometer.model.schemas import TIME
+    from nilometer.qc import check, load
+    from nilometer.qc.profile import profiles
+
+    recording = _read(file, file_format, time, time_zone, column)
+    tables, summary = [], []
+    for name, part in recording.columns.items():
+        chosen = profile or f"{water}/{part.observed_property}"
+        if profile is None and chosen not in profiles().items:
+            summary.append({"column": name, "profile": None, "reason": f"no profile {chosen}"})
+            continue
+        judged = load(chosen)
+        if judged.unit and not units.same_dimension(judged.unit, part.unit):
+            raise ConfigError(
+                "--profile", seen=chosen, reason=f"it is in {judged.unit}, column {name} is in {part.unit}"
+            )
+        order = np.argsort(recording.times, kind="stable")
+        result = check(part.values[order], judged, recording.times[order].view("datetime64[us]"), unit=part.unit)
+        flags = np.asarray(result.flags)
+        counts = {flag.name: int((flags == flag).sum()) for flag in QartodFlag}
+        summary.append({"column": name, "profile": f"{judged.name} v{judged.version}", **counts})
+        tables.append(
+            pa.table(
+                {
+                    "phenomenon_time": pa.array(recording.times[order]).cast(TIME),
+                    "column": pa.array([name] * len(order)).dictionary_encode(),
+                    "result": pa.array(part.values[order], mask=np.isnan(part.values[order])),
+                    "result_quality": pa.array(flags, pa.int8()),
+                    **{test: pa.array(np.asarray(outcome), pa.int8()) for test, outcome in result.tests.items()},
+                }
+            )
+        )
+    if not tables:
+        known = ", ".join(f"{name} ({part.observed_property or '?'})" for name, part in recording.columns.items())
+        raise ConfigError("--profile", allowed=profiles().items, reason=f"no column of {file} has one: {known}")
+    if out is not None:
+        _write(pa.concat_tables(tables, promote_options="default"), out)
+    _show(summary, as_json=as_json)
+
+
+def _show(summary: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+        return
+    for line in summary:
+        if line["profile"] is None:
+            typer.echo(f"{line['column']}: not judged, {line['reason']}")
+            continue
+        counts = ", ".join(f"{count} {flag}" for flag, count in line.items() if isinstance(count, int) and count)
+        typer.echo(f"{line['column']} ({line['profile']}): {counts}")
+
+
+def assess(
+    file: Annotated[Path, typer.Argument(help="A file that `nilometer read` opens.")],
+    *,
+    standard: Annotated[str, typer.Option(help="nilometer standards.")] = "GB 3838-2002",
+    water_body: Annotated[str, typer.Option(help="river, lake, reservoir …")] = "river",
+    target_class: Annotated[str | None, typer.Option(help="The class to be met, such as III.")] = None,
+    check: Annotated[bool, typer.Option(help="Flag the values first, and leave out FAIL and MISSING.")] = True,
+    file_format: Format = None,
+    time: Time = None,
+    time_zone: Zone = None,
+    column: Columns = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="OUT.json.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the water of a file by a standard: class, limiting item, what was assessed and what was left out.
+
+    Example: nilometer assess MainStreet2019.csv.gz --standard "GB 3838-2002" --water-body river --target-class III
+    """
+    from nilometer.verdict import assess_series
+
+    recording = _read(file, file_format, time, time_zone, column)
+    series = _series(recording, water_body, check=check)
+    verdict = assess_series(series, standard, water_body=water_body, target_class=target_class)
+    document = verdict.to_document()
+    if out is not None:
+        out.write_text(json.dumps(document, ensure_ascii=False, indent=2), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(document, ensure_ascii=False))
+        return
+    typer.echo(f"{document['standard']}: class {document['class'] or 'none: nothing could be assessed'}")
+    for item in document["limiting"]:
+        typer.echo(f"  limiting: {item['names']['en']} {item['value']:.4g} {item['unit']} (class {item['class']})")
+    if document["met"] is not None:
+        typer.echo(f"  target class {document['target_class']}: {'met' if document['met'] else 'not met'}")
+    typer.echo(f"  {document['assessed']} of {document['required']} required items assessed")
+    if document["indicative"]:
+        typer.echo(f"  indicative: {document['indicative_reason']['en']}")
+    for note in document["notes"]:
+        typer.echo(f"  {note['en']}")
+
+
+def _series(recording: Recording, water_body: str, *, check: bool) -> dict[str, Any]:
+    import numpy as np
+
+    from nilometer.qc import check as flag
+    from nilometer.qc import load
+    from nilometer.qc.profile import profiles
+    from nilometer.verdict import ItemSeries
+
+    series = {}
+    order = np.argsort(recording.times, kind="stable")
+    for name, part in recording.columns.items():
+        if part.observed_property is None:
+            continue
+        values, times = part.values[order], recording.times[order]
+        profile = f"{water_body}/{part.observed_property}"
+        quality = None
+        if check and profile in profiles().items:
+            judged = flag(values, load(profile), times.view("datetime64[us]"), unit=part.unit)
+            quality = np.asarray(judged.flags, np.int8)
+        censored = None if part.censored is None else part.censored[order]
+        series[part.observed_property] = ItemSeries(
+            values=values, unit=part.unit, quality=quality, censored=censored, times=times, datastreams=(name,)
+        )
+    return series
+
+
+def _read(
+    file: Path, file_format: str | None, time: str | None, time_zone: str | None, columns: list[str] | None
+) -> Recording:
+    from nilometer.acquisition.formats.reading import read as read_file
+
+    return read_file(file, format=file_format, time=time, time_zone=time_zone, columns=columns)
+
+
+def _write(table: pa.Table, out: Path | None) -> None:
+    from pyarrow import csv, parquet
+
+    from nilometer.errors import ConfigError
+
+    if out is None:
+        csv.write_csv(table, sys.stdout.buffer)
+    elif out.suffix == ".csv":
+        csv.write_csv(table, out)
+    elif out.suffix == ".parquet":
+        parquet.write_table(table, out, compression="zstd")
+    else:
+        raise ConfigError("--out", seen=str(out), allowed="a name that ends in .csv or .parquet")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands."""
+    app.command()(read)
+    app.command()(qc)
+    app.command()(assess)
