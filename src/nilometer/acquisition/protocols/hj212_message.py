@@ -5,8 +5,8 @@
     QN=…;ST=32;CN=2011;PW=…;MN=…;Flag=5;[PNUM=…;PNO=…;]CP=&&DataTime=…;w01018-Rtd=2.2,w01018-Flag=N;…&&
 
 Slips that the standard itself prints and devices copy are read and named in `Message.tolerated`: ``separator`` (a
-comma for a semicolon, or none), ``blanks``, ``unknown_code`` (an odd code inside one item), ``duplicate`` (one value twice),
-``encoding`` (not UTF-8), ``flag`` (a Flag that is no number), ``names`` (letters of the wrong case).
+comma for a semicolon, or none), ``blanks``, ``unknown_code`` (an odd code inside one item), ``duplicate`` (one value
+twice), ``encoding`` (not UTF-8), ``flag`` (a Flag that is no number), ``names`` (letters of the wrong case).
 
 References
 ----------
