@@ -1,0 +1,55 @@
+"""A clock that runs faster than the wall's, from wherever it is set."""
+
+from __future__ import annotations
+
+import time
+
+from nilometer.errors import ConfigError
+
+__all__ = ["DemoClock"]
+
+
+class DemoClock:
+    """The present of a demo, µs since 1970 UTC; it never runs back.
+
+    Parameters
+    ----------
+    start : int
+        What it shows now.
+    speed : float
+        Its seconds for each of the wall's.
+    """
+
+    def __init__(self, start: int, speed: float) -> None:
+        if speed <= 0:
+            raise ConfigError("--speed", seen=speed, allowed="a number above 0")
+        self._start, self._speed = start, speed
+        self._began = time.monotonic_ns()
+
+    @property
+    def speed(self) -> float:
+        """Its seconds for each of the wall's."""
+        return self._speed
+
+    def __call__(self) -> int:
+        """Return the present."""
+        return self._start + int((time.monotonic_ns() - self._began) // 1000 * self._speed)
+
+    def set(self, start: int) -> None:
+        """Show `start` now."""
+        self._start, self._began = start, time.monotonic_ns()
+
+    def ahead(self, offset: int) -> ShiftedClock:
+        """Return the same clock, `offset` µs ahead."""
+        return ShiftedClock(self, offset)
+
+
+class ShiftedClock:
+    """A demo's clock as another time axis sees it."""
+
+    def __init__(self, clock: DemoClock, offset: int) -> None:
+        self._clock, self._offset = clock, offset
+
+    def __call__(self) -> int:
+        """Return the present."""
+        return self._clock() + self._offset
