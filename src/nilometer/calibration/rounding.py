@@ -1,0 +1,67 @@
+"""Digits that mean nothing are not stored: the rounding rule of a result with its uncertainty.
+
+u to two significant digits, and the result to a power of ten not above u/100, so that rounding adds at most half a
+percent of u. Both come out as the float64 nearest to the short decimal, which compresses well and reads well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["inlined", "round_to", "rounded", "two_digits"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+# Exact in float64, so that dividing by one gives the float64 nearest to the decimal.
+_POWERS: NDArray[np.float64] = np.array([float(10**k) for k in range(23)])
+_LARGEST = 22
+
+
+def inlined(function: F) -> F:
+    """Return the function compiled without the interpreter lock, for the kernel to call."""
+    return cast("F", njit(nogil=True)(function))
+
+
+@inlined
+def _exponent(x: float) -> int:
+    """Return the exponent of the first digit of a positive number."""
+    e = math.floor(math.log10(x))
+    # log10 may miss by one at a power of ten.
+    if 0 <= e + 1 <= _LARGEST and x >= _POWERS[e + 1]:
+        return e + 1
+    if 0 < -e <= _LARGEST and x * _POWERS[-e] < 1.0:
+        return e - 1
+    return e
+
+
+@inlined
+def round_to(x: float, exponent: int) -> float:
+    """Return x rounded (half to even) to a multiple of 10**exponent; unchanged where float64 holds no more digits."""
+    if exponent < 0:
+        if exponent < -_LARGEST:
+            return x
+        shifted = x * _POWERS[-exponent]
+        if abs(shifted) >= 9007199254740992.0:
+            return x
+        return float(np.rint(shifted) / _POWERS[-exponent])
+    if exponent > _LARGEST:
+        return x
+    return float(np.rint(x / _POWERS[exponent]) * _POWERS[exponent])
+
+
+@inlined
+def two_digits(u: float) -> float:
+    """Return a positive uncertainty rounded to two significant digits."""
+    return round_to(u, _exponent(u) - 1)
+
+
+@inlined
+def rounded(x: float, u: float) -> float:
+    """Return a result rounded to a power of ten not above u/100, for an uncertainty that `two_digits` gave."""
+    return round_to(x, _exponent(u) - 2)
