@@ -83,5 +83,13 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
         await startup(sockets)
         ready()
 
+    shutdown = server.shutdown
+
+    async def stop(sockets: list[socket.socket] | None = None) -> None:
+        if hasattr(app, "stop"):
+            app.stop()
+        await shutdown(sockets)
+
     server.startup = start  # type: ignore[method-assign]
+    server.shutdown = stop  # type: ignore[method-assign]
     await server.serve(sockets=[listener])

@@ -1,0 +1,149 @@
+"""What the native API's routes share: the pipeline, what was looked up before, and how a Datastream is found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Response
+
+from nilometer.errors import NotFound
+from nilometer.model import Datastream, Thing
+from nilometer.pipeline import Pipeline, SourceStatus
+from nilometer.pipeline.verdicts import verdict_of
+from nilometer.store import Snapshot
+from nilometer.web.api.describe import (
+    datastream_document,
+    latest_documents,
+    sources_of,
+    spark_documents,
+    thing_document,
+)
+from nilometer.web.exchange import encode_json
+from nilometer.web.sensorthings.quality import Evidence
+
+__all__ = ["DAY_US", "Face", "answer"]
+
+DAY_US = 86_400_000_000
+VERDICT_KEPT_S = 10.0
+RATE_OVER_S = 2.0
+
+
+def answer(document: Any) -> Response:  # noqa: ANN401 -- any JSON
+    """Return a JSON answer; NaN is null."""
+    return Response(encode_json(document), media_type="application/json")
+
+
+@dataclass(slots=True)
+class Face:
+    """The pipeline as the native API sees it."""
+
+    pipeline: Pipeline
+    evidence: Evidence
+    _verdicts: dict[int, tuple[float, dict[str, Any] | None]] = field(default_factory=dict)
+    _rate: tuple[float, int, float] = (0.0, 0, 0.0)
+
+    def rate(self) -> float:
+        """Return rows made durable a second, over the time since it was last asked for."""
+        now, rows = time.monotonic(), self.pipeline.committed_rows
+        then, before, rate = self._rate
+        if now - then >= RATE_OVER_S:
+            rate = (rows - before) / (now - then) if then else 0.0
+            self._rate = (now, rows, rate)
+        return rate
+
+    def thing(self, name: str) -> Thing:
+        """Return a Thing by id or key.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+        catalog = self.pipeline.store.catalog
+        known = catalog.thing(int(name)) if _is_id(name) else catalog.thing_by_key(name)
+        if known is None:
+            raise NotFound(f"there is no Thing {name[:100]!r}")
+        return known
+
+    def datastream(self, name: str) -> Datastream:
+        """Return a Datastream by id or key.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+        catalog = self.pipeline.store.catalog
+        known = catalog.datastream(int(name)) if _is_id(name) else catalog.datastream_by_key(name)
+        if known is None:
+            raise NotFound(f"there is no Datastream {name[:100]!r}")
+        return known
+
+    def short(
+        self, datastreams: Sequence[Datastream], snapshot: Snapshot, spark_s: float = 0.0
+    ) -> dict[int, dict[str, Any]]:
+        """Return the short documents of Datastreams by id, with sparklines of the last `spark_s` seconds if any."""
+        catalog = self.pipeline.store.catalog
+        ids = [datastream.id for datastream in datastreams]
+        latest = latest_documents(snapshot, ids, catalog.sample_kinds())
+        sparks = {}
+        if spark_s > 0:
+            sparks = spark_documents(snapshot, ids, self.pipeline.clock() - int(spark_s * 1e6))
+        return {
+            item.id: datastream_document(
+                item, catalog.observed_property(item.observed_property), latest.get(item.id), sparks.get(item.id)
+            )
+            for item in datastreams
+        }
+
+    def things(self, things: Sequence[Thing], spark_s: float = 0.0) -> list[dict[str, Any]]:
+        """Return the documents of Things with verdicts of the last day."""
+        catalog, statuses = self.pipeline.store.catalog, self.pipeline.sources()
+        by_thing: dict[int, list[Datastream]] = {thing.id: [] for thing in things}
+        for datastream in catalog.datastreams():
+            if datastream.thing in by_thing:
+                by_thing[datastream.thing].append(datastream)
+        snapshot = self.pipeline.store.snapshot()
+        short = self.short([item for mine in by_thing.values() for item in mine], snapshot, spark_s)
+        documents = []
+        for thing in things:
+            mine = by_thing[thing.id]
+            document = thing_document(
+                thing, catalog, sources_of(thing, mine, statuses), [short[item.id] for item in mine]
+            )
+            documents.append(document | {"verdict": self.verdict_now(thing)})
+        return documents
+
+    def verdict_now(self, thing: Thing) -> dict[str, Any] | None:
+        """Return the verdict on the last day in short, at most some seconds old."""
+        known = self._verdicts.get(thing.id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        now = self.pipeline.clock()
+        document = self.verdict(thing, now - DAY_US, now)
+        short = {name: document[name] for name in document if name not in _LONG}
+        self._verdicts[thing.id] = (time.monotonic() + VERDICT_KEPT_S, short)
+        return short
+
+    def verdict(self, thing: Thing, start: int, end: int) -> dict[str, Any]:
+        """Return the whole verdict on a window, or what says that no standard applies."""
+        verdict = verdict_of(self.pipeline.store, thing, start, end)
+        document = verdict if isinstance(verdict, dict) else verdict.to_document()
+        return document | {"start": start // 1000, "end": end // 1000}
+
+    def source_of(self, datastream: Datastream) -> SourceStatus | None:
+        """Return the source that feeds a Datastream, if one does."""
+        name = datastream.properties.get("nilometer", {}).get("source")
+        return next((status for status in self.pipeline.sources() if status.name == name), None)
+
+
+_LONG = frozenset(
+    {"title", "method", "sources", "items", "missing_items", "reference_items", "notes", "without_suspect", "data"}
+)
+
+
+def _is_id(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) < 16

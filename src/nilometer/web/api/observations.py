@@ -1,0 +1,204 @@
+"""Routes of the native API that read and delete Observations."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, BinaryIO, Literal, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from nilometer.errors import NotFound, RequestError
+from nilometer.model import ObservationBatch
+from nilometer.store import Snapshot
+from nilometer.web.api.entities import Moment
+from nilometer.web.api.face import DAY_US, Face, answer
+from nilometer.web.api.reduction import reduce_rows
+from nilometer.web.api.tables import FORMATS, json_columns, to_bytes, to_csv_table
+from nilometer.web.times import parse_moment
+
+__all__ = ["observation_routes"]
+
+MOST_JSON_ROWS = 2_000_000
+EXPORT_STEP_US = 30 * DAY_US
+PIECE = 1 << 20
+
+
+def observation_routes(face: Face) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter()
+    _of_datastream(routes, face)
+    _of_one(routes, face)
+    _of_export(routes, face)
+    return routes
+
+
+def _of_datastream(routes: APIRouter, face: Face) -> None:
+    @routes.get("/datastreams/{name:path}/observations", summary="Observations of a Datastream, raw or reduced")
+    def observations(
+        name: str,
+        start: Moment = None,
+        end: Moment = None,
+        max_points: Annotated[int | None, Query(ge=3, le=1_000_000, description="reduce to about so many")] = None,
+        format: Literal["json", "csv", "arrow", "parquet"] = "json",  # noqa: A002 -- the published name
+        as_of: Moment = None,
+        samples: Literal["water", "all"] = "water",
+    ) -> Response:
+        datastream = face.datastream(name)
+        first, last = _span(start, end)
+        moment = parse_moment(as_of, "as_of")
+        rows = face.pipeline.store.snapshot().read(
+            [datastream.id], first, last, as_of=moment, water_only=samples == "water"
+        )
+        n = len(rows)
+        if max_points is not None and n > max_points:
+            rows = _reduced(rows, max_points)
+        if format != "json":
+            table = to_csv_table(rows, {datastream.id: datastream.key}) if format == "csv" else rows
+            return Response(to_bytes(table, format), media_type=FORMATS[format])
+        if len(rows) > MOST_JSON_ROWS:
+            raise RequestError(
+                f"{n} rows are too many for JSON; ask for max_points, for less time, or for format=arrow",
+                place="format",
+            )
+        kinds = face.pipeline.store.catalog.sample_kinds()
+        return answer(
+            {
+                "datastream": datastream.id,
+                "start": None if first is None else first // 1000,
+                "end": None if last is None else last // 1000,
+                "rows": n,
+                "returned": len(rows),
+                "resolution": "raw" if len(rows) == n else "extremes",
+                "as_of": None if moment is None else moment // 1000,
+                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds),
+            }
+        )
+
+    @routes.delete("/datastreams/{name:path}/observations", summary="Delete a stretch of a Datastream")
+    async def delete(name: str, start: Moment = None, end: Moment = None) -> Response:
+        datastream = face.datastream(name)
+        first, last = _span(start, end)
+        store = face.pipeline.store
+        n = await asyncio.to_thread(lambda: store.snapshot().count([datastream.id], first, last, water_only=False))
+        if n:
+            await asyncio.to_thread(store.delete, [datastream.id], first, last)
+        return answer({"deleted": n})
+
+
+def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    first, last = parse_moment(start, "start"), parse_moment(end, "end")
+    if first is not None and last is not None and last < first:
+        raise RequestError("end lies before start", place="end")
+    return first, last
+
+
+def _reduced(rows: pa.Table, max_points: int) -> pa.Table:
+    kept = reduce_rows(
+        rows["phenomenon_time"].cast(pa.int64()).to_numpy(),
+        rows["result"].to_numpy().astype(np.float64),
+        rows["result_quality"].to_numpy(),
+        max_points,
+    )
+    return rows.take(pa.array(kept))
+
+
+def _of_one(routes: APIRouter, face: Face) -> None:
+    @routes.get("/observations/{number}", summary="One Observation with its chain of evidence")
+    def observation(number: int) -> Response:
+        store = face.pipeline.store
+        found = store.snapshot().by_id([number]) if 0 < number < 2**63 else None
+        if found is None or not len(found):
+            raise NotFound(f"there is no Observation {number}")
+        row = found.to_pylist()[0]
+        made = face.evidence.provenance(row["provenance"])
+        calibrations = {item.id: item for item in store.catalog.calibrations(row["datastream"])}
+        calibration = calibrations.get(made.calibration) if made.calibration is not None else None
+        outcomes = face.evidence.tests(row["provenance"], row["tests"])
+        columns = json_columns(ObservationBatch.from_arrow(found), store.catalog.sample_kinds())
+        return answer(
+            {
+                "observation": {name: cells[0] for name, cells in columns.items()} | _stored(row),
+                "tests": [{"name": name, "outcome": outcome} for name, outcome in outcomes.items()],
+                "calibration": None
+                if calibration is None
+                else {
+                    "id": calibration.id,
+                    "valid_from": calibration.valid_from // 1000,
+                    "document": calibration.document,
+                },
+                "profile": None
+                if made.profile is None
+                else {"id": made.profile_version, "name": made.profile, "version": made.version},
+                "source": made.source,
+                "code_version": made.code_version,
+                "revisions": [],
+            }
+        )
+
+
+def _stored(row: dict[str, Any]) -> dict[str, Any]:
+    plain = ("datastream", "feature", "duration", "depth", "latitude", "longitude", "provenance", "commit", "extra")
+    moment = row["result_time"]
+    return {name: row[name] for name in plain} | {
+        "result_time": None if moment is None else round(moment.timestamp() * 1000)
+    }
+
+
+def _of_export(routes: APIRouter, face: Face) -> None:
+    @routes.get("/export", summary="Observations of several Datastreams as one file")
+    def export(
+        datastream: Annotated[list[str], Query(description="ids or keys; several, or separated by commas")],
+        start: Moment = None,
+        end: Moment = None,
+        format: Literal["csv", "parquet"] = "csv",  # noqa: A002 -- the published name
+    ) -> Response:
+        names = [part for text in datastream for part in text.split(",") if part]
+        wanted = {item.id: item.key for item in map(face.datastream, names)}
+        first, last = _span(start, end)
+        snapshot = face.pipeline.store.snapshot()
+        parts = _parts(snapshot, list(wanted), first, last)
+        tables = (to_csv_table(rows, wanted) for rows in parts)
+        headers = {"content-disposition": f'attachment; filename="nilometer.{format}"'}
+        if format == "csv":
+            return StreamingResponse(_csv(tables), media_type=FORMATS["csv"], headers=headers)
+        return StreamingResponse(_parquet(tables), media_type=FORMATS["parquet"], headers=headers)
+
+
+def _parts(snapshot: Snapshot, datastreams: Sequence[int], start: int | None, end: int | None) -> Iterator[pa.Table]:
+    """Give the rows a month of a Datastream at a time: memory stays bounded; the first part is empty."""
+    yield snapshot.read(datastreams[:1], 0, 0)
+    for number in datastreams:
+        extent = snapshot.extent(number)
+        if extent is None:
+            continue
+        at = extent[0] if start is None else max(start, extent[0])
+        last = extent[1] + 1 if end is None else min(end, extent[1] + 1)
+        while at < last:
+            rows = snapshot.read([number], at, min(at + EXPORT_STEP_US, last))
+            at += EXPORT_STEP_US
+            if len(rows):
+                yield rows
+
+
+def _csv(tables: Iterator[pa.Table]) -> Iterator[bytes]:
+    for at, table in enumerate(tables):
+        sink = pa.BufferOutputStream()
+        pa.csv.write_csv(table, sink, pa.csv.WriteOptions(include_header=at == 0, quoting_style="needed"))
+        yield sink.getvalue().to_pybytes()
+
+
+def _parquet(tables: Iterator[pa.Table]) -> Iterator[bytes]:
+    with tempfile.TemporaryFile() as file:
+        first = next(tables)
+        with pyarrow.parquet.ParquetWriter(cast("BinaryIO", file), first.schema, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table)
+        file.seek(0)
+        while piece := file.read(PIECE):
+            yield piece

@@ -1,0 +1,151 @@
+"""The face: one ASGI application, composed of SensorThings, the native API, the live stream and the interface.
+
+What is hot or streams is plain ASGI; FastAPI serves the rest of the native API and describes all of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.types import Receive, Scope, Send
+
+from nilometer import __version__
+from nilometer.errors import NilometerError
+from nilometer.pipeline import Pipeline
+from nilometer.web.api.bulk import Bulk
+from nilometer.web.api.face import Face
+from nilometer.web.api.live import Live
+from nilometer.web.api.native import PREFIX, create_native
+from nilometer.web.exchange import ClientGone, Exchange
+from nilometer.web.guard import Guard
+from nilometer.web.metrics import MEDIA_TYPE, Metrics
+from nilometer.web.pages import Pages, docs_page
+from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
+from nilometer.web.sensorthings.quality import Evidence
+
+__all__ = ["App", "create_app"]
+
+_Answer = Callable[[Exchange, Scope, Receive, Send], Awaitable[None]]
+
+
+def create_app(pipeline: Pipeline, token: str | None = None, *, static: Path | None = None) -> App:
+    """Return the application over a pipeline.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Started before the first request, closed after the last.
+    token : str, optional
+        The bearer token that requests must carry; None where only loopback is served.
+    static : path, optional
+        Where the built interface is; None: in this package.
+    """
+    return App(pipeline, token, static)
+
+
+class App:
+    """The ASGI application; see `create_app`."""
+
+    def __init__(self, pipeline: Pipeline, token: str | None, static: Path | None) -> None:
+        self._pipeline = pipeline
+        self._guard = Guard(token)
+        self._live = Live(pipeline)
+        self._bulk = Bulk(pipeline)
+        self._sensorthings = SensorThings(pipeline)
+        self._native = create_native(Face(pipeline, Evidence(pipeline.store.catalog)))
+        self._pages = Pages(static)
+        self._metrics = Metrics(pipeline, self._live)
+
+    def stop(self) -> None:
+        """End the live streams, so that a server that waits for its clients can end."""
+        self._live.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        exchange = Exchange(scope, receive, send)
+        room, respond = self._room(exchange)
+        began = time.perf_counter()
+        try:
+            admission = self._guard.admission(exchange)
+            if admission is not None:
+                await exchange.answer(HTTPStatus.SEE_OTHER, headers=admission)
+                return
+            self._guard.check(exchange)
+            await respond(exchange, scope, receive, exchange.send)
+        except NilometerError as error:
+            if not exchange.status:
+                await exchange.refuse(error)
+        except ClientGone:
+            pass
+        finally:
+            self._metrics.count(room, exchange.status, time.perf_counter() - began)
+
+    def _room(self, exchange: Exchange) -> tuple[str, _Answer]:
+        """Return who answers a path."""
+        path = exchange.path
+        if path == ROOT or path.startswith(f"{ROOT}/"):
+            return "sensorthings", _plain(self._of_sensorthings)
+        if path == f"{PREFIX}/observations" and exchange.method == "POST":
+            return "bulk", _plain(self._bulk.handle)
+        if path == f"{PREFIX}/live" and exchange.method == "GET":
+            return "live", _plain(self._live.handle)
+        if path.startswith("/api/") or path == "/openapi.json":
+            return "api", self._of_native
+        for name, respond in (("docs", docs_page), ("health", self._health), ("metrics", self._show_metrics)):
+            if path == f"/{name}" or (name == "docs" and path.startswith("/docs/")):
+                return name, _plain(respond)
+        return "pages", _plain(self._of_pages)
+
+    async def _of_sensorthings(self, exchange: Exchange) -> None:
+        raw: bytes = exchange.scope.get("raw_path") or quote(exchange.path).encode()
+        await self._sensorthings.handle(exchange, raw[len(ROOT) :])
+
+    async def _of_native(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        del exchange
+        await self._native(scope, receive, send)
+
+    async def _of_pages(self, exchange: Exchange) -> None:
+        if exchange.method not in {"GET", "HEAD"}:
+            await exchange.answer(HTTPStatus.METHOD_NOT_ALLOWED, headers=[("allow", "GET, HEAD")])
+            return
+        await self._pages.handle(exchange)
+
+    async def _health(self, exchange: Exchange) -> None:
+        """Say whether rows are being made durable: 200, or 503 while the store refuses."""
+        refusing = self._pipeline.refusing
+        document = {
+            "status": "ok" if refusing is None else "refusing",
+            "version": __version__,
+            "queued": self._pipeline.queued,
+            "detail": "" if refusing is None else str(refusing),
+        }
+        status = HTTPStatus.OK if refusing is None else HTTPStatus.SERVICE_UNAVAILABLE
+        await exchange.answer_json(document, status, [("cache-control", "no-store")])
+
+    async def _show_metrics(self, exchange: Exchange) -> None:
+        await exchange.answer(HTTPStatus.OK, self._metrics.text(), MEDIA_TYPE)
+
+
+def _plain(respond: Callable[[Exchange], Awaitable[None]]) -> _Answer:
+    async def answer(exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive, send
+        await respond(exchange)
+
+    return answer
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,83 @@
+"""``/metrics``: figures of this server in the Prometheus text format, in a registry of its own."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from nilometer.pipeline import Pipeline
+from nilometer.web.api.live import Live
+
+__all__ = ["MEDIA_TYPE", "Metrics"]
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
+
+
+class Metrics:
+    """Counts requests, and reads the pipeline when asked.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Whose figures are shown.
+    live : Live
+        For the clients of the live stream.
+    """
+
+    def __init__(self, pipeline: Pipeline, live: Live) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "nilometer_http_requests", "Requests by room and status.", ("room", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "nilometer_http_seconds", "Time to the last byte.", ("room",), registry=self._registry, buckets=_BUCKETS
+        )
+        self._registry.register(_OfPipeline(pipeline, live))
+
+    def count(self, room: str, status: int, seconds: float) -> None:
+        """Count one request; a stream is counted when it ends, without its time."""
+        self._requests.labels(room, str(status)).inc()
+        if room != "live":
+            self._seconds.labels(room).observe(seconds)
+
+    def text(self) -> bytes:
+        """Return everything in the text format."""
+        return generate_latest(self._registry)
+
+
+class _OfPipeline(Collector):
+    def __init__(self, pipeline: Pipeline, live: Live) -> None:
+        self._pipeline, self._live = pipeline, live
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        pipeline = self._pipeline
+        yield CounterMetricFamily("nilometer_committed_rows", "Rows made durable.", value=pipeline.committed_rows)
+        yield CounterMetricFamily(
+            "nilometer_shed_rows", "Rows refused because the queue was full.", value=pipeline.shed
+        )
+        yield GaugeMetricFamily("nilometer_queued_rows", "Rows that wait to be made durable.", value=pipeline.queued)
+        yield GaugeMetricFamily(
+            "nilometer_refusing", "1 while the store accepts nothing.", value=float(pipeline.refusing is not None)
+        )
+        yield GaugeMetricFamily("nilometer_sequence", "The last journal sequence.", value=pipeline.store.sequence())
+        yield GaugeMetricFamily("nilometer_live_clients", "Clients of the live stream.", value=self._live.clients)
+        states = GaugeMetricFamily("nilometer_sources", "Sources by state.", labels=("state",))
+        for state, n in Tally(str(status.state) for status in pipeline.sources()).items():
+            states.add_metric([state], n)
+        yield states
+        received = CounterMetricFamily("nilometer_received_rows", "Rows received by source.", labels=("source",))
+        bad = CounterMetricFamily("nilometer_bad_frames", "Frames refused by source.", labels=("source",))
+        for status in pipeline.sources():
+            received.add_metric([status.name], status.received)
+            bad.add_metric([status.name], status.bad_frames)
+        yield received
+        yield bad

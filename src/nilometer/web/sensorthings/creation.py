@@ -1,0 +1,207 @@
+"""Creating Observations: one body, checked to its last member, made durable before it is answered."""
+
+from __future__ import annotations
+
+import math
+import re
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from nilometer.errors import NotFound, NotSupported, RequestError, WrongMediaType
+from nilometer.model import ObservationBatch
+from nilometer.pipeline import Pipeline
+from nilometer.web.exchange import Exchange
+from nilometer.web.sensorthings.quality import PARAMETER_PREFIX
+from nilometer.web.times import format_interval, parse_interval, parse_time
+
+__all__ = ["MOST_BYTES", "Creation", "read_observation"]
+
+MOST_BYTES = 1 << 20
+_OF_DATASTREAM = re.compile(rb"Datastreams\((\d{1,9})\)/Observations")
+
+
+class _Link(msgspec.Struct, forbid_unknown_fields=True):
+    id: int = msgspec.field(name="@iot.id")
+
+
+class NewObservation(msgspec.Struct, forbid_unknown_fields=True):
+    """An Observation as it is posted."""
+
+    result: Any = msgspec.UNSET
+    phenomenon_time: str | None = msgspec.field(name="phenomenonTime", default=None)
+    result_time: str | None = msgspec.field(name="resultTime", default=None)
+    result_quality: Any = msgspec.field(name="resultQuality", default=None)
+    valid_time: str | None = msgspec.field(name="validTime", default=None)
+    parameters: dict[str, Any] | None = None
+    datastream: _Link | msgspec.Raw | None = msgspec.field(name="Datastream", default=None)
+    feature: _Link | msgspec.Raw | None = msgspec.field(name="FeatureOfInterest", default=None)
+    own_id: Any = msgspec.field(name="@iot.id", default=None)
+    own_link: Any = msgspec.field(name="@iot.selfLink", default=None)
+
+
+_decoder = msgspec.json.Decoder(NewObservation)
+
+
+def read_observation(body: bytes) -> NewObservation:
+    """Return a posted Observation.
+
+    Raises
+    ------
+    RequestError
+        If it is no JSON (the place is a byte) or no Observation (the place is a JSON path).
+    """
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `")
+        raise RequestError(text, place=place.rstrip("`") or "$") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"this is no JSON: {error}", place=_byte(error, body)) from error
+
+
+def _byte(error: Exception, body: bytes) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start}"
+    found = re.search(r"\(byte (\d+)\)", str(error))
+    return f"byte {found[1]}" if found else f"byte {len(body)}"
+
+
+class Creation:
+    """``POST …/Observations``.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Where rows go.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._catalog = pipeline.store.catalog
+
+    def datastream_of(self, path: bytes) -> int | None:
+        """Return the Datastream of ``Datastreams(1)/Observations``; None for another path.
+
+        Raises
+        ------
+        NotFound
+            If there is no such Datastream.
+        """
+        match = _OF_DATASTREAM.fullmatch(path)
+        return None if match is None else self._catalog.datastream(int(match[1])).id
+
+    async def create(self, exchange: Exchange, root: str, datastream: int | None) -> None:
+        """Read an Observation, make it durable, and answer 201 with its URL.
+
+        Parameters
+        ----------
+        exchange : Exchange
+            The request.
+        root : str
+            URL of the service.
+        datastream : int, optional
+            What the path says.
+
+        Raises
+        ------
+        RequestError, StoreError
+            As the table of statuses has them.
+        """
+        if exchange.media_type not in {"application/json", ""}:
+            raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
+        posted = read_observation(await exchange.body(MOST_BYTES))
+        outcome = await self._pipeline.ingest(self.batch(posted, datastream))
+        if outcome.rejected:
+            raise RequestError(outcome.errors[0][1] if outcome.errors else "the row was refused", place="$")
+        number = int(outcome.id[0])
+        link = f"{root}/Observations({number})"
+        await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
+
+    def batch(self, posted: NewObservation, datastream: int | None) -> ObservationBatch:
+        """Return an Observation as a batch of one row.
+
+        Raises
+        ------
+        RequestError
+            If a member is missing, contradicts the path, or names what is not there.
+        """
+        start, duration = self._time(posted)
+        result, extra = _result(posted)
+        return ObservationBatch(
+            datastream=np.array([self._datastream(posted, datastream)], np.int32),
+            phenomenon_time=np.array([start], np.int64),
+            raw_result=np.array([result]),
+            duration=np.array([duration], np.int64) if duration else None,
+            feature=self._feature(posted),
+            result_time=None
+            if posted.result_time is None
+            else np.array([parse_time(posted.result_time, "$.resultTime")], np.int64),
+            extra=pa.array([msgspec.json.encode(extra).decode()]) if extra else None,
+        )
+
+    def _time(self, posted: NewObservation) -> tuple[int, int]:
+        if posted.phenomenon_time is None:
+            return self._pipeline.clock(), 0
+        return parse_interval(posted.phenomenon_time, "$.phenomenonTime")
+
+    def _datastream(self, posted: NewObservation, given: int | None) -> int:
+        link = posted.datastream
+        if isinstance(link, msgspec.Raw):
+            raise _no_link("Datastream", link)
+        if link is None:
+            if given is None:
+                raise RequestError('Datastream is missing: {"@iot.id": …}', place="$.Datastream")
+            return given
+        if given is not None and link.id != given:
+            raise RequestError(f"Datastream {link.id} contradicts the path, which says {given}", place="$.Datastream")
+        try:
+            return self._catalog.datastream(link.id).id
+        except NotFound as error:
+            raise RequestError(str(error), place="$.Datastream") from error
+
+    def _feature(self, posted: NewObservation) -> Any:  # noqa: ANN401 -- an array or None
+        link = posted.feature
+        if link is None:
+            return None
+        if isinstance(link, msgspec.Raw):
+            raise _no_link("FeatureOfInterest", link)
+        try:
+            return np.array([self._catalog.feature(link.id).id], np.int32)
+        except NotFound as error:
+            raise RequestError(str(error), place="$.FeatureOfInterest") from error
+
+
+def _no_link(name: str, given: msgspec.Raw) -> RequestError:
+    place = f"$.{name}"
+    try:
+        members = msgspec.json.decode(given)
+    except (msgspec.DecodeError, RecursionError):
+        members = None
+    if isinstance(members, dict) and "@iot.id" not in members:
+        return NotSupported('deep insert is not served; link with {"@iot.id": …}', place=place)
+    return RequestError('expected a link {"@iot.id": …} with a whole number', place=place)
+
+
+def _result(posted: NewObservation) -> tuple[float, dict[str, Any]]:
+    """Return the number that float64 holds exactly, NaN for anything else, and what is kept beside it."""
+    result = posted.result
+    if result is msgspec.UNSET or result is None:
+        raise RequestError("result is missing", place="$.result")
+    extra = dict(posted.parameters or {})
+    for name in extra:
+        if name.startswith(PARAMETER_PREFIX):
+            raise RequestError(f"a parameter's name does not start with {PARAMETER_PREFIX}", place="$.parameters")
+    if posted.result_quality is not None:
+        extra["@resultQuality"] = posted.result_quality
+    if posted.valid_time is not None:
+        extra["@validTime"] = format_interval(*parse_interval(posted.valid_time, "$.validTime"))
+    if isinstance(result, float) or (type(result) is int and abs(result) <= 2**53):
+        if not math.isfinite(result):
+            raise RequestError("the result is not finite", place="$.result")
+        return float(result), extra
+    extra["@result"] = result
+    return math.nan, extra

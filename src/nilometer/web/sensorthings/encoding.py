@@ -1,0 +1,182 @@
+"""Entities as SensorThings JSON: camelCase exists here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nilometer.model import SampleKind
+from nilometer.store import Catalog, Snapshot
+from nilometer.web.sensorthings.options import Options
+from nilometer.web.sensorthings.quality import Evidence, split_extra
+from nilometer.web.sensorthings.records import Record
+from nilometer.web.sensorthings.schema import OBSERVATION, EntityType
+from nilometer.web.times import format_interval, format_time, format_times
+
+__all__ = ["Encoder"]
+
+_OURS = {
+    "Thing": ("key", "water_body", "target_class", "time_zone"),
+    "Datastream": ("key", "origin", "profile", "mark_scheme", "identity", "unit"),
+    "Sensor": ("key",),
+    "ObservedProperty": ("key",),
+}
+
+
+class Encoder:
+    """Makes documents of records, for one request.
+
+    Parameters
+    ----------
+    root : str
+        URL of the service, without a slash at its end: ``http://…/v1.1``.
+    api : str
+        URL of the native API.
+    catalog, snapshot, evidence
+        What is looked up: places, extents, provenance.
+    """
+
+    def __init__(self, root: str, api: str, catalog: Catalog, snapshot: Snapshot, evidence: Evidence) -> None:
+        self.root, self._api = root, api
+        self._catalog, self._snapshot, self._evidence = catalog, snapshot, evidence
+
+    def link(self, kind: EntityType, number: int) -> str:
+        """Return an entity's own URL."""
+        return f"{self.root}/{kind.plural}({number})"
+
+    def entity(self, kind: EntityType, record: Record, options: Options) -> dict[str, Any]:
+        """Return the document of one record of the catalog; expansions are added by the caller."""
+        return self._document(kind, record["id"], options, lambda name: self._property(kind, record, name))
+
+    def observations(self, rows: pa.Table, options: Options) -> list[dict[str, Any]]:
+        """Return the documents of Observations."""
+        records = rows.to_pylist() if len(rows) else []
+        times = self._times(rows)
+        wanted = set(options.select) or set(OBSERVATION.properties)
+        documents = []
+        for at, record in enumerate(records):
+            values = self._observation(record, times, at, wanted)
+            documents.append(self._document(OBSERVATION, record["id"], options, values.get, values))
+        return documents
+
+    def _document(
+        self,
+        kind: EntityType,
+        number: int,
+        options: Options,
+        value: Callable[[str], Any],
+        given: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        own = self.link(kind, number)
+        document: dict[str, Any] = {}
+        chosen = options.select
+        if not chosen or "id" in chosen or "@iot.id" in chosen:
+            document["@iot.id"] = number
+            document["@iot.selfLink"] = own
+        expanded = {item.relation for item in options.expand}
+        for name in kind.properties:
+            if chosen and name not in chosen:
+                continue
+            if given is not None and name not in given:
+                continue
+            found = value(name)
+            if found is not None or (kind is OBSERVATION and name in {"result", "resultTime"}):
+                document[name] = found
+        for name in kind.relations:
+            if name not in expanded and (not chosen or name in chosen):
+                document[f"{name}@iot.navigationLink"] = f"{own}/{name}"
+        return document
+
+    def _property(self, kind: EntityType, record: Record, name: str) -> Any:  # noqa: ANN401 -- any JSON
+        special = _SPECIAL.get((kind.name, name))
+        if special is not None:
+            return special(self, record)
+        if name == "properties":
+            return _properties(kind, record)
+        value = record[kind.properties[name].column]
+        return format_time(value) if kind.properties[name].kind == "time" and value is not None else value
+
+    def _unit(self, record: Record) -> dict[str, Any]:
+        return {
+            "name": record["unit_name"],
+            "symbol": record["unit_symbol"],
+            "definition": record["unit_definition"],
+        }
+
+    def _phenomenon_time(self, record: Record) -> str | None:
+        extent = self._snapshot.extent(record["id"])
+        return None if extent is None else _span(*extent)
+
+    def _result_time(self, record: Record) -> str | None:
+        """Return the result times of the first and of the newest row; nothing where the newest has none."""
+        newest = self._snapshot.latest([record["id"]])
+        if not len(newest) or not newest["result_time"][0].is_valid:
+            return None
+        first = self._snapshot.read([record["id"]], columns=["result_time"], limit=1)["result_time"]
+        last = newest["result_time"].cast(pa.int64())[0].as_py()
+        start = first.cast(pa.int64())[0].as_py() if len(first) and first[0].is_valid else last
+        return _span(min(start, last), max(start, last))
+
+    def _observed_area(self, record: Record) -> Any:  # noqa: ANN401 -- GeoJSON
+        if self._snapshot.extent(record["id"]) is None:
+            return None
+        places = [_geometry(place.location) for place in self._catalog.locations_of(record["thing"])]
+        return next((place for place in places if place is not None), None)
+
+    def _observation(self, record: Record, times: dict[str, NDArray[Any]], at: int, wanted: set[str]) -> dict[str, Any]:
+        parameters, kept = split_extra(record["extra"])
+        values: dict[str, Any] = {
+            "phenomenonTime": str(times["phenomenon_time"][at]),
+            "result": kept.get("@result", record["result"]),
+            "resultTime": str(times["result_time"][at]) if record["result_time"] is not None else None,
+        }
+        if record["duration"]:
+            start = int(times["µs"][at])
+            values["phenomenonTime"] = format_interval(start, record["duration"])
+        if "resultQuality" in wanted:
+            values["resultQuality"] = self._evidence.document(record, kept.get("@resultQuality"), self._api)
+        if "@validTime" in kept:
+            values["validTime"] = kept["@validTime"]
+        if parameters:
+            values["parameters"] = parameters
+        return values
+
+    @staticmethod
+    def _times(rows: pa.Table) -> dict[str, NDArray[Any]]:
+        starts = rows["phenomenon_time"].cast(pa.int64()).to_numpy()
+        results = rows["result_time"].cast(pa.int64()).fill_null(0).to_numpy()
+        return {"µs": starts, "phenomenon_time": format_times(starts), "result_time": format_times(results)}
+
+
+def _span(first: int, last: int) -> str:
+    return f"{format_time(first)}/{format_time(last)}"
+
+
+def _geometry(location: Any) -> Any:  # noqa: ANN401 -- GeoJSON
+    """Return the geometry of GeoJSON, bare or in a Feature; None of anything else."""
+    if not isinstance(location, Mapping):
+        return None
+    return location.get("geometry") if location.get("type") == "Feature" else location
+
+
+def _properties(kind: EntityType, record: Record) -> dict[str, Any]:
+    """Return an entity's properties with ours under ``nilometer``; what is not set is left out."""
+    given = dict(record["properties"] or {})
+    ours = {name: record[name] for name in _OURS.get(kind.name, ()) if record[name] is not None}
+    if kind.name == "FeatureOfInterest":
+        ours["sample_kind"] = SampleKind(record["sample_kind"]).name.lower()
+    if ours:
+        before = given.get("nilometer")
+        given["nilometer"] = {**(before if isinstance(before, Mapping) else {}), **ours}
+    return given
+
+
+_SPECIAL = {
+    ("Datastream", "unitOfMeasurement"): Encoder._unit,
+    ("Datastream", "phenomenonTime"): Encoder._phenomenon_time,
+    ("Datastream", "resultTime"): Encoder._result_time,
+    ("Datastream", "observedArea"): Encoder._observed_area,
+}

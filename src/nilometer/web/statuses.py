@@ -1,0 +1,65 @@
+"""The one table from error class to HTTP status, and the document that carries an error."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from nilometer.errors import (
+    CalibrationError,
+    ConfigError,
+    LinkError,
+    NilometerError,
+    NotAuthorized,
+    NotFound,
+    NotSupported,
+    Overloaded,
+    ReadError,
+    RequestError,
+    StandardNotApplicable,
+    StoreFull,
+    StoreLocked,
+    TooLarge,
+    UnitError,
+    WrongMediaType,
+)
+
+__all__ = ["RETRY_AFTER_S", "STATUS", "error_document", "status_of"]
+
+STATUS: dict[type[NilometerError], HTTPStatus] = {
+    RequestError: HTTPStatus.BAD_REQUEST,
+    ConfigError: HTTPStatus.BAD_REQUEST,
+    UnitError: HTTPStatus.BAD_REQUEST,
+    ReadError: HTTPStatus.BAD_REQUEST,
+    NotAuthorized: HTTPStatus.UNAUTHORIZED,
+    NotFound: HTTPStatus.NOT_FOUND,
+    StandardNotApplicable: HTTPStatus.CONFLICT,
+    CalibrationError: HTTPStatus.CONFLICT,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotSupported: HTTPStatus.NOT_IMPLEMENTED,
+    LinkError: HTTPStatus.BAD_GATEWAY,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreLocked: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    NilometerError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+RETRY_AFTER_S = 5
+
+
+def status_of(error: NilometerError) -> HTTPStatus:
+    """Return the status of an error: that of the nearest class in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def error_document(error: NilometerError) -> dict[str, Any]:
+    """Return ``{"error": {"code", "message", "place"}}``; the code is the class in snake case."""
+    code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+    place = getattr(error, "place", "")
+    message = str(error)
+    if place:
+        message = message.removeprefix(f"{place}: ")
+    elif isinstance(error, ConfigError):
+        place = error.key
+    return {"error": {"code": code, "message": message, "place": place}}
