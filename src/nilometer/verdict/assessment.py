@@ -317,9 +317,8 @@ def _of_others(standard: Standard, water_body: WaterBody, others: Mapping[str, I
     notes = []
     plain = []
     for key in others:
-        mistaken = (
-            sorted(items.intersection(terms[key].not_the_same_as)) if key in terms and key not in elsewhere else []
-        )
+        near = terms[key].not_the_same_as if key in terms and key not in elsewhere else ()
+        mistaken = sorted(items.intersection(near))
         if mistaken:
             notes.append(wording.not_the_same(property_names(key), property_names(mistaken[0])))
         else:

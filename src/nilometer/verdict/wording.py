@@ -45,8 +45,8 @@ SATURATION_LOCAL = Words(
 def few_values_decide_ph(hydrogen: float, arithmetic: float, minimum: float) -> Words:
     """Say that the mean of pH is that of a few very low values, which are a dead electrode more often than an acid."""
     return Words(
-        f"mean pH {hydrogen:.2f} rests on a few very low values (lowest {minimum:.2f}, arithmetic mean {arithmetic:.2f}): "
-        "judge the data first",
+        f"mean pH {hydrogen:.2f} rests on a few very low values (lowest {minimum:.2f}, arithmetic mean "
+        f"{arithmetic:.2f}): judge the data first",
         f"pH 均值{hydrogen:.2f}由少数极低值决定（最低{minimum:.2f}，算术均值{arithmetic:.2f}），请先进行数据质控",
     )
 
