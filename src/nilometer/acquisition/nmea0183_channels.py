@@ -89,7 +89,7 @@ def channel_index(
     An instrument that lacks a part sends its field empty for ever: that makes no channel.
     """
     key = _key(sentence, reading, by_talker=by_talker)
-    if key not in table and reading.value is None:
+    if key not in table and (reading.value is None or table.is_full):
         return None
     return table.index(key, lambda: _channel(key, sentence, reading, transducers))
 

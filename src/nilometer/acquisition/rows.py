@@ -14,6 +14,7 @@ from nilometer.model.entities import SampleKind
 __all__ = ["CLOCK_RESOLUTION_US", "ChannelTable", "Row", "raw_batch", "rounded"]
 
 CLOCK_RESOLUTION_US = 1000
+MOST_CHANNELS = 10_000
 
 
 def rounded(time: int) -> int:
@@ -50,6 +51,11 @@ class ChannelTable:
 
     def __getitem__(self, index: int) -> Channel:
         return self._channels[index]
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether no more channels are taken: names come off a wire, which may be hostile or mad."""
+        return len(self._channels) >= MOST_CHANNELS
 
     @property
     def channels(self) -> tuple[Channel, ...]:

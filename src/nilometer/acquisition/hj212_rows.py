@@ -1,0 +1,187 @@
+"""Messages of HJ 212 to rows: channels, times, intervals, marks, samples; does no I/O.
+
+A channel's key is ``w01018-Rtd``, with ``.minute``, ``.hour``, ``.day`` or ``.cycle`` behind it where the value stands
+for an interval, and ``MN/`` in front unless one station alone is configured. Only current values and means carry the
+observed property: a minimum, a maximum and a total of it are other quantities.
+
+What is not of the water: a value marked C (calibrating) and the reading of a standard check (CN 2062) are of kind
+CHECK, for the wire does not say whether zero or span gas, or which standard, was at the probe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from nilometer.acquisition.driver import Channel
+from nilometer.acquisition.protocols.hj212 import (
+    INTERVALS,
+    Message,
+    Value,
+    interval_us,
+    of_2017,
+    station_time,
+    unit_of,
+)
+from nilometer.acquisition.rows import ChannelTable, Row, rounded
+from nilometer.errors import FrameError, UnitError
+from nilometer.model.entities import SampleKind
+from nilometer.model.properties import by_hj525
+from nilometer.units import canonical
+
+__all__ = ["CALIBRATING", "MessageRows"]
+
+MOST_STATIONS = 10_000
+CALIBRATING = "C"
+ABOVE = "T"
+STANDARD_CHECK = "2062"
+_CURRENT = frozenset({"Rtd", "Avg", "SampleRd"})
+_MEASURED = _CURRENT | {"Min", "Max"}
+# Parts that describe the value beside them.
+_DETAILS = frozenset({"StandardValue", "ResultType", "CompleteTime", "SampleType"})
+
+
+class MessageRows:
+    """Turns uploads into rows on the source's channels.
+
+    Parameters
+    ----------
+    table : ChannelTable
+        The channels.
+    zone : ZoneInfo
+        The stations' time zone: the wire carries none.
+    minute_interval_min : int
+        MinInterval of stations that never said theirs, min.
+    several : bool
+        Put ``MN/`` before the keys.
+    """
+
+    def __init__(self, table: ChannelTable, zone: ZoneInfo, *, minute_interval_min: int, several: bool) -> None:
+        self._table, self._zone, self._several = table, zone, several
+        self._minute_min = minute_interval_min
+        self._minute_of: dict[str, int] = {}
+
+    def learn(self, message: Message) -> None:
+        """Take a station's own MinInterval (CN 1063)."""
+        text = message.fields.get("MinInterval", "")
+        if text.isdecimal() and len(text) <= 2 and 1 <= int(text) <= 60 and len(self._minute_of) < MOST_STATIONS:
+            self._minute_of[message.device] = int(text)
+
+    def rows(self, message: Message, arrival: int) -> list[Row]:
+        """Return the rows of an upload.
+
+        Parameters
+        ----------
+        message : Message
+            The upload.
+        arrival : int
+            µs since 1970 UTC; the time of a message that has neither DataTime nor QN.
+
+        Raises
+        ------
+        FrameError
+            If its DataTime is no time: a value at a wrong time is worse than none.
+        """
+        time = self._time(message, arrival)
+        duration = interval_us(
+            message.command,
+            time,
+            self._zone,
+            minute_interval_min=self._minute_of.get(message.device, self._minute_min),
+        )
+        details = _details(message)
+        return [
+            self._row(message, value, time, duration, details) for value in message.values if _is_row(value, message)
+        ]
+
+    def _time(self, message: Message, arrival: int) -> int:
+        text = message.fields.get("DataTime", "")
+        if text:
+            return station_time(text, self._zone)
+        try:
+            return station_time(message.request, self._zone)
+        except FrameError:
+            return rounded(arrival)
+
+    def _row(
+        self, message: Message, value: Value, time: int, duration: int, details: dict[str, dict[str, object]]
+    ) -> Row:
+        index = self._index(message, value)
+        number = value.value if isinstance(value.value, float) else float("nan")
+        extra = dict(details.get(value.code, {}))
+        if isinstance(value.value, str):
+            extra["text"] = value.value
+        if value.eflag:
+            extra["EFlag"] = value.eflag
+        if value.sample_time:
+            sampled = self._sampled(message, value)
+            if sampled is None:
+                extra["SampleTime"] = value.sample_time
+            else:
+                time = sampled
+        is_check = value.flag == CALIBRATING or message.command == STANDARD_CHECK
+        return Row(
+            index,
+            time,
+            number,
+            duration=duration,
+            censored=1 if value.flag == ABOVE else 0,
+            sample=SampleKind.CHECK if is_check else SampleKind.WATER,
+            mark=value.flag,
+            extra=json.dumps(extra, ensure_ascii=False, sort_keys=True) if extra else None,
+        )
+
+    def _sampled(self, message: Message, value: Value) -> int | None:
+        """Return when the sample of an analyser was taken: the water it speaks of is that old."""
+        if message.command in INTERVALS and INTERVALS[message.command] != "cycle":
+            return None
+        try:
+            return station_time(value.sample_time or "", self._zone)
+        except FrameError:
+            return None
+
+    def _index(self, message: Message, value: Value) -> int:
+        interval = INTERVALS.get(message.command)
+        prefix = f"{message.device}/" if self._several else ""
+        key = f"{prefix}{value.code}-{value.statistic}" + (f".{interval}" if interval else "")
+        if key not in self._table and self._table.is_full:
+            raise FrameError(f"channels: {key!r} is one too many")
+        return self._table.index(key, lambda: _channel(key, value))
+
+
+def _is_row(value: Value, message: Message) -> bool:
+    if value.statistic not in _DETAILS:
+        return True
+    return not any(other.code == value.code and other.statistic in _MEASURED for other in message.values)
+
+
+def _details(message: Message) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    for value in message.values:
+        if value.statistic in _DETAILS:
+            found.setdefault(value.code, {})[value.statistic] = value.value
+    return found
+
+
+def _channel(key: str, value: Value) -> Channel:
+    term = by_hj525(value.code) if value.statistic in _MEASURED else None
+    unit = _canonical(unit_of(value.code, value.statistic))
+    if unit is None and term is not None:
+        unit = term.hj525_unit
+    observed = term.key if term is not None and value.statistic in _CURRENT else None
+    name = next(_names(value), f"{value.code} {value.statistic}")
+    return Channel(key, observed, unit, name)
+
+
+def _names(value: Value) -> Iterator[str]:
+    term = by_hj525(of_2017(value.code))
+    if term is not None:
+        yield f"{term.name_en} {value.statistic}"
+
+
+def _canonical(unit: str | None) -> str | None:
+    try:
+        return None if unit is None else canonical(unit)
+    except UnitError:
+        return None
