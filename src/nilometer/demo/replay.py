@@ -154,7 +154,5 @@ def _water(recording: Recording) -> WaterBody:
     seen = {column.observed_property for column in recording.columns.values()}
     if "salinity" in seen or "depth_below_transducer" in seen:
         return WaterBody.ESTUARY if "salinity" in seen else WaterBody.OTHER
-    known = {key for key in seen if key in vocabulary()}
-    return (
-        WaterBody.RIVER if known & {"ph", "dissolved_oxygen", "turbidity_ntu", "conductivity_25"} else WaterBody.OTHER
-    )
+    fresh = {"ph", "dissolved_oxygen", "turbidity_ntu", "conductivity_25"}
+    return WaterBody.RIVER if seen & fresh else WaterBody.OTHER
