@@ -73,8 +73,9 @@ export function rawExtent(line: Line, start: number, end: number): [number, numb
 
 /** A hatched foot from `left` to `right`: nothing is known here. */
 function foot(context: CanvasRenderingContext2D, box: uPlot.BBox, left: number, right: number, ratio: number, colour: string): void {
-  const from = Math.max(left, box.left);
-  const to = Math.min(Math.max(right, left + 2 * ratio), box.left + box.width);
+  const wide = Math.max(right - left, 6 * ratio);
+  const from = Math.max((left + right - wide) / 2, box.left);
+  const to = Math.min((left + right + wide) / 2, box.left + box.width);
   if (to <= from) return;
   const height = 7 * ratio;
   const bottom = box.top + box.height;

@@ -59,7 +59,8 @@ export interface DatastreamShort {
   property: string;
   unit: string;
   symbol: string;
-  decimals: number;
+  /** Reporting decimals of the vocabulary; null for a property it lacks. */
+  decimals: number | null;
   origin: string;
   profile: string | null;
   latest: Latest | null;
@@ -90,12 +91,13 @@ export interface VerdictShort {
   class_without_suspect?: string | null;
 }
 export interface VerdictItem {
+  not_evaluated?: number;
   property: string;
   names: Names;
   value: number | null;
   unit: string;
   symbol: string;
-  decimals: number;
+  decimals: number | null;
   class: string | null;
   limit: number | number[] | null;
   target_limit: number | number[] | null;
@@ -106,10 +108,8 @@ export interface VerdictItem {
   missing: number;
   without_suspect: { value: number | null; class: string | null } | null;
 }
-export interface NamedProperty {
-  property: string;
-  names: Names;
-}
+/** A property that was not assessed; a reference item brings its value along. */
+export type NamedProperty = { property: string; names: Names } & Partial<VerdictItem>;
 export interface Verdict extends VerdictShort {
   items?: VerdictItem[];
   missing_items?: NamedProperty[];
@@ -156,7 +156,8 @@ export interface LogEvent {
   time: number;
   kind: string;
   datastream: number | null;
-  detail: Names;
+  /** Words in both languages, or what happened as fields. */
+  detail: Partial<Names> & Record<string, unknown>;
 }
 export interface ProfileTest {
   name: string;
@@ -169,8 +170,8 @@ export interface ProfileTest {
 export interface CalibrationRow {
   id: number;
   valid_from: number;
-  kind: string;
-  certificate: string | null;
+  kind?: string | null;
+  certificate?: string | null;
   document: Record<string, unknown>;
 }
 export interface DatastreamDetail extends DatastreamShort {
@@ -178,6 +179,7 @@ export interface DatastreamDetail extends DatastreamShort {
   sensor: SensorInfo | null;
   source: Source | null;
   channel: string | null;
+  raw_unit?: string | null;
   extent: [number, number] | null;
   count: number;
   profile_detail: { name: string; version: string; tests: ProfileTest[] } | null;

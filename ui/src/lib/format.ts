@@ -46,12 +46,12 @@ export interface Quantity {
 export function formatQuantity(
   value: number | null | undefined,
   uncertainty: number | null | undefined,
-  decimals: number,
+  decimals: number | null,
   language: Language,
 ): Quantity {
   if (value === null || value === undefined || !Number.isFinite(value)) return { value: '–', expanded: '' };
   if (uncertainty === null || uncertainty === undefined || !(uncertainty > 0) || !Number.isFinite(uncertainty)) {
-    return { value: formatNumber(value, decimals, language), expanded: '' };
+    return { value: decimals === null ? formatPlain(value, language, 5) : formatNumber(value, decimals, language), expanded: '' };
   }
   const expanded = COVERAGE * uncertainty;
   const places = decimalsOf(expanded);
@@ -85,7 +85,7 @@ export function formatAge(milliseconds: number, language: Language): string {
   for (const [size, en, zh] of AGE_UNITS) {
     if (age >= size || size === 1000) {
       const count = Math.floor(age / size);
-      return language === 'zh' ? `${count}${zh === '天' ? '' : ' '}${zh}`.replace('  ', ' ') : `${count} ${en}`;
+      return `${count} ${language === 'zh' ? zh : en}`;
     }
   }
   return '';

@@ -30,12 +30,26 @@ function numbers(value: unknown): number[] {
   return Array.isArray(value) ? value.filter((part): part is number => typeof part === 'number') : [];
 }
 
+/** What kind of map it is; an Observation's evidence says so in the document only. */
+export function kindOf(calibration: CalibrationRow): string {
+  return calibration.kind ?? String(calibration.document?.['kind'] ?? 'identity');
+}
+
+export function certificateOf(calibration: CalibrationRow): string | null {
+  const certificate = calibration.certificate ?? calibration.document?.['certificate'];
+  return typeof certificate === 'string' && certificate !== '' ? certificate : null;
+}
+
 /** "y = −0.1 + 0.98 x" of a polynomial, "12 points" of a table, its own words otherwise. */
 export function functionText(calibration: CalibrationRow, language: Language): string {
   const document = calibration.document ?? {};
+  const kind = kindOf(calibration);
   const coefficients = numbers(document['coefficients']);
   if (coefficients.length > 0) {
-    const uncertainties = numbers(document['coefficient_uncertainties'] ?? document['uncertainties']);
+    const covariance = document['covariance'];
+    const uncertainties = Array.isArray(covariance)
+      ? covariance.map((row: unknown, index) => Math.sqrt(numbers(row)[index] ?? 0))
+      : numbers(document['coefficient_uncertainties']);
     const powers = ['', ' x', ' x²', ' x³', ' x⁴', ' x⁵'];
     const terms = coefficients.map((value, power) => {
       const u = uncertainties[power];
@@ -47,7 +61,7 @@ export function functionText(calibration: CalibrationRow, language: Language): s
   }
   const table = document['table'] ?? document['points'];
   if (Array.isArray(table)) return `${table.length} × (x, y)`;
-  return calibration.kind === 'identity' ? 'y = x' : '';
+  return kind === 'identity' ? 'y = x' : '';
 }
 
 export function residualText(calibration: CalibrationRow, language: Language): string {
