@@ -77,7 +77,8 @@ def qc(
     from nilometer.qc.profile import profiles
 
     recording = _read(file, file_format, time, time_zone, column)
-    tables, summary = [], []
+    tables: list[pa.Table] = []
+    summary: list[dict[str, Any]] = []
     for name, part in recording.columns.items():
         chosen = profile or f"{water}/{part.observed_property}"
         if profile is None and chosen not in profiles().items:

@@ -1,17 +1,35 @@
-"""Admission says whether a row is new, unchanged, a revision, or of no Datastream at all."""
+"""Admission says whether a row is new, unchanged, a revision, or of no Datastream at all.
+
+It is the store's first half and comes before qc: a repeated or late row must never move the state of a test. A row is
+known by (Datastream, start, duration, feature, depth). Found with everything as it was sent before (raw result, mark,
+censoring, parameters) it is unchanged; found with a difference it is a revision and keeps the id; else it is new. Rows
+newer than all of their Datastream are new without a look; only the others are looked up, all of a batch together.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.model import ObservationBatch
+from nilometer.model import NO_TIME, ObservationBatch
+from nilometer.model.schemas import OBSERVATION
+from nilometer.store.datastream_index import MOST, DatastreamIndex
+from nilometer.store.snapshot import Snapshot
 
-__all__ = ["NEW", "REJECTED", "REVISED", "UNCHANGED", "Admission"]
+__all__ = ["NEW", "REJECTED", "REVISED", "UNCHANGED", "Admission", "Gate"]
 
 NEW, UNCHANGED, REVISED, REJECTED = 0, 1, 2, 3
+
+_MOST_REASONS = 1000
+# The years 1 to 9999, which every reader of the lake can write down.
+_EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000
+_SENT = ("duration", "feature", "depth", "result", "raw_result", "mark", "censored", "extra")
 
 
 @dataclass(slots=True)
@@ -24,10 +42,261 @@ class Admission:
         The rows that go on, new and revised, in arrival order.
     status : ndarray of int8, shape (n,)
         Per row of the input: NEW 0, UNCHANGED 1, REVISED 2, REJECTED 3.
+    id : ndarray of int64, shape (n,)
+        Per row of the input: the id it got or has had; 0 where it was rejected.
     reasons : dict
         Why rows were rejected, by their index; of the first thousand.
     """
 
     rows: ObservationBatch
     status: NDArray[np.int8]
+    id: NDArray[np.int64]
     reasons: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """Keys and what was sent, of rows that are there and rows that come, comparable column by column."""
+
+    id: NDArray[np.int64]
+    keys: list[NDArray[Any]]
+    values: list[NDArray[Any]]
+
+
+class Gate:
+    """Admits batches, one at a time.
+
+    Parameters
+    ----------
+    index : DatastreamIndex
+        Counters, extents and identity rules.
+    snapshot : callable
+        Returns what is visible now.
+    water : callable
+        Returns the id of the water of a Datastream.
+    """
+
+    def __init__(self, index: DatastreamIndex, snapshot: Callable[[], Snapshot], water: Callable[[int], int]) -> None:
+        self._index, self._snapshot, self._water = index, snapshot, water
+        self._lock = threading.Lock()
+        # The newest admitted time of each Datastream, committed or not.
+        self._promised = np.empty(0, np.int64)
+        self._flying: list[ObservationBatch] = []
+
+    def admit(self, batch: ObservationBatch) -> Admission:
+        """Judge every row; `id`, `supersedes` and `feature` of the batch are written, times are rounded."""
+        with self._lock:
+            status = np.full(len(batch), NEW, np.int8)
+            reasons = self._reject(batch, status)
+            good = status != REJECTED
+            self._fill(batch, good)
+            base = np.full(len(batch), -1, np.int64)  # the row of this batch whose id a row shares
+            ids = np.zeros(len(batch), np.int64)
+            late = self._late(batch, good)
+            if len(late):
+                self._look_up(batch, late, status, base, ids)
+            self._number(batch, status, ids)
+            shared = base >= 0
+            ids[shared] = ids[base[shared]]
+            batch.id = ids
+            batch.supersedes = status == REVISED
+            kept = (status == NEW) | (status == REVISED)
+            rows = batch if kept.all() else batch.take(kept)
+            if len(rows):
+                self._flying.append(rows)
+            return Admission(rows, status, ids, reasons)
+
+    def landed(self, ids: NDArray[np.int64]) -> None:
+        """Forget admitted rows: they are committed, or their sender gave them up."""
+        with self._lock:
+            start, left = 0, []
+            for rows in self._flying:
+                assert rows.id is not None  # noqa: S101 -- written by admit
+                stop = start + len(rows)
+                if stop <= len(ids) and np.array_equal(ids[start:stop], rows.id):
+                    start = stop
+                    continue
+                missing = ~np.isin(rows.id, ids)
+                if missing.all():
+                    left.append(rows)
+                elif missing.any():
+                    left.append(rows.take(missing))
+            self._flying = left
+
+    def _reject(self, batch: ObservationBatch, status: NDArray[np.int8]) -> dict[int, str]:
+        datastream = batch.datastream
+        inside = (datastream > 0) & (datastream < min(self._index.size, MOST))
+        known = inside & self._index.known[np.where(inside, datastream, 0)] if self._index.size else inside & False
+        status[~known] = REJECTED
+        time = batch.phenomenon_time
+        timeless = known & ((time < _EARLIEST) | (time >= _LATEST))
+        status[timeless] = REJECTED
+        reasons = {int(row): f"there is no Datastream {datastream[row]}" for row in _first(~known)}
+        for row in _first(timeless):
+            reasons[int(row)] = (
+                "there is no phenomenon_time" if time[row] == NO_TIME else "the phenomenon_time is no year 1 to 9999"
+            )
+        return reasons
+
+    def _fill(self, batch: ObservationBatch, good: NDArray[np.bool_]) -> None:
+        datastream = np.where(good, batch.datastream, 0)
+        if not self._index.size:
+            return
+        resolution = self._index.resolution[datastream]
+        if (resolution > 1).any():
+            time = np.where(good, batch.phenomenon_time, 0)
+            rounded = (time + resolution // 2) // resolution * resolution
+            batch.phenomenon_time = np.where(good, rounded, batch.phenomenon_time)
+        water = self._index.water[datastream]
+        if (water[good] == 0).any():
+            for number in np.unique(datastream[good & (water == 0)]):
+                self._index.water[number] = self._water(int(number))
+            water = self._index.water[datastream]
+        batch.feature = water if batch.feature is None else np.where(batch.feature == 0, water, batch.feature)
+
+    def _late(self, batch: ObservationBatch, good: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the rows to look up: of Datastreams that do not simply go on in time within this batch."""
+        datastream, time = batch.datastream, batch.phenomenon_time
+        order = None if good.all() and (np.diff(datastream) >= 0).all() else np.argsort(datastream, kind="stable")
+        if order is not None and not good.all():
+            order = order[good[order]]
+        d, t = (datastream, time) if order is None else (datastream[order], time[order])
+        if not len(d):
+            return np.empty(0, np.int64)
+        self._reach(int(d[-1]))
+        starts = np.flatnonzero(np.concatenate(([True], d[1:] != d[:-1])))
+        climbs = np.concatenate(([True], t[1:] > t[:-1]))
+        climbs[starts] = t[starts] > np.maximum(self._index.newest[d[starts]], self._promised[d[starts]])
+        goes_on = np.logical_and.reduceat(climbs, starts) | self._index.always_new[d[starts]]
+        np.maximum.at(self._promised, d, t)
+        if goes_on.all():
+            return np.empty(0, np.int64)
+        late = np.repeat(~goes_on, np.diff(np.append(starts, len(d))))
+        return np.flatnonzero(late) if order is None else np.sort(order[late])
+
+    def _reach(self, datastream: int) -> None:
+        if datastream >= len(self._promised):
+            grown = np.full(self._index.size, NO_TIME, np.int64)
+            grown[: len(self._promised)] = self._promised
+            self._promised = grown
+
+    def _look_up(
+        self,
+        batch: ObservationBatch,
+        late: NDArray[np.int64],
+        status: NDArray[np.int8],
+        base: NDArray[np.int64],
+        ids: NDArray[np.int64],
+    ) -> None:
+        coming = batch.take(late)
+        there = self._there(coming)
+        sent = _compare(there, coming)
+        n = len(there)
+        order = np.lexsort((np.arange(len(sent.id)), *reversed(sent.keys)))
+        same_key = np.ones(len(order), bool)
+        for key in sent.keys:
+            same_key &= np.concatenate(([False], key[order][1:] == key[order][:-1]))
+        same_sent = same_key.copy()
+        for value in sent.values:
+            same_sent &= np.concatenate(([False], value[order][1:] == value[order][:-1]))
+        is_coming = order >= n
+        is_base = ~is_coming | ~same_key
+        first = np.maximum.accumulate(np.where(is_base, np.arange(len(order)), 0))
+        found = order[first]  # what each row is a version of: a row that is there, or the first that comes
+        rows = late[order[is_coming] - n]
+        status[rows] = np.where(~same_key, NEW, np.where(same_sent, UNCHANGED, REVISED))[is_coming]
+        version = found[is_coming]
+        old = version < n
+        ids[rows[old]] = sent.id[version[old]]
+        again = ~old & same_key[is_coming]
+        base[rows[again]] = late[version[again] - n]
+
+    def _there(self, coming: ObservationBatch) -> ObservationBatch:
+        """Return the rows that are there, or admitted and on their way, at the times of those that come."""
+        table = self._snapshot().existing(coming.datastream, coming.phenomenon_time, _SENT)
+        table = table.take(pa.array(np.argsort(table["id"].to_numpy(), kind="stable")))
+        parts = [_batch(table)]
+        times = np.unique(coming.phenomenon_time)
+        for rows in self._flying:
+            near = np.isin(rows.phenomenon_time, times)
+            if near.any():
+                parts.append(_sent_only(rows.take(near)))
+        return ObservationBatch.concat(parts)
+
+    def _number(self, batch: ObservationBatch, status: NDArray[np.int8], ids: NDArray[np.int64]) -> None:
+        """Give new rows the next ids of their Datastreams, in arrival order."""
+        new = np.flatnonzero(status == NEW)
+        if not len(new):
+            return
+        datastream = batch.datastream[new]
+        if not (np.diff(datastream) >= 0).all():
+            order = np.argsort(datastream, kind="stable")
+            new, datastream = new[order], datastream[order]
+        starts = np.flatnonzero(np.concatenate(([True], datastream[1:] != datastream[:-1])))
+        counts = np.diff(np.append(starts, len(datastream)))
+        rank = np.arange(len(datastream)) - np.repeat(starts, counts)
+        given = self._index.rows[datastream] + rank + 1
+        self._index.rows[datastream[starts]] += counts
+        ids[new] = (datastream.astype(np.int64) << 32) + given
+
+
+def _first(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.flatnonzero(mask)[:_MOST_REASONS]
+
+
+def _batch(table: pa.Table) -> ObservationBatch:
+    """Return looked-up rows as a batch with the columns that were sent."""
+    n = table.num_rows
+    whole = [table[item.name] if item.name in table.schema.names else _empty(item, n) for item in OBSERVATION]
+    return _sent_only(ObservationBatch.from_arrow(pa.Table.from_arrays(whole, schema=OBSERVATION)))
+
+
+def _empty(item: pa.Field, n: int) -> pa.Array:
+    return pa.nulls(n, item.type) if item.nullable else pa.repeat(pa.scalar(0, pa.int64()), n).cast(item.type)
+
+
+def _sent_only(rows: ObservationBatch) -> ObservationBatch:
+    return ObservationBatch(
+        id=rows.id,
+        datastream=rows.datastream,
+        phenomenon_time=rows.phenomenon_time,
+        raw_result=rows.raw_result,
+        feature=rows.feature,
+        duration=rows.duration,
+        depth=rows.depth,
+        censored=rows.censored,
+        mark=rows.mark,
+        extra=rows.extra,
+    )
+
+
+def _compare(there: ObservationBatch, coming: ObservationBatch) -> _Sent:
+    both = ObservationBatch.concat([there, _sent_only(coming)])
+    n = len(both)
+    zeros = np.zeros(n, np.int64)
+    assert both.feature is not None  # noqa: S101 -- filled by admit, and never null in the lake
+    ids = zeros if both.id is None else both.id
+    keys: list[NDArray[Any]] = [
+        both.datastream,
+        both.phenomenon_time,
+        zeros if both.duration is None else both.duration,
+        both.feature,
+        zeros if both.depth is None else _bits(both.depth),
+    ]
+    values: list[NDArray[Any]] = [
+        _bits(both.raw_result),
+        zeros if both.censored is None else both.censored,
+        zeros if both.mark is None else _codes(both.mark),
+        zeros if both.extra is None else _codes(both.extra),
+    ]
+    return _Sent(ids, keys, values)
+
+
+def _bits(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    # By their bits numbers compare as they were sent, and every NaN is one.
+    return np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)
+
+
+def _codes(column: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- pyarrow has no types
+    codes: NDArray[np.int64] = column.dictionary_encode().indices.fill_null(-1).to_numpy()
+    return codes
