@@ -63,7 +63,7 @@ class ModbusMaster:
     def __init__(self, link: Link, framing: Framing, *, heartbeat: bytes = b"", gap_s: float = 0.0) -> None:
         self._link, self._framing, self._heartbeat, self._gap_s = link, framing, heartbeat, gap_s
         self._transaction = 0
-        self._late = False
+        self._late: set[int] = set()
 
     @property
     def name(self) -> str:
@@ -94,10 +94,10 @@ class ModbusMaster:
             If the link is cut.
         """
         message = modbus.encode(request)
-        if self._late and self._framing == "rtu":
+        if unit in self._late:
             # RTU answers bear no number: let a late one pass before it can be taken for the next one's.
             await asyncio.sleep(min(timeout_s, 4 * QUIET_S))
-            self._late = False
+            self._late.remove(unit)
         await discard_pending(self._link)
         try:
             if self._framing == "tcp":
@@ -105,7 +105,8 @@ class ModbusMaster:
             else:
                 pdu = await self._exchange_rtu(unit, message, timeout_s)
         except (LinkTimeout, FrameError):
-            self._late = True
+            if self._framing == "rtu":
+                self._late.add(unit)
             raise
         if self._gap_s:
             await asyncio.sleep(self._gap_s)
