@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nilometer import units
-from nilometer.acquisition.instrument import Instrument, instrument, instruments
+from nilometer.acquisition.instrument import ChannelField, Instrument, instrument, instruments
 from nilometer.acquisition.protocols.registers import RegisterType
 from nilometer.acquisition.register_map import CycleTimes, RegisterMap
 from nilometer.errors import ConfigError
@@ -133,3 +135,12 @@ def test_a_file_anywhere_can_be_named_by_its_path(tmp_path: Path) -> None:
     file.write_text("title = ")
     with pytest.raises(ConfigError, match=r"mine\.toml"):
         instrument(file)
+
+
+def test_the_file_that_the_documentation_shows_can_be_used() -> None:
+    page = Path(__file__).parents[2] / "docs" / "formats" / "instrument.md"
+    shown = re.search(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown is not None
+    model = instrument(tomllib.loads(shown.group(1)))
+    assert set(ChannelField.model_fields) - {"mask"} <= set(tomllib.loads(shown.group(1))["channel"][0])
+    assert model.cycle_named("codmn").nominal_s == 2700

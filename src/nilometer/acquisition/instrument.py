@@ -291,7 +291,9 @@ def _parse(file: DataFile) -> Instrument:
             raise ConfigError(place, seen=seen, allowed=allowed, file=file.file, reason="unknown setting") from error
         seen = None if first["type"] == "missing" else first["input"]
         seen = None if isinstance(seen, dict) else seen
-        raise ConfigError(place, seen=seen, file=file.file, reason=first["msg"]) from error
+        raise ConfigError(
+            place, seen=seen, file=file.file, reason=first["msg"].removeprefix("Value error, ")
+        ) from error
 
 
 def instruments() -> Found[Instrument]:
