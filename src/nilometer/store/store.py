@@ -1,72 +1,435 @@
-"""The store's one door: admit, commit, read, seal."""
+"""The store's one door: admit, commit, read, delete, seal.
+
+`admit` and `commit` are called in the order of arrival; reads and seals go on beside them in any thread. What `commit`
+returned for is on the disk and in every later snapshot.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nilometer.model import ObservationBatch, Settlements
-from nilometer.store.admission import Admission
+from nilometer.errors import Overloaded
+from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.model.schemas import OBSERVATION, REVISION
+from nilometer.store import sealing
+from nilometer.store.admission import Admission, Gate
 from nilometer.store.catalog import Catalog
+from nilometer.store.catalog_database import open_database
+from nilometer.store.commit_clock import CommitClock
+from nilometer.store.folder import Folder
+from nilometer.store.journal import Journal
+from nilometer.store.lake import LakeTable
+from nilometer.store.live import Live
+from nilometer.store.merge import merge, piles
+from nilometer.store.record import (
+    ROWS,
+    TOMBSTONE,
+    compact,
+    decode_rows,
+    decode_tombstone,
+    encode_rows,
+    encode_tombstone,
+    full_rows,
+    no_rows,
+)
+from nilometer.store.recovery import recover
+from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
 from nilometer.store.snapshot import Snapshot
+from nilometer.store.state_files import StateFiles
 
-__all__ = ["Store"]
+__all__ = ["Store", "StoreStatus"]
+
+HOT_ROWS_MOST = 8_000_000
+"""With more hot rows than this, because the lake takes none, `commit` refuses: memory stays bounded."""
+
+_INDEX = "index"
+_EVER = (-(1 << 63), (1 << 63) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """How the store is.
+
+    Parameters
+    ----------
+    sequence, lake_sequence : int
+        The last commit, and the last that is sealed.
+    hot_rows : int
+        Rows in memory.
+    files : int
+        Parquet files of current rows.
+    damage : tuple of str
+        What was found damaged and cut off at the start.
+    seal_error : str
+        Why the last seal in the background failed; empty when it did not.
+    """
+
+    sequence: int
+    lake_sequence: int
+    hot_rows: int
+    files: int
+    damage: tuple[str, ...]
+    seal_error: str
 
 
 class Store:
-    """One data folder, opened for writing."""
+    """One data folder, opened for writing; made by `Store.open`."""
 
-    catalog: Catalog
+    def __init__(self, folder: Folder, catalog_url: str, now: Callable[[], int]) -> None:
+        self._folder, self._now = folder, now
+        self._committing, self._sealing = threading.Lock(), threading.Lock()
+        self._holders: list[Callable[[], NDArray[np.int64]]] = []
+        self._samples: NDArray[np.int32] | None = None
+        self._sealer: Sealer | None = None
+        self.on_step: Callable[[str], None] = _nothing
+        self.catalog = Catalog(open_database(catalog_url))
+        try:
+            self._observations = LakeTable(folder.observations, OBSERVATION)
+            self._revisions = LakeTable(folder.revisions, REVISION)
+            self._states = StateFiles(folder.state)
+            self._journal = Journal(folder.journal)
+            self._journal.open(sealed=self._observations.sequence)
+            self._clock = CommitClock(self.catalog.engine)
+            self._live = Live(self._sample_features, self._clock.at)
+            self._gate = Gate(self._live.index, self.snapshot, self.catalog.water_feature)
+            self.catalog.on_change(self._changed)
+            for datastream in self.catalog.datastreams():
+                self._changed(datastream)
+            recover(
+                self._live,
+                journal=self._journal,
+                clock=self._clock,
+                observations=self._observations,
+                revisions=self._revisions,
+                index=self._states.load(_INDEX),
+            )
+            self._observations.sweep_orphans()
+            self._revisions.sweep_orphans()
+        except BaseException:
+            self._let_go()
+            raise
 
     @classmethod
-    def open(cls, folder: Path, *, catalog_url: str | None = None, address: str = "") -> Store:
-        """Open or create a data folder."""
-        raise NotImplementedError
+    def open(
+        cls,
+        folder: Path,
+        *,
+        catalog_url: str | None = None,
+        address: str = "",
+        now: Callable[[], int] | None = None,
+    ) -> Store:
+        """Open a data folder, or make it.
+
+        Parameters
+        ----------
+        folder : Path
+            Where catalog, journal and lake lie.
+        catalog_url : str, optional
+            Another database for the catalog, as SQLAlchemy writes it.
+        address : str
+            Where this process answers; whoever finds the folder held is told.
+        now : callable, optional
+            Returns the time in µs UTC; None: the machine's.
+
+        Returns
+        -------
+        Store
+            With everything that was ever acknowledged.
+
+        Raises
+        ------
+        StoreLocked
+            If the folder is held.
+        SchemaMismatch
+            If a newer version wrote it.
+        StoreError
+            If it cannot be read or written, or is damaged beyond its journal's tail.
+        """
+        held = Folder(Path(folder), address=address)
+        try:
+            url = catalog_url or f"sqlite:///{held.catalog}"
+            return cls(held, url, now or _machine_time)
+        except BaseException:
+            held.close()
+            raise
 
     def admit(self, batch: ObservationBatch) -> Admission:
-        """Say of every row whether it is new, unchanged, revised or rejected."""
-        raise NotImplementedError
+        """Say of every row whether it is new, unchanged, revised or rejected.
+
+        Parameters
+        ----------
+        batch : ObservationBatch
+            As it was sent. `id`, `supersedes` and `feature` are written; times are rounded to the clock resolution.
+
+        Returns
+        -------
+        Admission
+            With the rows that go on to calibration and qc, and the status of every row.
+        """
+        return self._gate.admit(batch)
+
+    def abandon(self, rows: ObservationBatch) -> None:
+        """Give up admitted rows that will not be committed; their ids are never used again."""
+        if rows.id is not None:
+            self._gate.landed(rows.id)
 
     def commit(self, rows: ObservationBatch, settled: Settlements) -> int:
-        """Make rows durable and visible; return their sequence."""
-        raise NotImplementedError
+        """Make rows and settlements durable and visible, both or neither.
+
+        Parameters
+        ----------
+        rows : ObservationBatch
+            Admitted, calibrated and judged; batches may be put together, then all are synced at once.
+        settled : Settlements
+            New flags of earlier rows, or of rows of this same call.
+
+        Returns
+        -------
+        int
+            Their sequence.
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more. Nothing was changed; the same call may be made again.
+        Overloaded
+            If the lake has taken nothing for so long that memory would grow without bound. The same holds.
+        StoreError
+            If the journal cannot be written.
+        """
+        with self._committing:
+            if not len(rows) and not len(settled):
+                return self._journal.sequence
+            if self._live.hot.rows > HOT_ROWS_MOST:
+                raise Overloaded(
+                    f"{self._live.hot.rows} rows wait to be sealed and no more fit in memory; send again later"
+                )
+            settled = self._settle_own(rows, settled)
+            columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
+            sequence, moment = self._journal.write(ROWS, encode_rows(columns, settled), self._now())
+            with self._live.lock:
+                self._clock.note(sequence, moment)
+                self._live.apply(columns, settled, sequence)
+            if rows.id is not None:
+                self._gate.landed(rows.id)
+            return sequence
 
     def delete(self, datastreams: Sequence[int], start: int | None, end: int | None) -> int:
-        """Delete a time range of Datastreams; return the sequence."""
-        raise NotImplementedError
+        """Delete the rows of Datastreams from start (inclusive) to end (exclusive), µs UTC; return the sequence.
+
+        Every later read is without them; `as_of` an earlier moment still shows them.
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more; nothing was deleted.
+        """
+        numbers = np.unique(np.asarray(list(datastreams), np.int32))
+        body = encode_tombstone(numbers, _EVER[0] if start is None else start, _EVER[1] if end is None else end)
+        with self._committing:
+            sequence, moment = self._journal.write(TOMBSTONE, body, self._now())
+            with self._live.lock:
+                self._clock.note(sequence, moment)
+                self._live.bury(decode_tombstone(body, sequence))
+            return sequence
 
     def snapshot(self) -> Snapshot:
-        """Return everything acknowledged so far, immutable."""
-        raise NotImplementedError
+        """Return everything acknowledged so far; it does not change afterwards."""
+        with self._live.lock:
+            return self._live.snapshot()
 
     def replay(self, after: int) -> Iterator[tuple[int, ObservationBatch]]:
-        """Yield journaled batches with a sequence above `after`."""
-        raise NotImplementedError
+        """Yield journaled batches with a sequence above `after`, for a stage to catch up with its state.
+
+        Rows whose Datastream the catalog does not know are left out.
+        """
+        for record in self._journal.records(after):
+            if record.kind == ROWS:
+                rows, _ = decode_rows(record.body)
+                if rows.num_rows:
+                    batch = ObservationBatch.from_arrow(self._known(full_rows(rows, record.sequence)))
+                    if len(batch):
+                        yield record.sequence, batch
 
     def save_state(self, name: str, sequence: int, state: bytes) -> None:
-        """Keep the state of a stage as of a sequence."""
-        raise NotImplementedError
+        """Keep what a stage remembers as of a sequence; records up to the least of these may leave the journal."""
+        self._states.save(f"stage-{name}", sequence, state)
 
     def load_state(self, name: str) -> tuple[int, bytes] | None:
-        """Return the last state kept under a name."""
-        raise NotImplementedError
+        """Return the sequence and the state last saved under a name; None when there is none or it is damaged."""
+        return self._states.load(f"stage-{name}")
 
     def hold(self, ids: Callable[[], NDArray[np.int64]]) -> None:
-        """Name a provider of ids whose rows must stay hot."""
-        raise NotImplementedError
+        """Name a provider of ids of rows that must stay hot, because a test of theirs is still open."""
+        self._holders.append(ids)
+
+    def start_sealing(self, *, rows: int = 1_000_000, every_s: float = 900.0) -> None:
+        """Seal in a background thread when so many rows are hot, or so much time has passed with something to seal."""
+        if self._sealer is None:
+            self._sealer = Sealer(self.seal, lambda: self._live.hot.rows, rows=rows, every_s=every_s)
+            self._sealer.start()
 
     def seal(self) -> SealReport:
-        """Move what is settled from the journal to the lake."""
-        raise NotImplementedError
+        """Move what is settled from the hot tail to the lake; commits and reads go on meanwhile.
+
+        Returns
+        -------
+        SealReport
+            What was moved.
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more; everything stays where it was.
+        StoreError
+            If the lake cannot be written; the same holds.
+        """
+        with self._sealing:
+            started = time.perf_counter()
+            report = self._seal(started)
+            self._tidy()
+            self._merge(least=None)
+            return report
+
+    def compact(self) -> None:
+        """Merge all files of each month that are not full; `seal` merges only those that have piled up."""
+        with self._sealing:
+            self._merge(least=2)
 
     def sequence(self) -> int:
         """Return the last sequence."""
-        raise NotImplementedError
+        return self._journal.sequence
+
+    def set_address(self, address: str) -> None:
+        """Say where this process answers, once it is known."""
+        self._folder.set_address(address)
+
+    def status(self) -> StoreStatus:
+        """Return how the store is."""
+        with self._live.lock:
+            return StoreStatus(
+                sequence=self._journal.sequence,
+                lake_sequence=self._live.lake_sequence,
+                hot_rows=self._live.hot.rows,
+                files=len(self._live.files),
+                damage=tuple(self._journal.damage),
+                seal_error="" if self._sealer is None else self._sealer.error,
+            )
 
     def close(self) -> None:
-        """Let go of the folder."""
-        raise NotImplementedError
+        """Let go of the folder; what is not sealed waits in the journal."""
+        if self._sealer is not None:
+            self._sealer.stop()
+            self._sealer = None
+        with self._sealing, self._committing:
+            self._let_go()
+
+    def _seal(self, started: float) -> SealReport:
+        holding = [np.asarray(ids(), np.int64) for ids in self._holders]
+        hold = np.concatenate(holding) if holding else np.empty(0, np.int64)
+        with self._live.lock:
+            if self._live.sequence <= self._observations.sequence:
+                held = self._live.hot.rows
+                return SealReport(self._observations.sequence, 0, 0, held, 0, time.perf_counter() - started)
+            plan = sealing.begin(self._live, hold, self._revisions.sequence)
+        kept = compact(plan.carried, keep_commit=True)
+        self._journal.plan(plan.sequence, encode_rows(kept, Settlements.none()))
+        self.on_step("planned")
+        revisions, files = sealing.write(plan, self._observations, self._revisions, self.on_step)
+        with self._live.lock:
+            sealing.finish(self._live, plan, self._observations, self._revisions)
+        self.on_step("swapped")
+        seconds = time.perf_counter() - started
+        return SealReport(plan.sequence, plan.rows, revisions, plan.carried.num_rows, files, seconds)
+
+    def _tidy(self) -> None:
+        sealed = self._observations.sequence
+        with self._live.lock:
+            index = self._live.index.to_bytes()
+        self._states.save(_INDEX, sealed, index)
+        self.on_step("index")
+        stages = [at for name, at in self._states.sequences().items() if name.startswith("stage-")]
+        through = min([sealed, *stages]) if stages else 0
+        self._clock.thin(through)
+        self._journal.drop(through, planned=sealed)
+        self.on_step("dropped")
+
+    def _merge(self, *, least: int | None) -> None:
+        for table in (self._observations, self._revisions):
+            for pile in piles(table.files) if least is None else piles(table.files, least=least):
+                merge(table, pile)
+                self.on_step("merged")
+                with self._live.lock:
+                    self._live.files, self._live.revisions = self._observations.files, self._revisions.files
+                    self._live.changed()
+            table.sweep()
+
+    def _settle_own(self, rows: ObservationBatch, settled: Settlements) -> Settlements:
+        """Write settlements of rows that are new in this same call into them; return the others."""
+        if not len(settled) or not len(rows) or rows.id is None or rows.result_quality is None:
+            return settled
+        order = np.argsort(rows.id, kind="stable")
+        place = np.searchsorted(rows.id[order], settled.id, "right") - 1
+        row = order[place]
+        own = (place >= 0) & (rows.id[row] == settled.id)
+        if rows.supersedes is not None:
+            own &= ~rows.supersedes[row]
+        if not own.any():
+            return settled
+        which = np.flatnonzero(own)
+        rows.result_quality[row[which]] = settled.result_quality[which]
+        tests = pa.nulls(len(rows), pa.string()) if rows.tests is None else rows.tests.cast(pa.string())
+        # The last of several settlements of one row stands.
+        newest = {int(target): int(source) for target, source in zip(row[which], which, strict=True)}
+        targets = np.array(sorted(newest), np.int64)
+        mask = np.zeros(len(rows), bool)
+        mask[targets] = True
+        sources = pa.array([newest[int(target)] for target in targets])
+        rows.tests = pc.replace_with_mask(tests, pa.array(mask), settled.tests.cast(pa.string()).take(sources))
+        others = np.flatnonzero(~own)
+        return Settlements(settled.id[others], settled.result_quality[others], settled.tests.take(pa.array(others)))
+
+    def _known(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        datastream = rows.column("datastream").to_numpy()
+        known = np.isin(datastream, np.flatnonzero(self._live.index.known))
+        return rows if known.all() else rows.filter(pa.array(known))
+
+    def _changed(self, entity: object) -> None:
+        if isinstance(entity, Datastream):
+            index = self._live.index
+            index.reach(entity.id)
+            index.always_new[entity.id] = entity.identity == "always_new"
+            index.resolution[entity.id] = max(1, entity.clock_resolution_us)
+            index.known[entity.id] = True
+        else:
+            self._samples = None
+
+    def _sample_features(self) -> NDArray[np.int32]:
+        if self._samples is None:
+            self._samples = np.array(sorted(self.catalog.sample_kinds()), np.int32)
+        return self._samples
+
+    def _let_go(self) -> None:
+        journal = getattr(self, "_journal", None)
+        if journal is not None:
+            journal.close()
+        self.catalog.close()
+        self._folder.close()
+
+
+def _nothing(_step: str) -> None:
+    """Do nothing at a step of a seal; tests put a crash here."""
+
+
+def _machine_time() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,121 @@
+"""What the store knows of every Datastream at hand: one array a fact, one slot a Datastream id."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nilometer.model import NO_TIME
+
+__all__ = ["NOWHERE", "DatastreamIndex"]
+
+NOWHERE = -1
+"""The location of a row that is not hot."""
+
+MOST = 1 << 21
+"""Ids of Datastreams are smaller: id × 2³² + n stays exact in a double."""
+
+_LATEST = int(np.iinfo(np.int64).max)
+_FACTS: dict[str, tuple[type, int]] = {
+    "rows": (np.int64, 0),
+    "first": (np.int64, _LATEST),
+    "newest": (np.int64, NO_TIME),
+    "newest_water": (np.int64, NO_TIME),
+    "location": (np.int64, NOWHERE),
+    "known": (np.bool_, 0),
+    "always_new": (np.bool_, 0),
+    "resolution": (np.int64, 1),
+    "water": (np.int32, 0),
+}
+_KEPT = ("rows", "first", "newest", "newest_water")
+
+
+class DatastreamIndex:
+    """Counters, extents and places of the newest rows, by Datastream id.
+
+    Attributes
+    ----------
+    rows : ndarray of int64
+        Row numbers given out so far: the next id is datastream × 2³² + rows + 1. Never runs back.
+    first, newest : ndarray of int64
+        First and last phenomenon_time of any row, µs UTC. A delete may leave them wider than the truth.
+    newest_water : ndarray of int64
+        Last phenomenon_time of a row of the water; exact.
+    location : ndarray of int64
+        Where in the hot tail that row is, or NOWHERE.
+    known, always_new, resolution, water : ndarray
+        From the catalog: whether the Datastream exists, its identity rule, its clock resolution in µs, and the id of
+        its water (0 until asked for).
+    """
+
+    rows: NDArray[np.int64]
+    first: NDArray[np.int64]
+    newest: NDArray[np.int64]
+    newest_water: NDArray[np.int64]
+    location: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    always_new: NDArray[np.bool_]
+    resolution: NDArray[np.int64]
+    water: NDArray[np.int32]
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.size = 0
+        for name, (kind, value) in _FACTS.items():
+            setattr(self, name, np.full(0, value, kind))
+
+    def reach(self, datastream: int) -> None:
+        """Make room for a Datastream id."""
+        if datastream < self.size:
+            return
+        with self._lock:
+            size = max(64, 1 << int(datastream).bit_length())
+            for name, (kind, value) in _FACTS.items():
+                old = getattr(self, name)
+                new: NDArray[Any] = np.full(size, value, kind)
+                new[: len(old)] = old
+                setattr(self, name, new)
+            self.size = size
+
+    def saw(self, datastream: NDArray[np.int32], time: NDArray[np.int64], number: NDArray[np.int64]) -> None:
+        """Widen extents and counters by rows; `number` is their n."""
+        if not len(datastream):
+            return
+        self.reach(int(datastream.max()))
+        np.maximum.at(self.rows, datastream, number)
+        np.maximum.at(self.newest, datastream, time)
+        np.minimum.at(self.first, datastream, time)
+
+    def place(self, datastream: NDArray[np.int32], time: NDArray[np.int64], location: NDArray[np.int64]) -> None:
+        """Take the newest of these rows of the water, in arrival order, as each Datastream's newest."""
+        if not len(datastream):
+            return
+        np.maximum.at(self.newest_water, datastream, time)
+        newest = time == self.newest_water[datastream]
+        # Where an index repeats, the last assignment stands: of two rows of one time the later arrival is the newest.
+        self.location[datastream[newest]] = location[newest]
+
+    def to_bytes(self) -> bytes:
+        """Return counters and extents, for `merge`."""
+        used = np.flatnonzero(self.rows)
+        columns = {"datastream": used.astype(np.int32)} | {name: getattr(self, name)[used] for name in _KEPT}
+        batch = pa.RecordBatch.from_pydict({name: pa.array(column) for name, column in columns.items()})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return bytes(sink.getvalue())
+
+    def merge(self, state: bytes) -> None:
+        """Take over what `to_bytes` returned."""
+        table = pa.ipc.open_stream(state).read_all()
+        columns = {name: table[name].to_numpy() for name in table.schema.names}
+        datastream = columns["datastream"]
+        if not len(datastream):
+            return
+        self.saw(datastream, columns["newest"], columns["rows"])
+        np.minimum.at(self.first, datastream, columns["first"])
+        np.maximum.at(self.newest_water, datastream, columns["newest_water"])

@@ -1,0 +1,186 @@
+"""The data folder: where its parts lie, which version wrote it, and who holds it.
+
+One process writes a folder. It holds a lock on the file `lock`, which the operating system lets go when the process
+dies, and leaves its address there, so that whoever comes second knows whom to ask.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from nilometer.errors import SchemaMismatch, StoreError, StoreLocked
+from nilometer.store.refusal import refusal
+
+__all__ = ["FOLDER_VERSION", "Folder", "holder", "write_durably"]
+
+FOLDER_VERSION = 1
+"""Raised when an older nilometer could no longer read the folder."""
+
+# Windows locks bytes, not files; this one lies past the text, so that others can still read the address.
+_LOCKED_BYTE = 1 << 20
+
+
+class Folder:
+    """A data folder held for writing.
+
+    Parameters
+    ----------
+    path : Path
+        Created when it does not exist.
+    address : str
+        Where the process that holds it answers, empty when it does not.
+
+    Raises
+    ------
+    StoreLocked
+        If another process, or another store of this one, holds the folder.
+    SchemaMismatch
+        If a newer version wrote the folder.
+    StoreError
+        If the folder cannot be made or written.
+    """
+
+    def __init__(self, path: Path, *, address: str = "") -> None:
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _hold(self.path / "lock", address)
+        except OSError as error:
+            raise refusal(error, "open the data folder", path=self.path) from error
+        try:
+            self._check_version()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def catalog(self) -> Path:
+        """The entities."""
+        return self.path / "catalog.sqlite"
+
+    @property
+    def journal(self) -> Path:
+        """What was acknowledged and is not sealed yet."""
+        return self.path / "journal.sqlite"
+
+    @property
+    def observations(self) -> Path:
+        """The Delta table of current rows."""
+        return self.path / "lake" / "observations"
+
+    @property
+    def revisions(self) -> Path:
+        """The Delta table of superseded and deleted rows."""
+        return self.path / "lake" / "revisions"
+
+    @property
+    def state(self) -> Path:
+        """Snapshots of what the stages remember."""
+        return self.path / "state"
+
+    def set_address(self, address: str) -> None:
+        """Say where the process that holds the folder answers."""
+        _write_holder(self._lock, address)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if not self._lock.closed:
+            self._lock.seek(0)
+            self._lock.truncate()
+            self._lock.flush()
+            self._lock.close()
+
+    def _check_version(self) -> None:
+        file = self.path / "VERSION"
+        try:
+            if not file.exists():
+                if self.catalog.exists() or self.observations.exists():
+                    raise SchemaMismatch(
+                        f"{self.path} holds data but its file VERSION is missing: put back the one from a backup, "
+                        f"or write {FOLDER_VERSION} into it if this version of nilometer made the folder"
+                    )
+                write_durably(file, f"{FOLDER_VERSION}\n".encode())
+            text = file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise refusal(error, "read VERSION", path=self.path) from error
+        if not text.isdigit():
+            raise SchemaMismatch(f"{file} says {text!r}; a version is a whole number, here {FOLDER_VERSION}")
+        if int(text) > FOLDER_VERSION:
+            raise SchemaMismatch(
+                f"{self.path} was written by a newer nilometer (folder version {text}, this one reads up to "
+                f"{FOLDER_VERSION}): upgrade nilometer, or open another folder; nothing was changed"
+            )
+
+
+def holder(path: Path) -> str:
+    """Return the address of the process that holds a folder, empty when it left none."""
+    try:
+        text = (path / "lock").read_text(encoding="utf-8")
+        return str(json.loads(text).get("address", "")) if text.strip() else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file at once: after a crash it holds the old bytes or the new ones, nothing between."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable; Windows has no such call and needs none."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _hold(path: Path, address: str) -> IO[bytes]:
+    file = path.open("r+b" if path.exists() else "w+b")
+    try:
+        _lock_file(file)
+    except OSError as error:
+        file.close()
+        found = holder(path.parent)
+        where = f" by the server at {found}: send it the request, or stop it first" if found else " by another process"
+        raise StoreLocked(f"{path.parent} is held{where}", address=found) from error
+    _write_holder(file, address)
+    return file
+
+
+def _write_holder(file: IO[bytes], address: str) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps({"pid": os.getpid(), "address": address}).encode())
+    file.flush()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_file(file: IO[bytes]) -> None:
+        file.seek(_LOCKED_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock_file(file: IO[bytes]) -> None:
+        # flock, not lockf: it holds against a second store of the same process too.
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def missing(path: Path) -> StoreError:
+    """Return the error for a part of the folder that is not there."""
+    return StoreError(f"{path} is missing: restore it from a backup")

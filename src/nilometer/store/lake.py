@@ -1,0 +1,215 @@
+"""One Delta table of the lake: the list of its files, and commits that happen once.
+
+The Parquet files are written and synced here; the Delta log only ever sees whole files come and go in one commit, with
+the journal sequence that it reaches as an application transaction. `optimize` is never called: in deltalake 1.6 two
+concurrent ones duplicate rows. `file_uris()` of the table is always what a plain Parquet reader may read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from nilometer.errors import StoreError
+from nilometer.store.folder import sync_folder
+from nilometer.store.lake_file import LakeFile
+from nilometer.store.refusal import refusal
+
+__all__ = ["LakeTable"]
+
+APPLICATION = "nilometer"
+"""The id of our application transactions; their version is the journal sequence that the table has reached."""
+
+_GRACE_S = 3600.0
+_COUNTED = ("id", "datastream", "feature", "phenomenon_time", "duration", "result_quality", "provenance", "commit")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LakeTable:
+    """A Delta table partitioned by month.
+
+    Parameters
+    ----------
+    root : Path
+        Its folder, made when it does not exist.
+    schema : pyarrow.Schema
+        OBSERVATION or REVISION.
+
+    Raises
+    ------
+    StoreError
+        If the table cannot be opened or made.
+    """
+
+    def __init__(self, root: Path, schema: pa.Schema) -> None:
+        self.root, self.schema = root, schema
+        self._partitioned = schema.append(pa.field("month", pa.string(), nullable=False))
+        self._gone: list[tuple[float, Path]] = []
+        try:
+            if (root / "_delta_log").is_dir():
+                self._table = DeltaTable(str(root))
+            else:
+                root.mkdir(parents=True, exist_ok=True)
+                self._table = DeltaTable.create(
+                    str(root),
+                    self._partitioned,
+                    partition_by=["month"],
+                    configuration={"delta.logRetentionDuration": "interval 7 days"},
+                )
+            self.files = tuple(self._load())
+        except (DeltaError, OSError) as error:
+            raise refusal(error, "open the lake", path=root) from error
+
+    @property
+    def sequence(self) -> int:
+        """The journal sequence that the table has reached."""
+        return int(self._table.transaction_version(APPLICATION) or 0)
+
+    def commit(self, added: Sequence[LakeFile], removed: Sequence[LakeFile], sequence: int | None) -> None:
+        """Exchange files, at once or not at all.
+
+        Parameters
+        ----------
+        added, removed : sequence of LakeFile
+            Files that exist and belong to the table from now on, and files that belong to it no longer.
+        sequence : int, optional
+            The journal sequence that the table reaches; None when no row comes or goes (a merge).
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more; nothing was changed.
+        StoreError
+            If the sequence was reached before, or the table cannot be written; nothing was changed.
+        """
+        if sequence is not None and sequence <= self.sequence:
+            raise StoreError(f"{self.root} has already reached sequence {self.sequence}, not again {sequence}")
+        reached = [] if sequence is None else [Transaction(APPLICATION, sequence)]
+        actions = [_add(file) for file in added] + [_remove(file) for file in removed]
+        try:
+            for folder in {(self.root / file.path).parent for file in added}:
+                sync_folder(folder)
+            self._table.create_write_transaction(
+                actions,
+                "append",
+                self._partitioned,
+                ["month"],
+                commit_properties=CommitProperties(app_transactions=reached, max_commit_retries=0),
+            )
+            self._table.update_incremental()
+            self._sync_log()
+        except (DeltaError, OSError) as error:
+            if not self._arrived(sequence, added):
+                raise refusal(error, "commit to the lake", path=self.root) from error
+        gone = set(removed)
+        self.files = (*(file for file in self.files if file not in gone), *added)
+        now = time.monotonic()
+        self._gone.extend((now, self.root / file.path) for file in removed)
+
+    def sweep(self, *, grace_s: float = _GRACE_S) -> None:
+        """Delete files that left the table long enough ago for every reader to have let go of them."""
+        limit = time.monotonic() - grace_s
+        waiting = []
+        for moment, path in self._gone:
+            if moment > limit:
+                waiting.append((moment, path))
+            else:
+                path.unlink(missing_ok=True)
+        self._gone = waiting
+
+    def sweep_orphans(self, *, grace_s: float = _GRACE_S) -> int:
+        """Delete files that no commit speaks of: a crash came between a file and its commit. Return how many."""
+        known = {file.path for file in self.files}
+        limit = time.time() - grace_s
+        count = 0
+        for path in self.root.glob("month=*/*.parquet"):
+            if path.relative_to(self.root).as_posix() not in known and path.stat().st_mtime < limit:
+                path.unlink(missing_ok=True)
+                count += 1
+        return count
+
+    def _arrived(self, sequence: int | None, added: Sequence[LakeFile]) -> bool:
+        # An error after the commit was written (a hook, a sync) is no failure of the commit.
+        try:
+            self._table = DeltaTable(str(self.root))
+            if sequence is not None:
+                return self.sequence >= sequence
+            paths = set(self._table.get_add_actions(flatten=True).column("path").to_pylist())
+            return bool(added) and all(file.path in paths for file in added)
+        except (DeltaError, OSError):
+            return False
+
+    def _sync_log(self) -> None:
+        log = self.root / "_delta_log"
+        with (log / f"{self._table.version():020}.json").open("rb+") as file:
+            os.fsync(file.fileno())
+        sync_folder(log)
+
+    def _load(self) -> Iterable[LakeFile]:
+        actions = pa.table(self._table.get_add_actions(flatten=True))
+        for row in actions.to_pylist():
+            least = {name: row.get(f"min.{name}") for name in _COUNTED}
+            most = {name: row.get(f"max.{name}") for name in _COUNTED}
+            rows = int(row["num_records"])
+            yield LakeFile(
+                root=self.root,
+                path=row["path"],
+                month=row["partition.month"],
+                size=int(row["size_bytes"]),
+                rows=rows,
+                first=_number(least["datastream"]),
+                last=_number(most["datastream"]),
+                earliest=_number(least["phenomenon_time"]),
+                latest=_number(most["phenomenon_time"]),
+                absent=frozenset(name for name in self.schema.names if row.get(f"null_count.{name}") == rows),
+                constant={
+                    name: _number(value) for name, value in least.items() if value in {most[name], None} - {None}
+                },
+            )
+
+
+def _add(file: LakeFile) -> AddAction:
+    least = {"datastream": file.first, "phenomenon_time": _text(file.earliest)}
+    most = {"datastream": file.last, "phenomenon_time": _text(file.latest)}
+    for name, value in file.constant.items():
+        if name not in least:
+            least[name] = most[name] = value
+    stats = {
+        "numRecords": file.rows,
+        "minValues": least,
+        "maxValues": most,
+        "nullCount": dict.fromkeys(sorted(file.absent), file.rows),
+    }
+    return AddAction(
+        file.path, file.size, {"month": file.month}, int(time.time() * 1000), data_change=True, stats=json.dumps(stats)
+    )
+
+
+def _remove(file: LakeFile) -> RemoveAction:
+    return RemoveAction(
+        path=file.path,
+        data_change=True,
+        deletion_timestamp=int(time.time() * 1000),
+        partition_values={"month": file.month},
+        size=file.size,
+    )
+
+
+def _text(moment: int) -> str:
+    return f"{np.datetime64(moment, 'us')}Z"
+
+
+def _number(value: object) -> int:
+    if isinstance(value, datetime):
+        return int((value - _EPOCH) / timedelta(microseconds=1))
+    return int(value) if isinstance(value, int) else 0

@@ -1,0 +1,163 @@
+"""One Parquet file of the lake: found by its statistics, read by row groups, its footer read once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from nilometer.model.schemas import REVISION
+from nilometer.store.query import Query
+from nilometer.store.refusal import refusal
+
+__all__ = ["Blocks", "LakeFile"]
+
+
+class Blocks(NamedTuple):
+    """Statistics of the row groups of a file, one array a figure."""
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    earliest: NDArray[np.int64]
+    latest: NDArray[np.int64]
+    lowest_id: NDArray[np.int64]
+    highest_id: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(slots=True, eq=False)
+class LakeFile:
+    """A file sorted by (datastream, phenomenon_time, id).
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the table.
+    path : str
+        Of the file in the table, as the Delta log has it.
+    month : str
+        The partition, such as ``2026-11``.
+    size, rows : int
+        Bytes and rows.
+    first, last : int
+        Least and greatest Datastream.
+    earliest, latest : int
+        Least and greatest phenomenon_time, µs UTC.
+    absent : frozenset of str
+        Columns that are null in every row: never read.
+    constant : dict
+        Columns that have one value in every row: never read.
+    """
+
+    root: Path
+    path: str
+    month: str
+    size: int
+    rows: int
+    first: int
+    last: int
+    earliest: int
+    latest: int
+    absent: frozenset[str]
+    constant: dict[str, int]
+    _footer: Any = None
+    _blocks: Blocks | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def blocks(self) -> Blocks:
+        """The statistics of its row groups."""
+        if self._blocks is None:
+            with self._lock:
+                if self._blocks is None:
+                    self._load()
+        blocks = self._blocks
+        assert blocks is not None  # noqa: S101 -- _load has just made them
+        return blocks
+
+    def may_hold(self, wanted: Query) -> bool:
+        """Return whether the file may hold rows that are meant, by its own statistics alone."""
+        if self.latest < wanted.start or self.earliest >= wanted.end:
+            return False
+        if wanted.datastreams is None:
+            return True
+        lower, upper = np.searchsorted(wanted.datastreams, (self.first, self.last + 1))
+        return bool(upper > lower)
+
+    def groups(self, wanted: Query) -> NDArray[np.int64]:
+        """Return the row groups that may hold rows that are meant."""
+        return np.flatnonzero(wanted.overlaps(*self.blocks[:4]))
+
+    def read(self, groups: Sequence[int] | NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Return columns of row groups, in the file's order.
+
+        Raises
+        ------
+        StoreError
+            If the file is missing or damaged.
+        """
+        blocks = self.blocks
+        count = int(blocks.rows[np.asarray(groups, np.int64)].sum()) if len(groups) else 0
+        stored = [name for name in columns if name not in self.absent and name not in self.constant]
+        table = None
+        if stored and count:
+            try:
+                with pq.ParquetFile(self.root / self.path, metadata=self._footer, memory_map=True) as file:
+                    table = file.read_row_groups([int(group) for group in groups], columns=stored, use_threads=True)
+            except (OSError, pa.ArrowException) as error:
+                raise refusal(error, "read", path=self.root / self.path) from error
+        arrays = []
+        for name in columns:
+            kind = REVISION.field(name).type
+            if table is not None and name in stored:
+                arrays.append(table[name])
+            elif name in self.constant:
+                arrays.append(pa.repeat(pa.scalar(self.constant[name], pa.int64()), count).cast(kind))
+            else:
+                arrays.append(pa.nulls(count, kind))
+        return pa.Table.from_arrays(arrays, schema=pa.schema([REVISION.field(name) for name in columns]))
+
+    def select(self, wanted: Query, columns: Sequence[str]) -> pa.Table:
+        """Return columns of the rows that are meant; `datastream` and `phenomenon_time` are always among them."""
+        names = list(dict.fromkeys(("datastream", "phenomenon_time", *columns)))
+        table = self.read(self.groups(wanted), names)
+        if not table.num_rows:
+            return table
+        datastream = table["datastream"].to_numpy()
+        time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
+        if wanted.single is not None:
+            # One Datastream lies together and in order of time.
+            low, high = np.searchsorted(datastream, (wanted.single, wanted.single + 1))
+            inner = time[low:high]
+            start, stop = low + np.searchsorted(inner, (wanted.start, wanted.end))
+            return table.slice(int(start), int(stop - start))
+        mask = wanted.mask(datastream, time)
+        return table if mask.all() else table.filter(pa.array(mask))
+
+    def _load(self) -> None:
+        try:
+            footer = pq.read_metadata(self.root / self.path)
+        except (OSError, pa.ArrowException) as error:
+            raise refusal(error, "read the footer", path=self.root / self.path) from error
+        names = {footer.schema.column(position).name: position for position in range(footer.num_columns)}
+        figures: list[list[int]] = [[], [], [], [], [], [], []]
+        for number in range(footer.num_row_groups):
+            group = footer.row_group(number)
+            for place, name in ((0, "datastream"), (2, "phenomenon_time"), (4, "id")):
+                statistics = group.column(names[name]).statistics
+                figures[place].append(_whole(statistics.min_raw))
+                figures[place + 1].append(_whole(statistics.max_raw))
+            figures[6].append(group.num_rows)
+        self._footer = footer
+        self._blocks = Blocks(*(np.array(column, np.int64) for column in figures))
+
+
+def _whole(value: Any) -> int:  # noqa: ANN401 -- pyarrow has no types
+    return int(value)

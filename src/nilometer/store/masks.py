@@ -1,0 +1,62 @@
+"""Rows of the lake that something in the hot tail has replaced, until the next seal takes them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["REPLACED", "Masks"]
+
+REPLACED = 0
+"""The commit of a mask whose row lives on, hot and settled: it was no revision, so no past moment shows the lake's."""
+
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Ids, ascending, and the commit from which on the lake's row of each is hidden."""
+
+    ids: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    commits: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, ids: NDArray[np.int64], commits: NDArray[np.int64]) -> Masks:
+        """Return these masks and more; of two for one id the earlier commit stands."""
+        if not len(ids):
+            return self
+        ids, commits = np.concatenate((self.ids, ids)), np.concatenate((self.commits, commits))
+        order = np.lexsort((commits, ids))
+        ids, commits = ids[order], commits[order]
+        first = np.concatenate(([True], ids[1:] != ids[:-1]))
+        return Masks(ids[first], commits[first])
+
+    def after(self, sequence: int) -> Masks:
+        """Return the masks made after a sequence."""
+        later = self.commits > sequence
+        return Masks(self.ids[later], self.commits[later])
+
+    def until(self, sequence: int) -> Masks:
+        """Return the masks made up to a sequence."""
+        earlier = self.commits <= sequence
+        return Masks(self.ids[earlier], self.commits[earlier])
+
+    def touch(self, datastreams: NDArray[np.int32] | None) -> bool:
+        """Return whether a row of one of these Datastreams is masked."""
+        if not len(self.ids) or datastreams is None:
+            return bool(len(self.ids))
+        low = np.searchsorted(self.ids, datastreams.astype(np.int64) << 32)
+        high = np.searchsorted(self.ids, (datastreams.astype(np.int64) + 1) << 32)
+        return bool((high > low).any())
+
+    def ended(self, ids: NDArray[np.int64], default: int) -> NDArray[np.int64]:
+        """Return the commit that hid each row, `default` where none did."""
+        if not len(self.ids):
+            return np.full(len(ids), default, np.int64)
+        place = np.searchsorted(self.ids, ids)
+        place[place == len(self.ids)] = 0
+        return np.where(self.ids[place] == ids, self.commits[place], default)

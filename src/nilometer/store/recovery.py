@@ -1,0 +1,113 @@
+"""What a store does first: find again what was there, after a clean end or a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from nilometer.model import Settlements
+from nilometer.store.commit_clock import CommitClock
+from nilometer.store.journal import Journal, Record
+from nilometer.store.lake import LakeTable
+from nilometer.store.lake_file import LakeFile
+from nilometer.store.live import Live
+from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone
+
+__all__ = ["recover"]
+
+
+def recover(
+    live: Live,
+    *,
+    journal: Journal,
+    clock: CommitClock,
+    observations: LakeTable,
+    revisions: LakeTable,
+    index: tuple[int, bytes] | None,
+) -> None:
+    """Fill the state in memory from lake, index, plan and journal.
+
+    Parameters
+    ----------
+    live : Live
+        Empty, but for the Datastreams of the catalog.
+    journal : Journal
+        Open; its damaged tail is cut back already.
+    clock : CommitClock
+        Told of every commit that is still in the journal.
+    observations, revisions : LakeTable
+        The lake.
+    index : tuple of int and bytes, optional
+        The saved Datastream index with its sequence; None: it is counted anew from the lake.
+
+    Raises
+    ------
+    StoreError
+        If the rows that the last seal left hot are damaged, or a file of the lake cannot be read.
+    """
+    sealed = observations.sequence
+    live.files, live.revisions = observations.files, revisions.files
+    live.lake_sequence, live.sequence = sealed, journal.sequence
+    covered = _restore_index(live, journal, index, (*observations.files, *revisions.files))
+    body = journal.planned(sealed) if sealed else None
+    if body is not None:
+        live.apply(_known(live, decode_rows(body)[0]), Settlements.none(), 0)
+    elif sealed:
+        journal.damage.append(f"the journal does not know the seal through {sealed}: it is not the one of this lake")
+    buried: list[Tombstone] = []
+    for record in journal.records(0):
+        clock.note(record.sequence, record.time)
+        if record.sequence > sealed:
+            _apply(live, record)
+        elif record.sequence > covered:
+            if record.kind == ROWS:
+                _count(live, decode_rows(record.body)[0])
+            else:
+                buried.append(decode_tombstone(record.body, record.sequence))
+    for tombstone in buried:
+        for datastream in tombstone.datastreams:
+            live.measure(int(datastream), tombstone)
+    live.changed()
+
+
+def _apply(live: Live, record: Record) -> None:
+    if record.kind == ROWS:
+        rows, settled = decode_rows(record.body)
+        live.apply(_known(live, rows), settled, record.sequence)
+    else:
+        live.bury(decode_tombstone(record.body, record.sequence))
+
+
+def _restore_index(live: Live, journal: Journal, index: tuple[int, bytes] | None, files: Iterable[LakeFile]) -> int:
+    """Return the sequence up to which counters and extents are right."""
+    if index is not None and index[0] >= journal.first - 1:
+        live.index.merge(index[1])
+        return index[0]
+    for file in files:
+        for group in range(len(file.blocks.rows)):
+            _count(live, file.read([group], ["id", "datastream", "phenomenon_time", "feature"]), water=file)
+    return 0
+
+
+def _count(live: Live, rows: pa.RecordBatch | pa.Table, *, water: LakeFile | None = None) -> None:
+    if not rows.num_rows:
+        return
+    datastream = rows["datastream"].to_numpy()
+    time = rows["phenomenon_time"].cast(pa.int64()).to_numpy()
+    live.index.saw(datastream, time, rows["id"].to_numpy() & 0xFFFFFFFF)
+    if water is not None and water in live.files:
+        real = ~np.isin(rows["feature"].to_numpy(), live.samples())
+        np.maximum.at(live.index.newest_water, datastream[real], time[real])
+
+
+def _known(live: Live, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Leave out rows whose Datastream was never committed to the catalog."""
+    if not rows.num_rows:
+        return rows
+    datastream = rows.column("datastream").to_numpy()
+    known = live.index.known
+    inside = datastream < len(known)
+    keep = inside & known[np.where(inside, datastream, 0)]
+    return rows if keep.all() else rows.filter(pa.array(keep))
