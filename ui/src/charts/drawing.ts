@@ -178,6 +178,10 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
   const grey = new Path2D();
   const shapes: Shapes = { dots: new Path2D(), open: new Path2D(), triangles: new Path2D(), crosses: new Path2D() };
   const sparse = (last - first) * 9 < box.width / ratio;
+  let flagged = 0;
+  for (let row = first; row < last; row += 1) if ((columns.quality[row] as number) >= SUSPECT && columns.quality[row] !== MISSING) flagged += 1;
+  /** Shapes shrink where they would hide the line. */
+  const grain = flagged * 12 < box.width / ratio ? ratio : 0.65 * ratio;
   const top = box.top + 5 * ratio;
   const bottom = box.top + box.height - 5 * ratio;
   let px = 0;
@@ -206,7 +210,7 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
     const y = u.valToPos(value, 'y', true);
     if (quality === FAIL) {
       const at = Math.min(Math.max(y, top), bottom);
-      const size = 3.6 * ratio;
+      const size = 3.6 * grain;
       shapes.crosses.moveTo(x - size, at - size);
       shapes.crosses.lineTo(x + size, at + size);
       shapes.crosses.moveTo(x + size, at - size);
@@ -219,7 +223,7 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
       path.lineTo(x, y);
     }
     if (quality === SUSPECT) {
-      const size = 4.2 * ratio;
+      const size = 4.2 * grain;
       shapes.triangles.moveTo(x, y - size);
       shapes.triangles.lineTo(x + size, y + size * 0.8);
       shapes.triangles.lineTo(x - size, y + size * 0.8);
@@ -255,11 +259,11 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
   context.stroke(shapes.open);
   context.fillStyle = colours.amber;
   context.strokeStyle = colours.surface;
-  context.lineWidth = ratio;
+  context.lineWidth = grain;
   context.fill(shapes.triangles);
   context.stroke(shapes.triangles);
   context.strokeStyle = colours.vermilion;
-  context.lineWidth = 2 * ratio;
+  context.lineWidth = 2 * grain;
   context.stroke(shapes.crosses);
   context.restore();
 }

@@ -6,6 +6,8 @@ class ServerClock {
   /** Moves once a second, for texts; drawing asks `read()`. */
   now = $state(Date.now());
   status = $state.raw<Status | null>(null);
+  /** Whether the server has told its time; until then no page asks for the time on screen. */
+  isKnown = $state(false);
   private at = performance.now();
   private base = Date.now();
   private speed = 1;
@@ -28,19 +30,20 @@ class ServerClock {
 
   /** Sets the hands when they are off by more than the delay of a message explains. */
   heard(now: number): void {
-    if (Math.abs(now - this.read()) > 1500 * Math.max(1, this.speed)) this.anchor(now);
+    if (!this.isKnown || Math.abs(now - this.read()) > 1500 * Math.max(1, this.speed)) this.anchor(now);
   }
 
   private anchor(now: number): void {
     this.base = now;
     this.at = performance.now();
     this.now = now;
+    this.isKnown = true;
   }
 
   private async refresh(): Promise<void> {
     try {
       const status = await get<Status>('status');
-      const first = this.status === null;
+      const first = !this.isKnown;
       this.status = status;
       const speed = status.speed > 0 ? status.speed : 1;
       if (first || speed !== this.speed) {

@@ -2,26 +2,26 @@
 
 import { clock } from './clock.svelte';
 import { route } from './route.svelte';
-import { bounds, readSpan, SHORTEST, writeSpan, type Span } from './span';
+import { bounds, parseLength, PRESETS, readSpan, SHORTEST, writeSpan, type Span } from './span';
 
 export class Timeline {
   span: Span = $derived.by(() => readSpan(route.query));
   range = $state.raw<[number, number]>([0, 1]);
   extent = $state.raw<[number, number] | null>(null);
   /** Width of the plots in CSS pixels: the range moves on when it would show. */
-  width = 800;
+  width = Math.max(240, innerWidth - 130);
   private past: Span[] = [];
 
   constructor() {
     $effect(() => {
-      this.range = bounds(this.span, clock.read());
+      if (clock.isKnown || !this.span.follow) this.range = bounds(this.span, clock.read());
     });
     $effect(() => {
       let frame = 0;
       let drawn = 0;
       const step = (at: number): void => {
         frame = requestAnimationFrame(step);
-        if (!this.span.follow || at - drawn < 80) return;
+        if (!clock.isKnown || !this.span.follow || at - drawn < 80) return;
         const next = bounds(this.span, clock.read());
         if (Math.abs(next[1] - this.range[1]) < this.span.length / Math.max(200, this.width)) return;
         drawn = at;
@@ -79,7 +79,8 @@ export class Timeline {
 
   follow = (length = this.span.follow ? this.span.length : this.length): void => {
     const most = this.extent ? Math.max(3_600_000, clock.read() - this.extent[0]) : Infinity;
-    const rounded = Math.max(SHORTEST, Math.round(Math.min(length, most * 1.5) / 1000) * 1000);
+    const whole = Math.max(SHORTEST, Math.round(Math.min(length, most * 1.5) / 1000) * 1000);
+    const rounded = PRESETS.map((preset) => parseLength(preset) ?? 0).find((preset) => Math.abs(preset - whole) < 0.02 * preset) ?? whole;
     this.write({ follow: true, length: rounded }, true);
   };
 
