@@ -9,9 +9,13 @@ from nilometer.acquisition.driver import RawBatch, SourceReport, SourceState
 
 
 class RecordingSink:
-    """Keeps all batches and reports; `open` lets batches through, cleared it stalls them."""
+    """Keeps all batches and reports; `open` lets batches through, cleared it stalls them.
 
-    def __init__(self) -> None:
+    It acknowledges each batch that it has taken, as the pipeline does once the rows are durable, unless told not to.
+    """
+
+    def __init__(self, *, acknowledges: bool = True) -> None:
+        self.acknowledges = acknowledges
         self.batches: list[RawBatch] = []
         self.reports: list[SourceReport] = []
         self.open = asyncio.Event()
@@ -29,6 +33,8 @@ class RecordingSink:
         finally:
             self.outstanding -= 1
         self.batches.append(batch)
+        if self.acknowledges:
+            batch.acknowledge()
         self._changed.set()
 
     def report(self, report: SourceReport) -> None:

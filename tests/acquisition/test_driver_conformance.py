@@ -54,6 +54,7 @@ class Case:
     link: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     driver_listens: bool = False
+    answers: bool = False  # Its simulator counts the answers it gets, as `acknowledged`.
     is_serial: bool = False
 
     @property
@@ -74,7 +75,13 @@ CASES = [
     ),
     Case("modbus_rtu", instrument="river_station", options=MODBUS, is_serial=True),
     Case("nmea0183", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, "time": "arrival", **FAST}),
-    Case("hj212", options={"silent_after_s": 0.5}, driver_listens=True),
+    Case(
+        "hj212",
+        link={"interval_s": 0.2, "over_time_s": 0.5},
+        options={"silent_after_s": 0.5, **FAST},
+        driver_listens=True,
+        answers=True,
+    ),
 ]
 KNOWN = {case.driver for case in CASES}
 ALL = [case for case in CASES if case.driver in DRIVERS] + [Case(name) for name in DRIVERS if name not in KNOWN]
@@ -201,15 +208,31 @@ def _check_columns(batch: RawBatch, resolution_us: int) -> None:
 
 
 @each
-async def test_the_sink_may_acknowledge_late_and_from_any_thread(case: Case, tmp_path: Path) -> None:
+async def test_acknowledging_from_another_thread_does_no_harm(case: Case, tmp_path: Path) -> None:
     async with Bench(case, tmp_path, []) as bench:
+        bench.sink.acknowledges = False
         task = bench.start()
-        await bench.sink.until_rows(1)
-        first = bench.sink.batches[0]
-        await asyncio.to_thread(first.acknowledge)
-        bench.sink.forget()
-        await bench.sink.until_rows(1)
+        for _ in range(3):
+            bench.sink.forget()
+            await bench.sink.until_rows(1)
+            await asyncio.gather(*(asyncio.to_thread(batch.acknowledge) for batch in bench.sink.batches))
         assert not task.done()
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case.answers], ids=lambda case: case.name)
+async def test_the_peer_is_answered_only_when_the_sink_has_acknowledged(case: Case, tmp_path: Path) -> None:
+    async with Bench(case, tmp_path, []) as bench:
+        bench.sink.acknowledges = False
+        bench.start()
+        await bench.sink.until_rows(1)
+        await asyncio.sleep(0.3)
+        assert bench.simulator.acknowledged == 0  # type: ignore[attr-defined]
+        for batch in bench.sink.batches:
+            batch.acknowledge()
+        bench.sink.acknowledges = True
+        async with asyncio.timeout(20):
+            while bench.simulator.acknowledged == 0:  # type: ignore[attr-defined]
+                await asyncio.sleep(0.02)
 
 
 @each
