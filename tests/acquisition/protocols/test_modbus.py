@@ -7,8 +7,10 @@ import csv
 import itertools
 import json
 import math
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -242,3 +244,41 @@ def test_a_real_recorded_line_is_read_without_a_bad_frame(real_data: Path, name:
         if frame[1] == 3 and len(frame) == 5 + frame[2] and frame[2] % 2 == 0
     )
     assert len(seen) == read
+
+
+def _serial_bytes(capture: Path, *, baud: int = 9600) -> bytes:
+    """Return what a UART (8N1) hears in a logic analyser's recording of the line that is named RXTX."""
+    with zipfile.ZipFile(capture) as archive:
+        about = dict(line.split("=", 1) for line in archive.read("metadata").decode().splitlines() if "=" in line)
+        parts = sorted(
+            (name for name in archive.namelist() if name.startswith("logic-1")), key=lambda name: (len(name), name)
+        )
+        samples = np.frombuffer(b"".join(archive.read(name) for name in parts), np.uint8)
+    probe = next(int(key.removeprefix("probe")) for key, name in about.items() if name == "RXTX")
+    line = (samples >> (probe - 1)) & 1
+    bit = float(about["samplerate"].split()[0]) * 1e6 / baud
+    falls = np.flatnonzero((line[:-1] == 1) & (line[1:] == 0)) + 1
+    heard, free_from = bytearray(), 0.0
+    for fall in falls:
+        if fall < free_from or fall + 9.5 * bit >= len(line):
+            continue
+        places = (fall + (np.arange(1, 10) + 0.5) * bit).astype(int)
+        *data, stop = line[places]
+        if stop:
+            heard.append(sum(int(level) << i for i, level in enumerate(data)))
+            free_from = fall + 9.5 * bit
+    return bytes(heard)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["graph_tool", "target0_val0", "target_0liter_per_min", "target_15liter_per_min"])
+def test_a_logic_analysers_recording_is_read_from_its_levels(real_data: Path, name: str) -> None:
+    folder = real_data / "raw_logs" / "modbus"
+    with (folder / f"flowmeter_{name}_frames.csv").open() as file:
+        listed = b"".join(bytes.fromhex(row["frame_hex"]) for row in csv.DictReader(file))
+    heard = _serial_bytes(folder / f"flowmeter_{name}.sr")
+    assert listed in heard
+    decoder = modbus_rtu.decoder()
+    seen = [*decoder.feed(heard), *decoder.close()]
+    other = modbus_rtu.decoder()
+    assert [item for item in seen if isinstance(item, DecodedValue)] == other.feed(listed)
