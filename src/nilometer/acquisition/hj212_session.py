@@ -43,6 +43,9 @@ class Settings:
     requests: tuple[tuple[str, dict[str, str]], ...]
 
 
+Seen = Callable[["Session", str, SourceState | None], None]
+
+
 class Session:
     """A station's connection.
 
@@ -55,10 +58,10 @@ class Session:
     sink : Sink
         Where rows and reports go.
     seen : callable
-        ``seen(sink, station, change)`` counts the connections of each station.
+        ``seen(session, station, state)`` is told every change of a station's state; None: it is gone.
     """
 
-    def __init__(self, link: TcpLink, settings: Settings, sink: Sink, seen: Callable[[Sink, str, int], None]) -> None:
+    def __init__(self, link: TcpLink, settings: Settings, sink: Sink, seen: Seen) -> None:
         self._link, self._settings, self._sink, self._seen = link, settings, sink, seen
         self._frames = FrameSplitter()
         self._packets = PacketTracker()
@@ -80,7 +83,7 @@ class Session:
                 await writer
             for device in self._states:
                 self._sink.report(SourceReport(state=SourceState.DISCONNECTED, device=device))
-                self._seen(self._sink, device, -1)
+                self._seen(self, device, None)
 
     async def _read(self) -> None:
         try:
@@ -146,7 +149,8 @@ class Session:
             detail = f"off the standard: {', '.join(message.tolerated)} in CN {message.command}"
             self._tell(message.device, SourceState.LIVE, detail)
         else:
-            self._tell(message.device, SourceState.LIVE, self._states[message.device][1])
+            state, detail = self._states[message.device]
+            self._tell(message.device, SourceState.LIVE, detail if state is SourceState.LIVE else "")
         match kind_of(message):
             case Kind.UPLOAD:
                 await self._upload(message)
@@ -166,7 +170,6 @@ class Session:
         if message.device in self._states:
             return
         self._states[message.device] = (SourceState.STARTING, "")
-        self._seen(self._sink, message.device, +1)
         if self._settings.set_time:
             self._request(message, "1012", {"SystemTime": self._now()})
         for command, fields in self._settings.requests:
@@ -236,3 +239,4 @@ class Session:
         if self._states.get(device) != (state, detail):
             self._states[device] = (state, detail)
             self._sink.report(SourceReport(state=state, detail=detail, device=device))
+            self._seen(self, device, state)

@@ -94,7 +94,8 @@ class Hj212:
             set_time=options.set_time,
             requests=tuple(options.requests()),
         )
-        self._live: dict[str, int] = {}
+        self._stations: dict[tuple[int, str], SourceState] = {}
+        self._summary = self._waiting = SourceReport(state=SourceState.STARTING)
 
     async def run(self, sink: Sink) -> None:
         """Receive until cancelled."""
@@ -111,27 +112,38 @@ class Hj212:
 
     async def _listen(self, sink: Sink) -> None:
         async def serve(link: TcpLink) -> None:
-            await Session(link, self._settings, sink, self._seen).serve()
+            await Session(link, self._settings, sink, seen).serve()
+
+        def seen(session: Session, device: str, state: SourceState | None) -> None:
+            self._sum_up(sink, (id(session), device), state)
 
         options = self._options
-        self._live.clear()
+        self._stations.clear()
         listener = await listen(options.host, options.port, serve, most_connections=options.most_connections)
-        waiting = SourceReport(state=SourceState.DISCONNECTED, detail=f"waiting for stations on {listener.name}")
-        self._waiting = waiting
-        sink.report(waiting)
+        detail = f"waiting for stations on {listener.name}"
+        self._summary = self._waiting = SourceReport(state=SourceState.DISCONNECTED, detail=detail)
+        sink.report(self._waiting)
         try:
             await asyncio.Event().wait()
         finally:
             await listener.close()
 
-    def _seen(self, sink: Sink, device: str, change: int) -> None:
-        """Count the connections of a station; the source is live while it has any station."""
-        had = bool(self._live)
-        self._live[device] = self._live.get(device, 0) + change
-        if self._live[device] <= 0:
-            del self._live[device]
-        if had != bool(self._live):
-            sink.report(SourceReport(state=SourceState.LIVE) if self._live else self._waiting)
+    def _sum_up(self, sink: Sink, station: tuple[int, str], state: SourceState | None) -> None:
+        """Let the source be as its best station: live while one is, silent while all that are connected are."""
+        if state is None:
+            self._stations.pop(station, None)
+        else:
+            self._stations[station] = state
+        states = set(self._stations.values())
+        if SourceState.LIVE in states:
+            summary = SourceReport(state=SourceState.LIVE)
+        elif states:
+            summary = SourceReport(state=SourceState.SILENT, detail="every connected station is silent")
+        else:
+            summary = self._waiting
+        if summary != self._summary:
+            self._summary = summary
+            sink.report(summary)
 
 
 DRIVER = DriverInfo(

@@ -172,15 +172,20 @@ class Hj212Simulator:
             if not self._answered or await self._is_answered(message.request, listening):
                 self.acknowledged += self._answered
                 return True
-            if listening.done():
+            if listening.done() or self._active(WireFault.RESTART):
                 return False
         return False
 
     async def _is_answered(self, number: str, listening: asyncio.Task[None]) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._over_time_s):
-                while number not in self._answers and not listening.done():
-                    self._arrived.clear()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._over_time_s
+        while number not in self._answers and not (listening.done() or self._active(WireFault.RESTART)):
+            wait_s = min(until - loop.time(), LONGEST_NAP_S)
+            if wait_s <= 0.0:
+                break
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
                     await self._arrived.wait()
         answered = number in self._answers
         self._answers.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from nilometer.units import affine
 
 __all__ = ["Uploads"]
 
+_CODE = re.compile(r"[a-z]\d{5}|\d{3}|[A-Z]{1,2}\d{1,5}")
 _BITS = {"2005": 0, "2017": 4, "2025": 8}
 # A day's data are counted from 1970 in the station's wall clock, which starts at its midnight.
 _INTERVALS = {"minute": "2051", "hour": "2061", "day": "2031"}
@@ -36,7 +38,7 @@ class Uploads:
     Parameters
     ----------
     feed : Feed
-        The water, by observed property or HJ 525 code.
+        The water, by observed property or HJ 525 code; what has no code is not sent.
     zone : ZoneInfo
         The station's.
     header : mapping of str to str
@@ -75,7 +77,7 @@ class Uploads:
 
     def at(self, time: int) -> Iterator[Message]:
         """Return the messages due at a tick, µs since 1970 UTC: intervals that ended, then real-time data."""
-        readings = {self._code(key): reading for key, reading in self._read(time)}
+        readings = {code: reading for key, reading in self._read(time) if (code := self._code(key)) is not None}
         for name in self._sums:
             yield from self._ended(name, time)
             self._add(name, time, readings)
@@ -88,10 +90,15 @@ class Uploads:
         for key, reading in self._feed.at(time).items():
             yield key, reading if key not in vocabulary() else _on_the_wire(key, reading)
 
-    def _code(self, key: str) -> str:
-        code = vocabulary()[key].hj525 if key in vocabulary() else key
+    def _code(self, key: str) -> str | None:
+        """Return the code of a feed's key, None for what HJ 212 cannot say."""
+        if key in vocabulary():
+            known = vocabulary()[key]
+            code = known.hj525 or next(iter(known.hj525_field), None)
+        else:
+            code = key if _CODE.fullmatch(key) else None
         if code is None:
-            raise ConfigError("feed", seen=key, reason="has no HJ 525 code: name the code in place of the property")
+            return None
         row = CODES.get(code)
         return row.code_2005 if self._edition == "2005" and row is not None and row.code_2005 else code
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from nilometer.acquisition.protocols.nmea0183 import encode
 from nilometer.acquisition.simulators.simulator import Reading
-from nilometer.errors import ConfigError
 from nilometer.model.properties import vocabulary
 
 __all__ = ["sentences"]
@@ -104,7 +104,7 @@ _XDR = {"degree_Celsius": ("C", "C"), "%": ("H", "P"), "V": ("U", "V"), "m": ("D
 
 def _transducer(key: str, value: float) -> bytes:
     term = vocabulary().get(key)
-    if term is None:
-        raise ConfigError("feed", seen=key, allowed=vocabulary(), reason="an NMEA talker measures observed properties")
-    kind, letter = ("L", "S") if key == "salinity" else _XDR.get(term.unit, ("G", ""))
-    return encode("YX", "XDR", [kind, _text(value, max(term.decimals, 3)), letter, key])
+    unit, decimals = (term.unit, max(term.decimals, 3)) if term is not None else ("", 6)
+    kind, letter = ("L", "S") if key == "salinity" else _XDR.get(unit, ("G", ""))
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", key)
+    return encode("YX", "XDR", [kind, _text(value, decimals), letter, name])
