@@ -59,6 +59,7 @@ _ATOMS: dict[str, _Atom] = {
     "ft": _Atom("foot", "[ft_i]", "ft", "", "foot feet"),
     "in": _Atom("inch", "[in_i]", "in", "", "inch inches"),
     "mi": _Atom("mile", "[mi_i]", "mi", "", "mile miles"),
+    "fathom": _Atom("fathom", "[fth_us]", "fathom", "", "fathoms"),
     "nautical_mile": _Atom("nautical_mile", "[nmi_i]", "nmi", "", "nmi NM"),
     "knot": _Atom("knot", "[kn_i]", "kn", "", "kn kt kts knots"),
     "Pa": _Atom("pascal", "Pa", "Pa", "Mkhd", "pascal pascals"),
@@ -329,7 +330,7 @@ def registry() -> Any:  # noqa: ANN401 -- pint builds its registry classes at ru
 
 
 def _clean(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text).replace("μ", "u").replace("−", "-").replace("º", "°").strip()
+    plain = unicodedata.normalize("NFKC", text).replace("μ", "u").replace("−", "-").replace("ø", "°").strip()
     plain = re.sub(r"\s+as\s+\S+$", "", plain)  # "mg/L as N": the basis belongs to the property
     return re.sub(r"\b100\s*m[lL]\b", "dL", plain)
 
