@@ -1,0 +1,312 @@
+"""Text, epochs and pairs of date and time of day to µs since 1970 UTC.
+
+The order of day and month is what the rows show: a number above 12 decides, then the order in which time runs forward.
+What was decided, and what could not be, is said in words.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from nilometer.errors import ConfigError
+from nilometer.model.batch import NO_TIME
+
+__all__ = ["DATE", "DATE_TIME", "TIME_OF_DAY", "Instants", "epochs", "instants", "kind_of", "zone_in"]
+
+DATE_TIME, DATE, TIME_OF_DAY = "date and time", "date", "time of day"
+
+_DAY = r"(?P<a>\d{1,4})\s*[-/.年 ]\s*(?P<b>\d{1,2}|[A-Za-z]{3,9})\.?\s*[-/.月 ,]\s*(?P<c>\d{1,4})日?"
+_CLOCK = r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?P<f>[.,]\d{1,9})?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
+_ZONE = r"(?:\s*\[?(?:UTC|GMT)?\s*(?P<z>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{1,2})?\]?)?"
+_STAMP = rf"^\s*{_DAY}(?:[T ,]\s*{_CLOCK}{_ZONE})?\s*$"
+_COMPACT = (
+    r"^\s*(?P<a>(?:19|20)\d{2})(?P<b>\d{2})(?P<c>\d{2})(?:[T ]?(?P<h>\d{2}):?(?P<m>\d{2}):?(?P<s>\d{2})?(?P<f>\.\d+)?"
+    r"(?P<p>x)?(?P<z>Z|[+-]\d{2}:?\d{2})?)?\s*$"
+)
+_TIME_ONLY = re.compile(rf"^\s*{_CLOCK}\s*$")
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        [
+            "jan ene",
+            "feb",
+            "mar mär",
+            "apr abr avr",
+            "may mai",
+            "jun",
+            "jul",
+            "aug ago",
+            "sep",
+            "oct okt",
+            "nov",
+            "dec dez",
+        ],
+        start=1,
+    )
+    for name in names.split()
+}
+# CST is China's and America's: it tells nothing.
+_NAMED_ZONES = {"utc": 0, "gmt": 0, "pst": -8, "pdt": -7, "mst": -7, "mdt": -6, "cdt": -5, "est": -5, "edt": -4,
+                "aest": 10, "cet": 1, "cest": 2, "北京时间": 8}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Instants:
+    """Times of a column (µs since 1970 UTC or `NO_TIME`), whether the cells named their zone, what was decided."""
+
+    times: NDArray[np.int64]
+    zoned: bool
+    decided: str = ""
+
+
+def kind_of(words: list[str]) -> str | None:
+    """Return what a sample of words is: `DATE_TIME`, `DATE`, `TIME_OF_DAY`, or None where not nine of ten fit."""
+    said = [word for word in words if word.strip()]
+    if not said:
+        return None
+    matches = [re.match(_STAMP, word) or re.match(_COMPACT, word) for word in said]
+    fits = [match for match in matches if match]
+    if len(fits) >= 0.9 * len(said) and all(match["a"] and match["c"] for match in fits):
+        if not any(len(match["a"]) == 4 or len(match["c"]) in {2, 4} for match in fits):
+            return None
+        return DATE_TIME if any(match["h"] for match in fits) else DATE
+    if sum(bool(_TIME_ONLY.match(word)) for word in said) >= 0.9 * len(said):
+        return TIME_OF_DAY
+    return None
+
+
+def instants(
+    column: Any,  # noqa: ANN401 -- pyarrow has no types
+    *,
+    zone: str | None = None,
+    day_first: bool | None = None,
+) -> Instants:
+    """Return times written as text.
+
+    Parameters
+    ----------
+    column : pyarrow string array
+        ISO 8601, or day, month and year in any order, with or without time of day, AM/PM, zone.
+    zone : str, optional
+        IANA name or offset of times that carry none; None: UTC.
+    day_first : bool, optional
+        Whether 03/04 is 3 April; None: what the rows show.
+
+    Returns
+    -------
+    Instants
+        `NO_TIME` for what is no time, or none that the calendar has.
+
+    Raises
+    ------
+    ConfigError
+        If the zone is unknown, or the rows contradict any one order of day and month.
+    """
+    words = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    quick = _iso(words)
+    if quick is not None:
+        return Instants(_to_utc(quick, zone), zoned=False)
+    parts = pc.extract_regex(words, _STAMP)
+    if parts.null_count > 0.5 * len(parts):
+        parts = pc.extract_regex(words, _COMPACT)
+    there = np.asarray(pc.is_valid(parts).to_numpy(zero_copy_only=False), bool)
+
+    def part(name: str) -> Any:  # noqa: ANN401 -- pyarrow has no types
+        return pc.fill_null(pc.struct_field(parts, name), "")
+
+    a, b, c = _whole_numbers(part("a")), _months(part("b")), _whole_numbers(part("c"))
+    clock = _clock(part)
+    year, month, day, decided = _order(a, b, c, clock, there, day_first)
+    local = _civil(year, month, day, there) + clock
+    local[~there] = NO_TIME
+    zones = part("z")
+    zoned = np.asarray(pc.not_equal(zones, "").to_numpy(zero_copy_only=False), bool)
+    naive = np.where(zoned, NO_TIME, local)
+    times = _to_utc(naive, zone)
+    if zoned.any():
+        times = np.where(zoned & (local != NO_TIME), local - _offsets(zones), times)
+    return Instants(times, zoned=bool(zoned[there].all()) if there.any() else False, decided=decided)
+
+
+def epochs(values: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """Return seconds, ms or µs since 1970 as µs; None where the numbers are not of this age.
+
+    NaN becomes `NO_TIME`.
+    """
+    said = values[~np.isnan(values)]
+    if not len(said):
+        return None
+    middle = float(np.median(said))
+    for low, high, factor in ((3e8, 5e9, 1e6), (3e11, 5e12, 1e3), (3e14, 5e15, 1.0)):
+        if low <= middle <= high and said.min() > 0:
+            whole = np.where(np.isnan(values), 0.0, np.round(values * factor))
+            return np.where(np.isnan(values), NO_TIME, whole.astype(np.int64))
+    return None
+
+
+def zone_in(text: str) -> str | None:
+    """Return the zone that a column name or a line of a preamble names, as an offset; None where it names none.
+
+    Examples
+    --------
+    >>> zone_in("Date Time, GMT-04:00"), zone_in("time PST"), zone_in("Timestamp")
+    ('-04:00', '-08:00', None)
+    """
+    match = re.search(r"\b(?:UTC|GMT)\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", text, re.IGNORECASE)
+    if match:
+        return f"{match[1]}{int(match[2]):02d}:{match[3] or '00'}"
+    for word in re.split(r"[^\w]+|_", text.casefold()):
+        if word in _NAMED_ZONES:
+            return f"{_NAMED_ZONES[word]:+03d}:00"
+    return None
+
+
+def _iso(words: Any) -> NDArray[np.int64] | None:  # noqa: ANN401 -- pyarrow has no types
+    try:
+        stamps = words.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return None
+    return np.asarray(pc.fill_null(stamps.cast(pa.int64()), NO_TIME).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _whole_numbers(words: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- pyarrow has no types
+    plain = pc.if_else(pc.equal(words, ""), "0", words)
+    return np.asarray(plain.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _months(words: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- pyarrow has no types
+    coded = words.dictionary_encode()
+    numbers = [
+        int(word or 0) if not word or word.isdecimal() else 100 + _MONTHS.get(word[:3].casefold(), 99)
+        for word in coded.dictionary.to_pylist()
+    ]
+    found: NDArray[np.int64] = np.array(numbers or [0], np.int64)[coded.indices.to_numpy(zero_copy_only=False)]
+    return found
+
+
+def _clock(part: Callable[[str], Any]) -> NDArray[np.int64]:
+    hour, minute, second = (_whole_numbers(part(name)) for name in "hms")
+    half = np.asarray(pc.utf8_lower(part("p")).to_numpy(zero_copy_only=False), object)
+    afternoon, morning = half == "p", half == "a"
+    hour = np.where(afternoon & (hour < 12), hour + 12, np.where(morning & (hour == 12), 0, hour))
+    fraction = pc.utf8_rpad(pc.utf8_slice_codeunits(part("f"), 1, 7), 6, "0")
+    micro = _whole_numbers(pc.if_else(pc.equal(part("f"), ""), "0", fraction))
+    clock = ((hour * 60 + minute) * 60 + second) * 1_000_000 + micro
+    # 24:00 is the end of the day; 60 is a leap second; beyond that there is no such time.
+    return np.where((hour > 24) | (minute > 59) | (second > 60), -(2**62), clock)
+
+
+def _order(
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    c: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    there: NDArray[np.bool_],
+    day_first: bool | None,  # noqa: FBT001 -- None is a third answer
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], str]:
+    if not there.any() or (a[there] > 31).any():
+        return a, b % 100, c, ""
+    year = np.where(c < 69, c + 2000, np.where(c < 100, c + 1900, c))
+    if (b[there] > 100).any():
+        return year, b % 100, a, ""
+    first, second = int(a[there].max()), int(b[there].max())
+    if first > 12 and second > 12:
+        raise ConfigError(
+            "day_first",
+            reason="some rows can only be day/month, others only month/day",
+            allowed="one order in the file",
+        )
+    decided = ""
+    if day_first is not None:
+        pass
+    elif first > 12 or second > 12:
+        day_first = first > 12
+        decided = f"dates are {'day/month' if day_first else 'month/day'}/year: a number above 12 shows it"
+    else:
+        day_first, decided = _by_running(a, b, year, clock, there)
+    day, month = (a, b) if day_first else (b, a)
+    return year, month, day, decided
+
+
+def _by_running(
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    year: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    there: NDArray[np.bool_],
+) -> tuple[bool, str]:
+    """Choose the order in which time runs forward in even steps; month first where both do."""
+    uneven, middles = [], []
+    for month, day in ((a, b), (b, a)):
+        steps = np.diff((_civil(year, month, day, there.copy()) + clock)[there])
+        middle = float(np.median(np.abs(steps))) if len(steps) else 0.0
+        middles.append(middle)
+        uneven.append(int((np.abs(steps) > 20 * middle).sum()) + int((steps < 0).sum()))
+    # Of two orders in which time runs forward, days are likelier than months.
+    day_first = (uneven[1], middles[1]) < (uneven[0], middles[0])
+    if (uneven[0], middles[0]) == (uneven[1], middles[1]):
+        return False, "dates may be month/day or day/month: taken as month/day (day_first=True turns it)"
+    order = "day/month" if day_first else "month/day"
+    return day_first, f"dates are taken as {order}/year: so time runs forward in even steps (day_first= turns it)"
+
+
+def _civil(
+    year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64], there: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    sound = there & (month >= 1) & (month <= 12) & (year > 1677) & (year < 2262)
+    months = (np.where(sound, year, 1970) - 1970) * 12 + np.where(sound, month, 1) - 1
+    start = months.astype("datetime64[M]")
+    length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
+    sound &= (day >= 1) & (day <= length)
+    there &= sound
+    days = start.astype("datetime64[D]").astype(np.int64) + np.where(sound, day, 1) - 1
+    return days * 86_400_000_000
+
+
+def _offsets(zones: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- pyarrow has no types
+    coded = zones.dictionary_encode()
+    minutes = []
+    for word in coded.dictionary.to_pylist():
+        match = re.fullmatch(r"([+-])(\d{1,2}):?(\d{2})?", word)
+        sign = -1 if match and match[1] == "-" else 1
+        minutes.append(sign * (int(match[2]) * 60 + int(match[3] or 0)) if match else 0)
+    found: NDArray[np.int64] = np.array(minutes, np.int64)[coded.indices.to_numpy(zero_copy_only=False)] * 60_000_000
+    return found
+
+
+def _to_utc(local: NDArray[np.int64], zone: str | None) -> NDArray[np.int64]:
+    if zone is None or zone.upper() in {"UTC", "Z", "GMT"}:
+        return _sane(local)
+    match = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", zone, re.IGNORECASE)
+    if match:
+        offset = (int(match[2]) * 60 + int(match[3] or 0)) * (-1 if match[1] == "-" else 1) * 60_000_000
+        return np.where(_sane(local) == NO_TIME, NO_TIME, local - offset)
+    try:
+        place = zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(
+            "time_zone", seen=zone, allowed="an IANA name such as Asia/Shanghai, or an offset such as +08:00"
+        ) from None
+    sane = _sane(local)
+    quarters, back = np.unique(np.where(sane == NO_TIME, 0, sane) // 900_000_000, return_inverse=True)
+    epoch = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- local time, whose zone is put on below
+    offsets: list[int] = []
+    for quarter in quarters.tolist():
+        ahead = (epoch + dt.timedelta(seconds=quarter * 900)).replace(tzinfo=place).utcoffset() or dt.timedelta()
+        offsets.append(round(ahead.total_seconds() * 1_000_000))
+    return np.where(sane == NO_TIME, NO_TIME, sane - np.array(offsets, np.int64)[back])
+
+
+def _sane(local: NDArray[np.int64]) -> NDArray[np.int64]:
+    # A time of day that does not exist was marked with a number far below any date.
+    return np.where(local < -(2**61), NO_TIME, local)

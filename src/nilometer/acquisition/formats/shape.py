@@ -1,0 +1,191 @@
+"""The shape of a table in text: what separates its cells, where its names and units stand, where its rows begin.
+
+Looks at the first lines only and reads no value; the heavy lifting is Arrow's.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nilometer.acquisition.formats.instants import kind_of
+from nilometer.acquisition.formats.numbers import MISSING
+from nilometer.errors import ReadError, UnitError
+from nilometer.units import canonical
+
+__all__ = ["Shape", "shape_of"]
+
+LINES = 400
+_DELIMITERS = ("\t", ";", "|", ",")
+_FORMAT_WORDS = re.compile(r"^([MDYHSmdyhsT]+([/:\-. ][MDYHSmdyhsTAPap]+)+|[MDYHS]{6,8})$")
+_UNITS_BESIDE = frozenset({"ppt", "psi a", "psig", "inches hg", "‰", "rn", "ts"})
+_RULE = re.compile(r"^[\s&,;|=_-]*$")
+_NUMBER = re.compile(r"^[<>]?\s*[+-]?(\d{1,3}(,\d{3})+|\d+)?[.,]?\d*([eE][+-]?\d+)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where things stand; lines are counted from 0."""
+
+    delimiter: str
+    quote: str
+    decimal: str
+    names: tuple[str, ...]
+    units: tuple[str, ...] | None
+    preamble: tuple[str, ...]
+    first_row: int
+
+
+def shape_of(lines: Sequence[str], path: Path) -> Shape:
+    """Return the shape of a table.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        The first lines of the file, without line ends; `LINES` of them are looked at.
+    path : Path
+        For messages.
+
+    Raises
+    ------
+    ReadError
+        If no table of at least two columns with a row of values can be seen.
+    """
+    lines = lines[:LINES]
+    said = re.fullmatch(r'"?sep=(.)"?', lines[0].strip()) if lines else None
+    start = 1 if said else 0
+    quote = "'" if sum(line.lstrip().startswith("'") for line in lines) > len(lines) / 2 else '"'
+    delimiter = said[1] if said else _delimiter(lines, quote)
+    if delimiter is None:
+        raise ReadError(
+            f"no table is seen: in the first {len(lines)} lines nothing separates cells (comma, semicolon, tab or bar)",
+            path=path,
+            line=1,
+        )
+    rows = _rows(lines, delimiter, quote)
+    width = _width(rows[start:])
+    first = next((at for at in range(start, len(rows)) if _begins(rows, at, width)), None)
+    if first is None:
+        raise ReadError(
+            f"no row of values is seen in the first {len(lines)} lines (cells are separated by {delimiter!r})",
+            path=path,
+            line=len(lines),
+        )
+    names_at, units_at = _header(rows, start, first)
+    names, units = _named(rows, names_at, units_at, width)
+    before = [line for at, line in enumerate(lines[:first]) if line.strip() and at not in {names_at, units_at}]
+    decimal = "." if delimiter == "," else _decimal(rows[first : first + 100])
+    return Shape(delimiter, quote, decimal, names, units, tuple(before), first)
+
+
+def _rows(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
+    rows = []
+    for line in lines:
+        try:
+            row = next(csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=True), [])
+        except csv.Error:
+            row = line.split(delimiter)
+        rows.append([cell.strip() for cell in row])
+    return rows
+
+
+def _delimiter(lines: Sequence[str], quote: str) -> str | None:
+    later = [line for line in lines[len(lines) // 3 :] if line.strip()] or [line for line in lines if line.strip()]
+    best: tuple[float, str] | None = None
+    for delimiter in _DELIMITERS:
+        counts = Counter(len(row) for row in _rows(later, delimiter, quote))
+        if not counts:
+            continue
+        width, often = counts.most_common(1)[0]
+        share = often / len(later)
+        if width >= 2 and share > 0.9:
+            return delimiter
+        if width >= 2 and (best is None or share > best[0]):
+            best = share, delimiter
+    return best[1] if best is not None else None
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    later = [len(row) for row in rows[len(rows) // 3 :] if any(row)] or [len(row) for row in rows if any(row)] or [0]
+    return Counter(later).most_common(1)[0][0]
+
+
+def _is_number(cell: str) -> bool:
+    return bool(cell) and any(c.isdigit() for c in cell) and bool(_NUMBER.match(cell))
+
+
+def _is_row(row: Sequence[str], width: int) -> bool:
+    said = [cell for cell in row if cell]
+    if not said or abs(len(row) - width) > 1:
+        return False
+    values = sum(_is_number(cell) or cell.casefold() in MISSING or kind_of([cell]) is not None for cell in said)
+    solid = any(_is_number(cell) or kind_of([cell]) is not None for cell in said)
+    return solid and values >= 0.3 * len(said)
+
+
+def _begins(rows: Sequence[Sequence[str]], at: int, width: int) -> bool:
+    following = [row for row in rows[at : at + 12] if any(row)][:4]
+    return bool(following) and any(rows[at]) and all(_is_row(row, width) for row in following)
+
+
+def _header(rows: Sequence[Sequence[str]], start: int, first: int) -> tuple[int | None, int | None]:
+    if rows[0][:1] == ["TOA5"] and first >= 4:
+        return 1, 2  # Campbell: environment, names, units, kind of processing
+    above = [at for at in range(start, first) if any(rows[at]) and not all(_RULE.match(cell) for cell in rows[at])]
+    if not above:
+        return None, None
+    last = above[-1]
+    if len(above) > 1 and _is_units(rows[last]) and abs(len(rows[above[-2]]) - len(rows[last])) <= 1:
+        return above[-2], last
+    return (last, None) if sum(map(bool, rows[last])) >= 1 and not _is_prose(rows, last, first) else (None, None)
+
+
+def _is_prose(rows: Sequence[Sequence[str]], at: int, first: int) -> bool:
+    # One cell above many: a title, not a header.
+    return len(rows[at]) == 1 and len(rows[first]) > 2
+
+
+def _is_units(row: Sequence[str]) -> bool:
+    known = strange = 0
+    for cell in row:
+        word = cell.strip()
+        if word in {"", "&"} or _FORMAT_WORDS.match(word):
+            continue
+        try:
+            canonical("%" if word.casefold() == "%sat" else word)
+        except UnitError:
+            if word.casefold() not in _UNITS_BESIDE:
+                strange += 1
+                continue
+        known += 1
+    return known > 0 and strange <= known / 3
+
+
+def _named(
+    rows: Sequence[Sequence[str]], names_at: int | None, units_at: int | None, width: int
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    header = list(rows[names_at]) if names_at is not None else []
+    header = [re.sub(r"^#\s*(?=\w)", "", cell) for cell in header]
+    while len(header) > width and not header[-1]:
+        header.pop()
+    header += [""] * (width - len(header))
+    names: list[str] = []
+    for at, cell in enumerate(header[:width]):
+        name = " ".join(cell.split()) or ("" if names_at is not None else f"column {at + 1}")
+        count = sum(other == name for other in names)
+        names.append(f"{name} ({count + 1})" if name and name in names else name)
+    if units_at is None:
+        return tuple(names), None
+    units = list(rows[units_at])[:width]
+    return tuple(names), tuple(units + [""] * (width - len(units)))
+
+
+def _decimal(rows: Sequence[Sequence[str]]) -> str:
+    cells = [cell for row in rows for cell in row if cell]
+    commas = sum(bool(re.fullmatch(r"[+-]?\d*,\d+", cell)) for cell in cells)
+    points = sum(bool(re.fullmatch(r"[+-]?\d*\.\d+", cell)) for cell in cells)
+    return "," if commas > points else "."

@@ -1,0 +1,206 @@
+"""Which column of a table holds the times: one of date and time, a pair of columns, an epoch, or a typed column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from nilometer.acquisition.formats.instants import DATE, DATE_TIME, TIME_OF_DAY, epochs, instants, kind_of, zone_in
+from nilometer.acquisition.formats.numbers import numbers
+from nilometer.acquisition.formats.recording import Wishes
+from nilometer.errors import ConfigError, ReadError
+from nilometer.model.batch import NO_TIME
+
+__all__ = ["Times", "find_times"]
+
+_WORDS = re.compile(
+    r"time|date|epoch|stamp|zeit|datum|fecha|hora|heure|clock|时间|日期|时刻|^t$|^data$|^index$|^$", re.IGNORECASE
+)
+SAMPLE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The times of a table, the columns they come from, other columns that are times, the zone, what was decided."""
+
+    times: NDArray[np.int64]
+    positions: tuple[int, ...]
+    names: tuple[str, ...]
+    alike: frozenset[int]
+    zone: str
+    notes: tuple[str, ...]
+
+
+def find_times(
+    names: Sequence[str],
+    columns: Sequence[Any],
+    preamble: Sequence[str],
+    unit_texts: Sequence[str] | None,
+    wishes: Wishes,
+    path: Path,
+    format_name: str,
+) -> Times:
+    """Return the times of a table.
+
+    Raises
+    ------
+    ReadError
+        If no column holds times; says which columns were seen and how to name one.
+    ConfigError
+        If a wish names a column that is not there, or one that holds no times.
+    """
+    kinds = [_kind(name, column) for name, column in zip(names, columns, strict=True)]
+    positions = _wished(names, wishes.time, path) if wishes.time is not None else _chosen(names, kinds)
+    if positions is None:
+        seen = ", ".join(repr(name) for name in names if name) or "columns without names"
+        raise ReadError(
+            f"no column of times is seen among {seen}; name it: time='…' or time=['date', 'time'] (--time in a shell)",
+            path=path,
+            format=format_name,
+        )
+    chosen = [columns[at] for at in positions]
+    label = " + ".join(names[at] or "the first column" for at in positions)
+    told = " ".join(names[at] for at in positions)
+    zone = wishes.time_zone or zone_in(told) or _zone_of_preamble(preamble)
+    day_first = wishes.day_first
+    if day_first is None and unit_texts is not None:
+        day_first = _order_told(unit_texts[positions[0]])
+    if day_first is None:
+        day_first = _order_told(names[positions[0]])
+    try:
+        times, zoned, decided = _read(chosen, kinds[positions[0]], zone, day_first)
+    except ConfigError as error:
+        raise ConfigError(error.key, seen=error.seen, allowed=error.allowed, reason=error.reason, file=path) from error
+    if times is None:
+        raise ConfigError("time", seen=label, reason="holds no times", file=path)
+    notes = [f"{label}: {decided}"] if decided else []
+    if not zoned and zone is None:
+        notes.append(f"{label} has no time zone: UTC is assumed (time_zone= names another)")
+    alike = frozenset(at for at, kind in enumerate(kinds) if kind is not None and at not in positions)
+    return Times(
+        times,
+        tuple(positions),
+        tuple(names[at] or "the first column" for at in positions),
+        alike,
+        "in each row" if zoned else (zone or "UTC (assumed)"),
+        tuple(notes),
+    )
+
+
+def _kind(name: str, column: Any) -> str | None:  # noqa: ANN401 -- pyarrow has no types
+    if pa.types.is_timestamp(column.type):
+        return "typed"
+    named = bool(_WORDS.search(name.strip()))
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        words = [word for word in _sample(column) if word]
+        kind = kind_of(words)
+        if kind is not None and (named or not _all_digits(words)):
+            return kind
+        if named and _all_digits(words):
+            found = numbers(pa.array(words))
+            return "epoch" if found is not None and epochs(found.values) is not None else None
+        return None
+    if named and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        return "epoch" if epochs(values) is not None else None
+    return None
+
+
+def _sample(column: Any) -> list[str]:  # noqa: ANN401 -- pyarrow has no types
+    words: list[str] = column.slice(0, SAMPLE).to_pylist()
+    middle = len(column) // 2
+    if len(column) > 2 * SAMPLE:
+        words += column.slice(middle, SAMPLE // 2).to_pylist()
+    return words
+
+
+def _all_digits(words: Sequence[str]) -> bool:
+    return bool(words) and all(re.fullmatch(r"\s*\d+(\.\d*)?\s*", word) for word in words)
+
+
+def _chosen(names: Sequence[str], kinds: Sequence[str | None]) -> list[int] | None:
+    def first(kind: str) -> int | None:
+        found = [at for at, seen in enumerate(kinds) if seen == kind]
+        # Named as UTC before others, named as a time before unnamed.
+        found.sort(key=lambda at: ("utc" not in names[at].casefold(), not _WORDS.search(names[at].strip()), at))
+        return found[0] if found else None
+
+    typed = first("typed")
+    if typed is not None:
+        return [typed]
+    stamp = first(DATE_TIME)
+    if stamp is not None:
+        return [stamp]
+    date, clock = first(DATE), first(TIME_OF_DAY)
+    if date is not None and clock is not None:
+        later = [at for at, kind in enumerate(kinds) if kind == TIME_OF_DAY and at > date]
+        return [date, later[0] if later and "utc" not in names[clock].casefold() else clock]
+    epoch = first("epoch")
+    if epoch is not None:
+        return [epoch]
+    return [date] if date is not None else None
+
+
+def _wished(names: Sequence[str], time: str | Sequence[str], path: Path) -> list[int]:
+    wanted = [time] if isinstance(time, str) else list(time)
+    positions = []
+    for name in wanted:
+        if name not in names:
+            raise ConfigError("time", seen=name, allowed=[n for n in names if n], file=path, reason="no such column")
+        positions.append(list(names).index(name))
+    return positions
+
+
+def _read(
+    columns: Sequence[Any],
+    kind: str | None,
+    zone: str | None,
+    day_first: bool | None,  # noqa: FBT001 -- None is a third answer
+) -> tuple[NDArray[np.int64] | None, bool, str]:
+    column = columns[0]
+    if pa.types.is_timestamp(column.type):
+        stamps = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
+        times = np.asarray(pc.fill_null(stamps, NO_TIME).to_numpy(zero_copy_only=False), np.int64)
+        if column.type.tz is not None or zone is None:
+            return times, column.type.tz is not None, ""
+        column, kind = column.cast(pa.timestamp("us"), safe=False).cast(pa.string()), DATE_TIME
+    if kind == "epoch" or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return *_epoch(column), ""
+    text = pc.utf8_trim(column.cast(pa.string()), " \t'\"")
+    if len(columns) > 1:
+        text = pc.binary_join_element_wise(text, pc.utf8_trim(columns[1].cast(pa.string()), " \t'\""), " ")
+    found = instants(text, zone=zone, day_first=day_first)
+    if (found.times == NO_TIME).all():
+        return *_epoch(column), ""
+    return found.times, found.zoned, found.decided
+
+
+def _epoch(column: Any) -> tuple[NDArray[np.int64] | None, bool]:  # noqa: ANN401 -- pyarrow has no types
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        found = numbers(column.cast(pa.string()))
+        return (None if found is None else epochs(found.values)), True
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return epochs(np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)), True
+    return None, True
+
+
+def _zone_of_preamble(preamble: Sequence[str]) -> str | None:
+    for line in preamble:
+        if re.search(r"time.?zone|^\W*\(?(UTC|GMT)", line, re.IGNORECASE):
+            zone = zone_in(line)
+            if zone is not None:
+                return zone
+    return None
+
+
+def _order_told(text: str) -> bool | None:
+    match = re.search(r"\b(d{1,2}|m{1,2})[/.-](d{1,2}|m{1,2})[/.-]y{1,4}\b", text, re.IGNORECASE)
+    return match[1].casefold().startswith("d") if match else None
