@@ -90,7 +90,7 @@ class ItemStatistics:
     """What a window's Observations of one property come to.
 
     `value` rests on `n` values (PASS, NOT_EVALUATED and SUSPECT) and is NaN where there is none;
-    `value_without_suspect` leaves the `suspect` out; `arithmetic` is the plain mean, for comparison. `failed`, `missing`
+    `value_without_suspect` leaves the `suspect` out; `arithmetic` is the plain mean. `failed`, `missing`
     and `samples` were left out of both. `below` and `above` count censored values among the n. `first` and `last` are
     µs, None where times are absent.
     """
