@@ -1,0 +1,108 @@
+"""Killed with -9 at any moment and at every step of a seal: nothing acknowledged is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from nilometer.store import Store
+from tests.store.crash_writer import KEPT, ROWS, SECOND, SHORT, START, STREAMS
+
+WRITER = Path(__file__).parent / "crash_writer.py"
+KILLS = int(os.environ.get("NILOMETER_KILLS", "6"))
+STEPS = ["planned", "written", "revisions", "observations", "swapped", "index", "dropped", "merged"]
+
+
+def run(folder, first, step="", seconds=None):
+    """Run the writer until it is killed; return the last batch it said was acknowledged."""
+    process = subprocess.Popen(
+        [sys.executable, str(WRITER), str(folder), str(first), step],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    with process:
+        lines = []
+        try:
+            first_line = process.stdout.readline()
+            lines.append(first_line)
+            if seconds is not None:
+                time.sleep(seconds)
+                process.kill()
+            rest, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        lines += rest.split("\n")
+        assert process.returncode == -signal.SIGKILL, errors
+    acknowledged = [int(line) for line in lines if line.strip()]
+    assert acknowledged, errors
+    return acknowledged[-1]
+
+
+def audit(folder, acknowledged):
+    """Check every row; return the first batch that was not committed."""
+    store = Store.open(folder)
+    try:
+        snapshot = store.snapshot()
+        table = snapshot.read(columns=["id", "datastream", "phenomenon_time", "result"])
+        assert len(set(table["id"].to_pylist())) == table.num_rows
+        datastream = table["datastream"].to_numpy()
+        second = (table["phenomenon_time"].cast(pa.int64()).to_numpy() - START) // SECOND
+        result = table["result"].to_numpy()
+        batches = int(second.max()) // ROWS + 1
+        # The batch under way when it was killed is there whole or not at all.
+        assert batches - 1 in {acknowledged, acknowledged + 1}
+        for number in STREAMS:
+            mine = datastream == number
+            expected = np.arange(batches * ROWS)
+            if number == SHORT:
+                cuts = {max(0, done - KEPT) * ROWS for done in (acknowledged, batches - 1)}
+                assert second[mine][0] in cuts
+                expected = expected[second[mine][0] :]
+            assert second[mine].tolist() == expected.tolist()
+            revised = (expected % ROWS == 0) & (expected // ROWS < batches - 1)
+            assert result[mine].tolist() == np.where(revised, expected + 0.5, expected).tolist()
+            # Ids are in order of arrival and no other row has them.
+            assert (np.diff(table["id"].to_numpy()[mine]) > 0).all()
+        assert snapshot.count() == table.num_rows
+        assert snapshot.latest()["phenomenon_time"].cast(pa.int64()).to_pylist() == [
+            START + (batches * ROWS - 1) * SECOND
+        ] * len(STREAMS)
+        lake = pl.scan_delta(str(folder / "lake" / "observations")).select("id").collect()["id"]
+        assert lake.n_unique() == lake.len()
+        former = pl.scan_delta(str(folder / "lake" / "revisions")).select("id", "commit").collect()
+        assert former.unique().height == former.height
+    finally:
+        store.close()
+    return batches
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_nothing_is_lost_and_nothing_doubled(tmp_path):
+    chance = random.Random(20261122)
+    first = 0
+    for _ in range(KILLS):
+        acknowledged = run(tmp_path / "data", first, seconds=chance.uniform(0.05, 0.8))
+        first = audit(tmp_path / "data", acknowledged)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_each_step_of_a_seal_nothing_is_lost_and_nothing_doubled(tmp_path, step):
+    acknowledged = run(tmp_path / "data", 0, step)
+    first = audit(tmp_path / "data", acknowledged)
+    store = Store.open(tmp_path / "data")
+    store.seal()
+    store.close()
+    assert audit(tmp_path / "data", acknowledged) == first
