@@ -25,7 +25,7 @@ _LARGEST = 22
 
 def inlined(function: F) -> F:
     """Return the function compiled without the interpreter lock, for the kernel to call."""
-    return cast("F", njit(nogil=True)(function))
+    return cast("F", njit(nogil=True, forceinline=True, error_model="numpy")(function))
 
 
 @inlined

@@ -14,6 +14,9 @@ The order of a row's life:
 4. the row before gets its spike verdict: in place when it is in this batch, else as a settlement;
 5. each test of the program in its slot, then the roll-up, then the state.
 
+Indexes are unsigned where they may be: a signed one costs a test for negative values at every access. No array gets a
+second name inside the loop: that would count references.
+
 The compiled code is cached beside this file and keyed by a digest of the test modules too: a change in any of them
 compiles anew.
 """
@@ -39,13 +42,16 @@ from nilometer.qc.layout import (
     LAST_TIME,
     LOW_LENGTH,
     MOST_POINTS,
+    NEVER,
     NEWEST,
     NOT_WATER,
+    OPEN,
     PENDING,
     PENDING_EPOCH,
     PENDING_ID,
     PENDING_ROW,
     PROGRAM,
+    REQUIRED,
     RESTART,
     RULE,
     SCHEME,
@@ -57,13 +63,14 @@ from nilometer.qc.layout import (
     X1,
     X2,
 )
+from nilometer.qc.prefetch import prefetch
 from nilometer.qc.qartod.definition import Kind
-from nilometer.qc.qartod.flat_line import judge_flat_line, lengthen_run, start_run
+from nilometer.qc.qartod.flat_line import judge_flat_line, lengthen_run
 from nilometer.qc.qartod.gap import judge_gap
 from nilometer.qc.qartod.gross_range import judge_gross_range
 from nilometer.qc.qartod.rate_of_change import judge_rate_of_change
 from nilometer.qc.qartod.spike import judge_spike
-from nilometer.qc.rollup import roll_up
+from nilometer.qc.rollup import HELD, roll_up
 
 __all__ = ["pack", "walk"]
 
@@ -73,6 +80,10 @@ _SPIKE = int(Kind.SPIKE)
 _RATE_OF_CHANGE = int(Kind.RATE_OF_CHANGE)
 _FLAT_LINE = int(Kind.FLAT_LINE)
 _MARK = int(Kind.MARK)
+MANY = 4096  # Datastreams whose tables no longer fit the processor's second cache
+AHEAD = 24  # rows; about the time that memory takes
+ALL_PASSED = 1 << PASS
+UNJUDGED_FLAGS = (1 << NOT_EVALUATED) | (1 << MISSING)
 
 
 def _digest() -> int:
@@ -124,28 +135,41 @@ def _walk(digest: int) -> Callable[..., int]:
             return -1
         n = datastream.size
         settled = tally[0]
-        for i in range(first, n):
+        many = streams.shape[0] > MANY
+        for place in range(first, n):
+            i = np.uint32(place)
+            if many and place + AHEAD < n:
+                ahead = datastream[np.uint32(place + AHEAD)]
+                if 0 <= ahead < lookup.size and lookup[np.uint32(ahead)] >= 0:
+                    k = np.uint32(lookup[np.uint32(ahead)])
+                    prefetch(state, k)
+                    prefetch(streams, k)
+                ahead = datastream[np.uint32(place + AHEAD // 2)]
+                if 0 <= ahead < lookup.size and lookup[np.uint32(ahead)] >= 0:
+                    prefetch(windows, np.uint32(streams[np.uint32(lookup[np.uint32(ahead)]), WINDOW]))
             x = result[i]
             present = np.isfinite(x)
             d = datastream[i]
-            s = -1
+            found = np.int64(-1)
             if 0 <= d < lookup.size:
-                s = lookup[d]
-            if s < 0:
+                found = np.int64(lookup[np.uint32(d)])
+            if found < 0:
                 spans[i] = 0
                 quality[i] = NOT_EVALUATED if present else MISSING
                 continue
 
-            p = streams[s, PROGRAM]
+            s = np.uint32(found)
+            p = np.uint32(streams[s, PROGRAM])
             said = mark_flags[streams[s, SCHEME], mark[i]]
             mark_flag = said & 15
             present = present and mark_flag != MISSING
             t = time[i]
             newest = state[s, NEWEST]
             in_order = water[i] and not supersedes[i] and (said & NOT_WATER) == 0 and t > newest
-            start, count = programs[p, START], programs[p, COUNT]
+            start, count, first_spike = programs[p, START], programs[p, COUNT], programs[p, SPIKES]
+            in_order_value = in_order and present
 
-            if in_order and present:
+            if in_order_value:
                 w = streams[s, WINDOW]
                 for k in range(programs[p, WINDOWS]):
                     capacity = windows[w + k, CAPACITY]
@@ -153,54 +177,53 @@ def _walk(digest: int) -> Callable[..., int]:
                         windows[w + k, LOW_LENGTH] == capacity or windows[w + k, HIGH_LENGTH] == capacity
                     ):
                         tally[0] = settled
-                        return i  # the caller gives this Datastream's windows more room and calls again
+                        return place  # the caller gives this Datastream's windows more room and calls again
 
             step = 0
             seen = 0
+            last_time, last = state[s, LAST_TIME], values[s, X1]
             if in_order:
+                seen = state[s, SEEN]
+                pending = state[s, PENDING]
                 if newest != NO_TIME:
                     step = t - newest
                     if step > programs[p, RESTART]:
-                        state[s, SEEN] = 0
-                        state[s, PENDING] = 0
-                        w = streams[s, WINDOW]
-                        for k in range(programs[p, WINDOWS]):
-                            start_run(windows, w + k)
-                seen = state[s, SEEN]
-                if state[s, PENDING] != 0:
-                    state[s, PENDING] = 0
-                    if present:
-                        here = state[s, PENDING_EPOCH] == epoch
-                        if here:
-                            target, at = digits, state[s, PENDING_ROW]
-                        else:
-                            target, at = settled_digits, settled
-                            for j in range(count):
-                                target[at, j] = octets[s, DIGITS + j]
-                        passed = True
+                        seen = 0
+                        pending = 0
+                if pending != 0 and present:
+                    before = values[s, X2]
+                    summary = pending & ~OPEN
+                    here = state[s, PENDING_EPOCH] == epoch
+                    at = np.uint32(state[s, PENDING_ROW] if here else settled)
+                    if not here:
                         for j in range(count):
-                            g = start + j
-                            if slots[g, KIND] == _SPIKE:
-                                flag = judge_spike(
-                                    values[s, X2], values[s, X1], x, numbers[g, 0], numbers[g, 1], numbers[g, 2]
-                                )
-                                target[at, j] = flag + ZERO
-                            passed = passed and target[at, j] == PASS + ZERO
-                        flag = roll_up(target, at, slots, start, count, programs[p, RULE], present=True)
-                        if here:
-                            spans[at] = 0 if passed else count
-                            quality[at] = flag
-                        else:
-                            settled_id[settled] = state[s, PENDING_ID]
-                            settled_spans[settled] = 0 if passed else count
-                            settled_quality[settled] = flag
-                            settled += 1
+                            settled_digits[at, j] = octets[s, DIGITS + j]
+                    for j in range(first_spike, count):
+                        g = np.uint32(start + j)
+                        if slots[g, KIND] == _SPIKE:
+                            flag = judge_spike(before, last, x, numbers[g, 0], numbers[g, 1], numbers[g, 2])
+                            if here:
+                                digits[at, j] = flag + ZERO
+                            else:
+                                settled_digits[at, j] = flag + ZERO
+                            summary |= (1 << flag) | (slots[g, REQUIRED] * HELD if flag == NOT_EVALUATED else 0)
+                    span = 0 if summary == ALL_PASSED else count
+                    flag = roll_up(summary, programs[p, RULE], present=True)
+                    if here:
+                        spans[at] = span
+                        quality[at] = flag
+                    else:
+                        settled_id[settled] = state[s, PENDING_ID]
+                        settled_spans[settled] = span
+                        settled_quality[settled] = flag
+                        settled += 1
             elif supersedes[i] and state[s, PENDING] != 0 and state[s, PENDING_ID] == row_id[i]:
                 state[s, PENDING] = 0  # the row that waited is no longer the row that is kept
 
-            passed = True
+            summary = 0
+            spiked = 0
             for j in range(count):
-                g = start + j
+                g = np.uint32(start + j)
                 kind = slots[g, KIND]
                 flag = NOT_EVALUATED
                 if kind == _GAP:
@@ -216,18 +239,23 @@ def _walk(digest: int) -> Callable[..., int]:
                     flag = NOT_EVALUATED
                 elif kind == _RATE_OF_CHANGE:
                     if seen & 1:
-                        elapsed = t - state[s, LAST_TIME]
-                        flag = judge_rate_of_change(values[s, X1], x, elapsed, numbers[g, 0], numbers[g, 1])
+                        flag = judge_rate_of_change(last, x, t - last_time, numbers[g, 0], numbers[g, 1])
                 elif kind == _FLAT_LINE:
-                    w = streams[s, WINDOW] + slots[g, 2]
-                    lengthen_run(windows, w, pool_time, pool_value, t, x, numbers[g, 2])
-                    since = t - state[s, LAST_TIME] if seen & 1 else NEVER_SINCE
+                    w = np.uint32(streams[s, WINDOW] + slots[g, 2])
+                    lengthen_run(windows, w, pool_time, pool_value, t, x, seen & 1 != 0, last_time, last, numbers[g, 2])
+                    since = t - last_time if seen & 1 else NEVER
                     flag = judge_flat_line(windows, w, t, since, numbers[g, 0], numbers[g, 1])
                 digits[i, j] = flag + ZERO
-                passed = passed and flag == PASS
-            spans[i] = 0 if passed else count
+                told = 1 << flag
+                if told & UNJUDGED_FLAGS:
+                    told |= slots[g, REQUIRED] * HELD
+                if kind == _SPIKE:
+                    spiked |= told
+                else:
+                    summary |= told
+            spans[i] = 0 if summary | spiked == ALL_PASSED else count
             if count > 0:
-                quality[i] = roll_up(digits, i, slots, start, count, programs[p, RULE], present=present)
+                quality[i] = roll_up(summary | spiked, programs[p, RULE], present=present)
             elif not present:
                 quality[i] = MISSING
             else:  # without a profile only the instrument's own doubt counts
@@ -235,28 +263,27 @@ def _walk(digest: int) -> Callable[..., int]:
 
             if in_order:
                 state[s, NEWEST] = t
+                if not present:
+                    state[s, SEEN] = seen & 1
+                    state[s, PENDING] = 0
+                elif first_spike < count and (seen & 2) != 0:
+                    state[s, PENDING] = OPEN | summary
+                    state[s, PENDING_ID] = row_id[i]
+                    state[s, PENDING_ROW] = place
+                    state[s, PENDING_EPOCH] = epoch
+                    values[s, X2] = last
+                    for j in range(count):
+                        octets[s, DIGITS + j] = digits[i, j]
+                else:
+                    state[s, PENDING] = 0
                 if present:
-                    if programs[p, SPIKES] != 0 and (seen & 2) != 0:
-                        state[s, PENDING] = 1
-                        state[s, PENDING_ID] = row_id[i]
-                        state[s, PENDING_ROW] = i
-                        state[s, PENDING_EPOCH] = epoch
-                        values[s, X2] = values[s, X1]
-                        for j in range(count):
-                            octets[s, DIGITS + j] = digits[i, j]
                     values[s, X1] = x
                     state[s, LAST_TIME] = t
                     state[s, SEEN] = 3
-                else:
-                    state[s, SEEN] = seen & 1
         tally[0] = settled
         return n
 
     return walk
-
-
-NEVER_SINCE = 1 << 62
-"""µs since a value that never was."""
 
 
 def _pack(
@@ -323,6 +350,7 @@ walk = njit(
     ),
     nogil=True,
     cache=True,
+    error_model="numpy",
 )(_walk(_digest()))
 
 pack = njit(

@@ -7,7 +7,7 @@ costs two cache lines and not one per field::
     int64     0 newest        µs of the newest row (NO_TIME: none yet)
               1 last_time     µs of the last value that is there
               2 seen          bit 0: a last value is known; bit 1: the newest row has it
-              3 pending       1: the newest row waits for its spike verdict
+              3 pending       0, or `OPEN` and a summary of its other tests: the newest row waits for its spike verdict
               4 pending_id    its id
               5 pending_row   its row in the batch that `pending_epoch` numbers
               6 pending_epoch
@@ -38,6 +38,7 @@ __all__ = [
     "NEVER",
     "NEWEST",
     "NOT_WATER",
+    "OPEN",
     "PENDING",
     "PENDING_EPOCH",
     "PENDING_ID",
@@ -82,7 +83,7 @@ START: Final = 0
 COUNT: Final = 1
 RULE: Final = 2
 RESTART: Final = 3  # µs: a longer step starts every sequence test anew
-SPIKES: Final = 4
+SPIKES: Final = 4  # its first spike slot, or its count where it has none
 WINDOWS: Final = 5
 NEVER: Final = 1 << 62
 
@@ -101,6 +102,9 @@ HIGH_LENGTH: Final = 5
 BLOCKER: Final = 6  # µs of the newest point that does not belong to the run (NO_TIME: none)
 WINDOW_START: Final = 7  # µs of the first point since the record began (NO_TIME: none)
 MOST_POINTS: Final = 1024  # extremes remembered; see qartod/flat_line.py for what happens past them
+
+OPEN: Final = 1 << 20
+"""Bit of `PENDING`: a verdict is open."""
 
 NOT_WATER: Final = 16
 """Bit of a mark's outcome that says: this was no measurement of the water."""

@@ -74,7 +74,7 @@ class Programs:
         numbers = np.zeros((len(tests), 4))
         windows: list[int] = []
         restart = layout.NEVER
-        spikes = 0
+        first_spike = len(tests)
         for j, test in enumerate(tests):
             definition = DEFINITIONS[test.kind]
             kind = definition.kind if timed or not definition.timed else Kind.UNJUDGED
@@ -86,13 +86,14 @@ class Programs:
             elif kind is Kind.FLAT_LINE:
                 slots[j, 2] = len(windows)
                 windows.append(fingerprint(f"{test.name}|{numbers[j, 2]!r}"))
-            spikes += kind is Kind.SPIKE
+            elif kind is Kind.SPIKE:
+                first_spike = min(first_spike, j)
         row = np.zeros((1, 6), np.int64)
         row[0, layout.START] = len(self.slots)
         row[0, layout.COUNT] = len(tests)
         row[0, layout.RULE] = 0 if profile is None else profile.rollup
         row[0, layout.RESTART] = restart
-        row[0, layout.SPIKES] = spikes
+        row[0, layout.SPIKES] = first_spike
         row[0, layout.WINDOWS] = len(windows)
         self.programs = np.concatenate([self.programs, row])
         self.slots = np.concatenate([self.slots, slots])

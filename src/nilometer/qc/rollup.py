@@ -10,14 +10,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT, ZERO
+from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.inlined import inlined
-from nilometer.qc.layout import REQUIRED
 
-__all__ = ["Rule", "roll_up"]
+__all__ = ["HELD", "Rule", "roll_up"]
 
 
 class Rule(IntEnum):
@@ -27,43 +23,28 @@ class Rule(IntEnum):
     IOOS_QC = 1
 
 
+HELD = 1 << 10
+"""Bit of a summary: a required test was not evaluated."""
 _REQUIRED_RULE = int(Rule.REQUIRED)
 
 
 @inlined
-def roll_up(  # noqa: C901 -- one pass over the digits, then the order of the flags
-    digits: NDArray[np.uint8],
-    row: int,
-    slots: NDArray[np.int64],
-    start: int,
-    count: int,
-    rule: int,
-    present: bool,  # noqa: FBT001 -- compiled code takes no keywords
-) -> int:
-    """Return the flag of one row from the digits of its tests; `present` is false where there is no value."""
-    fails = suspects = passes = unknowns = held = 0
-    for j in range(count):
-        flag = int(digits[row, j]) - ZERO
-        if flag == PASS:
-            passes += 1
-        elif flag == FAIL:
-            fails += 1
-        elif flag == SUSPECT:
-            suspects += 1
-        else:
-            held += slots[start + j, REQUIRED]
-            if flag == NOT_EVALUATED:
-                unknowns += 1
+def roll_up(summary: int, rule: int, present: bool) -> int:  # noqa: FBT001 -- compiled code takes no keyword-only ones
+    """Return the flag of one row.
+
+    `summary` has bit f set where a test gave flag f, and `HELD`; `present` is false where there is no value.
+    """
     if rule == _REQUIRED_RULE:
         if not present:
             return MISSING
-        unknowns = 1
-        if held > 0:
-            passes = 0
-    if fails > 0:
+        if summary & HELD:
+            summary &= ~(1 << PASS)
+    if summary & (1 << FAIL):
         return FAIL
-    if suspects > 0:
+    if summary & (1 << SUSPECT):
         return SUSPECT
-    if passes > 0:
+    if summary & (1 << PASS):
         return PASS
-    return NOT_EVALUATED if unknowns > 0 else MISSING
+    if rule == _REQUIRED_RULE or summary & (1 << NOT_EVALUATED):
+        return NOT_EVALUATED
+    return MISSING

@@ -36,7 +36,7 @@ from nilometer.qc.layout import (
 )
 from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Numbers, Parameter, Role, suspect_before_fail
 
-__all__ = ["FLAT_LINE", "judge_flat_line", "lengthen_run", "start_run"]
+__all__ = ["FLAT_LINE", "judge_flat_line", "lengthen_run"]
 
 
 def _numbers(parameters: Mapping[str, Any]) -> Numbers:
@@ -66,15 +66,6 @@ FLAT_LINE = Definition(
 
 
 @inlined
-def start_run(windows: NDArray[np.int64], w: int) -> None:
-    """Forget the run: a record begins."""
-    windows[w, LOW_LENGTH] = 0
-    windows[w, HIGH_LENGTH] = 0
-    windows[w, BLOCKER] = NO_TIME
-    windows[w, WINDOW_START] = NO_TIME
-
-
-@inlined
 def _merge(pool_value: NDArray[np.float64], pool_time: NDArray[np.int64], base: int, head: int, length: int) -> None:
     """Merge the two neighbours in a full queue that differ least: the older one's value with the newer one's time."""
     mask = length - 1
@@ -92,23 +83,42 @@ def _merge(pool_value: NDArray[np.float64], pool_time: NDArray[np.int64], base: 
 
 
 @inlined
-def lengthen_run(
+def lengthen_run(  # noqa: C901 -- two queues, the same way
     windows: NDArray[np.int64],
-    w: int,
+    w: np.uint32,
     pool_time: NDArray[np.int64],
     pool_value: NDArray[np.float64],
     t: int,
     x: float,
+    seen: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+    last_time: int,
+    last: float,
     tolerance: float,
 ) -> None:
-    """Add a value to the run, and drop from its start what no longer fits."""
+    """Add a value to the run, and drop from its start what no longer fits.
+
+    Empty queues stand for a run of one, the last value: a series that moves needs no more, and touches no queue.
+    """
+    if not seen:  # a record begins
+        windows[w, BLOCKER], windows[w, WINDOW_START] = NO_TIME, t
+        windows[w, LOW_LENGTH] = windows[w, HIGH_LENGTH] = 0
+        return
+    if windows[w, WINDOW_START] == NO_TIME:  # the test is newer than the record
+        windows[w, WINDOW_START] = last_time
+    if abs(x - last) >= tolerance:
+        windows[w, BLOCKER] = last_time
+        windows[w, LOW_LENGTH] = windows[w, HIGH_LENGTH] = 0
+        return
+
     capacity = windows[w, CAPACITY]
     mask = capacity - 1
     low, high = windows[w, BASE], windows[w, BASE] + capacity
     low_head, low_length = windows[w, LOW_HEAD], windows[w, LOW_LENGTH]
     high_head, high_length = windows[w, HIGH_HEAD], windows[w, HIGH_LENGTH]
-    if windows[w, WINDOW_START] == NO_TIME:
-        windows[w, WINDOW_START] = t
+    if low_length == 0:
+        low_head, low_length, high_head, high_length = 0, 1, 0, 1
+        pool_time[low] = pool_time[high] = last_time
+        pool_value[low] = pool_value[high] = last
 
     while low_length > 0 and pool_value[low + ((low_head + low_length - 1) & mask)] >= x:
         low_length -= 1
@@ -142,7 +152,7 @@ def lengthen_run(
 
 
 @inlined
-def _is_flat(windows: NDArray[np.int64], w: int, t: int, since_last: int, period: float) -> int:
+def _is_flat(windows: NDArray[np.int64], w: np.uint32, t: int, since_last: int, period: float) -> int:
     """Return FAIL where the last `period` µs are flat, PASS where not, NOT_EVALUATED where nobody can tell."""
     blocker = windows[w, BLOCKER]
     if blocker != NO_TIME and t - blocker <= period:
@@ -155,7 +165,9 @@ def _is_flat(windows: NDArray[np.int64], w: int, t: int, since_last: int, period
 
 
 @inlined
-def judge_flat_line(windows: NDArray[np.int64], w: int, t: int, since_last: int, suspect: float, fail: float) -> int:
+def judge_flat_line(
+    windows: NDArray[np.int64], w: np.uint32, t: int, since_last: int, suspect: float, fail: float
+) -> int:
     """Return the flag of the newest value, already in the run; `since_last` is µs since the value before it."""
     if fail != np.inf:
         outcome = _is_flat(windows, w, t, since_last, fail)
