@@ -10,9 +10,12 @@ import pytest
 
 from nilometer.acquisition.hj212_rows import MessageRows
 from nilometer.acquisition.protocols.hj212 import parse_segment, station_time
+from nilometer.acquisition.protocols.hj212_codes import CODES
 from nilometer.acquisition.rows import ChannelTable
 from nilometer.errors import FrameError
 from nilometer.model.entities import SampleKind
+from nilometer.model.properties import vocabulary
+from nilometer.units import canonical
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
@@ -106,3 +109,13 @@ def test_without_data_time_the_request_number_dates_the_values():
 def test_an_impossible_time_refuses_the_message():
     with pytest.raises(FrameError, match="time"):
         rows_of("DataTime=20240231120000;w01018-Rtd=1")
+
+
+def test_units_of_the_wire_agree_with_the_vocabulary():
+    for term in vocabulary().values():
+        row = CODES.get(term.hj525 or "")
+        if row is None:
+            continue
+        assert row.code_2005 == (term.hj525_2005 or ""), term.key
+        if row.unit != "colour degree":
+            assert canonical(row.unit) == term.hj525_unit, term.key
