@@ -11,7 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from nilometer import __version__
 from nilometer.errors import NilometerError
@@ -29,6 +29,8 @@ from nilometer.web.sensorthings.quality import Evidence
 
 __all__ = ["App", "create_app"]
 
+MOST_BYTES = 4 << 20
+"""Of a body that configures."""
 _Answer = Callable[[Exchange, Scope, Receive, Send], Awaitable[None]]
 
 
@@ -110,8 +112,16 @@ class App:
         await self._sensorthings.handle(exchange, raw[len(ROOT) :])
 
     async def _of_native(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        del exchange
-        await self._native(scope, receive, send)
+        """Hand over to FastAPI, a body only after it was read within bounds."""
+        if exchange.method in {"GET", "HEAD"}:
+            await self._native(scope, receive, send)
+            return
+        waiting: list[Message] = [{"type": "http.request", "body": await exchange.body(MOST_BYTES), "more_body": False}]
+
+        async def replay() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self._native(scope, replay, send)
 
     async def _of_pages(self, exchange: Exchange) -> None:
         if exchange.method not in {"GET", "HEAD"}:

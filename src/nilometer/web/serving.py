@@ -76,20 +76,36 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
         Called once connections are accepted.
     """
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, lifespan="off")
-    server = uvicorn.Server(config)
-    startup = server.startup
+    await _Server(config, app, ready).serve(sockets=[listener])
 
-    async def start(sockets: list[socket.socket] | None = None) -> None:
-        await startup(sockets)
-        ready()
 
-    shutdown = server.shutdown
+class _Server(uvicorn.Server):
+    """Uvicorn's server, that says when it is ready, and that ends on a signal without raising it again.
 
-    async def stop(sockets: list[socket.socket] | None = None) -> None:
-        if hasattr(app, "stop"):
-            app.stop()
-        await shutdown(sockets)
+    Raised again, it would cancel the task that has yet to make what was accepted durable.
+    """
 
-    server.startup = start  # type: ignore[method-assign]
-    server.shutdown = stop  # type: ignore[method-assign]
-    await server.serve(sockets=[listener])
+    def __init__(self, config: uvicorn.Config, app: Any, ready: Callable[[], None]) -> None:  # noqa: ANN401 -- any ASGI application
+        super().__init__(config)
+        self._app, self._ready = app, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and say so."""
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the live streams first: they would be waited for."""
+        if hasattr(self._app, "stop"):
+            self._app.stop()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take Ctrl-C and SIGTERM as the wish to end."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -61,5 +61,5 @@ def error_document(error: NilometerError) -> dict[str, Any]:
     if place:
         message = message.removeprefix(f"{place}: ")
     elif isinstance(error, ConfigError):
-        place = error.key
+        place = getattr(error, "key", "")
     return {"error": {"code": code, "message": message, "place": place}}

@@ -100,10 +100,13 @@ def format_time(moment: int) -> str:
 
 
 def format_times(moments: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Return many times as ISO 8601 in UTC, all with ms, or all with µs where ms would lose some."""
-    if np.any(moments % 1000):
-        return np.datetime_as_string(moments.astype("datetime64[us]"), unit="us", timezone="UTC")
-    return np.datetime_as_string((moments // 1000).astype("datetime64[ms]"), unit="ms", timezone="UTC")
+    """Return many times as ISO 8601 in UTC, each with ms, or with µs where ms would lose some."""
+    text = np.datetime_as_string((moments // 1000).astype("datetime64[ms]"), unit="ms", timezone="UTC")
+    finer = moments % 1000 != 0
+    if finer.any():
+        exact = np.datetime_as_string(moments.astype("datetime64[us]"), unit="us", timezone="UTC")
+        return np.where(finer, exact, text)
+    return text
 
 
 def format_interval(start: int, duration: int) -> str:

@@ -16,6 +16,7 @@ from nilometer.web.api.columns import Refusals, numbers, times
 from nilometer.web.times import format_time, parse_time
 
 HEADER = "datastream,phenomenon_time,result\n"
+EAST = dt.timezone(dt.timedelta(hours=8))
 NOON = 1_614_945_600_000_000
 
 
@@ -112,8 +113,8 @@ def test_any_texts_are_times_and_numbers_or_refused(cells):
 
 @given(
     st.lists(
-        st.datetimes(
-            dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30), timezones=st.just(dt.timezone(dt.timedelta(hours=8)))
+        st.integers(-62_135_500_000_000_000, 253_402_200_000_000_000).map(
+            lambda moment: dt.datetime(1970, 1, 1, tzinfo=EAST) + dt.timedelta(microseconds=moment)
         ),
         min_size=1,
         max_size=5,
@@ -129,9 +130,11 @@ def test_times_agree_with_the_one_by_one_reader(moments):
 
 @pytest.mark.parametrize(
     "cell",
-    ["2021-02-29T00:00:00Z", "2021-04-31T00:00:00Z", "2021-13-01T00:00:00Z", "2021-01-01T24:00:00Z", "2021-01-01T00:00:60Z",
-     "2021-01-01T00:00:00", "2021-01-01", "0000-01-01T00:00:00Z", "9" * 15, "noon", "٣"],
-)  # fmt: skip
+    [
+        *("2021-02-29T00:00:00Z", "2021-04-31T00:00:00Z", "2021-13-01T00:00:00Z", "2021-01-01T24:00:00Z"),
+        *("2021-01-01T00:00:60Z", "2021-01-01T00:00:00", "2021-01-01", "0000-01-01T00:00:00Z", "9" * 15, "noon", "٣"),
+    ],
+)
 def test_times_that_do_not_exist_are_refused_and_the_rest_kept(cell):
     read, refusals = column_times(["2021-03-05T12:00:00Z", cell, "1614945600000"])
     assert refusals.refused.tolist() == [False, True, False]

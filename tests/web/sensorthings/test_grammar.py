@@ -14,8 +14,11 @@ from nilometer.web.sensorthings.paths import Step, parse_path
 
 PIECES = st.lists(
     st.sampled_from(
-        "result phenomenonTime and or not eq gt ( ) , ; / = - 'it''s' 3 4.5 2021-03-05T12:00:00Z null true $top $expand "
-        "$filter Datastreams Observations name desc geography'POINT(8 51)' add mul length".split()
+        [
+            *("result", "phenomenonTime", "and", "or", "not", "eq", "gt", "(", ")", ",", "/", ";", "=", "-", "'it''s'"),
+            *("3", "4.5", "2021-03-05T12:00:00Z", "null", "true", "$top", "$expand", "$filter", "Datastreams"),
+            *("Observations", "name", "desc", "geography'POINT(8 51)'", "add", "mul", "length"),
+        ]
     ),
     max_size=25,
 ).map(" ".join)
@@ -131,7 +134,10 @@ def test_a_long_list_of_alternatives_is_fine():
 
 
 def test_nested_expansions_keep_their_own_options():
-    text = "Datastreams($filter=name eq 'a;b)(,';$expand=Observations($top=1;$orderby=phenomenonTime desc),Sensor;$top=2),Locations"
+    text = (
+        "Datastreams($filter=name eq 'a;b)(,';$expand=Observations($top=1;$orderby=phenomenonTime desc),Sensor;$top=2),"
+        "Locations"
+    )
     datastreams, locations = parse_options([("$expand", text)]).expand
     assert (datastreams.relation, locations.relation) == ("Datastreams", "Locations")
     assert datastreams.options.top == 2

@@ -157,6 +157,8 @@ def _datastreams(column: Any, catalog: Catalog, refusals: Refusals) -> NDArray[n
     reasons = ["datastream is missing"] * len(ids)
     for place, name in enumerate(names):
         number = _find(name, catalog)
+        if name in {None, ""}:
+            continue
         if number is None:
             reasons[place] = f"no Datastream {name!r}" + (_hint(name, catalog) if hints < 10 else "")
             hints += 1

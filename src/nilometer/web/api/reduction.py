@@ -54,7 +54,7 @@ def _shape(time: NDArray[np.int64], result: NDArray[np.float64], rows: NDArray[n
     if len(rows) <= most:
         return rows
     x, y = np.ascontiguousarray(time[rows]), np.ascontiguousarray(result[rows])
-    extremes = _EXTREMES.downsample(x, y, n_out=max(2, 2 * (most // 3)))
+    extremes = _EXTREMES.downsample(x, y, n_out=max(4, 2 * (most // 3)))
     shape = _SHAPE.downsample(x, y, n_out=max(3, most // 3))
     ends = [int(np.argmin(y)), int(np.argmax(y))]
     chosen: NDArray[np.intp] = rows[np.unique(np.concatenate([extremes, shape, ends]).astype(np.intp))]
@@ -71,16 +71,15 @@ def _flagged(
     if len(rows) <= most:
         return rows
     flags = np.unique(quality[rows])
-    share = max(most // len(flags), 2)
+    share = max(most // len(flags), 4)
     kept: list[NDArray[np.intp]] = []
     for flag in flags:
         mine = rows[quality[rows] == flag]
         finite = mine[np.isfinite(result[mine])]
         missing = mine[~np.isfinite(result[mine])]
         if len(finite) > share:
-            picked = _EXTREMES.downsample(
-                np.ascontiguousarray(time[finite]), np.ascontiguousarray(result[finite]), n_out=share - share % 2
-            )
+            x, y = np.ascontiguousarray(time[finite]), np.ascontiguousarray(result[finite])
+            picked = _EXTREMES.downsample(x, y, n_out=share - share % 2)
             finite = finite[np.asarray(picked, np.intp)]
         step = max(1, -(-len(missing) // share))
         kept.extend((finite, missing[::step]))

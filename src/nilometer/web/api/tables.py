@@ -92,7 +92,7 @@ def to_csv_table(rows: pa.Table, keys: Mapping[int, str]) -> pa.Table:
         {
             "datastream": names.take(pa.array(codes)),
             "phenomenon_time": pa.array(
-                format_times(rows["phenomenon_time"].cast(pa.int64()).to_numpy()).astype(object)
+                format_times(rows["phenomenon_time"].cast(pa.int64()).to_numpy()).astype(object), pa.string()
             ),
             **{name: rows[name] for name in _EXPORTED},
         }

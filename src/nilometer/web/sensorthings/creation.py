@@ -24,10 +24,6 @@ MOST_BYTES = 1 << 20
 _OF_DATASTREAM = re.compile(rb"Datastreams\((\d{1,9})\)/Observations")
 
 
-class _Link(msgspec.Struct, forbid_unknown_fields=True):
-    id: int = msgspec.field(name="@iot.id")
-
-
 class NewObservation(msgspec.Struct, forbid_unknown_fields=True):
     """An Observation as it is posted."""
 
@@ -37,8 +33,8 @@ class NewObservation(msgspec.Struct, forbid_unknown_fields=True):
     result_quality: Any = msgspec.field(name="resultQuality", default=None)
     valid_time: str | None = msgspec.field(name="validTime", default=None)
     parameters: dict[str, Any] | None = None
-    datastream: _Link | msgspec.Raw | None = msgspec.field(name="Datastream", default=None)
-    feature: _Link | msgspec.Raw | None = msgspec.field(name="FeatureOfInterest", default=None)
+    datastream: Any = msgspec.field(name="Datastream", default=None)
+    feature: Any = msgspec.field(name="FeatureOfInterest", default=None)
     own_id: Any = msgspec.field(name="@iot.id", default=None)
     own_link: Any = msgspec.field(name="@iot.selfLink", default=None)
 
@@ -149,41 +145,38 @@ class Creation:
         return parse_interval(posted.phenomenon_time, "$.phenomenonTime")
 
     def _datastream(self, posted: NewObservation, given: int | None) -> int:
-        link = posted.datastream
-        if isinstance(link, msgspec.Raw):
-            raise _no_link("Datastream", link)
-        if link is None:
+        if posted.datastream is None:
             if given is None:
                 raise RequestError('Datastream is missing: {"@iot.id": …}', place="$.Datastream")
             return given
-        if given is not None and link.id != given:
-            raise RequestError(f"Datastream {link.id} contradicts the path, which says {given}", place="$.Datastream")
+        number = _linked("Datastream", posted.datastream)
+        if given is not None and number != given:
+            raise RequestError(f"Datastream {number} contradicts the path, which says {given}", place="$.Datastream")
         try:
-            return self._catalog.datastream(link.id).id
+            return self._catalog.datastream(number).id
         except NotFound as error:
             raise RequestError(str(error), place="$.Datastream") from error
 
     def _feature(self, posted: NewObservation) -> Any:  # noqa: ANN401 -- an array or None
-        link = posted.feature
-        if link is None:
+        if posted.feature is None:
             return None
-        if isinstance(link, msgspec.Raw):
-            raise _no_link("FeatureOfInterest", link)
         try:
-            return np.array([self._catalog.feature(link.id).id], np.int32)
+            feature = self._catalog.feature(_linked("FeatureOfInterest", posted.feature))
+            return np.array([feature.id], np.int32)
         except NotFound as error:
             raise RequestError(str(error), place="$.FeatureOfInterest") from error
 
 
-def _no_link(name: str, given: msgspec.Raw) -> RequestError:
+def _linked(name: str, given: Any) -> int:  # noqa: ANN401 -- any JSON
+    """Return the id of a link ``{"@iot.id": 1}``."""
     place = f"$.{name}"
-    try:
-        members = msgspec.json.decode(given)
-    except (msgspec.DecodeError, RecursionError):
-        members = None
-    if isinstance(members, dict) and "@iot.id" not in members:
-        return NotSupported('deep insert is not served; link with {"@iot.id": …}', place=place)
-    return RequestError('expected a link {"@iot.id": …} with a whole number', place=place)
+    if isinstance(given, dict):
+        number = given.get("@iot.id")
+        if isinstance(number, int) and not isinstance(number, bool) and len(given) == 1:
+            return number
+        if "@iot.id" not in given:
+            raise NotSupported('deep insert is not served; link with {"@iot.id": …}', place=place)
+    raise RequestError('expected a link {"@iot.id": …} with a whole number and nothing else', place=place)
 
 
 def _result(posted: NewObservation) -> tuple[float, dict[str, Any]]:

@@ -12,7 +12,7 @@ __all__ = ["ResourcePath", "Step", "parse_path"]
 
 MOST_STEPS = 24
 _STEP = re.compile(r"(?P<name>@?[^\W\d][\w.]*)(?:\((?P<id>.*)\))?", re.DOTALL)
-_ID = re.compile(r"-?\d{1,19}", re.ASCII)
+_ID = re.compile(r"-?\d+", re.ASCII)
 _TEXT_ID = re.compile(r"'(?:[^']|'')*'")
 _LARGEST = 2**63 - 1
 
@@ -61,6 +61,8 @@ def parse_path(raw: bytes) -> ResourcePath:
     except UnicodeDecodeError as error:
         raise RequestError("the path is not UTF-8", place="path") from error
     ending = names.pop() if names and names[-1] in {"$value", "$ref"} else ""
+    if not names:
+        raise RequestError(f"{ending} follows an entity set or a property", place="path")
     return ResourcePath(tuple(_step(name, number) for number, name in enumerate(names, 1)), ending)
 
 
@@ -74,7 +76,7 @@ def _step(text: str, number: int) -> Step:
         raise NotFound(f"no {match['name']} has a text for an id: {text[:60]}")
     if not _ID.fullmatch(match["id"]):
         raise RequestError(f"{text[:60]!r}: an id is a whole number", place=f"path step {number}")
-    number_id = int(match["id"])
+    number_id = int(match["id"]) if len(match["id"]) < 20 else 0
     if not 0 < number_id <= _LARGEST:
         raise NotFound(f"there is no {text[:60]}")
     return Step(match["name"], number_id)

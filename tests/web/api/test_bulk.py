@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nilometer.errors import Overloaded, StoreFull
+from nilometer.web.api.bodies import ARROW
+from tests.web.conftest import NOON
+
+HEADER = "datastream,phenomenon_time,result"
+
+
+async def write(station, body, media_type="text/csv", status=200, **headers):
+    answer = await station.client.post(
+        "/api/v1/observations", content=body, headers={"content-type": media_type} | headers
+    )
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def csv(*rows, header=HEADER):
+    return "\n".join([header, *rows]).encode() + b"\n"
+
+
+async def test_rows_are_new_then_unchanged_then_revised(station):
+    rows = ["river/ph,2021-03-05T12:00:00Z,7.0", "1,2021-03-05T12:01:00Z,7.1"]
+    answer = await write(station, csv(*rows))
+    assert answer == {"accepted": 2, "unchanged": 0, "revised": 0, "rejected": 0, "errors": []}
+    rows[1] = "river/ph,2021-03-05T12:01:00Z,7.2"
+    answer = await write(station, csv(*rows))
+    assert (answer["accepted"], answer["unchanged"], answer["revised"]) == (0, 1, 1)
+
+
+async def test_bad_rows_are_named_and_do_not_undo_the_good(station):
+    rows = [
+        "river/ph,2021-03-05T12:00:00Z,7.0",
+        "river/pH2,2021-03-05T12:01:00Z,7.1",
+        "river/ph,noon,7.1",
+        "river/ph,2021-03-05T12:02:00Z",
+        "river/ph,2021-03-05T12:03:00Z,high",
+        ",2021-03-05T12:03:00Z,7",
+        "river/ph,2021-03-05T12:04:00Z,7.4",
+    ]
+    answer = await write(station, csv(*rows))
+    assert (answer["accepted"], answer["rejected"]) == (2, 5)
+    assert [error["row"] for error in answer["errors"]] == [1, 2, 3, 4, 5]
+    assert "did you mean river/ph" in answer["errors"][0]["reason"]
+    assert "missing" in answer["errors"][4]["reason"]
+
+
+async def test_only_the_first_hundred_reasons_are_told(station):
+    answer = await write(station, csv(*["nowhere,2021-03-05T12:00:00Z,1"] * 250), status=400)
+    assert answer["rejected"] == 250
+    assert [error["row"] for error in answer["errors"]] == list(range(100))
+
+
+async def test_arrow_and_json_say_the_same_as_csv(station):
+    moments = NOON // 1000 + 1000 * np.arange(5)
+    table = pa.table(
+        {
+            "datastream": pa.array(["river/ph"] * 5).dictionary_encode(),
+            "phenomenon_time": pa.array(moments, pa.timestamp("ms", "UTC")),
+            "result": pa.array([7.0, 7.1, None, 7.3, 7.4]),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    assert (await write(station, sink.getvalue().to_pybytes(), ARROW))["accepted"] == 5
+    columns = {"datastream": [1] * 5, "phenomenon_time": moments.tolist(), "result": [7.0, 7.1, None, 7.3, 7.5]}
+    answer = await write(station, msgspec.json.encode(columns), "application/json; charset=utf-8")
+    assert (answer["unchanged"], answer["revised"]) == (4, 1)
+    found = await station.json("/api/v1/datastreams/1/observations")
+    assert found["columns"]["result"] == [7.0, 7.1, None, 7.3, 7.5]
+    assert found["columns"]["quality"][2] == 9
+
+
+async def test_optional_columns_reach_the_store(station):
+    header = HEADER + ",duration_s,result_time,censored,mark,sample,depth,parameters"
+    row = 'river/ph,2021-03-05T12:00:00Z,7.0,60,2021-03-05T12:00:02Z,-1,N,,2.5,"{""lot"": 3}"'
+    check = "river/ph,2021-03-05T12:00:00Z,4.0,,,,,check,,"
+    wrong = "river/ph,2021-03-05T12:00:00Z,4.0,-5,,7,,beer,,[1]"
+    answer = await write(station, csv(row, check, wrong, header=header))
+    assert (answer["accepted"], answer["rejected"]) == (2, 1)
+    found = await station.json("/v1.1/Datastreams(1)/Observations")
+    (only,) = found["value"]
+    assert only["phenomenonTime"].endswith("/2021-03-05T12:01:00.000Z")
+    assert only["resultTime"] == "2021-03-05T12:00:02.000Z"
+    assert only["parameters"] == {"lot": 3}
+    assert only["resultQuality"]["mark"] == "N"
+    assert only["resultQuality"]["censoring"] == "below"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("body", "media_type", "status"),
+    [
+        (b"", "text/csv", 400),
+        (b"a,b\n", "text/csv", 400),
+        (b"{", "application/json", 400),
+        (b"\x00" * 50, ARROW, 400),
+        (b"x", "text/plain", 415),
+        (b"x", "", 415),
+    ],
+)
+async def test_bodies_that_are_nothing_are_refused_with_a_place(refusing, body, media_type, status):
+    answer = await write(refusing, body, media_type, status)
+    assert answer["error"]["message"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_compressed_bodies_are_refused(refusing):
+    await write(refusing, b"\x1f\x8b", status=415, **{"content-encoding": "gzip"})
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_header_alone_writes_nothing(refusing):
+    assert (await write(refusing, csv()))["accepted"] == 0
+
+
+async def test_a_store_that_refuses_says_when_to_come_back(station, monkeypatch):
+    for error, status in ((StoreFull("no space is left"), 507), (Overloaded("too much"), 503)):
+
+        async def refuse(_batch, error=error):
+            raise error
+
+        # A full disk cannot be had in a test folder; the pipeline's refusal stands in for it.
+        monkeypatch.setattr(station.pipeline, "ingest", refuse)
+        answer = await station.client.post(
+            "/api/v1/observations", content=csv("1,2021-03-05T12:00:00Z,7"), headers={"content-type": "text/csv"}
+        )
+        assert answer.status_code == status
+        assert int(answer.headers["retry-after"]) > 0

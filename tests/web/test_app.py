@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import pytest
+
+from nilometer import errors
+from nilometer.errors import NilometerError, RequestError, StoreFull, TooLarge
+from nilometer.web.exchange import Budget, ClientGone, Exchange
+from nilometer.web.pages import Pages
+from nilometer.web.statuses import error_document, status_of
+from tests.web.conftest import open_station
+
+
+def every_error(kind=NilometerError):
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from every_error(child)
+
+
+@pytest.mark.parametrize("kind", sorted(set(every_error()), key=lambda kind: kind.__name__))
+def test_every_error_has_a_status_and_a_document(kind):
+    error = kind.__new__(kind, "what failed")
+    error.args = ("what failed",)
+    assert 400 <= status_of(error) < 600
+    assert error_document(error)["error"]["code"]
+
+
+def test_an_error_document_says_the_place_once():
+    document = error_document(RequestError("no such column", place="line 1"))["error"]
+    assert document == {"code": "request_error", "message": "no such column", "place": "line 1"}
+    assert status_of(pickle.loads(pickle.dumps(TooLarge("x", place="byte 3")))) == 413
+    assert status_of(StoreFull("full")) == 507
+
+
+def exchange(*messages, headers=()):
+    waiting = list(messages)
+
+    async def receive():
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop(0)
+
+    async def send(message):
+        raise AssertionError(message)
+
+    return Exchange({"type": "http", "method": "POST", "path": "/", "headers": list(headers)}, receive, send)
+
+
+def part(body, *, more=False):
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_a_body_in_parts_is_one_body_and_is_counted():
+    budget = Budget(100)
+    assert await exchange(part(b"ab", more=True), part(b"cd")).body(10, budget) == b"abcd"
+    assert budget.held == 4
+
+
+async def test_a_body_over_the_limit_is_refused_and_nothing_stays_held():
+    budget = Budget(100)
+    with pytest.raises(TooLarge):
+        await exchange(part(b"x" * 6, more=True), part(b"x" * 6)).body(10, budget)
+    assert budget.held == 0
+    with pytest.raises(TooLarge):
+        await exchange(headers=[(b"content-length", b"11")]).body(10)
+
+
+async def test_a_body_that_stops_is_refused(monkeypatch):
+    monkeypatch.setattr("nilometer.web.exchange.SILENCE_S", 0.01)  # nobody waits twenty seconds for a test
+    budget = Budget(100)
+    with pytest.raises(RequestError, match="stopped after 3 bytes"):
+        await exchange(part(b"abc", more=True)).body(10, budget)
+    assert budget.held == 0
+
+
+async def test_a_client_that_hangs_up_is_gone():
+    with pytest.raises(ClientGone):
+        await exchange(part(b"abc", more=True), {"type": "http.disconnect"}).body(10)
+
+
+async def test_bodies_beyond_the_budget_wait_outside():
+    budget = Budget(5)
+    await exchange(part(b"abcd")).body(10, budget)
+    with pytest.raises(errors.Overloaded):
+        await exchange(part(b"efgh")).body(10, budget)
+
+
+async def test_a_token_is_asked_for_everywhere_but_at_health(tmp_path):
+    async with open_station(tmp_path, token="a-long-secret-token") as station:
+        await station.json("/health")
+        for path in ("/", "/v1.1", "/api/v1/status", "/api/v1/live", "/metrics", "/docs", "/openapi.json"):
+            answer = await station.client.get(path)
+            assert answer.status_code == 401, path
+        for given, status in (("Bearer a-long-secret-token", 200), ("Bearer wrong", 401), ("Basic x", 401)):
+            answer = await station.client.get("/v1.1", headers={"authorization": given})
+            assert answer.status_code == status
+        answer = await station.client.get("/things/river?lang=zh&token=a-long-secret-token")
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/things/river?lang=zh"
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert (await station.client.get("/v1.1")).status_code == 200  # the cookie
+
+
+async def test_a_page_of_another_origin_may_not_write(station):
+    body = {"result": 1}
+    path = "/v1.1/Datastreams(1)/Observations"
+    answer = await station.client.post(path, json=body, headers={"origin": "http://elsewhere"})
+    assert answer.status_code == 401
+    answer = await station.client.post(path, json=body, headers={"origin": "http://station"})
+    assert answer.status_code == 201
+
+
+async def test_the_interface_is_served_with_history_fallback(tmp_path, station):
+    folder = tmp_path / "static"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html>page", encoding="utf-8")
+    (folder / "assets" / "app-Ab3dEf9h.js").write_text("1", encoding="utf-8")
+    station.app._pages = Pages(folder)
+    for path in ("/", "/things/river", "/datastreams/river/ph", "/things/a.b", "/anything"):
+        answer = await station.client.get(path)
+        assert (answer.status_code, answer.text) == (200, "<!doctype html>page"), path
+        assert answer.headers["cache-control"] == "no-cache"
+    asset = await station.client.get("/assets/app-Ab3dEf9h.js")
+    assert "immutable" in asset.headers["cache-control"]
+    assert asset.headers["content-type"].startswith("text/javascript")
+    again = await station.client.get("/assets/app-Ab3dEf9h.js", headers={"if-none-match": asset.headers["etag"]})
+    assert again.status_code == 304
+    assert (await station.client.get("/assets/gone.js")).status_code == 404
+    assert (await station.client.get("/../../pyproject.toml")).status_code == 404
+    assert (await station.client.post("/")).status_code == 405
+
+
+async def test_without_a_built_interface_the_page_says_so(tmp_path, station):
+    station.app._pages = Pages(tmp_path / "nothing")
+    assert "not built" in (await station.client.get("/")).text
