@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 import xarray as xr
 
+import nilometer
 from nilometer.errors import ConfigError, PropertyMismatch
 from nilometer.verdict import assess
 from nilometer.verdict.frames import series_of
@@ -83,3 +84,23 @@ def test_rows_outside_the_window_are_left_out():
 def test_what_cannot_be_read_is_refused_with_a_reason(frame, options, message):
     with pytest.raises(ConfigError, match=message):
         assess(frame, water_body="river", **options)
+
+
+def test_a_recording_tells_its_properties_units_and_what_is_below_detection(tmp_path):
+    file = tmp_path / "lab.csv"
+    file.write_text(
+        "time,NH3-N (mg/L),pH,note\n2024-01-01T00:00:00Z,<0.05,7.1,a\n2024-01-15T00:00:00Z,0.15,7.3,b\n",
+        encoding="utf-8",
+    )
+    verdict = assess(nilometer.read(file), water_body="river")
+    ammonia = verdict.item("nh3_n")
+    assert ammonia.value == pytest.approx((0.025 + 0.15) / 2)
+    assert ammonia.statistics.below == 1
+    assert verdict.items_assessed == 2
+    assert not verdict.indicative
+
+
+def test_of_two_columns_of_one_property_the_first_is_the_value():
+    frame = pd.DataFrame({"raw": [3.0], "corrected": [9.0]})
+    frame.attrs["properties"] = {"raw": "codmn", "corrected": "codmn"}
+    assert assess(frame, water_body="river").item("codmn").value == 3.0

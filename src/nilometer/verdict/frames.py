@@ -77,7 +77,7 @@ def series_of(
             values=found[name],
             unit=told.get(key, told.get(name, terms[key].unit)),
             quality=_integers(found, (f"{name}_quality", "quality"), QartodFlag.NOT_EVALUATED),
-            censored=_integers(found, (f"{name}_censored", "censored"), 0),
+            censored=_censored(frame, found, name),
             sample=_integers(found, (f"{name}_sample", "sample"), 0),
             times=moments,
             datastreams=(name,),
@@ -127,7 +127,18 @@ def _told(frame: Any, what: str) -> dict[str, str]:  # noqa: ANN401 -- any kind 
 def _by_property(frame: Any, found: Mapping[str, Any]) -> dict[str, str]:  # noqa: ANN401 -- any kind of table
     terms = vocabulary()
     named = {name: key for name, key in _told(frame, "properties").items() if key in terms and name in found}
-    return {named.get(name, name): name for name in found if name in terms or name in named}
+    # Of several columns of one property the first is the value; those after it are corrections or doubles.
+    found_first: dict[str, str] = {}
+    for name in found:
+        if name in terms or name in named:
+            found_first.setdefault(named.get(name, name), name)
+    return found_first
+
+
+def _censored(frame: Any, found: Mapping[str, NDArray[np.float64]], name: str) -> NDArray[np.int8] | None:  # noqa: ANN401 -- any kind of table
+    columns = getattr(frame, "columns", None)
+    told = getattr(columns.get(name), "censored", None) if isinstance(columns, Mapping) else None
+    return _integers(found, (f"{name}_censored", "censored"), 0) if told is None else np.asarray(told, np.int8)
 
 
 def _integers(found: Mapping[str, NDArray[np.float64]], names: tuple[str, ...], unsaid: int) -> NDArray[np.int8] | None:
