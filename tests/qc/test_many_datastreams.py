@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.qc.streams import FULL
 
 from nilometer.model.batch import ObservationBatch
 from nilometer.qc.engine import QcEngine
-from tests.qc.streams import FULL
 
 MANY = 5000
 

@@ -141,9 +141,9 @@ def _walk(digest: int) -> Callable[..., int]:
             if many and place + AHEAD < n:
                 ahead = datastream[np.uint32(place + AHEAD)]
                 if 0 <= ahead < lookup.size and lookup[np.uint32(ahead)] >= 0:
-                    k = np.uint32(lookup[np.uint32(ahead)])
-                    prefetch(state, k)
-                    prefetch(streams, k)
+                    soon = np.uint32(lookup[np.uint32(ahead)])
+                    prefetch(state, soon)
+                    prefetch(streams, soon)
                 ahead = datastream[np.uint32(place + AHEAD // 2)]
                 if 0 <= ahead < lookup.size and lookup[np.uint32(ahead)] >= 0:
                     prefetch(windows, np.uint32(streams[np.uint32(lookup[np.uint32(ahead)]), WINDOW]))

@@ -5,36 +5,38 @@ It changes no result. Without it each row of 10⁵ shuffled Datastreams waits fo
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
-from llvmlite import ir
-from numba.core import cgutils, types
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 __all__ = ["prefetch"]
 
+_LINE = 64  # bytes of a cache line
 
-@intrinsic  # type: ignore[untyped-decorator]
-def prefetch(typing_context: Any, table: Any, row: Any) -> Any:  # noqa: ANN401 -- Numba's protocol
-    """Fetch the cache lines (64 bytes each, two at most) where a row of a C-ordered table begins."""
-    signature = types.void(table, types.uint32)
 
+def _emitted(typing_context: Any, table: Any, row: Any) -> Any:  # noqa: ANN401 -- Numba's protocol
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401 -- Numba's protocol
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        stride = cgutils.unpack_tuple(builder, array.strides)[0]
-        first = builder.ptrtoint(array.data, stride.type)
+        stride = builder.extract_value(array.strides, 0)
         offset = builder.mul(builder.zext(arguments[1], stride.type), stride)
-        pointer = ir.IntType(8).as_pointer()
-        word = ir.IntType(32)
-        call = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, call, "llvm.prefetch.p0")
-        width = signature.args[0].dtype.bitwidth // 8 * 16  # a state row; other rows are shorter than a line
-        for line in range(2 if width > 64 and signature.args[0].ndim == 2 else 1):
-            address = builder.add(builder.add(first, offset), ir.Constant(stride.type, 64 * line))
-            builder.call(
-                function,
-                [builder.inttoptr(address, pointer), ir.Constant(word, 1), ir.Constant(word, 3), ir.Constant(word, 1)],
-            )
+        begin = builder.add(builder.ptrtoint(array.data, stride.type), offset)
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        module = builder.module
+        function = module.globals.get("llvm.prefetch.p0") or ir.Function(module, kind, "llvm.prefetch.p0")
+        for line in range(2):  # a row of state; of shorter rows the next one comes along
+            address = builder.inttoptr(builder.add(begin, ir.Constant(stride.type, _LINE * line)), pointer)
+            # to be written, into every cache, data
+            builder.call(function, [address, ir.Constant(word, 1), ir.Constant(word, 3), ir.Constant(word, 1)])
         return context.get_dummy_value()
 
-    return signature, generate
+    return types.void(table, types.uint32), generate
+
+
+prefetch = cast("Callable[[NDArray[Any], np.uint32], None]", intrinsic(_emitted))
+"""Fetch the two cache lines where a row of a C-ordered table begins."""
