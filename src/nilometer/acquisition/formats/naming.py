@@ -187,8 +187,14 @@ def meaning(name: str, unit_text: str | None = None, layout: Layout | None = Non
         item = _by_unit((unit_text or in_name or "").strip(), unit)
     if unit is None:
         unit, unit_from = (item.unit if item is not None else "1"), "assumed"
-        note = note or f"no unit is given for {short!r}: {unit} is assumed"
+        note = note or _assumed(short, unit, item)
     return Meaning(short, unit, unit_from, None if item is None else item.key, note)
+
+
+def _assumed(name: str, unit: str, item: VocabularyTerm | None) -> str:
+    if unit == "1" and item is not None and item.key != "salinity":
+        return ""  # pH is in 1 everywhere
+    return f"no unit is given for {name!r}: {unit} is assumed"
 
 
 def _plain(text: str) -> str:
