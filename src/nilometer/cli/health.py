@@ -29,7 +29,7 @@ def findings(folder: Path | None, *, warm: bool) -> Iterator[Finding]:
 def _kernels(*, warm: bool) -> Iterator[Finding]:
     if not warm:
         return
-    from nilometer.calibration.kernel import warm as warm_calibration
+    from nilometer.calibration.table import warm as warm_calibration
     from nilometer.qc.engine import warm as warm_qc
 
     began = time.monotonic()
