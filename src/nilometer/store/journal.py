@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nilometer.errors import StoreError
+from nilometer.store.folder import sync_folder
 from nilometer.store.record import ROWS, checksum
 from nilometer.store.refusal import refusal
 
@@ -214,32 +215,48 @@ class Journal:
                 connection.close()
 
     def _check(self, connection: sqlite3.Connection, floor: int, sealed: int) -> None:
-        expected = None
-        cut = None
+        expected = floor + 1
         cursor = connection.execute("SELECT sequence, kind, time, checksum, body FROM records ORDER BY sequence")
         try:
             for sequence, kind, time, known, body in cursor:
-                if expected is None:
-                    expected = sequence
-                if sequence != expected or known != checksum(sequence, kind, time, body):
-                    if sequence > sealed:
-                        cut = min(sequence, expected)
-                        break
-                    self.damage.append(f"record {sequence} is damaged; it is sealed, so only its replay is lost")
-                    self.first = sequence + 1
+                whole = isinstance(body, bytes) and known == checksum(sequence, kind, time, body)
+                if sequence > sealed and not (whole and sequence == max(expected, sealed + 1)):
+                    cursor.close()
+                    self._cut(connection, min(sequence, max(expected, sealed + 1)))
+                    return
+                if not whole or sequence != expected:
+                    self.damage.append(f"before record {sequence + (not whole)} records are damaged; they are sealed")
+                    self.first = sequence if whole else sequence + 1
                 expected = sequence + 1
                 self.sequence, self.time = max(self.sequence, sequence), max(self.time, time)
         except sqlite3.DatabaseError as error:
-            # A page of the file itself is torn: keep what came before it.
-            self.damage.append(f"the file is damaged after record {self.sequence}: {error}")
-            cut = max(self.sequence, floor, sealed) + 1
-        finally:
             cursor.close()
-        if cut is not None:
-            self._cut(connection, cut)
+            self._salvage(str(error))
 
     def _cut(self, connection: sqlite3.Connection, cut: int) -> None:
         count = connection.execute("SELECT count(*) FROM records WHERE sequence >= ?", (cut,)).fetchone()[0]
-        self.damage.append(f"records from {cut} on failed their checksum: {count} were cut off")
         connection.execute("DELETE FROM records WHERE sequence >= ?", (cut,))
         self.sequence = max(self.sequence, cut - 1)
+        self.damage.append(f"records from {cut} on failed their checksum: {count} were cut off")
+
+    def _salvage(self, reason: str) -> None:
+        """Start a new file with what can be read of a torn one, which is put aside."""
+        torn, beside = self._connect(), self.path.with_name(self.path.name + ".new")
+        beside.unlink(missing_ok=True)
+        whole = Journal(beside)
+        new = whole._connect()
+        for table in ("floor", "plans"):
+            for row in torn.execute(f"SELECT * FROM {table}"):  # noqa: S608 -- one of two fixed words
+                new.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+        for sequence in range(self.first, self.sequence + 1):
+            row = torn.execute("SELECT * FROM records WHERE sequence = ?", (sequence,)).fetchone()
+            new.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?)", row)
+        whole.close()
+        self.close()
+        aside = self.path.with_name(self.path.name + ".damaged")
+        self.path.replace(aside)
+        for name in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + name).unlink(missing_ok=True)
+        beside.replace(self.path)
+        sync_folder(self.path.parent)
+        self.damage.append(f"the file is torn after record {self.sequence} ({reason}): it was put aside as {aside}")
