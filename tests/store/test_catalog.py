@@ -1,0 +1,202 @@
+"""The catalog: entities, places, features, ledgers, migrations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from nilometer.errors import ConfigError, NotFound, RequestError, SchemaMismatch
+from nilometer.model import (
+    Datastream,
+    FeatureOfInterest,
+    Location,
+    ObservedProperty,
+    Origin,
+    SampleKind,
+    Sensor,
+    Thing,
+    WaterBody,
+)
+from nilometer.store import Catalog
+from nilometer.store.catalog_database import HEAD, open_database
+from nilometer.store.tables import METADATA
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+
+
+@pytest.fixture
+def catalog(url):
+    catalog = Catalog(open_database(url))
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture
+def filled(catalog):
+    catalog.add_thing(Thing(key="weir", name="Weir", water_body=WaterBody.RIVER, time_zone="Asia/Shanghai"))
+    catalog.add_sensor(Sensor(key="probe", name="Probe", metadata={"maker": "溶解氧"}))
+    catalog.add_observed_property(ObservedProperty(key="ph", name="pH", definition="d"))
+    catalog.add_datastream(
+        Datastream(key="weir/ph", name="pH", thing=1, sensor=1, observed_property=1, origin=Origin.SIMULATED)
+    )
+    return catalog
+
+
+def everything(catalog):
+    return (
+        catalog.things(),
+        catalog.locations(),
+        catalog.sensors(),
+        catalog.observed_properties(),
+        catalog.datastreams(),
+        catalog.features(),
+        catalog.historical_locations(),
+        catalog.profile_versions(),
+        catalog.events(),
+        catalog.calibrations(1),
+    )
+
+
+def test_the_migrations_build_the_tables(catalog):
+    with catalog.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+
+
+def test_a_catalog_of_an_unknown_revision_is_refused(catalog, url):
+    with catalog.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    catalog.close()
+    with pytest.raises(SchemaMismatch, match="revision 9999"):
+        open_database(url)
+
+
+def test_everything_is_found_again_after_a_restart(filled, url):
+    place = filled.add_location(Location(name="Here", location={"type": "Point", "coordinates": [1.5, 2]}))
+    filled.place(1, [place.id], 5)
+    filled.water_feature(1)
+    filled.sample_feature(1, SampleKind.SPAN)
+    filled.add_calibration(1, 7, {"kind": "polynomial", "coefficients": [0, 1.01]})
+    filled.profile_version("river/ph", 1, {"tests": []})
+    filled.add_event(1, None, 9, "silent", {"since": 3})
+    before = everything(filled)
+    filled.close()
+    other = Catalog(open_database(url))
+    assert everything(other) == before
+    assert other.thing_by_key("weir").water_body is WaterBody.RIVER
+    assert other.datastream_by_key("weir/ph").origin is Origin.SIMULATED
+    assert other.sensor(1).metadata == {"maker": "溶解氧"}
+    assert other.water_feature(1) == 1
+    assert other.sample_feature(1, SampleKind.SPAN) == 2
+    assert other.provenance(1, 1, "modbus_tcp", "0.1") == other.provenance(1, 1, "modbus_tcp", "0.1")
+    other.close()
+
+
+def test_a_thing_moves_and_its_history_stays(filled):
+    first = filled.add_location(Location(name="First"))
+    second = filled.add_location(Location(name="Second"))
+    filled.place(1, [first.id], 10)
+    filled.place(1, [second.id, first.id], 20)
+    assert [item.name for item in filled.locations_of(1)] == ["Second", "First"]
+    past = filled.historical_locations_of(1)
+    assert [(item.time, item.locations) for item in past] == [(10, (1,)), (20, (2, 1))]
+    assert filled.historical_location(past[0].id) == past[0]
+    assert [item.key for item in filled.things_at(first.id)] == ["weir"]
+
+
+def test_the_water_is_one_a_thing_and_takes_its_place_when_it_is_known(filled):
+    filled.add_datastream(Datastream(key="weir/ph2", name="pH", thing=1, sensor=1, observed_property=1))
+    water = filled.water_feature(1)
+    assert filled.water_feature(2) == water
+    assert filled.feature(water).feature is None
+    point = {"type": "Point", "coordinates": [1, 2]}
+    filled.place(1, [filled.add_location(Location(name="Here", location=point)).id], 0)
+    assert filled.feature(water).feature == point
+    assert filled.water_feature(1) == water
+
+
+def test_samples_belong_to_a_datastream_and_a_kind(filled):
+    zero = filled.sample_feature(1, SampleKind.ZERO)
+    assert filled.sample_feature(1, SampleKind.ZERO) == zero
+    assert filled.sample_feature(1, SampleKind.CHECK) != zero
+    assert filled.sample_feature(1, SampleKind.WATER) == filled.water_feature(1)
+    assert set(filled.sample_kinds().values()) == {SampleKind.ZERO, SampleKind.CHECK}
+    own = filled.add_feature(FeatureOfInterest(name="Blank", sample_kind=SampleKind.BLANK))
+    assert filled.sample_kinds()[own.id] is SampleKind.BLANK
+
+
+def test_updates_are_kept_and_told_of(filled):
+    told = []
+    filled.on_change(told.append)
+    changed = filled.update_datastream(replace(filled.datastream(1), key="weir/acidity", profile="river/ph"))
+    assert told == [changed]
+    assert filled.datastream_by_key("weir/ph") is None
+    assert filled.datastream_by_key("weir/acidity").profile == "river/ph"
+    filled.update_thing(replace(filled.thing(1), target_class="III"))
+    assert filled.thing(1).target_class == "III"
+
+
+def test_the_same_content_has_the_same_row(filled):
+    first = filled.profile_version("p", 1, {"a": [1, 2]})
+    assert filled.profile_version("p", 1, {"a": [1, 2]}) == first
+    assert filled.profile_version("p", 1, {"a": [1, 3]}) != first
+    assert filled.profile_version_row(first).document == {"a": [1, 2]}
+    way = filled.provenance(None, first, "csv", "0.1")
+    assert filled.provenance(None, first, "csv", "0.1") == way
+    assert filled.provenance(None, None, "csv", "0.1") != way
+    assert filled.provenance_row(way).profile_version == first
+
+
+def test_events_come_newest_first_within_their_range(filled):
+    for time in (1, 2, 3, 4):
+        filled.add_event(1, 1, time, "silent")
+    filled.add_event(None, None, 9, "started")
+    assert [event.time for event in filled.events()] == [9, 4, 3, 2, 1]
+    assert [event.time for event in filled.events(thing=1, start=2, end=4)] == [3, 2]
+    assert [event.time for event in filled.events(limit=1)] == [9]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda c: c.add_thing(Thing(key="weir", name="x")), ConfigError, "taken"),
+        (lambda c: c.add_thing(Thing(key="1st", name="x")), ConfigError, "starts with a letter"),
+        (
+            lambda c: c.add_datastream(Datastream(key="b", name="b", thing=7, sensor=1, observed_property=1)),
+            RequestError,
+            "does not exist",
+        ),
+        (lambda c: c.thing(7), NotFound, "no Thing with id 7"),
+        (lambda c: c.profile_version_row(7), NotFound, "profile version with id 7"),
+        (lambda c: c.provenance_row(7), NotFound, "provenance with id 7"),
+        (lambda c: c.historical_location(7), NotFound, "HistoricalLocation with id 7"),
+        (lambda c: c.place(1, [7], 0), NotFound, "no Location with id 7"),
+        (lambda c: c.add_calibration(7, 0, {}), NotFound, "no Datastream with id 7"),
+        (lambda c: c.provenance(7, None, "x", "y"), NotFound, "does not exist"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(filled, call, error, words):
+    with pytest.raises(error, match=words):
+        call(filled)
+
+
+def test_a_batch_of_many_calls_does_not_ask_the_database(filled):
+    filled.water_feature(1)
+    filled.datastreams()
+    filled.provenance(None, None, "x", "y")
+    asked = []
+    sa.event.listen(filled.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    for _ in range(10):
+        filled.datastream(1)
+        filled.datastream_by_key("weir/ph")
+        filled.water_feature(1)
+        filled.sample_kinds()
+        filled.provenance(None, None, "x", "y")
+    assert asked == []
