@@ -249,7 +249,7 @@ export const messages = {
   'test.spike': ['spike', '尖峰'],
   'test.rate_of_change': ['rate of change', '变化率'],
   'test.flat_line': ['flat line', '恒值'],
-  'test.mark': ['instrument’s mark', '数据标记'],
+  'test.mark': ['mark', '数据标记'],
 } as const satisfies Record<string, Pair>;
 
 export type MessageKey = keyof typeof messages;

@@ -40,6 +40,11 @@ function alarm(thing: ThingShort): number {
   return Math.max(state, missed) + failing;
 }
 
+/** Whether somebody should look: an instrument is gone, or the target class is missed. */
+export function isAlarming(thing: ThingShort): boolean {
+  return (STATES[thing.state] ?? 0) >= 4 || thing.verdict?.met === false;
+}
+
 /** Silent and alarming Things first, then the worse class, then by name. */
 export function byAlarm(a: ThingShort, b: ThingShort): number {
   const rank = (thing: ThingShort): number => waterClass(thing.verdict?.class)?.rank ?? 0;
