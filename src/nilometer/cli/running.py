@@ -44,7 +44,7 @@ def demo(
     speed: Annotated[
         float | None,
         typer.Option(
-            help="How fast time runs; default 60 (a minute a second), 3600 for recordings.", min=0.1, max=100_000
+            help="How fast time runs; default 60 (a minute a second); recordings: by their step.", min=0.1, max=100_000
         ),
     ] = None,
     replay: Annotated[
@@ -60,7 +60,10 @@ def demo(
 
     from nilometer.demo.runner import run_demo
 
-    asyncio.run(run_demo(data, port=port, speed=speed, replay=replay or [], browser=browser, say=typer.echo))
+    folder = data
+    if folder is None:
+        folder = Path("demo-data") / ("replay-" + "-".join(file.stem for file in replay) if replay else "virtual")
+    asyncio.run(run_demo(folder, port=port, speed=speed, replay=replay or [], browser=browser, say=typer.echo))
 
 
 def register(app: typer.Typer) -> None:

@@ -26,6 +26,8 @@ class DemoClock:
         self._start, self._speed = start, speed
         self._began = time.monotonic_ns()
 
+    is_demo = True
+
     @property
     def speed(self) -> float:
         """Its seconds for each of the wall's."""

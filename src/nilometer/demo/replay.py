@@ -6,27 +6,46 @@ NMEA log is said line by line. Times, gaps and missing values are the recording'
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nilometer.acquisition.driver import Clock
+from nilometer.acquisition.formats.opening import contents
 from nilometer.acquisition.formats.reading import read
-from nilometer.acquisition.formats.recording import Recording
+from nilometer.acquisition.formats.recording import Recording, RecordingColumn
 from nilometer.acquisition.instrument import Instrument
-from nilometer.acquisition.simulators.simulator import Reading
-from nilometer.errors import ConfigError
+from nilometer.acquisition.simulators import simulators
+from nilometer.acquisition.simulators.feed import ConstantFeed
+from nilometer.acquisition.simulators.simulator import Reading, Simulator
+from nilometer.errors import ConfigError, ReadError
 from nilometer.model import WaterBody
+from nilometer.store import Store
 
-__all__ = ["MOST_COLUMNS", "RecordingFeed", "Replay", "instrument_of", "plan", "steadiest_speed"]
+__all__ = [
+    "MOST_COLUMNS",
+    "RecordingFeed",
+    "Replay",
+    "instrument_of",
+    "plan",
+    "played_us",
+    "simulator_of",
+    "source_of",
+    "steadiest_speed",
+    "thing_of",
+]
 
 MOST_COLUMNS = 30
 """What one Modbus request carries beside the time of the row: rows must not be torn."""
 
 ROWS_A_SECOND = 4.0
+LOG_S = 600.0
 POLL_S = 0.05
 
 
@@ -38,8 +57,24 @@ class Replay:
     key: str
     name: str
     water_body: WaterBody
-    is_nmea: bool
+    is_dated: bool
     recording: Recording
+
+    @property
+    def is_nmea(self) -> bool:
+        """Whether it is a log of sentences, not a table."""
+        return self.recording.format == "nmea0183"
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Its first position, degree_east and degree_north; None where it tells none."""
+        found = [self.recording.aside.get(name) for name in ("longitude", "latitude")]
+        if any(column is None for column in found):
+            return None
+        for longitude, latitude in zip(*(column.to_pylist() for column in found if column is not None), strict=True):
+            if isinstance(longitude, float) and isinstance(latitude, float):
+                return longitude, latitude
+        return None
 
     @property
     def start(self) -> int:
@@ -89,9 +124,9 @@ def plan(file: Path, taken: set[str]) -> Replay:
     ReadError
         If the file cannot be read as a recording.
     ConfigError
-        If it holds no row.
+        If it holds no value.
     """
-    recording = read(file)
+    recording, is_dated = _read(file)
     if len(recording) == 0 or not recording.columns:
         raise ConfigError("--replay", seen=str(file), reason="this recording holds no values")
     stem = re.sub(r"(\.(csv|txt|parquet|log|nmea|gz|bz2|xz))+$", "", file.name, flags=re.IGNORECASE)
@@ -100,31 +135,105 @@ def plan(file: Path, taken: set[str]) -> Replay:
     while key in taken:
         key += "-2"
     taken.add(key)
-    is_nmea = recording.format == "nmea0183"
-    return Replay(file=file, key=key, name=stem, water_body=_water(recording), is_nmea=is_nmea, recording=recording)
+    return Replay(file=file, key=key, name=stem, water_body=_water(recording), is_dated=is_dated, recording=recording)
 
 
-def steadiest_speed(replays: list[Replay]) -> float:
-    """Return the speed at which the densest table shows a few rows a second, and no row is missed; logs run in step."""
+def steadiest_speed(replays: Sequence[Replay]) -> float:
+    """Return the speed at which the densest table shows a few rows a second, so that none is missed.
+
+    Logs alone are played within ten minutes, and never slower than ten times.
+    """
     steps = [replay.step_us / 1e6 for replay in replays if not replay.is_nmea]
-    return max(min(steps) * ROWS_A_SECOND, 1.0) if steps else 10.0
+    if steps:
+        return max(min(steps) * ROWS_A_SECOND, 1.0)
+    return max(10.0, *((replay.end - replay.start) / 1e6 / LOG_S for replay in replays))
+
+
+def played_us(folder: Path, replays: Sequence[Replay]) -> int:
+    """Return how much of the recordings an earlier run in this folder has stored, µs from their starts; 0 for none.
+
+    Raises
+    ------
+    StoreLocked, SchemaMismatch
+        If the folder cannot be opened.
+    """
+    if not (folder / "VERSION").exists():
+        return 0
+    store = Store.open(folder)
+    try:
+        things = {thing.id: thing.key for thing in store.catalog.things()}
+        starts = {replay.key: replay.start for replay in replays if replay.is_dated}
+        played = [0]
+        for datastream in store.catalog.datastreams():
+            extent, key = store.snapshot().extent(datastream.id), things[datastream.thing]
+            if extent is not None and key in starts:
+                played.append(extent[1] - starts[key])
+        return max(played)
+    finally:
+        store.close()
+
+
+def thing_of(replay: Replay) -> dict[str, Any]:
+    """Return the Thing as ``nilometer.toml`` would have it."""
+    return {
+        "key": replay.key,
+        "name": f"{replay.name} (replayed)",
+        "names": {"en": f"{replay.name} (replayed)", "zh": f"{replay.name}（回放）"},
+        "description": f"Recording {replay.file.name}, replayed",
+        "water_body": replay.water_body,
+        "location": replay.place,
+    }
+
+
+def simulator_of(replay: Replay, clock: Clock, played: int) -> Simulator:
+    """Return the instrument that speaks a recording; `clock` is on the recording's time axis, µs `played` are over."""
+    found = simulators()
+    made: Simulator
+    if not replay.is_nmea:
+        made = found["modbus"].make(instrument_of(replay), RecordingFeed(replay.recording), clock)
+        return made
+    lines = contents(replay.file).decode("latin-1").splitlines()
+    span_s = max((replay.end - replay.start) / 1e6, 1.0)
+    tick_s = max(1.0, span_s / len(lines))
+    begin = int(len(lines) * min(max(played / 1e6 - 2 * tick_s, 0) / span_s, 1)) if replay.is_dated else 0
+    made = found["nmea0183"].make(
+        None,
+        ConstantFeed({}),
+        clock,
+        interval_s=tick_s,
+        lines=lines[begin:],
+        lines_per_tick=max(1, round(len(lines) / span_s * tick_s)),
+    )
+    return made
+
+
+def source_of(replay: Replay, reached: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the source as ``nilometer.toml`` would have it; the logger's instrument file is written into `folder`."""
+    options = dict(reached)
+    if replay.is_nmea:
+        options |= {"moving": True, "time": "stream" if replay.is_dated else "arrival"}
+    else:
+        file = folder / "instruments" / f"{replay.key}.toml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_toml(instrument_of(replay)), encoding="utf-8")
+        options |= {"instrument": str(file), "poll_interval_s": POLL_S}
+    return {
+        "name": f"{replay.key}.replay",
+        "driver": "nmea0183" if replay.is_nmea else "modbus_tcp",
+        "thing": replay.key,
+        "origin": "replayed",
+        "options": options,
+    }
 
 
 def instrument_of(replay: Replay) -> Instrument:
     """Return the logger that serves a recording: time of the row in µs, then one float64 a column."""
     channels: list[dict[str, Any]] = []
     for place, (name, column) in enumerate(_taken(replay.recording).items()):
-        channels.append(
-            {
-                "key": _channel(name),
-                "name": name,
-                "unit": column.unit,
-                "observed_property": column.observed_property,
-                "address": 4 + 4 * place,
-                "type": "float64",
-                "cycle": "row",
-            }
-        )
+        channel = {"key": _channel(name), "name": name, "unit": column.unit, "address": 4 + 4 * place}
+        if column.observed_property is not None:
+            channel["observed_property"] = column.observed_property
+        channels.append(channel | {"type": "float64", "cycle": "row"})
     return Instrument.model_validate(
         {
             "name": f"recording_{replay.key.replace('-', '_')}",
@@ -140,7 +249,38 @@ def instrument_of(replay: Replay) -> Instrument:
     )
 
 
-def _taken(recording: Recording) -> dict[str, Any]:
+def _read(file: Path) -> tuple[Recording, bool]:
+    """Read a recording; a log without dates is played as if it were today's."""
+    try:
+        return read(file), True
+    except ReadError as error:
+        if error.format != "nmea0183" or "date" not in str(error):
+            raise
+    return read(file, date=datetime.now(UTC).strftime("%Y-%m-%d")), False
+
+
+def _toml(instrument: Instrument) -> str:
+    """Write an instrument as its file: keys, arrays of tables; strings as JSON, which TOML reads the same."""
+    whole = instrument.model_dump(mode="json", exclude_defaults=True)
+    lines = [f"{key} = {json.dumps(value)}" for key, value in whole.items() if not _is_tables(value)]
+    for key, value in whole.items():
+        for table in value if _is_tables(value) else ():
+            lines += ["", f"[[{key}]]"]
+            lines += [f"{name} = {_inline(part)}" for name, part in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _is_tables(value: Any) -> bool:  # noqa: ANN401 -- JSON
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _inline(value: Any) -> str:  # noqa: ANN401 -- JSON
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {json.dumps(part)}' for key, part in value.items())} }}"
+    return json.dumps(value)
+
+
+def _taken(recording: Recording) -> dict[str, RecordingColumn]:
     return dict(list(recording.columns.items())[:MOST_COLUMNS])
 
 
@@ -150,9 +290,9 @@ def _channel(name: str) -> str:
 
 
 def _water(recording: Recording) -> WaterBody:
-    """Say what water it probably is, by what was measured; a river unless salt or tide speaks against it."""
+    """Say what water it probably is by what was measured; where salt or a ship speaks of it, no standard is guessed."""
     seen = {column.observed_property for column in recording.columns.values()}
-    if "salinity" in seen or "depth_below_transducer" in seen:
-        return WaterBody.ESTUARY if "salinity" in seen else WaterBody.OTHER
+    if "salinity" in seen:
+        return WaterBody.ESTUARY
     fresh = {"ph", "dissolved_oxygen", "turbidity_ntu", "conductivity_25"}
-    return WaterBody.RIVER if seen & fresh else WaterBody.OTHER
+    return WaterBody.RIVER if seen & fresh and "depth_below_transducer" not in seen else WaterBody.OTHER
