@@ -136,6 +136,11 @@ class Segment:
         schema = pa.schema([REVISION.field(name) for name in wanted])
         return pa.Table.from_arrays([self._arrow(name, rows) for name in wanted], schema=schema)
 
+    def speaking(self) -> set[str]:
+        """Return the columns in which some row may say something."""
+        names = {*self.columns, *self.words} | ({"extra"} if self.extra else set())
+        return (names - {"superseded"}) | {"duration", "superseded_commit"}
+
     def live(self, n: int, sequence: int) -> NDArray[np.bool_] | None:
         """Return which of the first n rows nothing had ended at `sequence`; None: all."""
         superseded = self.columns.get("superseded")

@@ -25,6 +25,7 @@ GROUP_ROWS = 32_768
 FILE_ROWS = 16_000_000
 """Rows of a file at most; a merge starts another one."""
 
+_FILLED_ROWS = 8 * GROUP_ROWS
 _COUNTED = ("id", "datastream", "feature", "phenomenon_time", "duration", "result_quality", "provenance", "commit")
 _DELTA_PACKED = ("id", "phenomenon_time", "commit", "result_time", "superseded_commit")
 
@@ -36,8 +37,7 @@ def sort_rows(table: pa.Table) -> pa.Table:
     number = table["id"].to_numpy()
     if _is_sorted(datastream, time, number):
         return table
-    order = np.lexsort((number, time, datastream))
-    return table.take(pa.array(order))
+    return table.combine_chunks().take(pa.array(_order(datastream, time, number)))
 
 
 def months(table: pa.Table) -> Iterable[tuple[str, pa.Table]]:
@@ -53,6 +53,8 @@ def months(table: pa.Table) -> Iterable[tuple[str, pa.Table]]:
 @dataclass(slots=True)
 class MonthWriter:
     """Files of one month of one table, from tables of rows that follow each other in order.
+
+    A table may lack columns that are null in all of its rows.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ class MonthWriter:
         self._waiting.append(table)
         self._count += table.num_rows
         if self._count >= GROUP_ROWS:
-            whole = pa.concat_tables(self._waiting)
+            whole = pa.concat_tables(self._waiting, promote_options="default")
             keep = self._count % GROUP_ROWS
             self._put(whole.slice(0, self._count - keep))
             self._waiting = [whole.slice(self._count - keep)] if keep else []
@@ -88,7 +90,7 @@ class MonthWriter:
     def close(self) -> list[LakeFile]:
         """Write what waits, sync, and return the files."""
         if self._count:
-            self._put(pa.concat_tables(self._waiting))
+            self._put(pa.concat_tables(self._waiting, promote_options="default"))
             self._waiting, self._count = [], 0
         if self._open is not None:
             self.files.append(self._open.close())
@@ -131,6 +133,17 @@ class _OpenFile:
             raise
 
     def write(self, table: pa.Table) -> None:
+        for start in range(0, table.num_rows, _FILLED_ROWS):
+            self._write(self._filled(table.slice(start, _FILLED_ROWS)))
+
+    def _filled(self, table: pa.Table) -> pa.Table:
+        names = set(table.schema.names)
+        columns = [
+            table[item.name] if item.name in names else pa.nulls(table.num_rows, item.type) for item in self._schema
+        ]
+        return pa.Table.from_arrays(columns, schema=self._schema)
+
+    def _write(self, table: pa.Table) -> None:
         for name in self._schema.names:
             column = table[name]
             self._nulls[name] += column.null_count
@@ -170,7 +183,7 @@ def _encodings(schema: pa.Schema, sample: pa.Table) -> dict[str, Any]:
     """Return the writer's options: dictionaries for what repeats, differences for what climbs."""
     packed = {name: "DELTA_BINARY_PACKED" for name in _DELTA_PACKED if name in schema.names}
     for name in ("result", "raw_result"):
-        if not _repeats(sample[name]):
+        if name in sample.schema.names and not _repeats(sample[name]):
             packed[name] = "BYTE_STREAM_SPLIT"
     return {
         "compression": "zstd",
@@ -189,6 +202,19 @@ def _repeats(column: pa.ChunkedArray) -> bool:
     # Readings are rounded and repeat; a value that was computed seldom does, and a dictionary would double it.
     sample = column.slice(0, GROUP_ROWS).drop_null()
     return len(sample) == 0 or len(sample.unique()) < 0.5 * len(sample)
+
+
+def _order(datastream: NDArray[Any], time: NDArray[Any], number: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the order; by one key where Datastream and time fit into 63 bits together, which is three times faster."""
+    start = int(time.min())
+    bits = (int(time.max()) - start).bit_length()
+    if bits + int(datastream.max()).bit_length() <= 63:
+        key = (datastream.astype(np.int64) << bits) | (time - start)
+        order = np.argsort(key)
+        climbing = key[order]
+        if (climbing[1:] != climbing[:-1]).all():
+            return order
+    return np.lexsort((number, time, datastream))
 
 
 def _is_sorted(datastream: NDArray[Any], time: NDArray[Any], number: NDArray[Any]) -> bool:

@@ -224,13 +224,17 @@ def _settled_since(
 
 
 def _tables(segments: Sequence[Segment], rows: Sequence[NDArray[np.int64]], names: Sequence[str]) -> list[pa.Table]:
-    return [segment.table(which, names) for segment, which in zip(segments, rows, strict=True) if len(which)]
+    # Columns in which no row says anything are left to the writer: moving nulls costs as much as moving rows.
+    used = [(segment, which) for segment, which in zip(segments, rows, strict=True) if len(which)]
+    speaking = set().union(*(segment.speaking() for segment, _ in used))
+    spoken = [name for name in names if name in speaking]
+    return [segment.table(which, spoken) for segment, which in used]
 
 
 def _store(table: LakeTable, parts: list[pa.Table], written: list[LakeFile]) -> list[LakeFile]:
     if not parts:
         return []
-    rows = sort_rows(pa.concat_tables(parts).select(table.schema.names).cast(table.schema))
+    rows = sort_rows(pa.concat_tables(parts, promote_options="default"))
     files: list[LakeFile] = []
     for month, part in months(rows):
         writer = MonthWriter(table.root, month, table.schema)

@@ -49,8 +49,11 @@ from nilometer.store.state_files import StateFiles
 
 __all__ = ["Store", "StoreStatus"]
 
-HOT_ROWS_MOST = 8_000_000
-"""With more hot rows than this, because the lake takes none, `commit` refuses: memory stays bounded."""
+HOT_ROWS_MOST = 6_000_000
+"""With more hot rows than this `commit` waits for the lake, then refuses: memory stays bounded."""
+
+PATIENCE_S = 10.0
+"""How long it waits."""
 
 _INDEX = "index"
 _EVER = (-(1 << 63), (1 << 63) - 1)
@@ -88,6 +91,7 @@ class Store:
     def __init__(self, folder: Folder, catalog_url: str, now: Callable[[], int]) -> None:
         self._folder, self._now = folder, now
         self._committing, self._sealing = threading.Lock(), threading.Lock()
+        self._room = threading.Condition()
         self._holders: list[Callable[[], NDArray[np.int64]]] = []
         self._samples: NDArray[np.int32] | None = None
         self._sealer: Sealer | None = None
@@ -210,10 +214,7 @@ class Store:
         with self._committing:
             if not len(rows) and not len(settled):
                 return self._journal.sequence
-            if self._live.hot.rows > HOT_ROWS_MOST:
-                raise Overloaded(
-                    f"{self._live.hot.rows} rows wait to be sealed and no more fit in memory; send again later"
-                )
+            self._wait_for_room()
             settled = self._settle_own(rows, settled)
             columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
             sequence, moment = self._journal.write(ROWS, encode_rows(columns, settled), self._now())
@@ -348,6 +349,8 @@ class Store:
         revisions, files = sealing.write(plan, self._observations, self._revisions, self.on_step)
         with self._live.lock:
             sealing.finish(self._live, plan, self._observations, self._revisions)
+        with self._room:
+            self._room.notify_all()
         self.on_step("swapped")
         seconds = time.perf_counter() - started
         return SealReport(plan.sequence, plan.rows, revisions, plan.carried.num_rows, files, seconds)
@@ -373,6 +376,19 @@ class Store:
                     self._live.files, self._live.revisions = self._observations.files, self._revisions.files
                     self._live.changed()
             table.sweep()
+
+    def _wait_for_room(self) -> None:
+        """Hold back a writer that is faster than the lake; refuse it when the lake takes nothing at all."""
+        with self._room:
+            if self._live.hot.rows > HOT_ROWS_MOST and (
+                self._sealer is None or not self._room.wait_for(self._has_room, PATIENCE_S)
+            ):
+                raise Overloaded(
+                    f"{self._live.hot.rows} rows wait to be sealed and no more fit in memory; send again later"
+                )
+
+    def _has_room(self) -> bool:
+        return self._live.hot.rows <= HOT_ROWS_MOST
 
     def _settle_own(self, rows: ObservationBatch, settled: Settlements) -> Settlements:
         """Write settlements of rows that are new in this same call into them; return the others."""
