@@ -38,9 +38,10 @@ def serve(
 def demo(
     *,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
-    data: Annotated[Path, typer.Option(help="Where the demo keeps its data; a second start continues them.")] = Path(
-        "demo-data"
-    ),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Where the data are kept, default demo-data/…; a second start continues them."),
+    ] = None,
     speed: Annotated[
         float | None,
         typer.Option(
