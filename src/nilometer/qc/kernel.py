@@ -89,7 +89,8 @@ UNJUDGED_FLAGS = (1 << NOT_EVALUATED) | (1 << MISSING)
 def _digest() -> int:
     """Return a number that changes with any source the kernel compiles in."""
     here = Path(__file__).parent
-    sources = sorted([*here.glob("qartod/*.py"), here / "rollup.py", here / "layout.py", here / "flags.py"])
+    beside = ("flags.py", "inlined.py", "layout.py", "prefetch.py", "rollup.py")
+    sources = sorted([*here.glob("qartod/*.py"), *(here / name for name in beside)])
     text = hashlib.blake2b(digest_size=4)
     for source in sources:
         if source.exists():  # a frozen application has none, and no cache to go stale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,10 +65,12 @@ class Saved:
         ValueError
             If the bytes are not such a state.
         """
+        if not state.startswith(b"PK"):
+            raise ValueError("not a state of quality control")
         try:
             with np.load(io.BytesIO(state), allow_pickle=False) as arrays:
                 return Saved(**dict(arrays))
-        except (OSError, EOFError, TypeError) as error:
+        except (OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"not a state of quality control: {error}") from error
 
 

@@ -81,7 +81,7 @@ def seconds(value: object) -> float:
         found = _TIME.fullmatch(value)
         number = float(found[1]) * _SECONDS[found[2]] if found else math.nan
     else:
-        number = _number(value)
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not 0 < number < math.inf:
         raise ValueError(Role.DURATION.value)
     return number

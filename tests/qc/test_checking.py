@@ -1,0 +1,93 @@
+"""check() over the series of every library."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import xarray as xr
+
+from nilometer.qc import check
+
+VALUES = [7.0, 7.1, 15.0, None, 7.0, 7.0]
+EXPECTED = [1, 1, 4, 9, 1, 1]
+TIMES = pd.date_range("2024-03-01", periods=6, freq="15min", tz="UTC")
+PH = {"tests": {"gross_range": {"fail": [0, 14]}, "rate_of_change": {"suspect": 1, "per": "1 h"}}}
+RATES = [2, 1, 3, 9, 3, 1]
+
+
+def test_an_array_comes_back_as_an_array():
+    found = check(np.array(VALUES, float), PH, TIMES)
+    assert isinstance(found.flags, np.ndarray)
+    assert found.flags.dtype == np.int8
+    assert found.flags.tolist() == [1, 1, 4, 9, 3, 1]
+    assert found.tests["gross_range"].tolist() == EXPECTED
+    assert found.tests["rate_of_change"].tolist() == RATES
+
+
+def test_a_pandas_series_keeps_its_index_and_brings_its_times():
+    series = pd.Series(VALUES, index=TIMES, name="ph")
+    found = check(series, PH)
+    assert found.flags.index.equals(series.index)
+    assert found.tests["rate_of_change"].tolist() == RATES
+
+
+def test_polars_arrow_lists_and_xarray_come_back_as_they_came():
+    stamps = TIMES.tz_localize(None).to_numpy()
+    polars = check(pl.Series("ph", VALUES), PH, pl.Series(stamps))
+    assert isinstance(polars.flags, pl.Series)
+    assert polars.tests["rate_of_change"].to_list() == RATES
+    arrow = check(pa.array(VALUES), PH, stamps)
+    assert arrow.tests["rate_of_change"].to_pylist() == RATES
+    listed = check(VALUES, PH, list(TIMES.to_pydatetime()))
+    assert listed.tests["rate_of_change"] == RATES
+    array = xr.DataArray(np.array(VALUES, float), coords={"time": stamps}, dims="time", attrs={"units": "1"})
+    found = check(array, PH)
+    assert isinstance(found.flags, xr.DataArray)
+    assert found.tests["rate_of_change"].values.tolist() == RATES
+
+
+def test_without_times_the_tests_that_need_them_are_not_evaluated():
+    found = check(VALUES, "river/ph")
+    for name in ("gap", "rate_of_change", "flat_line"):
+        assert found.tests[name] == [2, 2, 2, 9, 2, 2]
+    assert found.tests["spike"] == [2, 4, 2, 9, 2, 2]
+    assert found.flags == [2, 4, 4, 9, 2, 2]
+
+
+def test_an_empty_and_an_all_missing_series_have_flags():
+    assert check([], PH).flags == []
+    assert check([None, None], PH).flags == [9, 9]
+
+
+def test_unsorted_and_repeated_times_get_the_point_tests_only():
+    minutes = np.array([0, 10, 10, 5, 20]) * 60_000_000
+    found = check([7.0, 7.0, 7.0, 15.0, 7.0], PH, minutes)
+    assert found.tests["rate_of_change"] == [2, 1, 2, 2, 1]
+    assert found.tests["gross_range"] == [1, 1, 1, 4, 1]
+
+
+def test_rows_without_a_time_get_the_point_tests_only():
+    stamps = np.array(["2024-01-01", "NaT", "2024-01-02"], "datetime64[s]")
+    assert check([7.0, 15.0, 7.0], PH, stamps).tests["gross_range"] == [1, 4, 1]
+    assert check([7.0, 15.0, 7.0], PH, stamps).tests["rate_of_change"] == [2, 2, 1]
+
+
+def test_text_is_no_series():
+    with pytest.raises(ValueError, match="no number"):
+        check(["a", "b"], PH)
+    with pytest.raises(ValueError, match="one time a value"):
+        check([1.0, 2.0], PH, TIMES)
+
+
+def test_the_series_is_not_changed():
+    series = np.array([7.0, 15.0, np.nan])
+    kept = series.copy()
+    check(series, PH, TIMES[:3])
+    assert np.array_equal(series, kept, equal_nan=True)
+
+
+def test_the_result_says_what_judged_it():
+    assert check([50.0], "river/water_temperature", unit="degF").profile.unit == "degree_Fahrenheit"
