@@ -12,6 +12,8 @@ export interface Line {
   /** The usual distance between rows in ms; more than five times that breaks the line. */
   step: number;
   dash?: number[] | undefined;
+  /** A direction in degrees: the step over north is no line across the plot. */
+  circular?: boolean;
 }
 export interface Threshold {
   value: number;
@@ -27,34 +29,56 @@ export function visible(columns: Columns, start: number, end: number): [number, 
   return [Math.max(0, position(columns.time, start) - 1), Math.min(columns.time.length, position(columns.time, end) + 1)];
 }
 
-/** The extent of what the y axis has to hold: every value but failed ones, which are drawn at the edge when they lie outside. */
+/** A range that grows. */
+class Reach {
+  low = Infinity;
+  high = -Infinity;
+
+  add(low: number, high = low): void {
+    if (low < this.low) this.low = low;
+    if (high > this.high) this.high = high;
+  }
+
+  get isEmpty(): boolean {
+    return this.low > this.high;
+  }
+
+  /** Grows to hold `other` as far as that stays within `share` of this span. */
+  admit(other: Reach, share: number): void {
+    if (other.isEmpty) return;
+    const room = (this.high - this.low) * share;
+    if (other.low >= this.low - room) this.low = Math.min(this.low, other.low);
+    if (other.high <= this.high + room) this.high = Math.max(this.high, other.high);
+  }
+}
+
+/**
+ * The extent that the y axis shows: of all good values, and of flagged ones as far as they leave the good ones readable.
+ * A flagged value outside is drawn at the edge with its shape, so that none disappears.
+ */
 export function extent(lines: Line[], start: number, end: number, withBand: boolean): [number, number] | null {
-  let low = Infinity;
-  let high = -Infinity;
-  let failLow = Infinity;
-  let failHigh = -Infinity;
+  const good = new Reach();
+  const suspect = new Reach();
+  const failed = new Reach();
   for (const { columns } of lines) {
     const [first, last] = visible(columns, start, end);
     for (let row = first; row < last; row += 1) {
       const value = columns.result[row];
       if (value === null || value === undefined) continue;
-      if (columns.quality[row] === FAIL) {
-        failLow = Math.min(failLow, value);
-        failHigh = Math.max(failHigh, value);
-        continue;
+      const quality = columns.quality[row];
+      if (quality === FAIL) failed.add(value);
+      else if (quality === SUSPECT) suspect.add(value);
+      else {
+        const half = withBand ? COVERAGE * (columns.uncertainty[row] ?? 0) : 0;
+        good.add(value - half, value + half);
       }
-      const half = withBand ? COVERAGE * (columns.uncertainty[row] ?? 0) : 0;
-      low = Math.min(low, value - half);
-      high = Math.max(high, value + half);
     }
   }
-  if (low <= high) {
-    const room = (high - low) * 0.6;
-    if (failLow >= low - room && failLow < low) low = failLow;
-    if (failHigh <= high + room && failHigh > high) high = failHigh;
-    return [low, high];
-  }
-  return failLow <= failHigh ? [failLow, failHigh] : null;
+  if (good.isEmpty) good.add(suspect.low, suspect.high);
+  else good.admit(suspect, 3);
+  if (good.isEmpty) good.add(failed.low, failed.high);
+  else good.admit(failed, 0.6);
+  return good.isEmpty ? null : [good.low, good.high];
 }
 
 export function rawExtent(line: Line, start: number, end: number): [number, number] | null {
@@ -177,7 +201,8 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
   const ink = new Path2D();
   const grey = new Path2D();
   const shapes: Shapes = { dots: new Path2D(), open: new Path2D(), triangles: new Path2D(), crosses: new Path2D() };
-  const sparse = (last - first) * 9 < box.width / ratio;
+  const across = u.valToPos(columns.time[last - 1] as number, 'x') - u.valToPos(columns.time[first] as number, 'x');
+  const sparse = (last - first) * 9 < across || last - first < 3;
   let flagged = 0;
   for (let row = first; row < last; row += 1) if ((columns.quality[row] as number) >= SUSPECT && columns.quality[row] !== MISSING) flagged += 1;
   /** Shapes shrink where they would hide the line. */
@@ -188,6 +213,11 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
   let py = 0;
   let previous = -1;
   let lastRow = -1;
+  let lost: [number, number] | null = null;
+  const foots = (): void => {
+    if (lost) foot(context, box, lost[0], lost[1], ratio, colours.grey);
+    lost = null;
+  };
   for (let row = first; row < last; row += 1) {
     const time = columns.time[row] as number;
     const quality = columns.quality[row] as number;
@@ -203,7 +233,12 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
     lastRow = row;
     if (value === null || value === undefined || quality === MISSING) {
       const next = row + 1 < columns.time.length ? (columns.time[row + 1] as number) : time + step;
-      foot(context, box, x, u.valToPos(Math.min(next, time + 5 * step), 'x', true), ratio, colours.grey);
+      const until = u.valToPos(Math.min(next, time + 5 * step), 'x', true);
+      if (lost && x - lost[1] < 2) lost[1] = until;
+      else {
+        foots();
+        lost = [x, until];
+      }
       previous = -1;
       continue;
     }
@@ -217,16 +252,18 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
       shapes.crosses.lineTo(x - size, at + size);
       continue;
     }
-    if (previous >= 0) {
+    const turns = line.circular === true && previous >= 0 && Math.abs(value - (columns.result[previous] as number)) > 180;
+    if (previous >= 0 && !turns) {
       const path = quality === NOT_EVALUATED || columns.quality[previous] === NOT_EVALUATED ? grey : ink;
       path.moveTo(px, py);
       path.lineTo(x, y);
     }
     if (quality === SUSPECT) {
       const size = 4.2 * grain;
-      shapes.triangles.moveTo(x, y - size);
-      shapes.triangles.lineTo(x + size, y + size * 0.8);
-      shapes.triangles.lineTo(x - size, y + size * 0.8);
+      const at = Math.min(Math.max(y, top), bottom);
+      shapes.triangles.moveTo(x, at - size);
+      shapes.triangles.lineTo(x + size, at + size * 0.8);
+      shapes.triangles.lineTo(x - size, at + size * 0.8);
       shapes.triangles.closePath();
     } else if (quality === NOT_EVALUATED && sparse) {
       shapes.open.moveTo(x + 2.6 * ratio, y);
@@ -239,6 +276,7 @@ export function drawLine(u: uPlot, line: Line, colours: Palette, start: number, 
     px = x;
     py = y;
   }
+  foots();
   context.save();
   context.beginPath();
   context.rect(box.left, box.top, box.width, box.height);

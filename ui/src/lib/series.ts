@@ -1,6 +1,6 @@
 /** The rows of one Datastream on screen: columns in time order, appended to and settled in place. */
 
-import type { Columns } from './api';
+import type { Columns, DatastreamShort } from './api';
 
 export function emptyColumns(): Columns {
   return { id: [], time: [], result: [], raw_result: [], uncertainty: [], quality: [], tests: [], mark: [], censored: [], sample: [] };
@@ -13,6 +13,11 @@ function put(target: Columns, position: number, source: Columns, row: number, re
     const from = source[name] as unknown[] | undefined;
     (target[name] as unknown[]).splice(position, replace ? 1 : 0, from?.[row] ?? (name === 'sample' ? 0 : null));
   }
+}
+
+/** Whether a Datastream holds directions, which wrap at 360°. */
+export function isCircular(datastream: DatastreamShort): boolean {
+  return datastream.unit === 'degree' && /direction|heading|course/.test(datastream.property);
 }
 
 /** First position whose time is not before `time`. */
