@@ -74,11 +74,11 @@ class Race:
 
 @pytest.mark.slow
 def test_readers_see_every_acknowledged_row_once_while_seals_and_merges_run(water):
-    race = Race(water.store, 3000)
+    race = Race(water.store, 2000)
     race.run()
     assert not race.faults, race.faults[0]
-    assert race.acknowledged == 3000
-    assert water.values(1) == expected(3000).tolist()
+    assert race.acknowledged == 2000
+    assert water.values(1) == expected(2000).tolist()
 
 
 def test_the_background_sealer_bounds_the_hot_tail(water):

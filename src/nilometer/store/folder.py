@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from nilometer.errors import SchemaMismatch, StoreError, StoreLocked
+from nilometer.errors import SchemaMismatch, StoreLocked
 from nilometer.store.refusal import refusal
 
 __all__ = ["FOLDER_VERSION", "Folder", "holder", "write_durably"]
@@ -179,8 +179,3 @@ else:
     def _lock_file(file: IO[bytes]) -> None:
         # flock, not lockf: it holds against a second store of the same process too.
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def missing(path: Path) -> StoreError:
-    """Return the error for a part of the folder that is not there."""
-    return StoreError(f"{path} is missing: restore it from a backup")

@@ -7,7 +7,7 @@ Nothing here is one Python object per row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -303,9 +303,3 @@ def _arrow(name: str, values: NDArray[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(kind):
         return pa.array(values, pa.int64()).cast(kind)
     return pa.array(values, kind)
-
-
-def observation_columns(names: Mapping[str, Any] | Iterable[str] | None) -> list[str]:
-    """Return the wanted columns in the schema's order."""
-    wanted = set(OBSERVATION.names if names is None else names)
-    return [name for name in OBSERVATION.names if name in wanted]

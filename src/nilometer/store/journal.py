@@ -31,6 +31,9 @@ INSERT OR IGNORE INTO floor VALUES (1, 0, 0);
 """
 
 
+_DROPPED_AT_ONCE = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record: its sequence, its kind (ROWS or TOMBSTONE), its commit time in µs UTC, its bytes."""
@@ -128,21 +131,30 @@ class Journal:
         return bytes(found[1])
 
     def drop(self, through: int, *, planned: int) -> None:
-        """Let go of the records through a sequence, and of every plan but the one named."""
+        """Let go of the records through a sequence, and of every plan but the one named.
+
+        In small steps: a commit never waits for more than one of them.
+        """
+        while self.first <= through:
+            self._drop(min(through, self.first + _DROPPED_AT_ONCE - 1))
+        with self._lock:
+            self._do("drop old plans", "DELETE FROM plans WHERE sequence <> ?", (planned,))
+
+    def _drop(self, through: int) -> None:
         with self._lock:
             connection = self._connect()
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.execute("DELETE FROM plans WHERE sequence <> ?", (planned,))
-                if through >= self.first:
-                    row = connection.execute("SELECT time FROM records WHERE sequence = ?", (through,)).fetchone()
-                    connection.execute("DELETE FROM records WHERE sequence <= ?", (through,))
-                    connection.execute("UPDATE floor SET sequence = ?, time = ?", (through, row[0] if row else 0))
+                row = connection.execute("SELECT time FROM records WHERE sequence = ?", (through,)).fetchone()
+                connection.execute("DELETE FROM records WHERE sequence <= ?", (through,))
+                connection.execute(
+                    "UPDATE floor SET sequence = ?, time = max(time, ?)", (through, row[0] if row else 0)
+                )
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
                 self._recover()
                 raise refusal(error, "drop sealed records", path=self.path) from error
-            self.first = max(self.first, through + 1)
+            self.first = through + 1
 
     def records(self, after: int) -> Iterator[Record]:
         """Yield the records with a sequence above `after`, in order.

@@ -64,11 +64,14 @@ class MonthWriter:
         The partition, such as ``2026-11``.
     schema : pyarrow.Schema
         OBSERVATION or REVISION.
+    level : int
+        How hard zstd tries: a merge, whose files stay, harder than a seal.
     """
 
     root: Path
     month: str
     schema: pa.Schema
+    level: int = 3
     files: list[LakeFile] = field(default_factory=list)
     _waiting: list[pa.Table] = field(default_factory=list)
     _count: int = 0
@@ -107,7 +110,7 @@ class MonthWriter:
     def _put(self, table: pa.Table) -> None:
         while table.num_rows:
             if self._open is None:
-                self._open = _OpenFile(self.root, self.month, self.schema, table)
+                self._open = _OpenFile(self.root, self.month, self.schema, _encodings(self.schema, table, self.level))
             room = FILE_ROWS - self._open.rows
             self._open.write(table.slice(0, room))
             table = table.slice(room)
@@ -117,7 +120,7 @@ class MonthWriter:
 
 
 class _OpenFile:
-    def __init__(self, root: Path, month: str, schema: pa.Schema, sample: pa.Table) -> None:
+    def __init__(self, root: Path, month: str, schema: pa.Schema, options: dict[str, Any]) -> None:
         self.root, self.month, self.rows = root, month, 0
         self.path = f"month={month}/{uuid.uuid4().hex}.parquet"
         self._least: dict[str, int] = {}
@@ -127,7 +130,7 @@ class _OpenFile:
         (root / self.path).parent.mkdir(parents=True, exist_ok=True)
         self._sink = (root / self.path).open("wb")
         try:
-            self._writer = pq.ParquetWriter(self._sink, schema, **_encodings(schema, sample))
+            self._writer = pq.ParquetWriter(self._sink, schema, **options)
         except BaseException:
             self._sink.close()
             raise
@@ -179,7 +182,7 @@ class _OpenFile:
         (self.root / self.path).unlink(missing_ok=True)
 
 
-def _encodings(schema: pa.Schema, sample: pa.Table) -> dict[str, Any]:
+def _encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any]:
     """Return the writer's options: dictionaries for what repeats, differences for what climbs."""
     packed = {name: "DELTA_BINARY_PACKED" for name in _DELTA_PACKED if name in schema.names}
     for name in ("result", "raw_result"):
@@ -187,7 +190,9 @@ def _encodings(schema: pa.Schema, sample: pa.Table) -> dict[str, Any]:
             packed[name] = "BYTE_STREAM_SPLIT"
     return {
         "compression": "zstd",
-        "compression_level": 3,
+        "compression_level": level,
+        # Parquet's own types say all there is; Arrow's schema would be 1.5 kB in every file.
+        "store_schema": False,
         "use_dictionary": [name for name in schema.names if name not in packed],
         "column_encoding": packed,
         "write_statistics": ["id", "datastream", "phenomenon_time"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_writer import FILE_ROWS, MonthWriter, sort_rows
 
-__all__ = ["merge", "piles"]
+__all__ = ["merge", "piles", "still_months"]
 
 PILE = 8
 """Files of one size that are merged: each row is written again about log8 of its month's files times."""
@@ -20,15 +20,15 @@ PILE = 8
 _CHUNK_ROWS = 500_000
 
 
-def piles(files: Sequence[LakeFile], *, least: int = PILE) -> list[list[LakeFile]]:
-    """Return the files to merge: of one month and about one size, at least so many.
+def piles(files: Sequence[LakeFile], *, still: Container[str] = ()) -> list[list[LakeFile]]:
+    """Return the files to merge: `PILE` of one month and about one size, or all of a month that is still.
 
     Parameters
     ----------
     files : sequence of LakeFile
         Of one table.
-    least : int
-        How many make a pile; 2 merges whatever can be merged.
+    still : container of str
+        Months into which nothing comes any more, as far as can be seen.
 
     Returns
     -------
@@ -38,9 +38,15 @@ def piles(files: Sequence[LakeFile], *, least: int = PILE) -> list[list[LakeFile
     found: dict[tuple[str, int], list[LakeFile]] = defaultdict(list)
     for file in files:
         if file.rows < FILE_ROWS // 2:
-            size = 0 if least < PILE else int(np.log2(max(file.rows, 1024)) // np.log2(PILE))
+            size = -1 if file.month in still else int(np.log2(max(file.rows, 1024)) // np.log2(PILE))
             found[file.month, size].append(file)
-    return [pile for pile in found.values() if len(pile) >= least]
+    return [pile for (_, size), pile in found.items() if len(pile) >= (PILE if size >= 0 else 2)]
+
+
+def still_months(files: Sequence[LakeFile], touched: Container[str]) -> set[str]:
+    """Return the months, but for the last one, into which the last seal brought nothing."""
+    months = sorted({file.month for file in files})
+    return {month for month in months[:-1] if month not in touched}
 
 
 def merge(table: LakeTable, pile: Sequence[LakeFile]) -> None:
@@ -51,7 +57,7 @@ def merge(table: LakeTable, pile: Sequence[LakeFile]) -> None:
     StoreError
         If the disk refuses; the old files stay.
     """
-    writer = MonthWriter(table.root, pile[0].month, table.schema)
+    writer = MonthWriter(table.root, pile[0].month, table.schema, level=9)
     try:
         for rows in _merged(table, pile):
             writer.write(rows)

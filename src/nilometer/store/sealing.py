@@ -9,7 +9,6 @@ one writes only what ended after the sequence it has reached.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,8 +253,3 @@ def _forget(tables: Sequence[LakeTable], files: Sequence[LakeFile]) -> None:
     for file in files:
         if file not in known:
             (file.root / file.path).unlink(missing_ok=True)
-
-
-def now() -> float:
-    """Return a clock for durations, s."""
-    return time.perf_counter()

@@ -91,6 +91,11 @@ class Snapshot:
         """The last commit it shows."""
         return self._view.sequence
 
+    @property
+    def files(self) -> tuple[LakeFile, ...]:
+        """The Parquet files of current rows, for reports."""
+        return self._view.files
+
     def read(
         self,
         datastreams: Sequence[int] | None = None,

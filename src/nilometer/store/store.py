@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from nilometer.store.folder import Folder
 from nilometer.store.journal import Journal
 from nilometer.store.lake import LakeTable
 from nilometer.store.live import Live
-from nilometer.store.merge import merge, piles
+from nilometer.store.merge import merge, piles, still_months
 from nilometer.store.record import (
     ROWS,
     TOMBSTONE,
@@ -297,15 +297,19 @@ class Store:
         """
         with self._sealing:
             started = time.perf_counter()
+            before = {file.path for file in (*self._observations.files, *self._revisions.files)}
             report = self._seal(started)
             self._tidy()
-            self._merge(least=None)
+            for table in (self._observations, self._revisions):
+                touched = {file.month for file in table.files if file.path not in before}
+                self._merge(table, still_months(table.files, touched))
             return report
 
     def compact(self) -> None:
-        """Merge all files of each month that are not full; `seal` merges only those that have piled up."""
+        """Merge all files of each month that are not full; `seal` merges what has piled up or lies still."""
         with self._sealing:
-            self._merge(least=2)
+            for table in (self._observations, self._revisions):
+                self._merge(table, {file.month for file in table.files})
 
     def sequence(self) -> int:
         """Return the last sequence."""
@@ -367,15 +371,14 @@ class Store:
         self._journal.drop(through, planned=sealed)
         self.on_step("dropped")
 
-    def _merge(self, *, least: int | None) -> None:
-        for table in (self._observations, self._revisions):
-            for pile in piles(table.files) if least is None else piles(table.files, least=least):
-                merge(table, pile)
-                self.on_step("merged")
-                with self._live.lock:
-                    self._live.files, self._live.revisions = self._observations.files, self._revisions.files
-                    self._live.changed()
-            table.sweep()
+    def _merge(self, table: LakeTable, still: Container[str]) -> None:
+        for pile in piles(table.files, still=still):
+            merge(table, pile)
+            self.on_step("merged")
+            with self._live.lock:
+                self._live.files, self._live.revisions = self._observations.files, self._revisions.files
+                self._live.changed()
+        table.sweep()
 
     def _wait_for_room(self) -> None:
         """Hold back a writer that is faster than the lake; refuse it when the lake takes nothing at all."""
