@@ -45,6 +45,7 @@ class Programs:
     windows: list[list[int]] = field(default_factory=list)
     width: int = 1
     _rows: dict[int, int] = field(default_factory=dict)
+    _asked: dict[tuple[int, str, bool], tuple[int, Profile | None]] = field(default_factory=dict)
 
     def row(self, profile: Profile | None, unit: str, *, timed: bool = True) -> int:
         """Return the program's row, added when new.
@@ -63,10 +64,13 @@ class Programs:
         ConfigError
             If the profile's unit cannot be converted to `unit`.
         """
-        key = fingerprint("" if profile is None else f"{profile.fingerprint}|{unit}|{timed}")
-        if key not in self._rows:
-            self._rows[key] = self._add(profile, unit, key, timed=timed)
-        return self._rows[key]
+        asked = (id(profile), unit, timed)  # a fingerprint costs as much as everything else about a Datastream
+        if asked not in self._asked:
+            key = fingerprint("" if profile is None else f"{profile.fingerprint}|{unit}|{timed}")
+            if key not in self._rows:
+                self._rows[key] = self._add(profile, unit, key, timed=timed)
+            self._asked[asked] = (self._rows[key], profile)  # holds the profile, so that its id is not given again
+        return self._asked[asked][0]
 
     def _add(self, profile: Profile | None, unit: str, key: int, *, timed: bool) -> int:
         tests = () if profile is None else profile.in_unit(unit).tests

@@ -136,14 +136,6 @@ class State:
         self.pool_time = _grown(self.pool_time, self.pool_used)  # type: ignore[assignment]
         self.pool_value = _grown(self.pool_value, self.pool_used)  # type: ignore[assignment]
 
-    def queues(self, w: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the times and values of a window's low queue, then of its high queue, oldest first."""
-        base, capacity = self.windows[w, layout.BASE], self.windows[w, layout.CAPACITY]
-        low = (self.windows[w, layout.LOW_HEAD] + np.arange(self.windows[w, layout.LOW_LENGTH])) & (capacity - 1)
-        high = (self.windows[w, layout.HIGH_HEAD] + np.arange(self.windows[w, layout.HIGH_LENGTH])) & (capacity - 1)
-        index = np.concatenate([base + low, base + capacity + high])
-        return self.pool_time[index], self.pool_value[index]
-
     def fill(self, w: int, low: int, times: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Put queues into a window that has room: `low` points of the low queue, the rest of the high."""
         base, capacity = int(self.windows[w, layout.BASE]), int(self.windows[w, layout.CAPACITY])
@@ -157,7 +149,8 @@ class State:
     def widen(self, w: int, capacity: int) -> None:
         """Move a window to where it has room for `capacity` points a queue."""
         low = int(self.windows[w, layout.LOW_LENGTH])
-        times, values = self.queues(w)
+        index = self._points(self.windows[w : w + 1])
+        times, values = self.pool_time[index], self.pool_value[index]
         self._place(w, capacity)
         self.fill(w, low, times, values)
 
@@ -187,28 +180,35 @@ class State:
         state[idle, layout.PENDING_ID] = 0
         state.view(np.uint8).reshape(len(rows), 8 * layout.STATE_WIDTH)[idle, layout.DIGITS :] = 0
         programs = self.streams[rows, layout.PROGRAM]
-        owner, key, window, times, points = [], [], [], [], []
-        for k, (row, program) in enumerate(zip(rows.tolist(), programs.tolist(), strict=True)):
-            first = int(self.streams[row, layout.WINDOW])
-            for w, fingerprint in enumerate(windows[program], first):
-                owner.append(k)
-                key.append(fingerprint)
-                window.append(
-                    self.windows[w, [layout.LOW_LENGTH, layout.HIGH_LENGTH, layout.BLOCKER, layout.WINDOW_START]]
-                )
-                queue_times, queue_values = self.queues(w)
-                times.append(queue_times)
-                points.append(queue_values)
+        numbers = np.array([len(keys_of) for keys_of in windows], np.int64)[programs] if len(rows) else np.zeros(0, int)
+        owner = np.repeat(np.arange(len(rows)), numbers)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+        held = self.windows[self.streams[rows, layout.WINDOW][owner] + within]
+        each = [fingerprint for program in programs.tolist() for fingerprint in windows[program]]
+        index = self._points(held)
         return Saved(
             datastream=self.ids[rows].copy(),
             program=np.array(keys, np.int64)[programs] if len(rows) else np.zeros(0, np.int64),
             state=state,
-            owner=np.array(owner, np.int64),
-            key=np.array(key, np.int64),
-            window=np.array(window, np.int64).reshape(-1, 4),
-            times=np.concatenate(times) if times else np.zeros(0, np.int64),
-            points=np.concatenate(points) if points else np.zeros(0),
+            owner=owner.astype(np.int64),
+            key=np.array(each, np.int64),
+            window=held[:, [layout.LOW_LENGTH, layout.HIGH_LENGTH, layout.BLOCKER, layout.WINDOW_START]],
+            times=self.pool_time[index],
+            points=self.pool_value[index],
         )
+
+    @staticmethod
+    def _points(held: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where the points of some windows lie: low queue, then high, oldest first, window after window."""
+        capacity = held[:, layout.CAPACITY]
+        base = np.column_stack([held[:, layout.BASE], held[:, layout.BASE] + capacity]).ravel()
+        head = held[:, [layout.LOW_HEAD, layout.HIGH_HEAD]].ravel()
+        length = held[:, [layout.LOW_LENGTH, layout.HIGH_LENGTH]].ravel()
+        place = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+        mask = np.repeat(capacity - 1, 2)
+        ring = (np.repeat(head, length) + place) & np.repeat(mask, length)
+        index: NDArray[np.int64] = np.repeat(base, length) + ring
+        return index
 
     def adopt(
         self, saved: Saved, picked: NDArray[np.intp], rows: NDArray[np.intp], keys: list[int], windows: list[list[int]]
