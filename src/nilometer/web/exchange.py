@@ -134,16 +134,16 @@ class Exchange:
     async def _gather(self, limit: int, budget: Budget | None) -> bytes:
         parts: list[bytes] = []
         size = 0
+        deadline = asyncio.get_running_loop().time() + WHOLE_S
         try:
-            async with asyncio.timeout(WHOLE_S):
-                while True:
-                    part, more = await self._next_part(limit - size)
-                    if budget is not None:
-                        budget.hold(len(part))
-                    size += len(part)
-                    parts.append(part)
-                    if not more:
-                        return parts[0] if len(parts) == 1 else b"".join(parts)
+            while True:
+                part, more = await self._next_part(limit - size, deadline)
+                if budget is not None:
+                    budget.hold(len(part))
+                size += len(part)
+                parts.append(part)
+                if not more:
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
         except BaseException as error:
             if budget is not None:
                 budget.release(size)
@@ -151,8 +151,8 @@ class Exchange:
                 raise RequestError(f"the body stopped after {size} bytes", place=f"byte {size}") from error
             raise
 
-    async def _next_part(self, room: int) -> tuple[bytes, bool]:
-        async with asyncio.timeout(SILENCE_S):
+    async def _next_part(self, room: int, deadline: float) -> tuple[bytes, bool]:
+        async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + SILENCE_S)):
             message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
