@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nilometer.pipeline.checking import drivers
 from nilometer.pipeline.live import LiveRows, Subscription
-from nilometer.pipeline.pipeline import Pipeline, drivers, wall_clock
+from nilometer.pipeline.pipeline import Pipeline, wall_clock
 from nilometer.pipeline.pump import IngestOutcome
 from nilometer.pipeline.sources import SourceStatus
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import structlog
 
 from nilometer import __version__, units
 from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.table import CalibrationTable
+from nilometer.errors import ConfigError
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.profile import Profile, load
@@ -36,31 +35,36 @@ class Judging:
         self._qc = QcEngine()
         self._provenance: dict[int, list[int]] = {}
         self._plain = np.zeros(0, np.int32)
-        self._loaded: dict[str, Profile | None] = {}
+        self._loaded: dict[str, Profile] = {}
         self._samples = np.zeros(0, np.int32)
         self._samples_seen = -1
 
-    def recover(self, datastreams: Iterable[Datastream]) -> None:
-        """Take up where the last run ended: the last state snapshot, advanced by what was journaled after it."""
-        for datastream in datastreams:
-            self.set(datastream)
+    def recover(self) -> None:
+        """Take up where the journal ends: the last state snapshot, advanced by what was journaled after it."""
+        fresh = QcEngine()
+        for datastream in self._store.catalog.datastreams():
+            self._set(datastream, fresh)
         kept = self._store.load_state(STATE)
         after = 0
         if kept is not None:
             after, state = kept
-            self._qc.restore(state)
+            fresh.restore(state)
         for _, rows in self._store.replay(after):
-            self._qc.advance(rows, water=self._water(rows))
+            fresh.advance(rows, water=self._water(rows))
+        self._qc = fresh
 
     def set(self, datastream: Datastream) -> None:
         """Add a Datastream, or take its changed profile, unit or calibrations from now on."""
+        self._set(datastream, self._qc)
+
+    def _set(self, datastream: Datastream, engine: QcEngine) -> None:
         ours = datastream.properties.get("nilometer", {})
         scale, offset = units.affine(ours.get("raw_unit", datastream.unit), datastream.unit)
         rows = self._store.catalog.calibrations(datastream.id)
         certificates = [Calibration.from_document(row.document) for row in rows]
         self._calibration.set(datastream.id, certificates, scale, offset)
         profile = self._profile(datastream)
-        self._qc.set(datastream.id, profile, unit=datastream.unit, mark_scheme=datastream.mark_scheme)
+        engine.set(datastream.id, profile, unit=datastream.unit, mark_scheme=datastream.mark_scheme)
         version = None
         if profile is not None:
             version = self._store.catalog.profile_version(profile.name, profile.version, profile.to_document())
@@ -97,13 +101,19 @@ class Judging:
         return ~np.isin(rows.feature, self._samples)
 
     def _profile(self, datastream: Datastream) -> Profile | None:
+        """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""
         name = datastream.profile
         if name is None:
             return None
         if name not in self._loaded:
-            self._loaded[name] = load(name)
+            try:
+                self._loaded[name] = load(name)
+            except ConfigError as error:
+                # The configuration was checked before: this one was stored when the profile was still there.
+                _log.error("profile cannot be used; not judged", datastream=datastream.key, error=str(error))
+                return None
         profile = self._loaded[name]
-        if profile is not None and profile.unit and not units.same_dimension(profile.unit, datastream.unit):
+        if profile.unit and not units.same_dimension(profile.unit, datastream.unit):
             _log.warning("profile has another dimension; not judged", datastream=datastream.key, profile=name)
             return None
         return profile

@@ -26,6 +26,9 @@ class LiveRows:
     settled: Settlements
     sequence: int
 
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.settled)
+
 
 class Subscription:
     """One listener: an asynchronous iterator of `LiveRows`, narrowed to its Datastreams.
@@ -44,15 +47,21 @@ class Subscription:
         self._ready = asyncio.Event()
         self._closed = False
 
-    def put(self, rows: LiveRows) -> None:
-        """Add a commit; called in the loop's thread."""
-        self._waiting.append(rows)
-        self._rows += len(rows.rows)
+    def put(self, rows: LiveRows) -> int:
+        """Add what a commit has for this listener; called in the loop's thread. Return how many rows were shed."""
+        mine = self._narrow(rows)
+        if not (len(mine.rows) or len(mine.settled)):
+            return 0
+        self._waiting.append(mine)
+        self._rows += len(mine)
+        shed = 0
         while self._rows > MOST_ROWS and len(self._waiting) > 1:
             dropped = self._waiting.popleft()
-            self._rows -= len(dropped.rows)
-            self._shed += len(dropped.rows)
+            self._rows -= len(dropped)
+            shed += len(dropped.rows)
+        self._shed += shed
         self._ready.set()
+        return shed
 
     def close(self) -> None:
         """End the iteration; called in the loop's thread."""
@@ -69,17 +78,14 @@ class Subscription:
 
     async def __anext__(self) -> LiveRows:
         """Return the next commit that has rows of the wanted Datastreams."""
-        while True:
-            while self._waiting:
-                rows = self._waiting.popleft()
-                self._rows -= len(rows.rows)
-                narrowed = self._narrow(rows)
-                if len(narrowed.rows) or len(narrowed.settled):
-                    return narrowed
+        while not self._waiting:
             if self._closed:
                 raise StopAsyncIteration
             self._ready.clear()
             await self._ready.wait()
+        rows = self._waiting.popleft()
+        self._rows -= len(rows)
+        return rows
 
     def _narrow(self, live: LiveRows) -> LiveRows:
         if self._wanted is None:

@@ -6,16 +6,17 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
-from pydantic import ValidationError
 
-from nilometer import plugins
-from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions, RawBatch, SourceReport
-from nilometer.config import Config, DatastreamConfig, SourceConfig, ThingConfig, config_error
+from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
+from nilometer.config import Config, DatastreamConfig, ThingConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded
 from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.pipeline.channels import Channels, SourceWiring
+from nilometer.pipeline.checking import check_datastream, check_source
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
@@ -25,10 +26,13 @@ from nilometer.pipeline.wiring import Wiring
 from nilometer.store import Store
 from nilometer.verdict import Verdict
 
-__all__ = ["Pipeline", "drivers", "wall_clock"]
+__all__ = ["Pipeline", "wall_clock"]
 
 ROOM_TIMEOUT_S = 10.0
 """How long an HTTP delivery waits for room before it is refused."""
+
+HELD_SEAL_S = 5.0
+"""How often sealing is tried while the store refuses."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,11 +40,6 @@ _log = structlog.get_logger(__name__)
 def wall_clock() -> int:
     """Return the present, µs since 1970 UTC."""
     return time.time_ns() // 1000
-
-
-def drivers() -> plugins.Found[DriverInfo]:
-    """Return every driver that is installed, by name."""
-    return plugins.constants("nilometer.drivers", "DRIVER")
 
 
 class Pipeline:
@@ -78,25 +77,34 @@ class Pipeline:
     ) -> None:
         self.config, self.clock = config, clock
         self.started = clock()
-        self._prepared = [self._prepare(source, at, config_file) for at, source in enumerate(config.sources)]
+        checked = [
+            check_source(source, f"source[{index}]", clock, file=config_file)
+            for index, source in enumerate(config.sources)
+        ]
+        for index, datastream in enumerate(config.datastreams):
+            check_datastream(datastream, f"datastream[{index}]", file=config_file)
         self.store = Store.open(folder, catalog_url=config.store.catalog_url, address=address)
         try:
             self._wiring = Wiring(self.store, config, self.started)
             self._judging = Judging(self.store)
-            self._judging.recover(self.store.catalog.datastreams())
+            self._judging.recover()
+            self._channels = Channels(self.store, self._wiring, clock, self._judging.set)
+            self._wired = {
+                source.name: SourceWiring(source, info, options, self._wiring.sensor(source, info, options))
+                for source, (info, options) in zip(config.sources, checked, strict=True)
+            }
         except BaseException:
             self.store.close()
             raise
         self.store.hold(self._judging.pending)
-        self._wired = {
-            source.name: self._wiring.source(source, info, options) for source, info, options in self._prepared
-        }
         self._pump = Pump(
             admit=self.store.admit,
             finish=self._judging.finish,
             commit=self.store.commit,
             publish=self._publish_from_pump,
+            abandon=self._abandon,
             between=self._between,
+            held=self._make_room,
         )
         self._subscriptions: set[Subscription] = set()
         self._running: list[RunningSource] = []
@@ -105,6 +113,7 @@ class Pipeline:
         self._sealing: threading.Thread | None = None
         self._sealed_at = time.monotonic()
         self._rows_at_seal = 0
+        self._is_state_ahead = False
         self.shed = 0
 
     async def start(self) -> None:
@@ -115,8 +124,8 @@ class Pipeline:
     async def start_sources(self) -> None:
         """Begin every source."""
         for wiring in self._wired.values():
-            driver = wiring.info.make(wiring.options, self.clock)
-            source = RunningSource(wiring.config, wiring.info, driver, self.clock, self._take, self._source_changed)
+            make = partial(wiring.info.make, wiring.options, self.clock)
+            source = RunningSource(wiring.config, wiring.info, make, self.clock, self._take, self._source_changed)
             self._running.append(source)
             source.start()
 
@@ -131,8 +140,12 @@ class Pipeline:
         self._pump.stop()
         if self._sealing is not None:
             self._sealing.join()
-        self._judging.save(self.store.sequence())
-        self.store.close()
+        try:
+            self._save_state()
+        except NilometerError as error:
+            _log.error("the state of the tests was not kept; the next start rebuilds it", error=str(error))
+        finally:
+            self.store.close()
 
     async def ingest(self, batch: ObservationBatch) -> IngestOutcome:
         """Take rows and return when they are durable.
@@ -275,10 +288,7 @@ class Pipeline:
 
     def _wire(self, source: str, raw: RawBatch) -> ObservationBatch:
         """Return raw rows as rows of Datastreams; in the pump's thread."""
-        batch, made = self._wiring.batch(self._wired[source], raw)
-        for datastream in made:
-            self._judging.set(datastream)
-        return batch
+        return self._channels.batch(self._wired[source], raw)
 
     def _source_changed(self, source: RunningSource, report: SourceReport) -> None:
         _log.info("source", name=source.config.name, device=report.device, state=report.state, detail=report.detail)
@@ -292,45 +302,59 @@ class Pipeline:
 
             self._pump.call(note)
 
+    def _abandon(self, rows: ObservationBatch) -> None:
+        """Take back rows that were admitted and judged, and cannot be stored."""
+        self.store.abandon(rows)
+        self._is_state_ahead = True
+        self._judging.recover()
+        self._is_state_ahead = False
+
     def _publish_from_pump(self, rows: ObservationBatch, settled: Settlements, sequence: int) -> None:
         if self._subscriptions and self._loop is not None:
             _call(self._loop, self._publish, LiveRows(rows, settled, sequence))
 
     def _publish(self, live: LiveRows) -> None:
         for subscription in self._subscriptions:
-            subscription.put(live)
+            self.shed += subscription.put(live)
 
     def _between(self) -> None:
         """Seal when it is time: the state snapshot here, between commits; the sealing beside the pump."""
         rows = self._pump.committed_rows - self._rows_at_seal
         waited = time.monotonic() - self._sealed_at
         due = rows >= self.config.store.seal_rows or (rows > 0 and waited >= self.config.store.seal_every_s)
-        if not due or (self._sealing is not None and self._sealing.is_alive()):
+        if not due or self._is_sealing():
             return
-        self._judging.save(self.store.sequence())
-        self._sealed_at, self._rows_at_seal = time.monotonic(), self._pump.committed_rows
+        self._rows_at_seal = self._pump.committed_rows
+        try:
+            self._save_state()
+        finally:
+            self._start_sealing()
+
+    def _make_room(self) -> None:
+        """Seal while the store refuses: rows that wait for the lake may be why."""
+        if not self._is_sealing() and time.monotonic() - self._sealed_at >= HELD_SEAL_S:
+            self._start_sealing()
+
+    def _is_sealing(self) -> bool:
+        return self._sealing is not None and self._sealing.is_alive()
+
+    def _start_sealing(self) -> None:
+        self._sealed_at = time.monotonic()
         self._sealing = threading.Thread(target=self._seal, name="nilometer-seal", daemon=True)
         self._sealing.start()
+
+    def _save_state(self) -> None:
+        """Keep the state of the tests, which must never be ahead of the journal."""
+        if self._is_state_ahead:
+            self._judging.recover()
+            self._is_state_ahead = False
+        self._judging.save(self.store.sequence())
 
     def _seal(self) -> None:
         try:
             self.store.seal()
         except Exception:  # noqa: BLE001 -- sealing is tried again; what is journaled stays journaled
             _log.exception("sealing failed; it will be tried again")
-
-    @staticmethod
-    def _prepare(source: SourceConfig, index: int, file: Path | None) -> tuple[SourceConfig, DriverInfo, DriverOptions]:
-        at = f"source[{index}]"
-        found = drivers()
-        if source.driver not in found.items:
-            reason = found.broken.get(source.driver, "no such driver")
-            raise ConfigError(f"{at}.driver", seen=source.driver, allowed=found.items, file=file, reason=reason)
-        info = found.items[source.driver]
-        try:
-            options = info.options.model_validate(source.options)
-        except ValidationError as error:
-            raise config_error(error, info.options, file=file, at=f"{at}.options") from error
-        return source, info, options
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:

@@ -7,10 +7,10 @@ refused (`Overloaded`), then sources wait, which is felt on the wire. Memory sta
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import structlog
@@ -27,6 +27,7 @@ MOST_ROWS_A_COMMIT = 262_144
 RETRY_S = 0.5
 MOST_ERRORS = 100
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -68,8 +69,12 @@ class Pump:
     ----------
     admit, finish, commit, publish : callable
         The stages: admission; calibration and qc (gives settlements); the journal (gives the sequence); the listeners.
+    abandon : callable
+        Told of admitted rows that will never be journaled, whose flags may have moved the state of the tests.
     between : callable
         Called between commits, in the pump's thread: state snapshots and sealing hang on it.
+    held : callable
+        Called again and again while the store refuses and rows are held: what makes room hangs on it.
     """
 
     def __init__(
@@ -79,10 +84,12 @@ class Pump:
         finish: Callable[[ObservationBatch], Settlements],
         commit: Callable[[ObservationBatch, Settlements], int],
         publish: Callable[[ObservationBatch, Settlements, int], None],
+        abandon: Callable[[ObservationBatch], None],
         between: Callable[[], None],
+        held: Callable[[], None],
     ) -> None:
-        self._admit, self._finish, self._commit = admit, finish, commit
-        self._publish, self._between = publish, between
+        self._admit, self._finish, self._commit, self._abandon = admit, finish, commit, abandon
+        self._publish, self._between, self._held = publish, between, held
         self._queue: deque[Delivery] = deque()
         self._queued = 0
         self._turn = threading.Condition()
@@ -90,6 +97,7 @@ class Pump:
         self._room: Callable[[], None] = lambda: None
         self._calls: deque[Callable[[], None]] = deque()
         self._thread = threading.Thread(target=self._run, name="nilometer-pump", daemon=True)
+        self._ended = False
         self.refusing: StoreError | None = None
         self.committed_rows = 0
 
@@ -125,8 +133,9 @@ class Pump:
         StoreError
             When the store refuses at present (disk full, read-only), or the pump has ended.
         """
-        if self.refusing is not None and not wait:
-            raise self.refusing
+        refusing = self.refusing
+        if refusing is not None and not wait:
+            raise type(refusing)(str(refusing))
         if not wait and not self.has_room(delivery.rows):
             raise Overloaded(f"{self._queued} rows wait to be made durable; send again later")
         with self._turn:
@@ -137,8 +146,16 @@ class Pump:
             self._turn.notify()
 
     def call(self, action: Callable[[], None]) -> None:
-        """Have something done in the pump's thread between two commits, where no row is in flight."""
+        """Have something done in the pump's thread between two commits, where no row is in flight.
+
+        Raises
+        ------
+        StoreError
+            When the pump has ended: nobody would do it.
+        """
         with self._turn:
+            if self._ended:
+                raise StoreError("the server has ended; nothing more is done")
             self._calls.append(action)
             self._turn.notify()
 
@@ -150,11 +167,12 @@ class Pump:
                 calls = list(self._calls)
                 self._calls.clear()
                 ended = self._stopping and not deliveries and not calls
+                self._ended = ended
             for action in calls:
-                action()
+                _guarded(action, "a change between commits failed")
             if deliveries:
                 self._pass(deliveries)
-            self._between()
+            _guarded(self._between, "the state was not kept; it will be tried again")
             if ended:
                 return
 
@@ -171,52 +189,79 @@ class Pump:
         prepared, batches = [], []
         for delivery in deliveries:
             try:
-                batches.append(delivery.prepare())
+                batches.append(self._until_room(delivery.prepare, delivery.rows))
                 prepared.append(delivery)
             except Exception as error:  # noqa: BLE001 -- one delivery's fault must not take the pump along
-                delivery.done(_as_ours(error))
+                _tell(delivery, _as_ours(error))
         try:
             if batches:
                 self._pass_batches(prepared, batches)
         except Exception as error:  # noqa: BLE001 -- the same; every sender is told
             _log.exception("rows could not be processed", deliveries=len(prepared))
             for delivery in prepared:
-                delivery.done(_as_ours(error))
+                _tell(delivery, _as_ours(error))
         finally:
             with self._turn:
                 self._queued -= sum(delivery.rows for delivery in deliveries)
             self._room()
 
     def _pass_batches(self, deliveries: list[Delivery], batches: list[ObservationBatch]) -> None:
-        admission = self._admit(ObservationBatch.concat(batches))
+        whole = ObservationBatch.concat(batches)
+        admission = self._until_room(lambda: self._admit(whole), len(whole))
         rows = admission.rows
-        settled = self._finish(rows) if len(rows) else Settlements.none()
-        sequence = self._commit_until_done(rows, settled) if len(rows) else 0
-        self.committed_rows += len(rows)
+        settled, sequence = Settlements.none(), 0
+        if len(rows):
+            try:
+                settled = self._finish(rows)
+                # The state of the tests has moved: from here rows are held however long it takes, never dropped.
+                sequence = self._until_room(lambda: self._commit(rows, settled), len(rows), whatever=True)
+            except BaseException:
+                # Sent again, they must be new: never taken for rows that are stored already.
+                _guarded(lambda: self._abandon(rows), "rows that were given up left a trace")
+                raise
+            self.committed_rows += len(rows)
         start = 0
         for delivery, batch in zip(deliveries, batches, strict=True):
-            delivery.done(outcome_of(admission, start, start + len(batch)))
+            _tell(delivery, outcome_of(admission, start, start + len(batch)))
             start += len(batch)
         if len(rows):
-            self._publish(rows, settled, sequence)
+            _guarded(lambda: self._publish(rows, settled, sequence), "listeners were not told")
 
-    def _commit_until_done(self, rows: ObservationBatch, settled: Settlements) -> int:
-        """Journal the rows, however long it takes: the state of the tests has moved, so they are held, not dropped."""
+    def _until_room(self, action: Callable[[], T], rows: int, *, whatever: bool = False) -> T:
+        """Do something that writes; while the store refuses, hold the rows and try again.
+
+        That is for a full disk, or `whatever` the store says.
+        """
         while True:
             try:
-                sequence = self._commit(rows, settled)
+                done = action()
             except StoreError as error:
-                if self.refusing is None:
-                    _log.error("the store refuses; rows are held", rows=len(rows), error=str(error))
-                self.refusing = error if error.retryable else StoreFull(str(error))
-                time.sleep(RETRY_S)
-                if self._stopping:
+                if self._stopping or not (whatever or error.retryable):
                     raise
+                if self.refusing is None:
+                    _log.error("the store refuses; rows are held", rows=rows, error=str(error))
+                self.refusing = error if error.retryable else StoreFull(str(error))
+                _guarded(self._held, "room could not be made")
+                with self._turn:
+                    self._turn.wait_for(lambda: self._stopping, RETRY_S)
             else:
                 if self.refusing is not None:
-                    _log.info("the store accepts again", rows=len(rows))
+                    _log.info("the store accepts again", rows=rows)
                 self.refusing = None
-                return sequence
+                return done
+
+
+def _guarded(action: Callable[[], None], failed: str) -> None:
+    """Do what must not take the pump along when it fails."""
+    try:
+        action()
+    except Exception:  # noqa: BLE001 -- whatever it is, the rows that come next must pass
+        _log.exception(failed)
+
+
+def _tell(delivery: Delivery, outcome: IngestOutcome | NilometerError) -> None:
+    """Tell a sender; what a stranger's acknowledgement does wrong is not the others' concern."""
+    _guarded(lambda: delivery.done(outcome), "a sender could not be told")
 
 
 def _as_ours(error: Exception) -> NilometerError:

@@ -60,8 +60,8 @@ class RunningSource:
         As configured.
     info : DriverInfo
         The driver's manifest.
-    driver : Driver
-        The driver.
+    make : callable
+        Gives the driver; called again when it has failed.
     clock : callable
         The present, µs since 1970 UTC.
     deliver : coroutine function
@@ -74,15 +74,16 @@ class RunningSource:
         self,
         config: SourceConfig,
         info: DriverInfo,
-        driver: Driver,
+        make: Callable[[], Driver],
         clock: Clock,
         deliver: Callable[[RunningSource, RawBatch], Coroutine[None, None, None]],
         changed: Callable[[RunningSource, SourceReport], None],
     ) -> None:
-        self.config, self.info, self.driver = config, info, driver
+        self.config, self.info, self._make = config, info, make
         self._clock, self._deliver, self._changed = clock, deliver, changed
         self.status = SourceStatus(config.name, info.name, config.thing, since=clock())
         self._task: asyncio.Task[None] | None = None
+        self._has_failed = False
 
     def start(self) -> None:
         """Begin acquiring."""
@@ -99,13 +100,14 @@ class RunningSource:
     async def emit(self, batch: RawBatch) -> None:
         """Deliver rows; see `nilometer.acquisition.driver.Sink`."""
         self.status.received += len(batch)
-        if self.status.state is SourceState.STARTING:
+        if self.status.state is SourceState.STARTING or self._has_failed:
             self.report(SourceReport(state=SourceState.LIVE))
         await self._deliver(self, batch)
 
     def report(self, report: SourceReport) -> None:
         """Note a state; see `nilometer.acquisition.driver.Sink`."""
         status, now = self.status, self._clock()
+        self._has_failed = False
         status.bad_frames += report.bad_frames
         if report.device:
             known = status.devices.get(report.device)
@@ -136,7 +138,7 @@ class RunningSource:
     async def _run(self) -> None:
         while True:
             try:
-                await self.driver.run(self)
+                await self._make().run(self)
             except ConfigError as error:
                 self.report(SourceReport(state=SourceState.BROKEN, detail=str(error)))
                 return
@@ -144,6 +146,9 @@ class RunningSource:
                 _log.exception("driver failed", source=self.config.name, driver=self.info.name)
                 detail = f"{type(error).__name__}: {error}; trying again in {RESTART_S:g} s"
                 self.report(SourceReport(state=SourceState.BROKEN, detail=detail))
+                # What was known of its devices is of the driver that failed: the next one speaks for them anew.
+                self.status.devices.clear()
+                self._has_failed = True
             else:
                 self.report(SourceReport(state=SourceState.STOPPED, detail="the source has ended"))
                 return

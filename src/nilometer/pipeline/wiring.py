@@ -1,49 +1,29 @@
-"""Wiring: which channel of which source is which Datastream, made known to the catalog once and found again after.
+"""Wiring: the Things, Sensors and Datastreams of the configuration, made known to the catalog and kept up to date.
 
 Called from the pump's thread, so that the catalog has one writer.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import structlog
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from nilometer import units
-from nilometer.acquisition.driver import Channel, DriverInfo, RawBatch
+from nilometer.acquisition.driver import DriverInfo
 from nilometer.acquisition.instrument import instruments
 from nilometer.calibration.certificate import Calibration
-from nilometer.config import ChannelConfig, Config, DatastreamConfig, SourceConfig, ThingConfig
-from nilometer.errors import ConfigError, UnitError
-from nilometer.model import Datastream, Location, ObservationBatch, ObservedProperty, Origin, SampleKind, Sensor, Thing
+from nilometer.config import Config, DatastreamConfig, SourceConfig, ThingConfig
+from nilometer.errors import ConfigError
+from nilometer.model import Datastream, Location, ObservedProperty, Origin, Sensor, Thing
 from nilometer.model.properties import VocabularyTerm, vocabulary
+from nilometer.pipeline.checking import check_datastream
 from nilometer.qc.profile import profiles
 from nilometer.store import Store
 
-__all__ = ["SourceWiring", "Wiring", "default_profile"]
-
-MOST_CHANNELS = 2000
-"""Datastreams that one source may bring into being: a hostile station must not fill the catalog."""
-
-_log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class SourceWiring:
-    """One source's channels: `datastream` by channel key; -1 for a channel that is not taken."""
-
-    config: SourceConfig
-    info: DriverInfo
-    options: BaseModel
-    sensor: Sensor
-    datastream: dict[str, int] = field(default_factory=dict)
+__all__ = ["Wiring", "default_profile", "unit_of"]
 
 
 class Wiring:
@@ -60,12 +40,8 @@ class Wiring:
     """
 
     def __init__(self, store: Store, config: Config, now: int) -> None:
-        self._catalog = store.catalog
+        self._store, self._catalog = store, store.catalog
         self._things = {thing.key: thing for thing in self._catalog.things()}
-        self._known: dict[tuple[str, str], Datastream] = {}
-        self._by_key: dict[str, Datastream] = {}
-        for datastream in self._catalog.datastreams():
-            self._remember(datastream)
         self.configure(config.things, config.datastreams, now)
 
     def configure(
@@ -76,131 +52,38 @@ class Wiring:
         Raises
         ------
         ConfigError
-            If a Datastream names no known Thing, or a unit that does not fit.
+            If one of the Datastreams cannot be as it is described; then nothing was made.
         """
+        things, datastreams = list(things), list(datastreams)
+        named = self._things.keys() | {thing.key for thing in things}
+        for index, one in enumerate(datastreams):
+            if one.thing not in named:
+                raise ConfigError(f"datastream[{index}].thing", seen=one.thing, allowed=named, reason="no such thing")
+            check_datastream(one, f"datastream[{index}]")
+            self._check_same(one, f"datastream[{index}]")
         for thing in things:
             self._things[thing.key] = self._make_thing(thing, now)
-        return [self._make_configured(one, f"datastream[{index}]") for index, one in enumerate(datastreams)]
+        return [self._make_configured(one) for one in datastreams]
 
-    def source(self, config: SourceConfig, info: DriverInfo, options: BaseModel) -> SourceWiring:
-        """Return the wiring of a source, with its Sensor in the catalog."""
-        return SourceWiring(config, info, options, self._make_sensor(config, info, options))
+    def thing(self, key: str) -> Thing:
+        """Return a Thing that was configured, or that the catalog has."""
+        return self._things[key]
 
-    def batch(self, wiring: SourceWiring, raw: RawBatch) -> tuple[ObservationBatch, list[Datastream]]:
-        """Return raw rows as rows of Datastreams, and the Datastreams that came into being with them.
+    def sensor(self, config: SourceConfig, info: DriverInfo, options: BaseModel) -> Sensor:
+        """Return the Sensor of a source; made when there is none."""
+        known = self._catalog.sensor_by_key(config.name)
+        return known if known is not None else self._make_sensor(config, info, options)
 
-        Rows of channels that are not taken are left out; check samples get the Feature of their sample.
-        """
-        made: list[Datastream] = []
-        lookup = np.empty(len(raw.channels), np.int32)
-        for index, channel in enumerate(raw.channels):
-            known = wiring.datastream.get(channel.key)
-            if known is None:
-                datastream, is_new = self._resolve(wiring, channel)
-                known = datastream.id if datastream is not None else -1
-                wiring.datastream[channel.key] = known
-                if datastream is not None and is_new:
-                    made.append(datastream)
-            lookup[index] = known
-        datastream_ids = lookup[raw.channel] if len(raw) else np.empty(0, np.int32)
-        batch = ObservationBatch(
-            datastream=datastream_ids,
-            phenomenon_time=raw.phenomenon_time,
-            raw_result=raw.raw_result,
-            duration=raw.duration,
-            result_time=raw.result_time,
-            censored=raw.censored,
-            mark=_text(raw.mark),
-            extra=_text(raw.extra),
-            depth=raw.depth,
-            latitude=raw.latitude,
-            longitude=raw.longitude,
-            feature=self._features(datastream_ids, raw.sample),
-        )
-        taken = datastream_ids >= 0
-        return (batch if taken.all() else batch.take(taken)), made
-
-    def _features(self, datastreams: NDArray[np.int32], sample: NDArray[np.int8] | None) -> NDArray[np.int32] | None:
-        if sample is None or not sample.any():
-            return None
-        features = np.zeros(len(datastreams), np.int32)
-        for row in np.flatnonzero((sample != 0) & (datastreams >= 0)):
-            features[row] = self._catalog.sample_feature(int(datastreams[row]), SampleKind(int(sample[row])))
-        return features
-
-    def _resolve(self, wiring: SourceWiring, channel: Channel) -> tuple[Datastream | None, bool]:
-        config = wiring.config
-        wanted = config.channels.get(channel.key)
-        if (wanted is None and not config.discover) or (wanted is not None and wanted.ignore):
-            return None, False
-        known = self._known.get((config.name, channel.key))
-        if known is not None:
-            return known, False
-        if len(wiring.datastream) >= MOST_CHANNELS:
-            _log.warning("too many channels; not taken", source=config.name, channel=channel.key, most=MOST_CHANNELS)
-            return None, False
-        datastream = self._catalog.add_datastream(self._describe(wiring, channel, wanted or ChannelConfig()))
-        self._remember(datastream)
-        if wanted is not None:
-            self._calibrate(datastream, wanted.calibrations)
-        return datastream, True
-
-    def _describe(self, wiring: SourceWiring, channel: Channel, wanted: ChannelConfig) -> Datastream:
-        config = wiring.config
-        thing = self._thing_of(config, channel.key)
-        property_key = wanted.property or channel.observed_property or _slug(channel.key)
-        term = vocabulary().get(property_key)
-        raw_unit = units.canonical(wanted.raw_unit or channel.unit or (term.unit if term is not None else "1"))
-        unit = _unit_of(term, raw_unit, wanted.unit)
-        key = wanted.datastream or f"{thing.key}/{property_key}"
-        if key in self._by_key:
-            key = f"{thing.key}/{property_key}.{_slug(channel.key)}"
-        if key in self._by_key:
-            key = f"{key}.{config.name}"
-        profile = (
-            wanted.profile if wanted.profile is not None else default_profile(thing, property_key, config.profiles)
-        )
-        scheme = wiring.info.mark_scheme(wiring.options) if wiring.info.mark_scheme is not None else None
-        name = wanted.name or (term.name_en if term is not None else channel.name or property_key)
-        return Datastream(
-            key=key,
-            name=name,
-            description=f"{name} of {thing.name} by {wiring.sensor.name}",
-            thing=thing.id,
-            sensor=wiring.sensor.id,
-            observed_property=self._make_property(property_key, term),
-            unit=unit,
-            unit_name=unit,
-            unit_symbol=units.symbol(unit),
-            unit_definition=f"ucum:{units.ucum(unit)}",
-            origin=config.origin,
-            profile=profile or None,
-            mark_scheme=scheme,
-            clock_resolution_us=wiring.info.clock_resolution_us,
-            properties={
-                "nilometer": {
-                    "source": config.name,
-                    "channel": channel.key,
-                    "raw_unit": raw_unit,
-                    "property": property_key,
-                }
-            },
-        )
-
-    def _calibrate(self, datastream: Datastream, documents: Iterable[dict[str, Any]]) -> None:
+    def calibrate(self, datastream: Datastream, documents: Iterable[dict[str, Any]]) -> int:
+        """Add those calibrations that a Datastream does not have yet; return how many."""
+        known = [row.document for row in self._catalog.calibrations(datastream.id)] if documents else []
+        added = 0
         for document in documents:
             calibration = Calibration.from_document(document)
-            self._catalog.add_calibration(datastream.id, calibration.valid_from, calibration.to_document())
-
-    def _thing_of(self, config: SourceConfig, channel_key: str) -> Thing:
-        device = channel_key.split("/", 1)[0] if "/" in channel_key else ""
-        return self._things[config.things.get(device, config.thing)]
-
-    def _remember(self, datastream: Datastream) -> None:
-        self._by_key[datastream.key] = datastream
-        ours = datastream.properties.get("nilometer", {})
-        if "source" in ours:
-            self._known[ours["source"], ours["channel"]] = datastream
+            if calibration.to_document() not in known:
+                self._catalog.add_calibration(datastream.id, calibration.valid_from, calibration.to_document())
+                added += 1
+        return added
 
     def _make_thing(self, configured: ThingConfig, now: int) -> Thing:
         properties = dict(configured.properties)
@@ -232,19 +115,33 @@ class Wiring:
         place = Location(name=thing.name, description=f"Where {thing.name} stands", location=point)
         self._catalog.place(thing.id, [self._catalog.add_location(place).id], now)
 
-    def _make_configured(self, configured: DatastreamConfig, at: str) -> Datastream:
-        if configured.thing not in self._things:
-            raise ConfigError(f"{at}.thing", seen=configured.thing, allowed=self._things, reason="no such thing")
+    def _check_same(self, configured: DatastreamConfig, at: str) -> None:
+        """Refuse another property or unit for a Datastream that has rows: what is stored would be read as such."""
+        known = self._catalog.datastream_by_key(configured.key)
+        if known is None or self._store.snapshot().extent(known.id) is None:
+            return
+        is_now = {"property": _ours(known, "property"), "unit": known.unit, "raw_unit": _ours(known, "raw_unit")}
+        for name, value in _units_of(configured, known).items():
+            if is_now[name] and value != is_now[name]:
+                reason = f"{known.key} has rows in {is_now[name]}; give the new Datastream another key"
+                raise ConfigError(f"{at}.{name}", seen=value, allowed=is_now[name], reason=reason)
+
+    def _make_configured(self, configured: DatastreamConfig) -> Datastream:
+        known = self._catalog.datastream_by_key(configured.key)
         thing = self._things[configured.thing]
         term = vocabulary().get(configured.property)
-        try:
-            default = term.unit if term is not None else "1"
-            raw_unit = units.canonical(configured.raw_unit or configured.unit or default)
-            unit = _unit_of(term, raw_unit, configured.unit)
-            units.affine(raw_unit, unit)
-        except UnitError as error:
-            raise ConfigError(f"{at}.unit", seen=configured.unit, reason=str(error)) from error
-        known = self._by_key.get(configured.key)
+        if known is not None:
+            described = self._changed(known, configured, term)
+            if described != known:
+                self._catalog.update_datastream(described)
+        else:
+            described = self._catalog.add_datastream(self._described(configured, thing, term))
+        self.calibrate(described, configured.calibrations)
+        return described
+
+    def _described(self, configured: DatastreamConfig, thing: Thing, term: VocabularyTerm | None) -> Datastream:
+        raw_unit = units.canonical(configured.raw_unit or configured.unit or (term.unit if term is not None else "1"))
+        unit = unit_of(term, raw_unit, configured.unit)
         profile = configured.profile
         if profile is None:
             profile = default_profile(thing, configured.property, None)
@@ -252,34 +149,40 @@ class Wiring:
         sensor = self._catalog.sensor_by_key("external") or self._catalog.add_sensor(
             Sensor(key="external", name="External source", description="Values that arrive over HTTP or from files")
         )
-        described = Datastream(
-            id=known.id if known is not None else 0,
+        return Datastream(
             key=configured.key,
             name=name,
             description=f"{name} of {thing.name}",
             thing=thing.id,
-            sensor=known.sensor if known is not None else sensor.id,
-            observed_property=self._make_property(configured.property, term),
-            unit=unit,
-            unit_name=unit,
-            unit_symbol=units.symbol(unit),
-            unit_definition=f"ucum:{units.ucum(unit)}",
+            sensor=sensor.id,
+            observed_property=self.make_property(configured.property, term),
+            **_unit_fields(unit),
             origin=Origin(configured.origin),
             profile=profile or None,
             mark_scheme=configured.mark_scheme,
             identity=configured.identity,
             properties={"nilometer": {"raw_unit": raw_unit, "property": configured.property}},
         )
-        if known is None:
-            described = self._catalog.add_datastream(described)
-            self._calibrate(described, configured.calibrations)
-        elif known != described:
-            described = replace(described, properties=known.properties | described.properties)
-            self._catalog.update_datastream(described)
-        self._remember(described)
-        return described
 
-    def _make_property(self, key: str, term: VocabularyTerm | None) -> int:
+    def _changed(self, known: Datastream, configured: DatastreamConfig, term: VocabularyTerm | None) -> Datastream:
+        """Return a known Datastream with what the configuration says of it; of the rest it keeps what it has."""
+        said = configured.model_fields_set
+        changes: dict[str, Any] = {
+            name: getattr(configured, name)
+            for name in ("name", "origin", "mark_scheme", "identity")
+            if name in said and getattr(configured, name) is not None
+        }
+        if configured.profile is not None:
+            changes["profile"] = configured.profile or None
+        now = _units_of(configured, known)
+        ours = {**known.properties.get("nilometer", {})}
+        ours |= {name: now[name] for name in ("property", "raw_unit") if name in now}
+        changes["properties"] = {**known.properties, "nilometer": ours}
+        changes["observed_property"] = self.make_property(configured.property, term)
+        return replace(known, **_unit_fields(now.get("unit", known.unit)), **changes)
+
+    def make_property(self, key: str, term: VocabularyTerm | None) -> int:
+        """Return the id of an observed property; made when there is none."""
         known = self._catalog.observed_property_by_key(key)
         if known is not None:
             return known.id
@@ -296,9 +199,6 @@ class Wiring:
         return self._catalog.add_observed_property(made).id
 
     def _make_sensor(self, config: SourceConfig, info: DriverInfo, options: BaseModel) -> Sensor:
-        known = self._catalog.sensor_by_key(config.name)
-        if known is not None:
-            return known
         model = getattr(options, "instrument", None)
         about: dict[str, Any] = {"driver": info.name, **config.sensor}
         name = config.sensor.get("name") or config.name
@@ -320,7 +220,8 @@ def default_profile(thing: Thing, property_key: str, folder: str | None) -> str 
     return None
 
 
-def _unit_of(term: VocabularyTerm | None, raw_unit: str, wanted: str | None) -> str:
+def unit_of(term: VocabularyTerm | None, raw_unit: str, wanted: str | None) -> str:
+    """Return the unit of results: the one that is wanted, else the vocabulary's where it fits, else the raw one."""
     if wanted is not None:
         return units.canonical(wanted)
     if term is not None and units.same_dimension(raw_unit, term.unit):
@@ -328,10 +229,22 @@ def _unit_of(term: VocabularyTerm | None, raw_unit: str, wanted: str | None) -> 
     return raw_unit
 
 
-def _slug(text: str) -> str:
-    slug = re.sub(r"\W+", "_", text).strip("_").lower()
-    return slug if slug[:1].isalpha() else f"x{slug}"
+def _unit_fields(unit: str) -> dict[str, Any]:
+    symbol, definition = units.symbol(unit), f"ucum:{units.ucum(unit)}"
+    return {"unit": unit, "unit_name": unit, "unit_symbol": symbol, "unit_definition": definition}
 
 
-def _text(values: Any) -> Any:  # noqa: ANN401 -- pyarrow has no types
-    return None if values is None else pa.array(values, pa.string())
+def _units_of(configured: DatastreamConfig, known: Datastream) -> dict[str, str]:
+    """Return property, unit and raw unit as far as the configuration says them of a Datastream that exists."""
+    said = {"property": configured.property}
+    if configured.unit is not None:
+        said["unit"] = units.canonical(configured.unit)
+    elif configured.raw_unit is not None and not units.same_dimension(configured.raw_unit, known.unit):
+        said["unit"] = units.canonical(configured.raw_unit)
+    if configured.raw_unit is not None or configured.unit is not None:
+        said["raw_unit"] = units.canonical(configured.raw_unit or configured.unit or "1")
+    return said
+
+
+def _ours(datastream: Datastream, name: str) -> str:
+    return str(datastream.properties.get("nilometer", {}).get(name, ""))

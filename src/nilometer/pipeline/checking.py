@@ -1,0 +1,132 @@
+"""What the stages would refuse, found before anything is started: profiles, units, calibrations, instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from nilometer import plugins, units
+from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions
+from nilometer.calibration.certificate import Calibration
+from nilometer.config import ChannelConfig, DatastreamConfig, SourceConfig, config_error
+from nilometer.errors import CalibrationError, ConfigError, UnitError
+from nilometer.model.properties import vocabulary
+from nilometer.qc.marks import schemes
+from nilometer.qc.profile import load, profiles
+
+__all__ = ["check_datastream", "check_source", "drivers"]
+
+_log = structlog.get_logger(__name__)
+
+
+def drivers() -> plugins.Found[DriverInfo]:
+    """Return every driver that is installed, by name."""
+    return plugins.constants("nilometer.drivers", "DRIVER")
+
+
+def check_source(
+    source: SourceConfig, at: str, clock: Clock, *, file: Path | None = None
+) -> tuple[DriverInfo, DriverOptions]:
+    """Return the driver of a source and its options.
+
+    Parameters
+    ----------
+    source : SourceConfig
+        As configured.
+    at : str
+        Where it stands, such as ``source[0]``.
+    clock : callable
+        Given to a driver that is made for a try, and let go.
+    file : path, optional
+        Named in messages.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown driver, option, instrument, profile or unit, or a calibration that cannot be read.
+    """
+    found = drivers()
+    if source.driver not in found.items:
+        reason = found.broken.get(source.driver, "no such driver")
+        raise ConfigError(f"{at}.driver", seen=source.driver, allowed=found.items, file=file, reason=reason)
+    info = found.items[source.driver]
+    try:
+        options = info.options.model_validate(source.options)
+    except ValidationError as error:
+        raise config_error(error, info.options, file=file, at=f"{at}.options") from error
+    try:
+        info.make(options, clock)
+    except ConfigError as error:
+        raise _placed(error, f"{at}.options.{error.key}", file) from error
+    except Exception as error:  # noqa: BLE001 -- a stranger's driver; as a source it will be seen as broken
+        _log.warning("driver cannot be made", source=source.name, driver=info.name, error=str(error))
+    folders = {name.partition("/")[0] for name in profiles().items}
+    if source.profiles is not None and source.profiles not in folders:
+        raise ConfigError(f"{at}.profiles", seen=source.profiles, allowed=folders, file=file, reason="no such folder")
+    for key, channel in source.channels.items():
+        _check(channel, channel.property, f"{at}.channels.{key}", file)
+    return info, options
+
+
+def check_datastream(datastream: DatastreamConfig, at: str, *, file: Path | None = None) -> None:
+    """Refuse a Datastream whose profile, units, marks or calibrations cannot be; see `check_source`."""
+    if datastream.mark_scheme is not None and datastream.mark_scheme not in schemes():
+        raise ConfigError(f"{at}.mark_scheme", seen=datastream.mark_scheme, allowed=schemes(), file=file)
+    _check(datastream, datastream.property, at, file)
+
+
+def _check(part: ChannelConfig | DatastreamConfig, property_key: str | None, at: str, file: Path | None) -> None:
+    term = vocabulary().get(property_key or "")
+    unit = _unit(part.unit, f"{at}.unit", file)
+    raw_unit = _unit(part.raw_unit, f"{at}.raw_unit", file) or unit
+    if unit is None and term is not None and (raw_unit is None or units.same_dimension(raw_unit, term.unit)):
+        unit = term.unit
+    if unit is not None and raw_unit is not None and not units.same_dimension(raw_unit, unit):
+        reason = f"raw results in {raw_unit} cannot become {unit}"
+        raise ConfigError(f"{at}.unit", seen=part.unit, file=file, reason=reason)
+    _check_profile(part.profile, unit, f"{at}.profile", file)
+    _check_calibrations(part.calibrations, f"{at}.calibrations", file)
+
+
+def _unit(text: str | None, at: str, file: Path | None) -> str | None:
+    try:
+        return None if text is None else units.canonical(text)
+    except UnitError as error:
+        raise ConfigError(at, seen=text, file=file, reason=str(error)) from error
+
+
+def _check_profile(name: str | None, unit: str | None, at: str, file: Path | None) -> None:
+    if not name:
+        return
+    try:
+        profile = load(name)
+    except ConfigError as error:
+        raise _placed(error, at, file, seen=name) from error
+    if profile.unit and unit is not None and not units.same_dimension(profile.unit, unit):
+        reason = f"this profile judges {profile.unit}, and the results are in {unit}"
+        raise ConfigError(at, seen=name, file=file, reason=reason)
+
+
+def _check_calibrations(documents: Iterable[dict[str, Any]], at: str, file: Path | None) -> None:
+    for index, document in enumerate(documents):
+        try:
+            Calibration.from_document(document)
+        except CalibrationError as error:
+            raise ConfigError(f"{at}[{index}]", file=file, reason=str(error)) from error
+
+
+def _placed(error: ConfigError, at: str, file: Path | None, *, seen: object = None) -> ConfigError:
+    """Return a stage's error with the place in the configuration that led to it."""
+    allowed = error.near or error.allowed
+    inner = f"{error.file}: {error.key}: " if error.file else ""
+    return ConfigError(
+        at,
+        seen=error.seen if seen is None else seen,
+        allowed=allowed,
+        file=file,
+        reason=f"{inner}{error.reason}".removesuffix(": "),
+    )
