@@ -29,10 +29,10 @@ def findings(folder: Path | None, *, warm: bool) -> Iterator[Finding]:
 def _kernels(*, warm: bool) -> Iterator[Finding]:
     if not warm:
         return
+    began = time.monotonic()
     from nilometer.calibration.table import warm as warm_calibration
     from nilometer.qc.engine import warm as warm_qc
 
-    began = time.monotonic()
     warm_calibration()
     warm_qc()
     yield True, "kernels", f"compiled and kept, {time.monotonic() - began:.1f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ def serve(
     from nilometer.config import Config, load
     from nilometer.web.running import run_server
 
+    _log_to_stderr()
     file = config or data / "nilometer.toml"
     settings = load(file) if config is not None or file.exists() else Config()
     if not file.exists():
@@ -61,10 +63,27 @@ def demo(
 
     from nilometer.demo.runner import run_demo
 
+    _log_to_stderr()
     folder = data
     if folder is None:
         folder = Path("demo-data") / ("replay-" + "-".join(file.stem for file in replay) if replay else "virtual")
     asyncio.run(run_demo(folder, port=port, speed=speed, replay=replay or [], browser=browser, say=typer.echo))
+
+
+def _log_to_stderr() -> None:
+    """Keep the log apart from what a command says: plain lines, one an event."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
 
 
 def register(app: typer.Typer) -> None:
