@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from nilometer.errors import SchemaMismatch, StoreLocked
+from nilometer.errors import Overloaded, SchemaMismatch, StoreLocked
 from nilometer.model import QartodFlag, SampleKind, Settlements
 from nilometer.model.schemas import OBSERVATION
 from nilometer.store import REVISED, UNCHANGED, Store
@@ -353,3 +353,33 @@ def test_an_empty_store_answers_with_nothing(water):
     assert water.store.commit(rows([], [], []), Settlements.none()) == 0
     assert water.store.seal().rows == 0
     assert json.loads('{"sequence": 0}')["sequence"] == water.store.sequence()
+
+
+def test_the_index_is_counted_anew_when_it_is_lost(water, folder):
+    one, two, _ = water.ids
+    feature = water.store.catalog.sample_feature(two, SampleKind.SPAN)
+    water.send(one, range(10), range(10))
+    water.send(two, range(5), range(5))
+    water.send(two, [9], [9], feature=np.array([feature], np.int32))
+    water.store.delete([one], START + 8_000_000, None)
+    water.store.save_state("qc", water.store.sequence(), b"")
+    water.store.seal()
+    water.send(one, 7.5, 7.5)
+    before = [water.store.snapshot().latest(), water.store.snapshot().read(water_only=False)]
+    water.store.close()
+    (folder / "state" / "index.state").unlink()
+    water.store = Store.open(folder)
+    assert [water.store.snapshot().latest(), water.store.snapshot().read(water_only=False)] == before
+    assert water.send(one, 20, 20).rows.id.tolist() == [(one << 32) + 12]
+    assert water.send(two, 3, 3).status.tolist() == [UNCHANGED]
+
+
+def test_a_writer_waits_for_a_seal_and_is_refused_when_none_comes(water, monkeypatch):
+    monkeypatch.setattr("nilometer.store.store.HOT_ROWS_MOST", 100)  # the real bound takes seconds to reach
+    one = water.ids[0]
+    water.send(one, range(150), 1.0)
+    with pytest.raises(Overloaded, match="150 rows wait"):
+        water.send(one, 200, 1.0)
+    water.store.start_sealing(rows=50, every_s=600)
+    water.send(one, 201, 1.0)
+    assert len(water.values(one)) == 151

@@ -49,7 +49,7 @@ from nilometer.store.state_files import StateFiles
 
 __all__ = ["Store", "StoreStatus"]
 
-HOT_ROWS_MOST = 6_000_000
+HOT_ROWS_MOST = 4_000_000
 """With more hot rows than this `commit` waits for the lake, then refuses: memory stays bounded."""
 
 PATIENCE_S = 10.0
@@ -383,9 +383,10 @@ class Store:
     def _wait_for_room(self) -> None:
         """Hold back a writer that is faster than the lake; refuse it when the lake takes nothing at all."""
         with self._room:
-            if self._live.hot.rows > HOT_ROWS_MOST and (
-                self._sealer is None or not self._room.wait_for(self._has_room, PATIENCE_S)
-            ):
+            if self._has_room():
+                return
+            sealing = self._sealer is not None or self._sealing.locked()
+            if not sealing or not self._room.wait_for(self._has_room, PATIENCE_S):
                 raise Overloaded(
                     f"{self._live.hot.rows} rows wait to be sealed and no more fit in memory; send again later"
                 )
