@@ -14,12 +14,12 @@ from nilometer.client import Client, connect
 
 
 class Server:
-    """``nilometer serve`` on a free port; `client` speaks to it."""
+    """``nilometer serve`` (or another command that serves) on a free port; `client` speaks to it."""
 
-    def __init__(self, folder: Path, *arguments: str, start_s: float = 60.0) -> None:
+    def __init__(self, folder: Path, *arguments: str, command: str = "serve", start_s: float = 60.0) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "nilometer", "serve", "--data", str(folder), "--port", "0", *arguments],
+            [sys.executable, "-m", "nilometer", command, "--data", str(folder), "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -32,9 +32,10 @@ class Server:
         try:
             self.address = self._address.get(timeout=start_s)
         except queue.Empty:
-            self.process.kill()
+            self.kill()
             raise AssertionError(f"the server did not start:\n{''.join(self.output)}") from None
         if not self.address:
+            self.kill()
             raise AssertionError(f"the server ended at once:\n{''.join(self.output)}")
         self.client: Client = connect(self.address)
 
