@@ -40,7 +40,7 @@ def test_a_file_inherits_overrides_adds_and_leaves_out(tmp_path):
     )
     profile, parent = load(path), load("river/ph")
     assert profile.names == ("gap", "gross_range", "spike", "rate_of_change", "mark", "lone")
-    assert profile.tests[1].parameters == {"fail": (0, 14), "suspect": (7, 8)}
+    assert profile.tests[1].parameters == {"fail": (2, 12), "suspect": (7, 8)}
     assert profile.tests[3].parameters == {"suspect": 1, "fail": 3, "per": 3600}
     assert (profile.name, profile.version, profile.unit) == ("mine", "7", parent.unit)
     assert profile.required == parent.required
