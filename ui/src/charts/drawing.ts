@@ -314,6 +314,7 @@ export function drawThresholds(u: uPlot, thresholds: Threshold[], colours: Palet
   context.font = `${11 * ratio}px ${colours.sans}`;
   context.textAlign = 'right';
   context.lineWidth = ratio;
+  const named: number[] = [];
   for (const { value, kind } of thresholds) {
     const y = Math.round(u.valToPos(value, 'y', true)) + 0.5;
     if (y < box.top || y > box.top + box.height) continue;
@@ -323,6 +324,9 @@ export function drawThresholds(u: uPlot, thresholds: Threshold[], colours: Palet
     context.moveTo(box.left, y);
     context.lineTo(box.left + box.width, y);
     context.stroke();
+    // Two thresholds that nearly touch: one word, for two would cover each other.
+    if (named.some((other) => Math.abs(other - y) < 14 * ratio)) continue;
+    named.push(y);
     const above = y - box.top > 16 * ratio;
     context.textBaseline = above ? 'bottom' : 'top';
     context.fillText(words[kind], box.left + box.width - 4 * ratio, y + (above ? -2 : 2) * ratio);

@@ -61,7 +61,8 @@ export class Timeline {
   };
 
   scale = (factor: number): void => {
-    const length = this.length * factor;
+    const most = this.extent ? Math.max(3_600_000, clock.read() - this.extent[0]) * 1.5 : Infinity;
+    const length = factor > 1 ? Math.max(this.length, Math.min(this.length * factor, most)) : this.length * factor;
     if (this.span.follow) {
       this.follow(length);
       return;
@@ -78,8 +79,7 @@ export class Timeline {
   };
 
   follow = (length = this.span.follow ? this.span.length : this.length): void => {
-    const most = this.extent ? Math.max(3_600_000, clock.read() - this.extent[0]) : Infinity;
-    const whole = Math.max(SHORTEST, Math.round(Math.min(length, most * 1.5) / 1000) * 1000);
+    const whole = Math.max(SHORTEST, Math.round(length / 1000) * 1000);
     const rounded = PRESETS.map((preset) => parseLength(preset) ?? 0).find((preset) => Math.abs(preset - whole) < 0.02 * preset) ?? whole;
     this.write({ follow: true, length: rounded }, true);
   };
