@@ -25,6 +25,11 @@ def test_a_range_equal_to_the_tolerance_is_not_flat():
     assert flat([0, 0.5, 0, 0.5], suspect="2 min", tolerance=0.5) == [2, 1, 1, 1]
 
 
+def test_small_steps_that_add_up_to_the_tolerance_are_not_flat():
+    assert flat([0, 0.25, 0.5, 0.5, 0.5], suspect="2 min", tolerance=0.5) == [2, 2, 1, 3, 3]
+    assert flat([0.5, 0.25, 0, 0, 0], suspect="2 min", tolerance=0.5) == [2, 2, 1, 3, 3]
+
+
 def test_what_moved_before_the_window_was_full_passes_at_once():
     assert flat([0, 9, 9, 9, 9], suspect="3 min") == [2, 1, 1, 1, 3]
 
@@ -60,12 +65,12 @@ def test_two_tests_of_one_series_keep_their_own_runs():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    values=st.lists(st.sampled_from([0.0, 0.3, 0.6, 0.9, np.nan]), min_size=1, max_size=80),
+    values=st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, np.nan]), min_size=1, max_size=80),
     steps=st.lists(st.sampled_from([1, 1, 1, 2, 5]), min_size=80, max_size=80),
 )
 def test_windows_of_any_length_are_answered_from_one_run(values, steps):
     minutes = np.cumsum(steps[: len(values)])
-    parameters = {"suspect": 180.0, "fail": 720.0, "tolerance": 0.7}
+    parameters = {"suspect": 180.0, "fail": 720.0, "tolerance": 0.75}
     record, expected = [], []
     for t, x in zip(minutes.tolist(), values, strict=True):
         present = not np.isnan(x)
