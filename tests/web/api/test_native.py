@@ -121,6 +121,15 @@ async def test_one_observation_with_its_evidence(filled):
     await filled.json(f"{API}/observations/1", 404)
 
 
+async def test_a_revised_observation_tells_what_it_said_before(station):
+    for value in (7.0, 7.5, 7.25):
+        await station.ingest("river/ph", NOON, [value])
+    number = (await station.json(f"{API}/datastreams/river/ph/observations"))["columns"]["id"][0]
+    revisions = (await station.json(f"{API}/observations/{number}"))["revisions"]
+    assert [version["result"] for version in revisions] == [7.5, 7.0]
+    assert revisions[0]["until"] >= revisions[1]["until"]
+
+
 async def test_verdicts_over_windows_and_by_day(filled):
     verdict = await filled.json(f"{API}/things/river/verdict?window=4h")
     assert verdict["applicable"]

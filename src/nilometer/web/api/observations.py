@@ -18,6 +18,7 @@ from nilometer.model import ObservationBatch
 from nilometer.store import Snapshot
 from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import DAY_US, Face, answer
+from nilometer.web.api.history import earlier_versions
 from nilometer.web.api.reduction import reduce_rows
 from nilometer.web.api.tables import FORMATS, json_columns, to_bytes, to_csv_table
 from nilometer.web.times import parse_moment
@@ -112,7 +113,8 @@ def _of_one(routes: APIRouter, face: Face) -> None:
     @routes.get("/observations/{number}", summary="One Observation with its chain of evidence")
     def observation(number: int) -> Response:
         store = face.pipeline.store
-        found = store.snapshot().by_id([number]) if 0 < number < 2**63 else None
+        snapshot = store.snapshot()
+        found = snapshot.by_id([number]) if 0 < number < 2**63 else None
         if found is None or not len(found):
             raise NotFound(f"there is no Observation {number}")
         row = found.to_pylist()[0]
@@ -137,7 +139,7 @@ def _of_one(routes: APIRouter, face: Face) -> None:
                 else {"id": made.profile_version, "name": made.profile, "version": made.version},
                 "source": made.source,
                 "code_version": made.code_version,
-                "revisions": [],
+                "revisions": earlier_versions(snapshot, found),
             }
         )
 
