@@ -30,7 +30,8 @@ __all__ = [
     "parse",
 ]
 
-Key = Annotated[str, Field(pattern=r"^[^\W\d_][\w.\-/]*$", max_length=200)]
+KEY_PATTERN = r"^[^\W\d_][\w.\-/]*$"
+Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=200)]
 """A letter first, then letters, digits and ``_ . - /``."""
 
 
@@ -165,6 +166,8 @@ def load(path: Path) -> Config:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("file", seen=str(path), reason="there is no such file") from None
+    except OSError as error:
+        raise ConfigError("file", seen=str(path), reason=error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("TOML", file=path, reason=str(error)) from error
     return parse(content, file=path)
@@ -212,8 +215,16 @@ def config_error(
     cause = (first.get("ctx") or {}).get("error")
     if isinstance(cause, ConfigError):
         return ConfigError(place, seen=cause.seen, allowed=cause.near or cause.allowed, file=file, reason=cause.reason)
-    seen = None if first["type"] == "missing" else first["input"]
-    return ConfigError(place, seen=seen, file=file, reason=first["msg"][0].lower() + first["msg"][1:])
+    seen = None if first["type"] == "missing" or isinstance(first["input"], BaseModel) else first["input"]
+    if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == KEY_PATTERN:
+        return ConfigError(place, seen=seen, file=file, allowed="a letter first, then letters, digits and _ . - /")
+    if first["type"] == "enum":
+        names = [name.strip("'") for name in first["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        return ConfigError(place, seen=seen, file=file, allowed=names)
+    reason = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "an array")
+    if "token" in first["loc"]:
+        seen = None
+    return ConfigError(place, seen=seen, file=file, reason=reason[0].lower() + reason[1:])
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
