@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +74,15 @@ def feed_of(recording: Recording, *, start: int, speed: float) -> TableFeed:
     return TableFeed(recording.times[order], columns, start=start, speed=speed, repeat=True)
 
 
+def _check_link(link: Mapping[str, Any]) -> None:
+    if "path" in link and "target" in link:
+        raise ConfigError("--serial", seen=link["path"], reason="it is either a serial line or a target to dial")
+    if "target" in link:
+        host, _, port = str(link["target"]).rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) <= 65535:
+            raise ConfigError("--connect", seen=link["target"], allowed="HOST:PORT, such as 127.0.0.1:9003")
+
+
 async def run_simulator(
     instrument: str,
     data: Path,
@@ -106,7 +116,8 @@ async def run_simulator(
     """
     parsed = [parse_fault(text) for text in faults]
     feed = feed_of(read(data), start=_now(), speed=speed)
-    options = {name: value for name, value in link.items() if value not in {None, ""}}
+    options = {name: value for name, value in link.items() if value is not None and value != ""}
+    _check_link(options)
     simulator = _make(instrument, feed, parsed, options)
     reached = await simulator.start()
     say(f"{instrument} is simulated; its driver needs options = {{ {_toml(reached)} }} (Ctrl-C ends it)")
@@ -132,6 +143,13 @@ def _now() -> int:
 
 
 def _toml(options: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}" for name, value in options.items()
-    )
+    return ", ".join(f"{name} = {_toml_value(value)}" for name, value in options.items())
+
+
+def _toml_value(value: Any) -> str:  # noqa: ANN401 -- whatever options hold
+    if isinstance(value, Mapping):
+        return f"{{ {_toml(value)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    # Texts, numbers and truth are written in JSON as in TOML.
+    return json.dumps(value, ensure_ascii=False)
