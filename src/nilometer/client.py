@@ -13,12 +13,32 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pyarrow as pa
 
-from nilometer.errors import LinkError, NotFound, Overloaded, RequestError, StoreError, StoreFull
+from nilometer.errors import (
+    LinkError,
+    NilometerError,
+    NotAuthorized,
+    NotFound,
+    NotSupported,
+    Overloaded,
+    RequestError,
+    StoreError,
+    StoreFull,
+    TooLarge,
+    WrongMediaType,
+)
 
 __all__ = ["Client", "connect"]
 
 ARROW = "application/vnd.apache.arrow.stream"
-_ERRORS: dict[int, type[Exception]] = {404: NotFound, 503: Overloaded, 507: StoreFull}
+_ERRORS: dict[int, type[NilometerError]] = {
+    401: NotAuthorized,
+    404: NotFound,
+    413: TooLarge,
+    415: WrongMediaType,
+    501: NotSupported,
+    503: Overloaded,
+    507: StoreFull,
+}
 
 
 def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> Client:
@@ -50,12 +70,16 @@ class Client:
     """The native API as calls."""
 
     def __init__(self, url: str, *, token: str | None = None, timeout_s: float = 60.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_usable = False
+        if not is_usable:
             raise RequestError(f"{url!r} is not an address such as http://127.0.0.1:8080", place="url")
         self.url = url.rstrip("/")
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._port, self._root = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._host, self._port, self._root = str(parts.hostname), parts.port, parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout_s = timeout_s
 
@@ -63,6 +87,16 @@ class Client:
         """Return the server's name, version, time and counts."""
         status: dict[str, Any] = self._json("GET", "/api/v1/status")
         return status
+
+    def things(self) -> list[dict[str, Any]]:
+        """Return every Thing."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/things")["things"]
+        return found
+
+    def datastream(self, name: str | int) -> dict[str, Any]:
+        """Return a Datastream by key or id, with what judges it."""
+        found: dict[str, Any] = self._json("GET", f"/api/v1/datastreams/{quote(str(name), safe='')}")
+        return found
 
     def datastreams(self, **query: str | int) -> list[dict[str, Any]]:
         """Return Datastreams, narrowed by ``key`` or ``thing``."""
@@ -84,6 +118,15 @@ class Client:
         ----------
         rows : pyarrow.Table
             Columns ``datastream`` (key or id), ``phenomenon_time``, ``result``.
+
+        Raises
+        ------
+        RequestError
+            If no row could be taken, with the first reason.
+        StoreFull, Overloaded
+            If the server takes nothing at present: the same rows may be sent again.
+        LinkError
+            If the server does not answer; what was stored of the rows is recognised when they are sent again.
         """
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as writer:
@@ -108,10 +151,22 @@ class Client:
         options = {"start": start, "end": end, "format": "arrow", **query}
         path = f"/api/v1/datastreams/{quote(str(datastream), safe='')}/observations"
         body = self._call("GET", path, {name: value for name, value in options.items() if value is not None})
-        return pa.ipc.open_stream(body).read_all()
+        try:
+            return pa.ipc.open_stream(body).read_all()
+        except pa.ArrowInvalid as error:
+            raise self._stranger() from error
 
     def _json(self, method: str, path: str, query: Mapping[str, Any] | None = None, **more: Any) -> Any:  # noqa: ANN401 -- JSON
-        return json.loads(self._call(method, path, query, **more))
+        try:
+            answer = json.loads(self._call(method, path, query, **more))
+        except ValueError as error:
+            raise self._stranger() from error
+        if not isinstance(answer, dict):
+            raise self._stranger()
+        return answer
+
+    def _stranger(self) -> LinkError:
+        return LinkError("what answers there is no nilometer server", link=self.url)
 
     def _call(
         self,
@@ -138,18 +193,23 @@ class Client:
         return content
 
 
-def _refusal(status: int, content: bytes) -> Exception:
+def _refusal(status: int, content: bytes) -> NilometerError:
     try:
         answer = json.loads(content)
     except ValueError:
+        answer = {}
+    if not isinstance(answer, dict):
         answer = {}
     if status == 400 and "rejected" in answer:
         first = answer["errors"][0] if answer.get("errors") else {"row": 0, "reason": "unknown"}
         return RequestError(
             f"{answer['rejected']} rows rejected; first: {first['reason']}", place=f"row {first['row']}"
         )
-    error = answer.get("error", {})
+    error = answer.get("error")
+    error = error if isinstance(error, dict) else {}
+    place = error.get("place") or ""
     message = error.get("message") or content[:200].decode("utf-8", "replace") or f"HTTP {status}"
-    if status in _ERRORS:
-        return _ERRORS[status](message)
-    return RequestError(message) if status < 500 else StoreError(message)
+    kind = _ERRORS.get(status, RequestError if status < 500 else StoreError)
+    if issubclass(kind, RequestError):
+        return kind(message, place="" if place in message else place)
+    return kind(message)
