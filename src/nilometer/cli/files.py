@@ -14,7 +14,7 @@ from nilometer.cli.listing import AsJson
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nilometer.acquisition.formats.recording import Recording
+    from nilometer.acquisition.formats.recording import Recording, RecordingColumn
 
 __all__ = ["register"]
 
@@ -76,13 +76,16 @@ def qc(
     from nilometer.qc import check, load
     from nilometer.qc.profile import profiles
 
+    waters = {name.partition("/")[0] for name in profiles().items}
+    if profile is None and water not in waters:
+        raise ConfigError("--water", seen=water, allowed=waters, reason="no profiles for this water")
     recording = _read(file, file_format, time, time_zone, column)
     tables: list[pa.Table] = []
     summary: list[dict[str, Any]] = []
     for name, part in recording.columns.items():
         chosen = profile or f"{water}/{part.observed_property}"
         if profile is None and chosen not in profiles().items:
-            summary.append({"column": name, "profile": None, "reason": f"no profile {chosen}"})
+            summary.append({"column": name, "profile": None, "reason": _no_profile(chosen, part)})
             continue
         judged = load(chosen)
         if judged.unit and not units.same_dimension(judged.unit, part.unit):
@@ -107,10 +110,16 @@ def qc(
         )
     if not tables:
         known = ", ".join(f"{name} ({part.observed_property or '?'})" for name, part in recording.columns.items())
-        raise ConfigError("--profile", allowed=profiles().items, reason=f"no column of {file} has one: {known}")
+        fitting = [name for name in profiles().items if name.startswith(f"{water}/")]
+        reason = f"no column of {file} has a profile for {water}: {known}; name one for all"
+        raise ConfigError("--profile", allowed=fitting, reason=reason)
     if out is not None:
         _write(pa.concat_tables(tables, promote_options="default"), out)
     _show(summary, as_json=as_json)
+
+
+def _no_profile(profile: str, part: RecordingColumn) -> str:
+    return f"no profile {profile}" if part.observed_property else "its name does not say what it measures"
 
 
 def _show(summary: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -110,8 +110,10 @@ def _tables(folder: Path, keys: list[str] | None, start: str | None, end: str | 
         if not locked.address:
             raise
         from nilometer.client import connect
+        from nilometer.config import load
 
-        client = connect(locked.address)
+        file = folder / "nilometer.toml"
+        client = connect(locked.address, token=load(file).server.token if file.exists() else None)
         for key in keys or [one["key"] for one in client.datastreams()]:
             yield named(client.read(key, start, end, samples="all"), key)
         return

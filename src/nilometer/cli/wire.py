@@ -56,7 +56,13 @@ def _chunks(file: Path | None, *, as_hex: bool) -> Iterator[bytes]:
     if file is None or str(file) == "-":
         yield from _read(sys.stdin.buffer, as_hex=as_hex)
     else:
-        with file.open("rb") as stream:
+        from nilometer.errors import ReadError
+
+        try:
+            stream = file.open("rb")
+        except OSError as error:
+            raise ReadError(error.strerror or str(error), path=file) from error
+        with stream:
             yield from _read(stream, as_hex=as_hex)
 
 
