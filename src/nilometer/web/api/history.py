@@ -30,7 +30,7 @@ def earlier_versions(snapshot: Snapshot, row: pa.Table) -> list[dict[str, Any]]:
     row : pyarrow.Table
         The current row, all columns, as `Snapshot.by_id` gives it.
     """
-    versions = []
+    versions: list[dict[str, Any]] = []
     current, seen = row, time.time_ns() // 1000
     while len(versions) < MOST_VERSIONS:
         began = _began(snapshot, current, seen)
