@@ -47,6 +47,24 @@ _CHANNELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 """Channel and unit on the wire by property, where they are not those of the vocabulary: what the drivers deliver."""
 
 
+_UNCERTAINTY: Mapping[str, Mapping[str, float]] = {
+    RIVER.key: {
+        "water_temperature": 0.05,
+        "ph": 0.05,
+        "dissolved_oxygen": 0.1,
+        "conductivity_25": 3.0,
+        "turbidity_ntu": 0.5,
+        "codmn": 0.15,
+        "nh3_n": 0.02,
+        "total_phosphorus": 0.004,
+        "total_nitrogen": 0.06,
+    },
+    BUOY.key: {"water_temperature": 0.01, "salinity": 0.02, "depth_below_transducer": 0.05},
+    DISCHARGE.key: {"ph": 0.05, "water_temperature": 0.1, "codcr": 1.0, "nh3_n": 0.03, "total_phosphorus": 0.006},
+}
+"""Standard uncertainty (k = 1) that the virtual certificates state, in the unit of the Datastream."""
+
+
 def thing_of(thing: DemoThing) -> dict[str, Any]:
     """Return a Thing as ``nilometer.toml`` would have it."""
     return {
@@ -80,7 +98,10 @@ def simulator_of(thing: DemoThing, clock: Clock) -> Simulator:
 
 
 def source_of(thing: DemoThing, reached: Mapping[str, Any], speed: float) -> dict[str, Any]:
-    """Return a Thing's source as ``nilometer.toml`` would have it; `reached` is where its simulator is found."""
+    """Return a Thing's source as ``nilometer.toml`` would have it; `reached` is where its simulator is found.
+
+    Its instruments come with virtual certificates: readings are taken as they are, with a stated uncertainty.
+    """
     options = dict(reached)
     patience_s = max(10.0, 5 * thing.interval_s / speed)
     if thing is RIVER:
@@ -95,6 +116,12 @@ def source_of(thing: DemoThing, reached: Mapping[str, Any], speed: float) -> dic
         "thing": thing.key,
         "origin": "simulated",
         "options": options,
+        "channels": {
+            _CHANNELS.get(thing.key, {}).get(key, (key, ""))[0]: {
+                "calibrations": [{"kind": "identity", "residual_uncertainty": u, "certificate": f"virtual {key}"}]
+            }
+            for key, u in _UNCERTAINTY[thing.key].items()
+        },
     }
 
 

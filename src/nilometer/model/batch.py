@@ -50,6 +50,8 @@ class ObservationBatch:
         m, degree_north, degree_east; NaN where they do not vary.
     provenance : ndarray of int32, shape (n,), optional
         Catalog rows.
+    always_new : ndarray of bool, shape (n,), optional
+        The row is new whatever is there: what a SensorThings client creates. Asked by admission, never stored.
     id : ndarray of int64, shape (n,), optional
         Set by admission.
     supersedes : ndarray of bool, shape (n,), optional
@@ -77,6 +79,7 @@ class ObservationBatch:
     latitude: NDArray[np.float64] | None = None
     longitude: NDArray[np.float64] | None = None
     provenance: NDArray[np.int32] | None = None
+    always_new: NDArray[np.bool_] | None = None
     id: NDArray[np.int64] | None = None
     supersedes: NDArray[np.bool_] | None = None
     result: NDArray[np.float64] | None = None
@@ -241,6 +244,7 @@ _ABSENT: dict[str, tuple[Any, Any]] = {
     "result_time": (NO_TIME, np.int64),
     "censored": (0, np.int8),
     "provenance": (0, np.int32),
+    "always_new": (False, np.bool_),
     "id": (0, np.int64),
     "supersedes": (False, np.bool_),
     "result_quality": (QartodFlag.NOT_EVALUATED, np.int8),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -157,6 +157,12 @@ class Gate:
     def _late(self, batch: ObservationBatch, good: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the rows to look up: of Datastreams that do not simply go on in time within this batch."""
         datastream, time = batch.datastream, batch.phenomenon_time
+        if batch.always_new is not None and batch.always_new.any():
+            created = good & batch.always_new
+            late = self._late(replace(batch, always_new=None), good & ~created)
+            self._reach(int(datastream[created].max(initial=0)))
+            np.maximum.at(self._promised, datastream[created], time[created])
+            return late
         order = None if good.all() and (np.diff(datastream) >= 0).all() else np.argsort(datastream, kind="stable")
         if order is not None and not good.all():
             order = order[good[order]]

@@ -42,6 +42,16 @@ async def test_a_posted_observation_is_there_when_it_is_answered(station):
     assert (await station.json("/v1.1/Datastreams(1)"))["resultTime"].startswith("2021-03-05T12:00:01.000Z/")
 
 
+async def test_two_observations_may_share_a_time_and_a_bulk_row_of_that_time_is_recognised(station):
+    body = {"phenomenonTime": "2021-03-05T15:00:00Z", "result": 7.25}
+    first = await post(station, "Datastreams(1)/Observations", body)
+    again = await post(station, "Datastreams(1)/Observations", body)
+    assert first.headers["location"] != again.headers["location"]
+    bulk = {"datastream": [1], "phenomenon_time": [body["phenomenonTime"]], "result": [7.25]}
+    answer = await station.client.post("/api/v1/observations", content=msgspec.json.encode(bulk), headers=JSON)
+    assert (answer.json()["accepted"], answer.json()["unchanged"]) == (0, 1)
+
+
 async def test_without_a_time_it_is_the_clocks_and_an_interval_keeps_its_ends(station):
     answer = await post(station, "Datastreams(1)/Observations", {"result": 7})
     assert (await station.json(answer.headers["location"]))["phenomenonTime"] == "2021-03-05T13:00:00.000Z"

@@ -169,7 +169,8 @@ export interface ProfileTest {
 }
 export interface CalibrationRow {
   id: number;
-  valid_from: number;
+  /** Null: from the beginning. */
+  valid_from: number | null;
   kind?: string | null;
   certificate?: string | null;
   document: Record<string, unknown>;

@@ -190,6 +190,7 @@ export const messages = {
   'datastream.calibrations': ['Calibrations', '校准记录'],
   'datastream.no_calibrations': ['No calibration is on record: the result is the raw result in the Datastream’s unit, its uncertainty unknown.', '无校准记录：结果为换算单位后的原始值，不确定度未知。'],
   'datastream.valid_from': ['Valid from', '生效时间'],
+  'datastream.always': ['always', '始终有效'],
   'datastream.kind': ['Kind', '类型'],
   'datastream.certificate': ['Certificate', '证书'],
   'datastream.function': ['Function', '校准函数'],

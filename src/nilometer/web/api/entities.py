@@ -11,7 +11,7 @@ from sqlalchemy import select
 from nilometer import __version__
 from nilometer.config import parse
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import Datastream
+from nilometer.model import NO_TIME, Datastream
 from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
 from nilometer.web.api.describe import sensor_document, source_document
@@ -170,7 +170,7 @@ def _calibration(row: Any) -> dict[str, Any]:  # noqa: ANN401 -- CalibrationRow
     document = row.document
     return {
         "id": row.id,
-        "valid_from": row.valid_from // 1000,
+        "valid_from": None if row.valid_from == NO_TIME else row.valid_from // 1000,
         "kind": document.get("kind"),
         "certificate": document.get("certificate"),
         "document": document,

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import ObservationBatch
+from nilometer.model import NO_TIME, ObservationBatch
 from nilometer.store import Snapshot
 from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import DAY_US, Face, answer
@@ -131,7 +131,7 @@ def _of_one(routes: APIRouter, face: Face) -> None:
                 if calibration is None
                 else {
                     "id": calibration.id,
-                    "valid_from": calibration.valid_from // 1000,
+                    "valid_from": None if calibration.valid_from == NO_TIME else calibration.valid_from // 1000,
                     "document": calibration.document,
                 },
                 "profile": None

@@ -118,7 +118,7 @@ class Creation:
         await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
 
     def batch(self, posted: NewObservation, datastream: int | None) -> ObservationBatch:
-        """Return an Observation as a batch of one row.
+        """Return an Observation as a batch of one row: a new one, unless its Datastream opts into identity by time.
 
         Raises
         ------
@@ -127,8 +127,11 @@ class Creation:
         """
         start, duration = self._time(posted)
         result, extra = _result(posted)
+        number = self._datastream(posted, datastream)
+        ours = self._pipeline.store.catalog.datastream(number).properties.get("nilometer", {})
         return ObservationBatch(
-            datastream=np.array([self._datastream(posted, datastream)], np.int32),
+            datastream=np.array([number], np.int32),
+            always_new=np.array([ours.get("identity") != "time"]),
             phenomenon_time=np.array([start], np.int64),
             raw_result=np.array([result]),
             duration=np.array([duration], np.int64) if duration else None,
