@@ -10,6 +10,7 @@ from tests.qc.streams import FULL, batch, engine
 
 from nilometer.model.batch import ObservationBatch
 from nilometer.qc.engine import QcEngine, warm
+from nilometer.qc.layout import MOST_POINTS
 from nilometer.qc.profile import load
 
 SPIKE = load(
@@ -105,10 +106,12 @@ def test_newest_is_none_before_the_first_row_and_for_strangers():
 
 def test_rows_of_unknown_datastreams_are_not_evaluated():
     judge = spiker()
-    rows = batch([(6, 0, 1.0, 0, False, None), (-3, 0, np.nan, 1, False, None), (1 << 20, 0, 1.0, 2, False, "D")])
+    strangers = [6, 16, 17, 1 << 20, -3]
+    rows = batch([(datastream, 0, 1.0, k, False, "D") for k, datastream in enumerate(strangers)])
+    rows.result[-1] = np.nan
     judge.evaluate(rows)
-    assert rows.result_quality.tolist() == [2, 9, 2]
-    assert rows.tests.to_pylist() == [None, None, None]
+    assert rows.result_quality.tolist() == [2, 2, 2, 2, 9]
+    assert rows.tests.to_pylist() == [None] * 5
 
 
 def test_an_empty_batch_is_an_empty_answer():
@@ -213,6 +216,15 @@ def test_threads_take_turns():
     for thread in threads:
         thread.join()
     assert [judge.newest(k) for k in range(4)] == [49_004] * 4
+
+
+def test_the_memory_of_a_flat_line_is_capped():
+    judge = QcEngine()
+    judge.set(1, load({"tests": {"flat_line": {"suspect": "1 day", "tolerance": 2}}}), unit="1")
+    empty = len(judge.snapshot())
+    n = 4 * MOST_POINTS
+    judge.evaluate(batch([(1, k, k / n, k, False, None) for k in range(n)]))
+    assert 0 < len(judge.snapshot()) - empty <= 16 * (MOST_POINTS + 1)
 
 
 def test_warm_compiles_without_a_datastream():

@@ -36,6 +36,12 @@ def test_a_gap_resets_the_spike_window():
     assert check(series, profile, minutes).tests["spike"].tolist() == [2, 3, 2, 2, 2]
 
 
+def test_a_step_as_long_as_the_threshold_resets_nothing():
+    profile = {"tests": {"gap": {"suspect": "1 h"}, "spike": {"suspect": 1}}}
+    found = check(np.array([0.0, 9, 0]), profile, np.array([0, HOUR, 2 * HOUR])).tests
+    assert found["spike"].tolist() == [2, 3, 2]
+
+
 def test_a_gap_starts_rate_and_flat_line_anew():
     profile = {
         "tests": {
