@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import structlog
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -23,6 +22,7 @@ from nilometer.config import ChannelConfig, SourceConfig
 from nilometer.errors import UnitError
 from nilometer.model import Datastream, ObservationBatch, SampleKind, Sensor, Thing
 from nilometer.model.properties import vocabulary
+from nilometer.pipeline.log import Log
 from nilometer.pipeline.wiring import Wiring, default_profile, unit_of
 from nilometer.store import Store
 
@@ -31,7 +31,7 @@ __all__ = ["Channels", "Route", "SourceWiring"]
 MOST_CHANNELS = 2000
 """Routes that one source may have: a hostile station must fill neither the catalog nor the memory."""
 
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)

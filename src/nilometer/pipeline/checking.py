@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import structlog
 from pydantic import ValidationError
 
 from nilometer import plugins, units
@@ -15,12 +14,13 @@ from nilometer.calibration.certificate import Calibration
 from nilometer.config import ChannelConfig, DatastreamConfig, SourceConfig, config_error
 from nilometer.errors import CalibrationError, ConfigError, UnitError
 from nilometer.model.properties import vocabulary
+from nilometer.pipeline.log import Log
 from nilometer.qc.marks import schemes
 from nilometer.qc.profile import load, profiles
 
 __all__ = ["check_datastream", "check_source", "drivers"]
 
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 def drivers() -> plugins.Found[DriverInfo]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import structlog
 
 from nilometer import __version__, units
 from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.table import CalibrationTable
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.pipeline.log import Log
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.profile import Profile, load
 from nilometer.store import Store
@@ -17,7 +17,7 @@ from nilometer.store import Store
 __all__ = ["Judging"]
 
 STATE = "qc"
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 class Judging:

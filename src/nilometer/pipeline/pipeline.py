@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
 from nilometer.config import Config, DatastreamConfig, ThingConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded
@@ -19,6 +17,7 @@ from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_datastream, check_source
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
+from nilometer.pipeline.log import Log
 from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
 from nilometer.pipeline.sources import RunningSource, SourceStatus
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
@@ -34,7 +33,7 @@ ROOM_TIMEOUT_S = 10.0
 HELD_SEAL_S = 5.0
 """How often sealing is tried while the store refuses."""
 
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 def wall_clock() -> int:
@@ -114,6 +113,7 @@ class Pipeline:
         self._sealed_at = time.monotonic()
         self._rows_at_seal = 0
         self._is_state_ahead = False
+        self._has_ended = False
         self.shed = 0
 
     async def start(self) -> None:
@@ -130,7 +130,10 @@ class Pipeline:
             source.start()
 
     async def close(self) -> None:
-        """End: sources first, then what is queued, then a last state snapshot and the store."""
+        """End: sources first, then what is queued, then a last state snapshot and the store; once is enough."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         await asyncio.gather(*(source.stop() for source in self._running))
         for subscription in list(self._subscriptions):
             subscription.close()
@@ -142,7 +145,7 @@ class Pipeline:
             self._sealing.join()
         try:
             self._save_state()
-        except NilometerError as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the folder must be let go; the journal has the rows
             _log.error("the state of the tests was not kept; the next start rebuilds it", error=str(error))
         finally:
             self.store.close()

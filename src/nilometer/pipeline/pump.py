@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
 from nilometer.errors import NilometerError, Overloaded, StoreError, StoreFull
 from nilometer.model import ObservationBatch, Settlements
+from nilometer.pipeline.log import Log
 from nilometer.store.admission import Admission
 
 __all__ = ["MOST_QUEUED_ROWS", "Delivery", "IngestOutcome", "Pump"]
@@ -28,7 +28,7 @@ RETRY_S = 0.5
 MOST_ERRORS = 100
 
 T = TypeVar("T")
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(slots=True)

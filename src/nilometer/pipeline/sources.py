@@ -7,11 +7,10 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
-import structlog
-
 from nilometer.acquisition.driver import Clock, Driver, DriverInfo, RawBatch, SourceReport, SourceState
 from nilometer.config import SourceConfig
 from nilometer.errors import ConfigError
+from nilometer.pipeline.log import Log
 
 __all__ = ["DeviceStatus", "RunningSource", "SourceStatus"]
 
@@ -23,7 +22,7 @@ _WORST_FIRST = (
     SourceState.STARTING,
     SourceState.LIVE,
 )
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(slots=True)
