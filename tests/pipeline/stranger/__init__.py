@@ -1,0 +1,1 @@
+"""A stranger's drivers, found by their entry point."""
