@@ -6,7 +6,8 @@ from nilometer.errors import ConfigError, StandardNotApplicable
 from nilometer.model.entities import WaterBody
 from nilometer.model.properties import vocabulary
 from nilometer.units import same_dimension
-from nilometer.verdict import find_standard, not_applicable, standard_for, standards
+from nilometer.verdict import find_standard, not_applicable, standard_for
+from nilometer.verdict.standard import standards
 
 SMALL = """
 key = "s"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["CheckResult", "Profile", "QartodFlag", "QcEngine", "check", "load", "profiles", "warm"]
+__all__ = ["CheckResult", "Profile", "QartodFlag", "QcEngine", "check", "load", "warm"]
 
 _WHERE = {
     "CheckResult": "nilometer.qc.checking",
@@ -18,7 +18,6 @@ _WHERE = {
     "QcEngine": "nilometer.qc.engine",
     "check": "nilometer.qc.checking",
     "load": "nilometer.qc.profile",
-    "profiles": "nilometer.qc.profile",
     "warm": "nilometer.qc.engine",
 }
 

@@ -11,7 +11,7 @@ from nilometer.verdict.assessment import assess_means, assess_periods, assess_se
 from nilometer.verdict.findings import ItemVerdict, Verdict
 from nilometer.verdict.observations import DatastreamOf, series_of_observations
 from nilometer.verdict.periods import WINDOWS, days, window_start
-from nilometer.verdict.standard import Standard, find_standard, not_applicable, standard_for, standards
+from nilometer.verdict.standard import Standard, find_standard, not_applicable, standard_for
 from nilometer.verdict.statistics import ItemSeries, ItemStatistics, reduce
 
 __all__ = [
@@ -32,6 +32,5 @@ __all__ = [
     "reduce",
     "series_of_observations",
     "standard_for",
-    "standards",
     "window_start",
 ]
