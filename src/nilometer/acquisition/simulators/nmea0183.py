@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-import tty
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -171,6 +171,10 @@ class Nmea0183Simulator:
         if self._path:
             self._descriptors = (os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK),)
             return self._path
+        if sys.platform == "win32":
+            raise ConfigError("path", reason="this system has no pseudo-terminals; name a serial port")
+        import tty  # noqa: PLC0415 -- absent on Windows, where the rest of this module works
+
         ours, theirs = os.openpty()
         # Raw, or the pty's own line discipline echoes and turns line ends.
         tty.setraw(theirs)
