@@ -1,4 +1,4 @@
-"""A disk that takes no more: senders are told, rows are held, and afterwards nothing is lost and nothing is there twice."""
+"""A disk that takes no more: senders are told, rows are held, and later nothing is lost and nothing is there twice."""
 
 from __future__ import annotations
 
