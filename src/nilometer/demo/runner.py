@@ -56,7 +56,8 @@ async def run_demo(
     taken: set[str] = set()
     replays = [plan(file, taken) for file in replay]
     pace = speed or (steadiest_speed(replays) if replays else VIRTUAL_SPEED)
-    clock = DemoClock(min(one.start for one in replays) if replays else wall_clock(), pace)
+    # Of recordings from different years the latest is now; the others lie in its past, as they did.
+    clock = DemoClock(max(one.start for one in replays) if replays else wall_clock(), pace)
     tasks: list[asyncio.Task[None]] = []
     try:
         if replays:
@@ -111,7 +112,7 @@ async def _demo_of_recordings(
         say(f"{one.file}: {len(one.recording)} rows as {one.recording.format}, replayed {clock.speed:g} times as fast")
         for note in one.recording.notes[:5]:
             say(f"  {note}")
-    first = min(one.start for one in replays)
+    first = max(one.start for one in replays)
     played = played_us(folder, replays)
     if played:
         clock.set(first + played)
