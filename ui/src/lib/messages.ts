@@ -100,6 +100,7 @@ export const messages = {
   'verdict.class_now': ['Class now', '当前水质类别'],
   'verdict.limiting': ['Limiting item', '定类因子'],
   'verdict.limiting_many': ['Limiting items', '定类因子'],
+  'verdict.limiting_none': ['Limiting item: none, every item is of {class}', '定类因子：无（各项均为{class}）'],
   'verdict.over': ['{multiple} × over the limit of {class}', '超{class}标准 {multiple} 倍'],
   'verdict.target': ['Target', '目标类别'],
   'verdict.met': ['meets {class}', '符合{class}标准'],
