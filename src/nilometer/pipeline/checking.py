@@ -25,7 +25,7 @@ _log = Log(__name__)
 
 def drivers() -> plugins.Found[DriverInfo]:
     """Return every driver that is installed, by name."""
-    return plugins.constants("nilometer.drivers", "DRIVER")
+    return plugins.constants("nilometer.drivers", "DRIVER", DriverInfo)
 
 
 def check_source(
@@ -85,7 +85,8 @@ def _check(part: ChannelConfig | DatastreamConfig, property_key: str | None, at:
     raw_unit = _unit(part.raw_unit, f"{at}.raw_unit", file) or unit
     if unit is None and term is not None and (raw_unit is None or units.same_dimension(raw_unit, term.unit)):
         unit = term.unit
-    if unit is not None and raw_unit is not None and not units.same_dimension(raw_unit, unit):
+    leads = bool(part.calibrations)  # A calibration may lead from mV to mg/L; no unit conversion does.
+    if unit is not None and raw_unit is not None and not leads and not units.same_dimension(raw_unit, unit):
         reason = f"raw results in {raw_unit} cannot become {unit}"
         raise ConfigError(f"{at}.unit", seen=part.unit, file=file, reason=reason)
     _check_profile(part.profile, unit, f"{at}.profile", file)

@@ -59,10 +59,10 @@ class Judging:
 
     def _set(self, datastream: Datastream, engine: QcEngine) -> None:
         ours = datastream.properties.get("nilometer", {})
-        scale, offset = units.affine(ours.get("raw_unit", datastream.unit), datastream.unit)
         rows = self._store.catalog.calibrations(datastream.id)
         certificates = [Calibration.from_document(row.document) for row in rows]
-        self._calibration.set(datastream.id, certificates, scale, offset)
+        raw_unit = ours.get("raw_unit", datastream.unit)
+        self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=datastream.unit)
         profile = self._profile(datastream)
         engine.set(datastream.id, profile, unit=datastream.unit, mark_scheme=datastream.mark_scheme)
         version = None
