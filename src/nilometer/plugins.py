@@ -60,16 +60,27 @@ class DataFile:
     content: dict[str, Any]
 
 
-def _packages(group: str) -> Iterator[str]:
-    seen = set()
-    for entry in importlib.metadata.entry_points(group=group):
-        if entry.value not in seen:
-            seen.add(entry.value)
-            yield entry.value
+def _packages(group: str) -> list[str]:
+    """Return the packages that a group names: ours first, so that no stranger takes the place of one of ours."""
+    named = {entry.module for entry in importlib.metadata.entry_points(group=group)}
+    return sorted(named, key=lambda name: (name.partition(".")[0] != "nilometer", name))
+
+
+def _break(found: Found[Any], name: str, where: str, error: Exception) -> None:
+    said = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+    _log.warning("plug-in is broken", where=where, error=said)
+    found.broken[name] = said
+
+
+def _take(found: Found[Any], name: str, where: str, item: object) -> None:
+    if name in found.items:
+        found.broken[where] = f"the name {name} is taken already; give it another"
+    else:
+        found.items[name] = item
 
 
 @cache
-def constants(group: str, constant: str) -> Found[Any]:
+def constants(group: str, constant: str, kind: type = object) -> Found[Any]:
     """Import every module of a group's packages and return their constant of the given name, by module name.
 
     Parameters
@@ -78,6 +89,8 @@ def constants(group: str, constant: str) -> Found[Any]:
         Entry-point group, such as ``nilometer.drivers``.
     constant : str
         The constant, such as ``DRIVER``; modules without it are passed over.
+    kind : type
+        What it must be an instance of.
 
     Returns
     -------
@@ -88,24 +101,27 @@ def constants(group: str, constant: str) -> Found[Any]:
     for package_name in _packages(group):
         try:
             package = importlib.import_module(package_name)
-        except ImportError as error:
-            found.broken[package_name] = str(error)
+            modules = [module.name for module in pkgutil.iter_modules(package.__path__)]
+        except Exception as error:  # noqa: BLE001 -- a stranger's package may fail in any way, and must not take us along
+            _break(found, package_name, package_name, error)
             continue
-        for module in pkgutil.iter_modules(package.__path__):
-            _load(f"{package_name}.{module.name}", constant, found)
+        for name in modules:
+            _load(package_name, name, constant, kind, found)
     return found
 
 
-def _load(module_name: str, constant: str, found: Found[Any]) -> None:
-    name = module_name.rsplit(".", 1)[-1]
+def _load(package: str, name: str, constant: str, kind: type, found: Found[Any]) -> None:
+    where = f"{package}.{name}"
     try:
-        value = getattr(importlib.import_module(module_name), constant, None)
-    except Exception as error:  # noqa: BLE001 -- a stranger's module may fail in any way, and must not take us along
-        _log.warning("plug-in is broken", module=module_name, error=str(error))
-        found.broken[name] = f"{type(error).__name__}: {error}"
+        value = getattr(importlib.import_module(where), constant, None)
+    except Exception as error:  # noqa: BLE001 -- the same
+        _break(found, name if name not in found.items else where, where, error)
         return
-    if value is not None:
-        found.items[name] = value
+    if isinstance(value, kind):
+        _take(found, name, where, value)
+    elif value is not None:
+        wrong = TypeError(f"{constant} is a {type(value).__name__}, not a {kind.__name__}")
+        _break(found, name if name not in found.items else where, where, wrong)
 
 
 def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
@@ -134,11 +150,17 @@ def data_files(group: str, parse: Callable[[DataFile], T]) -> Found[T]:
     """
     found: Found[T] = Found(group)
     for package_name in _packages(group):
-        for name, item in _walk(importlib.resources.files(package_name)):
+        try:
+            files = list(_walk(importlib.resources.files(package_name)))
+        except Exception as error:  # noqa: BLE001 -- a stranger's package may fail in any way, and must not take us along
+            _break(found, package_name, package_name, error)
+            continue
+        for name, item in files:
             try:
                 content = tomllib.loads(item.read_text(encoding="utf-8"))
-                found.items[name] = parse(DataFile(name, str(item), content))
-            except (tomllib.TOMLDecodeError, ConfigError, UnicodeDecodeError) as error:
-                _log.warning("data file is broken", file=str(item), error=str(error))
-                found.broken[name] = str(error)
+                parsed = parse(DataFile(name, str(item), content))
+            except Exception as error:  # noqa: BLE001 -- the same: whatever a file holds, the others are read
+                _break(found, name if name not in found.items else str(item), str(item), error)
+            else:
+                _take(found, name, str(item), parsed)
     return found
