@@ -204,7 +204,8 @@ def config_error(
     ConfigError
         To be raised.
     """
-    first = error.errors()[0]
+    # A misspelt key is both unknown and missing: the unknown one is what its writer looks for.
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     place = at
     for step in first["loc"]:
         place += f"[{step}]" if isinstance(step, int) else f"{'.' if place else ''}{step}"
