@@ -157,8 +157,9 @@ class Client:
             raise self._stranger() from error
 
     def _json(self, method: str, path: str, query: Mapping[str, Any] | None = None, **more: Any) -> Any:  # noqa: ANN401 -- JSON
+        content = self._call(method, path, query, **more)
         try:
-            answer = json.loads(self._call(method, path, query, **more))
+            answer = json.loads(content)
         except ValueError as error:
             raise self._stranger() from error
         if not isinstance(answer, dict):
@@ -210,6 +211,8 @@ def _refusal(status: int, content: bytes) -> NilometerError:
     place = error.get("place") or ""
     message = error.get("message") or content[:200].decode("utf-8", "replace") or f"HTTP {status}"
     kind = _ERRORS.get(status, RequestError if status < 500 else StoreError)
-    if issubclass(kind, RequestError):
-        return kind(message, place="" if place in message else place)
-    return kind(message)
+    if not issubclass(kind, RequestError):
+        return kind(message)
+    refused = kind(message, place="" if place in message else place)
+    refused.place = place
+    return refused
