@@ -182,7 +182,8 @@ class Channels:
         term = vocabulary().get(property_key)
         raw_unit = units.canonical(wanted.raw_unit or channel.unit or (term.unit if term is not None else "1"))
         unit = unit_of(term, raw_unit, wanted.unit)
-        units.affine(raw_unit, unit)
+        if not wanted.calibrations:  # a certificate may lead from one dimension to another
+            units.affine(raw_unit, unit)
         key = wanted.datastream or f"{thing.key}/{property_key}"
         if self._catalog.datastream_by_key(key) is not None:
             key = f"{thing.key}/{property_key}.{_slug(channel.key)}"
