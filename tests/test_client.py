@@ -1,0 +1,191 @@
+"""The client against a real server in a process of its own, and against what is none."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import nilometer
+from nilometer.client import connect
+from nilometer.errors import (
+    ConfigError,
+    LinkError,
+    NilometerError,
+    NotAuthorized,
+    NotFound,
+    Overloaded,
+    RequestError,
+    StoreError,
+    StoreFull,
+    TooLarge,
+)
+from tests.system.server import Server
+
+TOKEN = "a-token-of-some-length"
+THING = {"key": "river", "name": "River", "water_body": "river"}
+PH = {"key": "river/ph", "thing": "river", "property": "ph"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "nilometer.toml").write_text(f'[server]\ntoken = "{TOKEN}"\n', encoding="utf-8")
+    server = Server(folder)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    client = connect(server.address, token=TOKEN)
+    client.configure([THING], [PH])
+    return client
+
+
+def table(key, start, results):
+    times = pa.array(start + 60_000_000 * np.arange(len(results))).cast(pa.timestamp("us", tz="UTC"))
+    return pa.table({"datastream": [key] * len(results), "phenomenon_time": times, "result": results})
+
+
+NOON = 1_714_564_800_000_000
+
+
+def test_it_is_connected_to_from_the_package(server):
+    client = nilometer.connect(server.address, token=TOKEN)
+    assert client.status()["name"] == "nilometer"
+
+
+def test_what_is_written_is_read_again(client):
+    first = client.write(table("river/ph", NOON, [7.0, 7.1, 7.2]))
+    assert (first["accepted"], first["rejected"]) == (3, 0)
+    again = client.write(table("river/ph", NOON, [7.0, 7.1, 9.2, 7.3]))
+    assert (again["unchanged"], again["revised"], again["accepted"]) == (2, 1, 1)
+    rows = client.read("river/ph")
+    assert rows["result"].to_pylist() == [7.0, 7.1, 9.2, 7.3]
+    part = client.read("river/ph", "2024-05-01T12:01:00Z", "2024-05-01T12:03:00Z")
+    assert part["result"].to_pylist() == [7.1, 9.2]
+    assert client.read(1, max_points=3).num_rows >= 3
+
+
+def test_what_there_is_is_listed(client):
+    assert [thing["key"] for thing in client.things()] == ["river"]
+    assert [one["key"] for one in client.datastreams(thing="river")] == ["river/ph"]
+    assert client.datastreams(key="river/no") == []
+    assert client.datastream("river/ph")["raw_unit"] == "1"
+
+
+def test_some_rejected_rows_are_told_and_a_body_of_only_such_is_refused(client):
+    half = pa.concat_tables([table("river/ph", NOON - 10**9, [7.0]), table("river/phh", NOON, [7.0])])
+    answer = client.write(half)
+    assert (answer["accepted"], answer["rejected"]) == (1, 1)
+    assert "did you mean river/ph" in answer["errors"][0]["reason"]
+    with pytest.raises(RequestError, match=r"row 0: 2 rows rejected; first: no Datastream 'x/y'"):
+        client.write(table("x/y", NOON, [1.0, 2.0]))
+
+
+def test_refusals_are_the_servers_errors_with_their_place(client, server):
+    with pytest.raises(NotFound, match="river/phh"):
+        client.read("river/phh")
+    with pytest.raises(RequestError, match="yesterday"):
+        client.read("river/ph", "yesterday")
+    with pytest.raises(RequestError, match="did you mean river/ph") as caught:
+        client.configure([], [{**PH, "profile": "river/phh"}])
+    assert caught.value.place == "datastream[0].profile"
+    assert not isinstance(caught.value, ConfigError)
+    with pytest.raises(NotAuthorized, match="token"):
+        connect(server.address).write(table("river/ph", NOON, [7.0]))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "127.0.0.1:8080", "ftp://127.0.0.1", "http://", "http://h:99999", "http://h:x", "http://[::1", "http://h:0"],
+)
+def test_an_address_that_is_none_is_refused_at_once(url):
+    with pytest.raises(RequestError, match="is not an address such as http://127"):
+        connect(url)
+
+
+def test_a_server_that_is_not_there_is_a_link_error():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(LinkError, match="the server does not answer") as caught:
+            connect(url, timeout_s=5).status()
+    assert caught.value.link == url
+    assert caught.value.retryable
+
+
+class Stranger:
+    """Answers every request with the same bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        peer, _ = self._listener.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(self._answer)
+
+    def close(self):
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def stranger():
+    made = []
+
+    def answer(status: str, body: bytes):
+        made.append(Stranger(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body))
+        return connect(made[-1].url, timeout_s=10)
+
+    yield answer
+    for one in made:
+        one.close()
+
+
+def test_a_stranger_that_answers_is_told_from_a_server_of_ours(stranger):
+    for call in (
+        lambda: stranger("200 OK", b"<html>a router</html>").status(),
+        lambda: stranger("200 OK", b"[1, 2]").status(),
+        lambda: stranger("200 OK", b"<html>").read("river/ph"),
+    ):
+        with pytest.raises(LinkError, match="no nilometer server"):
+            call()
+
+
+def test_an_answer_that_is_cut_off_is_a_link_error():
+    one = Stranger(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{")
+    with pytest.raises(LinkError):
+        connect(one.url, timeout_s=10).status()
+    one.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        ("507 Full", b'{"error": {"message": "the disk is full"}}', StoreFull, "the disk is full"),
+        ("503 Busy", b'{"error": {"message": "rows wait"}}', Overloaded, "rows wait"),
+        ("413 Large", b"", TooLarge, "HTTP 413"),
+        ("500 Oops", b"boom", StoreError, "boom"),
+        ("502 Bad", b"[]", StoreError, "[]"),
+        ("400 Bad", b'{"error": "x"}', RequestError, "error"),
+        ("404 No", b"\xff\xfe", NotFound, "�"),
+        ("400 Bad", b'{"rejected": 3}', RequestError, "3 rows rejected"),
+    ],
+)
+def test_each_status_is_an_error_of_its_own(stranger, status, body, kind, said):
+    with pytest.raises(NilometerError) as caught:
+        stranger(status, body).status()
+    assert type(caught.value) is kind
+    assert said in str(caught.value)
