@@ -117,9 +117,11 @@ def _load(package: str, name: str, constant: str, kind: type, found: Found[Any])
     except Exception as error:  # noqa: BLE001 -- the same
         _break(found, name if name not in found.items else where, where, error)
         return
+    if value is None:
+        return
     if isinstance(value, kind):
         _take(found, name, where, value)
-    elif value is not None:
+    else:
         wrong = TypeError(f"{constant} is a {type(value).__name__}, not a {kind.__name__}")
         _break(found, name if name not in found.items else where, where, wrong)
 
