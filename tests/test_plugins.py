@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from nilometer import plugins
+from nilometer.acquisition.formats.reading import formats
 from nilometer.acquisition.instrument import instruments
 from nilometer.errors import ConfigError
 from nilometer.pipeline import drivers
@@ -58,6 +59,8 @@ def test_a_strangers_driver_is_found_as_ours_are(install):
     assert "modbus_tcp" in found.items
     assert "other" not in found.items
     assert found.broken == {}
+    install("nilometer.formats", "pack_f", {"__init__.py": "", "notes.py": ""})
+    assert "notes" not in formats().items
 
 
 @pytest.mark.parametrize(
