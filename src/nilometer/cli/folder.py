@@ -78,8 +78,16 @@ def export(
             writer = _writer(out, table.schema)
         writer.write_table(table)
         rows += table.num_rows
-    if writer is not None:
-        writer.close()
+    if writer is None:
+        import pyarrow as pa
+
+        from nilometer.model.schemas import OBSERVATION
+
+        # No Datastream: a file all the same, with the columns and no row.
+        writer = _writer(
+            out, OBSERVATION.set(OBSERVATION.get_field_index("datastream"), pa.field("datastream", pa.string()))
+        )
+    writer.close()
     typer.echo(f"{out}: {rows} rows")
 
 

@@ -59,12 +59,15 @@ def _interface() -> Finding:
 
 def _folder(folder: Path) -> Iterator[Finding]:
     from nilometer.config import load
+    from nilometer.pipeline import wall_clock
+    from nilometer.pipeline.checking import check_config
     from nilometer.store import Store
 
     config = folder / "nilometer.toml"
     if config.exists():
         try:
             settings = load(config)
+            check_config(settings, wall_clock, file=config)
         except NilometerError as error:
             yield False, "configuration", str(error)
         else:

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from nilometer import plugins, units
 from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions
 from nilometer.calibration.certificate import Calibration
-from nilometer.config import ChannelConfig, DatastreamConfig, SourceConfig, config_error
+from nilometer.config import ChannelConfig, Config, DatastreamConfig, SourceConfig, config_error
 from nilometer.errors import CalibrationError, ConfigError, UnitError
 from nilometer.model.properties import vocabulary
 from nilometer.pipeline.log import Log
 from nilometer.qc.marks import schemes
 from nilometer.qc.profile import load, profiles
 
-__all__ = ["check_datastream", "check_source", "drivers"]
+__all__ = ["check_config", "check_datastream", "check_source", "drivers"]
 
 _log = Log(__name__)
 
@@ -26,6 +26,19 @@ _log = Log(__name__)
 def drivers() -> plugins.Found[DriverInfo]:
     """Return every driver that is installed, by name."""
     return plugins.constants("nilometer.drivers", "DRIVER", DriverInfo)
+
+
+def check_config(
+    config: Config, clock: Clock, *, file: Path | None = None
+) -> list[tuple[SourceConfig, DriverInfo, DriverOptions]]:
+    """Return every source with its driver and options, or refuse the configuration; see `check_source`."""
+    checked = [
+        (source, *check_source(source, f"source[{index}]", clock, file=file))
+        for index, source in enumerate(config.sources)
+    ]
+    for index, datastream in enumerate(config.datastreams):
+        check_datastream(datastream, f"datastream[{index}]", file=file)
+    return checked
 
 
 def check_source(

@@ -14,7 +14,7 @@ from nilometer.config import Config, DatastreamConfig, ThingConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.channels import Channels, SourceWiring
-from nilometer.pipeline.checking import check_datastream, check_source
+from nilometer.pipeline.checking import check_config
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.log import Log
@@ -76,12 +76,7 @@ class Pipeline:
     ) -> None:
         self.config, self.clock = config, clock
         self.started = clock()
-        checked = [
-            check_source(source, f"source[{index}]", clock, file=config_file)
-            for index, source in enumerate(config.sources)
-        ]
-        for index, datastream in enumerate(config.datastreams):
-            check_datastream(datastream, f"datastream[{index}]", file=config_file)
+        checked = check_config(config, clock, file=config_file)
         self.store = Store.open(folder, catalog_url=config.store.catalog_url, address=address)
         try:
             self._wiring = Wiring(self.store, config, self.started)
@@ -90,7 +85,7 @@ class Pipeline:
             self._channels = Channels(self.store, self._wiring, clock, self._judging.set)
             self._wired = {
                 source.name: SourceWiring(source, info, options, self._wiring.sensor(source, info, options))
-                for source, (info, options) in zip(config.sources, checked, strict=True)
+                for source, info, options in checked
             }
         except BaseException:
             self.store.close()
