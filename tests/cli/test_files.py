@@ -1,0 +1,138 @@
+"""read, qc, assess."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from tests.cli.conftest import ROWS, nilometer
+
+
+def test_a_file_is_read_to_a_table_with_utc_times(creek, tmp_path):
+    shown = nilometer("read", creek)
+    assert shown.code == 0
+    head, first = shown.out.splitlines()[:2]
+    assert head.startswith('"time"')
+    assert first.startswith("2024-05-01 00:00:00.000000Z,7,15,8,0")
+    for name in ("a.csv", "a.parquet"):
+        assert nilometer("read", creek, creek, "-o", tmp_path / name).code == 0
+    assert pyarrow.parquet.read_table(tmp_path / "a.parquet").num_rows == 2 * ROWS
+    assert pyarrow.csv.read_csv(tmp_path / "a.csv").num_rows == 2 * ROWS
+
+
+def test_only_named_columns_are_read(creek):
+    assert nilometer("read", creek, "--column", "pH").out.splitlines()[0] == '"time","pH"'
+
+
+def test_a_zone_is_assumed_only_where_it_is_said(tmp_path):
+    (tmp_path / "bare.csv").write_text("time,pH\n2024-05-01 08:00,7\n2024-05-01 09:00,7\n", encoding="utf-8")
+    shown = nilometer("read", tmp_path / "bare.csv", "--time-zone", "Asia/Shanghai")
+    assert shown.out.splitlines()[1].startswith("2024-05-01 00:00:00")
+    assert "UTC is assumed" in nilometer("read", tmp_path / "bare.csv").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--format", "csvv"], "did you mean csv?"),
+        (["--time", "Dte"], "time = 'Dte': no such column"),
+        (["--time-zone", "Asia/Shangai"], "time_zone = 'Asia/Shangai'"),
+        (["--column", "ph2"], "columns = 'ph2'"),
+        (["-o", "out.txt"], "--out = 'out.txt' (allowed: a name that ends in .csv or .parquet)"),
+    ],
+)
+def test_a_wrong_option_of_read_is_named(creek, arguments, said):
+    called = nilometer("read", creek, *arguments)
+    assert called.code == 2
+    assert said in called.err
+
+
+def test_a_file_without_times_or_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "timeless.csv").write_text("depth,ph\n1,7\n2,7.1\n", encoding="utf-8")
+    for command in (["read"], ["qc"], ["assess"], ["import", "--data", tmp_path / "d", "--thing", "x"]):
+        called = nilometer(*command, tmp_path / "timeless.csv")
+        assert called.code == 2
+        assert "no column of times is seen among 'depth', 'ph'" in called.err
+        assert "--time" in called.err
+        absent = nilometer(*command, tmp_path / "absent.csv")
+        assert (absent.code, "there is no such file" in absent.err) == (2, True)
+        (tmp_path / "binary.csv").write_bytes(bytes(range(256)) * 20)
+        assert nilometer(*command, tmp_path / "binary.csv").code == 2
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_file_is_flagged_by_the_profiles_of_its_water(creek, tmp_path):
+    called = nilometer("qc", creek, "-o", tmp_path / "flags.parquet")
+    assert called.code == 0
+    assert "pH (river/ph v1): " in called.out
+    assert " FAIL" in called.out.splitlines()[0]
+    assert "Staff: not judged, its name does not say what it measures" in called.out
+    flags = pyarrow.parquet.read_table(tmp_path / "flags.parquet")
+    assert flags.num_rows == 3 * ROWS
+    ph = flags.filter(pyarrow.compute.equal(flags["column"].cast("string"), "pH"))
+    assert ph["result_quality"].to_pylist()[50] in {3, 4}
+    assert {"gross_range", "spike"} <= set(ph.column_names)
+    summary = nilometer("qc", creek, "--json").json
+    assert [line["column"] for line in summary] == ["pH", "Temp", "ODO", "Staff"]
+    assert sum(value for value in summary[0].values() if isinstance(value, int)) == ROWS
+
+
+def test_one_profile_may_be_named_for_a_column(creek, tmp_path):
+    assert nilometer("qc", creek, "--column", "pH", "--profile", "river/ph").code == 0
+    (tmp_path / "mine.toml").write_text('unit = "1"\n[tests.gross_range]\nfail = [0, 14]\n', encoding="utf-8")
+    mine = nilometer("qc", creek, "--column", "pH", "--profile", tmp_path / "mine.toml", "--json")
+    assert mine.json[0]["PASS"] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--water", "rivr"], "--water = 'rivr': no profiles for this water; did you mean river?"),
+        (["--profile", "river/phh"], "did you mean river/ph"),
+        (["--profile", "river/ph"], "it is in 1, column Temp is in degree_Celsius"),
+        (["--column", "Staff"], "has a profile for river: Staff (?)"),
+        (["-o", "flags.xls"], "--out"),
+    ],
+)
+def test_a_wrong_option_of_qc_is_named(creek, arguments, said):
+    called = nilometer("qc", creek, *arguments)
+    assert called.code == 2
+    assert said in called.err
+
+
+def test_the_water_of_a_file_is_judged(creek, tmp_path):
+    called = nilometer("assess", creek, "--target-class", "III", "-o", tmp_path / "verdict.json")
+    assert called.code == 0
+    assert called.out.startswith("GB 3838-2002: class ")
+    assert "target class III: met" in called.out
+    assert "of 21 required items assessed" in called.out
+    assert "indicative" in called.out
+    document = nilometer("assess", creek, "--target-class", "III", "--json").json
+    assert document == json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))
+    assert document["met"] is True
+
+
+def test_a_spike_that_is_not_left_out_makes_the_water_worse(creek):
+    checked = nilometer("assess", creek, "--json").json
+    as_it_is = nilometer("assess", creek, "--no-check", "--json").json
+    (ph,), (raw_ph,) = ([i for i in one["items"] if i["property"] == "ph"] for one in (checked, as_it_is))
+    assert ph["value"] == pytest.approx(7.02, abs=0.01)
+    assert raw_ph["value"] != ph["value"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--standard", "GB 3838"], 2, "did you mean GB 3838-2002?"),
+        (["--water-body", "rivr"], 2, "did you mean river?"),
+        (["--target-class", "IX"], 2, "target_class = 'IX'"),
+        (["--water-body", "sea"], 1, "GB 3838-2002 does not apply to sea"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(creek, arguments, code, said):
+    called = nilometer("assess", creek, *arguments)
+    assert called.code == code
+    assert said in called.err
