@@ -397,6 +397,8 @@ def _grammar(text: str) -> Parsed | None:
         elif match["number"] is not None:
             number = match["number"]
             base = Decimal(10) ** int(number[3:]) if number[2:3] in {"^", "*"} else Decimal(number)
+            if base == 0:
+                return None
             coefficient *= base if sign > 0 else 1 / base
         else:
             name = _resolve(match["name"])
