@@ -396,7 +396,10 @@ def _grammar(text: str) -> Parsed | None:
             sign = -1 if match["operator"].strip() in {"/", "per"} else 1
         elif match["number"] is not None:
             number = match["number"]
-            base = Decimal(10) ** int(number[3:]) if number[2:3] in {"^", "*"} else Decimal(number)
+            try:
+                base = Decimal(10) ** int(number[3:]) if number[2:3] in {"^", "*"} else Decimal(number)
+            except ArithmeticError:  # a power that no number holds
+                return None
             if base == 0:
                 return None
             coefficient *= base if sign > 0 else 1 / base
