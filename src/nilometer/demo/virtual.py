@@ -121,7 +121,8 @@ def source_of(thing: DemoThing, reached: Mapping[str, Any], speed: float) -> dic
                 "calibrations": [{"kind": "identity", "residual_uncertainty": u, "certificate": f"virtual {key}"}]
             }
             for key, u in _UNCERTAINTY[thing.key].items()
-        },
+        }
+        | ({"RMC.speed_over_ground": {"ignore": True}} if thing is BUOY else {}),
     }
 
 

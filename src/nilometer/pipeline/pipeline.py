@@ -289,9 +289,10 @@ class Pipeline:
         return self._channels.batch(self._wired[source], raw)
 
     def _source_changed(self, source: RunningSource, report: SourceReport) -> None:
-        _log.info("source", name=source.config.name, device=report.device, state=report.state, detail=report.detail)
+        state = report.state.value
+        _log.info("source", name=source.config.name, device=report.device, state=state, detail=report.detail)
         thing = self.store.catalog.thing_by_key(source.config.thing)
-        detail = {"source": source.config.name, "device": report.device, "state": report.state, "detail": report.detail}
+        detail = {"source": source.config.name, "device": report.device, "state": state, "detail": report.detail}
         if thing is not None:
             now = self.clock()
 

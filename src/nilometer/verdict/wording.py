@@ -65,6 +65,8 @@ def names_of(keys: Iterable[str]) -> Words:
 
 def no_standard(water_body: str) -> Words:
     """Say that no shipped standard applies to this kind of water."""
+    if water_body == "other":
+        return Words("no applicable standard for this water", "无适用标准")
     en = water_body.replace("_", " ")
     return Words(f"no applicable standard for {en}", f"无适用标准（{_WATER_BODIES.get(water_body, water_body)}）")
 
