@@ -25,6 +25,7 @@ class DemoClock:
             raise ConfigError("--speed", seen=speed, allowed="a number above 0")
         self._start, self._speed = start, speed
         self._began = time.monotonic_ns()
+        self._is_held = False
 
     is_demo = True
 
@@ -35,11 +36,17 @@ class DemoClock:
 
     def __call__(self) -> int:
         """Return the present."""
+        if self._is_held:
+            return self._start
         return self._start + int((time.monotonic_ns() - self._began) // 1000 * self._speed)
 
     def set(self, start: int) -> None:
-        """Show `start` now."""
-        self._start, self._began = start, time.monotonic_ns()
+        """Show `start` now, and run on from there."""
+        self._start, self._began, self._is_held = start, time.monotonic_ns(), False
+
+    def hold(self, start: int) -> None:
+        """Show `start` until it is set: nothing of a recording passes while the platform is not yet there."""
+        self._start, self._is_held = start, True
 
     def ahead(self, offset: int) -> ShiftedClock:
         """Return the same clock, `offset` µs ahead."""

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from nilometer.acquisition.decoding import DecodedValue
 from nilometer.acquisition.driver import Clock
 from nilometer.acquisition.formats.opening import contents
 from nilometer.acquisition.formats.reading import read
 from nilometer.acquisition.formats.recording import Recording, RecordingColumn
 from nilometer.acquisition.instrument import Instrument
+from nilometer.acquisition.protocols.nmea0183 import Nmea0183Decoder
 from nilometer.acquisition.simulators import simulators
 from nilometer.acquisition.simulators.feed import ConstantFeed
 from nilometer.acquisition.simulators.simulator import Reading, Simulator
@@ -47,6 +49,8 @@ MOST_COLUMNS = 30
 ROWS_A_SECOND = 4.0
 LOG_S = 600.0
 POLL_S = 0.05
+MOST_BEHIND = 100
+"""Rows that a late reader is shown one by one; further behind, it is shown the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,24 +100,31 @@ class Replay:
 class RecordingFeed:
     """A recording as what a logger shows: the newest row that is not in the future, with its own time.
 
+    Who asks late sees the rows one by one, so that none is missed; only who is `MOST_BEHIND` rows late misses some.
+
     Parameters
     ----------
     recording : Recording
-        What is played; after its end the last row stays.
+        What is played; after its end the last row stays. Of rows of one time the last one counts.
     """
 
     def __init__(self, recording: Recording) -> None:
         order = np.argsort(recording.times, kind="stable")
-        self._times = recording.times[order]
-        self._columns = {_channel(name): column.values[order] for name, column in _taken(recording).items()}
+        times = recording.times[order]
+        last = np.append(times[1:] != times[:-1], True)
+        self._times = times[last]
+        self._columns = {key: column.values[order][last] for key, (_, column) in _taken(recording).items()}
+        self._shown = -1
 
     def at(self, time: int) -> Mapping[str, Reading]:
         """Return the readings at `time`; none before the first row."""
-        row = int(np.searchsorted(self._times, time, side="right")) - 1
-        if row < 0:
+        newest = int(np.searchsorted(self._times, time, side="right")) - 1
+        behind = newest - self._shown
+        self._shown = self._shown + 1 if 0 < behind <= MOST_BEHIND and self._shown >= 0 else newest
+        if self._shown < 0:
             return {}
-        when = int(self._times[row])
-        return {key: Reading(float(values[row]), time=when) for key, values in self._columns.items()}
+        when = int(self._times[self._shown])
+        return {key: Reading(float(values[self._shown]), time=when) for key, values in self._columns.items()}
 
 
 def plan(file: Path, taken: set[str]) -> Replay:
@@ -194,17 +205,31 @@ def simulator_of(replay: Replay, clock: Clock, played: int) -> Simulator:
         return made
     lines = contents(replay.file).decode("latin-1").splitlines()
     span_s = max((replay.end - replay.start) / 1e6, 1.0)
-    tick_s = max(1.0, span_s / len(lines))
-    begin = int(len(lines) * min(max(played / 1e6 - 2 * tick_s, 0) / span_s, 1)) if replay.is_dated else 0
-    made = found["nmea0183"].make(
-        None,
-        ConstantFeed({}),
-        clock,
-        interval_s=tick_s,
-        lines=lines[begin:],
-        lines_per_tick=max(1, round(len(lines) / span_s * tick_s)),
-    )
+    if replay.is_dated:
+        bursts = _bursts(lines)
+        left = ["\r\n".join(burst) for time, burst in bursts if time >= replay.start + played]
+        link: dict[str, Any] = {"lines": left, "lines_per_tick": 1, "interval_s": span_s / len(bursts)}
+    else:
+        tick_s = max(1.0, span_s / len(lines))
+        link = {"lines": lines, "lines_per_tick": max(1, round(len(lines) / span_s * tick_s)), "interval_s": tick_s}
+    made = found["nmea0183"].make(None, ConstantFeed({}), clock, **link)
     return made
+
+
+def _bursts(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
+    """Return the lines of a log by the clock they carry, µs: said at once, they keep their time at any speed."""
+    decoder = Nmea0183Decoder()
+    bursts: list[tuple[int, list[str]]] = []
+    before: list[str] = []
+    for line in lines:
+        times = [item.time for item in decoder.feed(line.encode("latin-1") + b"\r\n") if isinstance(item, DecodedValue)]
+        told = [int(datetime.fromisoformat(time).timestamp() * 1e6 + 0.5) for time in times if time is not None]
+        if told and (not bursts or told[-1] != bursts[-1][0]):
+            bursts.append((told[-1], [*before, line]))
+            before = []
+        else:
+            (bursts[-1][1] if bursts else before).append(line)
+    return bursts
 
 
 def source_of(replay: Replay, reached: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -229,8 +254,8 @@ def source_of(replay: Replay, reached: Mapping[str, Any], folder: Path) -> dict[
 def instrument_of(replay: Replay) -> Instrument:
     """Return the logger that serves a recording: time of the row in µs, then one float64 a column."""
     channels: list[dict[str, Any]] = []
-    for place, (name, column) in enumerate(_taken(replay.recording).items()):
-        channel = {"key": _channel(name), "name": name, "unit": column.unit, "address": 4 + 4 * place}
+    for place, (key, (name, column)) in enumerate(_taken(replay.recording).items()):
+        channel = {"key": key, "name": name, "unit": column.unit, "address": 4 + 4 * place}
         if column.observed_property is not None:
             channel["observed_property"] = column.observed_property
         channels.append(channel | {"type": "float64", "cycle": "row"})
@@ -280,13 +305,17 @@ def _inline(value: Any) -> str:  # noqa: ANN401 -- JSON
     return json.dumps(value)
 
 
-def _taken(recording: Recording) -> dict[str, RecordingColumn]:
-    return dict(list(recording.columns.items())[:MOST_COLUMNS])
-
-
-def _channel(name: str) -> str:
-    key = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_")
-    return key if key[:1].isalpha() else f"c_{key}"
+def _taken(recording: Recording) -> dict[str, tuple[str, RecordingColumn]]:
+    """Return the columns that are played, by the key of their channel."""
+    taken: dict[str, tuple[str, RecordingColumn]] = {}
+    for name, column in list(recording.columns.items())[:MOST_COLUMNS]:
+        stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_") or column.observed_property or "column"
+        stem = stem if stem[:1].isalpha() else f"c_{stem}"
+        key, number = stem, 2
+        while key in taken:
+            key, number = f"{stem}_{number}", number + 1
+        taken[key] = (name, column)
+    return taken
 
 
 def _water(recording: Recording) -> WaterBody:

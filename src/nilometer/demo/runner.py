@@ -12,7 +12,16 @@ from typing import Any
 from nilometer.config import Config, parse
 from nilometer.demo import virtual
 from nilometer.demo.clock import DemoClock
-from nilometer.demo.replay import Replay, plan, played_us, simulator_of, source_of, steadiest_speed, thing_of
+from nilometer.demo.replay import (
+    MOST_COLUMNS,
+    Replay,
+    plan,
+    played_us,
+    simulator_of,
+    source_of,
+    steadiest_speed,
+    thing_of,
+)
 from nilometer.demo.things import THINGS
 from nilometer.pipeline import Pipeline, wall_clock
 from nilometer.web.running import run_server
@@ -20,6 +29,7 @@ from nilometer.web.running import run_server
 __all__ = ["run_demo"]
 
 VIRTUAL_SPEED = 60.0
+SETTLE_S = 0.5
 
 
 async def run_demo(
@@ -88,7 +98,9 @@ async def _demo_of_model(
         newest = _newest(pipeline)
         if newest is None:
             say("filling in the two weeks before now …")
-            rows = await virtual.fill_past(pipeline, clock())
+            end = clock()
+            rows = await virtual.fill_past(pipeline, end)
+            clock.set(end)
             say(f"{rows} rows of the past are stored")
         else:
             clock.set(newest + virtual.MINUTE_US)
@@ -112,21 +124,31 @@ async def _demo_of_recordings(
         say(f"{one.file}: {len(one.recording)} rows as {one.recording.format}, replayed {clock.speed:g} times as fast")
         for note in one.recording.notes[:5]:
             say(f"  {note}")
+        if not one.is_nmea and len(one.recording.columns) > MOST_COLUMNS:
+            say(f"  the first {MOST_COLUMNS} of its {len(one.recording.columns)} columns are played")
     first = max(one.start for one in replays)
     played = played_us(folder, replays)
+    clock.hold(first + played)
     if played:
-        clock.set(first + played)
         say("continuing where the last run ended")
     made = [simulator_of(one, clock.ahead(one.start - first), played) for one in replays]
     reached = [await simulator.start() for simulator in made]
     sources = [source_of(one, where, folder) for one, where in zip(replays, reached, strict=True)]
     config = _config([thing_of(one) for one in replays], sources)
 
-    async def before(pipeline: Pipeline) -> None:
-        del pipeline
-        tasks.extend(asyncio.create_task(simulator.run()) for simulator in made)
+    opened = _opener(wanted=browser)
 
-    await run_server(folder, config, port=port, clock=clock, say=say, before=before, ready=_opener(wanted=browser))
+    async def play() -> None:
+        # The sources are dialling: what is said before they listen is said to nobody.
+        await asyncio.sleep(SETTLE_S)
+        clock.set(first + played)
+        await asyncio.gather(*(simulator.run() for simulator in made))
+
+    def ready(address: str) -> None:
+        tasks.append(asyncio.create_task(play()))
+        opened(address)
+
+    await run_server(folder, config, port=port, clock=clock, say=say, ready=ready)
 
 
 def _config(things: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]]) -> Config:
