@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 
 import pytest
@@ -11,6 +10,7 @@ from nilometer.acquisition.formats.reading import formats
 from nilometer.acquisition.instrument import instruments
 from nilometer.errors import ConfigError
 from nilometer.pipeline import drivers
+from tests.cli.conftest import nilometer
 
 GOOD = """
 from nilometer.acquisition.driver import DriverInfo, DriverOptions
@@ -133,18 +133,12 @@ def test_an_unknown_name_is_answered_with_the_near_ones():
         drivers()["nmea183"]
 
 
-def test_a_broken_plug_in_is_named_by_the_command_line_and_by_the_doctor(install, tmp_path):
+def test_a_broken_plug_in_is_named_by_the_command_line_and_by_the_doctor(install):
     install("nilometer.drivers", "pack_e", {"__init__.py": "", "torn.py": "def ("})
-    listed, told = (_nilometer(command, tmp_path / "site") for command in ("drivers", "doctor"))
-    assert listed.returncode == 0
-    assert "modbus_tcp" in listed.stdout
-    assert "broken: torn: SyntaxError" in listed.stderr
-    assert told.returncode == 1
-    assert "BAD  drivers" in told.stdout
-    assert "torn: SyntaxError" in told.stdout
-
-
-def _nilometer(command, site):
-    environment = {"PYTHONPATH": str(site), "PATH": ""}
-    call = [sys.executable, "-m", "nilometer", command]
-    return subprocess.run(call, capture_output=True, text=True, env=environment, check=False)
+    listed, told = nilometer("drivers"), nilometer("doctor")
+    assert listed.code == 0
+    assert "modbus_tcp" in listed.out
+    assert "broken: torn: SyntaxError" in listed.err
+    assert told.code == 1
+    assert "BAD  drivers" in told.out
+    assert "torn: SyntaxError" in told.out
