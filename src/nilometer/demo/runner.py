@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nilometer.acquisition.simulators.simulator import Simulator
 from nilometer.config import Config, parse
 from nilometer.demo import virtual
 from nilometer.demo.clock import DemoClock
@@ -68,30 +69,67 @@ async def run_demo(
     pace = speed or (steadiest_speed(replays) if replays else VIRTUAL_SPEED)
     # Of recordings from different years the latest is now; the others lie in its past, as they did.
     clock = DemoClock(max(one.start for one in replays) if replays else wall_clock(), pace)
-    tasks: list[asyncio.Task[None]] = []
+    stage = _Stage()
     try:
         if replays:
-            await _demo_of_recordings(folder, port, replays, clock, tasks, browser=browser, say=say)
+            await _demo_of_recordings(folder, port, replays, clock, stage, browser=browser, say=say)
         else:
-            await _demo_of_model(folder, port, clock, tasks, browser=browser, say=say)
+            await _demo_of_model(folder, port, clock, stage, browser=browser, say=say)
     finally:
-        for task in tasks:
+        await stage.clear()
+
+
+class _Stage:
+    """The simulators: opened one by one, begun together, closed whatever happens."""
+
+    def __init__(self) -> None:
+        self._opened: list[Simulator] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._has_begun = False
+
+    async def open(self, simulator: Simulator) -> Mapping[str, Any]:
+        """Open a simulator's link; return what its driver needs."""
+        reached = await simulator.start()
+        self._opened.append(simulator)
+        return reached
+
+    def begin(self) -> None:
+        """Let all of them speak."""
+        self._has_begun = True
+        self._tasks += [asyncio.create_task(simulator.run()) for simulator in self._opened]
+
+    def begin_later(self, first: Callable[[], None]) -> None:
+        """Let them speak once the sources had the time to dial: what is said before they listen is said to nobody."""
+
+        async def wait() -> None:
+            await asyncio.sleep(SETTLE_S)
+            first()
+            self.begin()
+
+        self._tasks.append(asyncio.create_task(wait()))
+
+    async def clear(self) -> None:
+        """End them; a simulator closes its link when its run ends, so one that never ran is run for that."""
+        if not self._has_begun:
+            self.begin()
+            await asyncio.sleep(0)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def _demo_of_model(
     folder: Path,
     port: int,
     clock: DemoClock,
-    tasks: list[asyncio.Task[None]],
+    stage: _Stage,
     *,
     browser: bool,
     say: Callable[[str], None],
 ) -> None:
     say(f"virtual water: {', '.join(thing.names['en'] for thing in THINGS)}; time runs {clock.speed:g} times as fast")
     made = [(thing, virtual.simulator_of(thing, clock)) for thing in THINGS]
-    sources = [virtual.source_of(thing, await simulator.start(), clock.speed) for thing, simulator in made]
+    sources = [virtual.source_of(thing, await stage.open(simulator), clock.speed) for thing, simulator in made]
     config = _config([virtual.thing_of(thing) for thing in THINGS], sources)
 
     async def before(pipeline: Pipeline) -> None:
@@ -105,7 +143,7 @@ async def _demo_of_model(
         else:
             clock.set(newest + virtual.MINUTE_US)
             say("continuing where the last run ended")
-        tasks.extend(asyncio.create_task(simulator.run()) for _, simulator in made)
+        stage.begin()
 
     await run_server(folder, config, port=port, clock=clock, say=say, before=before, ready=_opener(wanted=browser))
 
@@ -115,7 +153,7 @@ async def _demo_of_recordings(
     port: int,
     replays: Sequence[Replay],
     clock: DemoClock,
-    tasks: list[asyncio.Task[None]],
+    stage: _Stage,
     *,
     browser: bool,
     say: Callable[[str], None],
@@ -132,20 +170,14 @@ async def _demo_of_recordings(
     if played:
         say("continuing where the last run ended")
     made = [simulator_of(one, clock.ahead(one.start - first), played) for one in replays]
-    reached = [await simulator.start() for simulator in made]
+    reached = [await stage.open(simulator) for simulator in made]
     sources = [source_of(one, where, folder) for one, where in zip(replays, reached, strict=True)]
     config = _config([thing_of(one) for one in replays], sources)
 
     opened = _opener(wanted=browser)
 
-    async def play() -> None:
-        # The sources are dialling: what is said before they listen is said to nobody.
-        await asyncio.sleep(SETTLE_S)
-        clock.set(first + played)
-        await asyncio.gather(*(simulator.run() for simulator in made))
-
     def ready(address: str) -> None:
-        tasks.append(asyncio.create_task(play()))
+        stage.begin_later(lambda: clock.set(first + played))
         opened(address)
 
     await run_server(folder, config, port=port, clock=clock, say=say, ready=ready)
