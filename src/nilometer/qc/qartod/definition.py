@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Any, Final
 
-__all__ = ["ABSENT", "Definition", "Kind", "Numbers", "Parameter", "Role", "seconds", "suspect_before_fail"]
+from nilometer.qc.qartod.parameter import Parameter, Role, moment, seconds
+
+__all__ = [
+    "ABSENT",
+    "Definition",
+    "Kind",
+    "Parameter",
+    "Role",
+    "Rows",
+    "Wants",
+    "moment",
+    "seconds",
+    "suspect_before_fail",
+]
 
 ABSENT: Final = math.inf
 """A threshold that nothing exceeds."""
 
-Numbers = tuple[float, float, float, float]
-"""What the kernel reads of one test."""
+Rows = tuple[tuple[float, ...], ...]
+"""What the kernel reads of one test beside its numbers: rows of a table."""
 
 
 class Kind(IntEnum):
@@ -38,118 +50,31 @@ class Kind(IntEnum):
     DATA_RECEPTION = 14
     IMPOSSIBLE_DATE = 15
     PERCENTILE_RANGE = 16
+    RATE_OF_DEVIATION = 17  # test 7 by N_DEV and TIM_DEV
+    WAITING = 18  # a test of several Datastreams: settled once its inputs are there
     MARK = 32  # not QARTOD's: what the instrument said of its own value
-
-
-class Role(Enum):
-    """What a parameter's number is, and so what a change of unit does to it."""
-
-    SPAN = "two numbers, the lower first"
-    DIFFERENCE = "a number above 0"
-    DURATION = 'a time such as "90 s", "15 min", "2 h", "1 day", or a number of seconds'
-    CHOICE = "one of the names"
-
-
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0, "d": 86400.0}
-_TIME = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|h|day|d)\s*")
-
-
-def seconds(value: object) -> float:
-    """Return a time in seconds.
-
-    Parameters
-    ----------
-    value : str or number
-        "90 s", "15 min", "2 h", "1 day", or seconds.
-
-    Returns
-    -------
-    float
-        Seconds, above 0.
-
-    Raises
-    ------
-    ValueError
-        If it is none of these.
-
-    Examples
-    --------
-    >>> seconds("15 min")
-    900.0
-    """
-    if isinstance(value, str):
-        found = _TIME.fullmatch(value)
-        number = float(found[1]) * _SECONDS[found[2]] if found else math.nan
-    else:
-        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if not 0 < number < math.inf:
-        raise ValueError(Role.DURATION.value)
-    return number
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("a number")
-    return float(value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """One parameter of a test.
-
-    Parameters
-    ----------
-    role : Role
-        What its value is.
-    meaning : str
-        One line for the documentation.
-    choices : tuple of str
-        The names allowed, for `Role.CHOICE`.
-    default : object
-        The value when a profile says nothing; None: absent.
-    """
-
-    role: Role
-    meaning: str
-    choices: tuple[str, ...] = ()
-    default: Any = None
-
-    def read(self, value: object) -> Any:  # noqa: ANN401 -- a number, a pair or a name, by role
-        """Return the value as kept.
-
-        Raises
-        ------
-        ValueError
-            If it is not what the role asks for; the message is what would be allowed.
-        """
-        if self.role is Role.CHOICE:
-            if value not in self.choices:
-                raise ValueError(", ".join(self.choices))
-            return value
-        if self.role is Role.DURATION:
-            return seconds(value)
-        if self.role is Role.SPAN:
-            if not isinstance(value, list | tuple) or len(value) != 2:
-                raise ValueError(self.role.value)
-            low, high = (_number(item) for item in value)
-            if low > high:
-                raise ValueError(self.role.value)
-            return (low, high)
-        number = _number(value)
-        if number <= 0:
-            raise ValueError(self.role.value)
-        return number
-
-    def scaled(self, value: Any, scale: float, offset: float) -> Any:  # noqa: ANN401 -- as `read`
-        """Return the value in another unit, where ``new = scale · old + offset``."""
-        if self.role is Role.SPAN:
-            low, high = sorted(item * scale + offset for item in value)
-            return (low, high)
-        return value * abs(scale) if self.role is Role.DIFFERENCE else value
 
 
 def _no_fault(_: Mapping[str, Any]) -> str:
     return ""
+
+
+def _no_rows(_: Mapping[str, Any]) -> Rows:
+    return ()
+
+
+class Wants(IntEnum):
+    """What of a row, or of the rows before, a test reads."""
+
+    VALUE = 0
+    BEFORE = 1  # the value before the last
+    TIME = 2  # its own time, and the last value's
+    QUEUE = 4  # a run of values (flat line)
+    WINDOW = 8  # sums or extremes over a time
+    PLACE = 16  # latitude and longitude
+    DEPTH = 32
+    SYNTAX = 64
+    RECEIVED = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +96,13 @@ class Definition:
     parameters : mapping
         By name.
     numbers : callable
-        From read parameters to what the kernel takes.
+        From read parameters to at most eight numbers that the kernel takes.
+    rows : callable
+        From read parameters to rows of at most ten numbers, for tests with tables.
+    wants : int
+        Sum of `Wants`.
+    kind_of : callable, optional
+        From read parameters to the kind, where one test is judged in several ways.
     fault : callable
         What is wrong between parameters, or an empty string.
     """
@@ -182,7 +113,10 @@ class Definition:
     sequence: bool
     timed: bool
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    numbers: Callable[[Mapping[str, Any]], Numbers]
+    numbers: Callable[[Mapping[str, Any]], tuple[float, ...]]
+    rows: Callable[[Mapping[str, Any]], Rows] = _no_rows
+    wants: int = Wants.VALUE
+    kind_of: Callable[[Mapping[str, Any]], Kind] | None = None
     fault: Callable[[Mapping[str, Any]], str] = _no_fault
 
 

@@ -12,15 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.qc.flags import FAIL, PASS, SUSPECT
-from nilometer.qc.inlined import inlined
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Numbers, Parameter, Role, suspect_before_fail
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["GAP", "judge_gap"]
+from nilometer.qc.compiled import compiled
+from nilometer.qc.flags import FAIL, NOT_EVALUATED, PASS, SUSPECT
+from nilometer.qc.layout import IN_ORDER, STEPPED
+from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants, suspect_before_fail
+
+__all__ = ["GAP", "flag_gap"]
 
 
-def _numbers(parameters: Mapping[str, Any]) -> Numbers:
-    return (parameters.get("suspect", ABSENT) * 1e6, parameters.get("fail", ABSENT) * 1e6, 0.0, 0.0)
+def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
+    return (parameters.get("suspect", ABSENT) * 1e6, parameters.get("fail", ABSENT) * 1e6)
 
 
 GAP = Definition(
@@ -29,6 +33,7 @@ GAP = Definition(
     clause="QARTOD test 1, timing/gap (TIM_INC)",
     sequence=True,
     timed=True,
+    wants=Wants.TIME,
     parameters={
         "suspect": Parameter(role=Role.DURATION, meaning="a longer step from the row before is suspect"),
         "fail": Parameter(role=Role.DURATION, meaning="a longer step from the row before fails"),
@@ -38,11 +43,19 @@ GAP = Definition(
 )
 
 
-@inlined
-def judge_gap(step: int, suspect: float, fail: float) -> int:
-    """Return the flag of a row that came `step` µs after the one before; thresholds in µs, exceeded when greater."""
-    if step > fail:
-        return FAIL
-    if step > suspect:
-        return SUSPECT
-    return PASS
+_STEPS = IN_ORDER | STEPPED
+
+
+@compiled
+def flag_gap(
+    flags: NDArray[np.uint8], step: NDArray[np.int64], status: NDArray[np.uint8], numbers: NDArray[np.float64]
+) -> None:
+    """Flag rows that came `step` µs after the one before; thresholds in µs, exceeded when greater."""
+    suspect, fail = numbers[0], numbers[1]
+    for k in range(flags.size):
+        flag = np.uint8(PASS)
+        if step[k] > suspect:
+            flag = np.uint8(SUSPECT)
+        if step[k] > fail:
+            flag = np.uint8(FAIL)
+        flags[k] = flag if status[k] & _STEPS == _STEPS else np.uint8(NOT_EVALUATED)

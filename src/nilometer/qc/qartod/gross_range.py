@@ -1,6 +1,6 @@
 """QARTOD test 4, gross range: outside what the sensor can give, or outside what the operator expects.
 
-Both ends of a span are good. Missing values are the kernel's business, before any test.
+Both ends of a span are good.
 """
 
 from __future__ import annotations
@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.qc.flags import FAIL, PASS, SUSPECT
-from nilometer.qc.inlined import inlined
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Numbers, Parameter, Role
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["GROSS_RANGE", "judge_gross_range"]
+from nilometer.qc.compiled import compiled
+from nilometer.qc.flags import FAIL, MISSING, PASS, SUSPECT
+from nilometer.qc.layout import PRESENT
+from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role
+
+__all__ = ["GROSS_RANGE", "flag_gross_range"]
 
 
-def _numbers(parameters: Mapping[str, Any]) -> Numbers:
+def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
     everything = (-ABSENT, ABSENT)
     return (*parameters.get("suspect", everything), *parameters.get("fail", everything))
 
@@ -44,11 +48,17 @@ GROSS_RANGE = Definition(
 )
 
 
-@inlined
-def judge_gross_range(x: float, suspect_low: float, suspect_high: float, fail_low: float, fail_high: float) -> int:
-    """Return the flag of a value against the operator's and the sensor's span."""
-    if x < fail_low or x > fail_high:
-        return FAIL
-    if x < suspect_low or x > suspect_high:
-        return SUSPECT
-    return PASS
+@compiled
+def flag_gross_range(
+    flags: NDArray[np.uint8], x: NDArray[np.float64], status: NDArray[np.uint8], numbers: NDArray[np.float64]
+) -> None:
+    """Flag values against the operator's and the sensor's span."""
+    suspect_low, suspect_high, fail_low, fail_high = numbers[0], numbers[1], numbers[2], numbers[3]
+    for k in range(flags.size):
+        value = x[k]
+        flag = np.uint8(PASS)
+        if (value < suspect_low) | (value > suspect_high):
+            flag = np.uint8(SUSPECT)
+        if (value < fail_low) | (value > fail_high):
+            flag = np.uint8(FAIL)
+        flags[k] = flag if status[k] & PRESENT else np.uint8(MISSING)

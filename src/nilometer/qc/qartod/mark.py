@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.qc.qartod.definition import Definition, Kind, Numbers
+from nilometer.qc.qartod.definition import Definition, Kind
 
 __all__ = ["MARK"]
 
 
-def _numbers(_: Mapping[str, Any]) -> Numbers:
-    return (0.0, 0.0, 0.0, 0.0)
+def _numbers(_: Mapping[str, Any]) -> tuple[float, ...]:
+    return ()
 
 
 MARK = Definition(

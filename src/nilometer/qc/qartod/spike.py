@@ -8,22 +8,24 @@ neighbour that is missing, or beyond a gap, leaves the test unjudged.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.qc.flags import FAIL, NOT_EVALUATED, PASS, SUSPECT
-from nilometer.qc.inlined import inlined
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Numbers, Parameter, Role, suspect_before_fail
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["SPIKE", "judge_spike"]
+from nilometer.qc.compiled import compiled
+from nilometer.qc.flags import FAIL, NOT_EVALUATED, PASS, SUSPECT
+from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants, suspect_before_fail
+
+__all__ = ["SPIKE", "flag_spike"]
 
 _METHODS = ("average", "differential")
 
 
-def _numbers(parameters: Mapping[str, Any]) -> Numbers:
+def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
     method = float(_METHODS.index(parameters["method"]))
-    return (parameters.get("suspect", ABSENT), parameters.get("fail", ABSENT), method, 0.0)
+    return (parameters.get("suspect", ABSENT), parameters.get("fail", ABSENT), method)
 
 
 SPIKE = Definition(
@@ -32,6 +34,7 @@ SPIKE = Definition(
     clause="QARTOD test 6, spike on n-1 (THRSHLD_LOW, THRSHLD_HIGH)",
     sequence=True,
     timed=False,
+    wants=Wants.BEFORE,
     parameters={
         "suspect": Parameter(role=Role.DIFFERENCE, meaning="a greater departure is suspect"),
         "fail": Parameter(role=Role.DIFFERENCE, meaning="a greater departure fails"),
@@ -44,18 +47,37 @@ SPIKE = Definition(
 )
 
 
-@inlined
-def judge_spike(before: float, x: float, after: float, suspect: float, fail: float, method: float) -> int:
-    """Return the flag of `x` between its two neighbours; thresholds are exceeded when greater."""
-    if method == 0.0:
-        departure = abs(x - (before + after) / 2.0)
+@compiled
+def flag_spike(
+    flags: NDArray[np.uint8],
+    before: NDArray[np.float64],
+    x: NDArray[np.float64],
+    after: NDArray[np.float64],
+    numbers: NDArray[np.float64],
+) -> None:
+    """Flag each `x` between its two neighbours; thresholds are exceeded when greater.
+
+    Neighbours so large that their sum is not a number leave it unjudged.
+    """
+    suspect, fail = numbers[0], numbers[1]
+    if numbers[2] == 0.0:
+        for k in range(flags.size):
+            departure = abs(x[k] - (before[k] + after[k]) / 2.0)
+            flag = np.uint8(PASS)
+            if departure > suspect:
+                flag = np.uint8(SUSPECT)
+            if departure > fail:
+                flag = np.uint8(FAIL)
+            flags[k] = flag if departure < np.inf else np.uint8(NOT_EVALUATED)
     else:
-        rise, fall = x - before, after - x
-        departure = 0.0 if rise * fall >= 0.0 else min(abs(rise), abs(fall))
-    if not math.isfinite(departure):  # neighbours so large that their sum is not a number
-        return NOT_EVALUATED
-    if departure > fail:
-        return FAIL
-    if departure > suspect:
-        return SUSPECT
-    return PASS
+        for k in range(flags.size):
+            rise, fall = x[k] - before[k], after[k] - x[k]
+            departure = min(abs(rise), abs(fall))
+            if rise * fall >= 0.0:
+                departure = 0.0
+            flag = np.uint8(PASS)
+            if departure > suspect:
+                flag = np.uint8(SUSPECT)
+            if departure > fail:
+                flag = np.uint8(FAIL)
+            flags[k] = flag if departure < np.inf else np.uint8(NOT_EVALUATED)
