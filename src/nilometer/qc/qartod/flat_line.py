@@ -22,25 +22,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.model.batch import NO_TIME
-from nilometer.qc.flags import FAIL, NOT_EVALUATED, PASS, SUSPECT
-from nilometer.qc.inlined import inlined
+from nilometer.qc.compiled import compiled, inlined
+from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.layout import (
-    BASE,
+    BEGIN,
+    BITS,
     BLOCKER,
-    CAPACITY,
+    FEW,
     HIGH_HEAD,
     HIGH_LENGTH,
+    IN_ORDER,
+    LINKED,
+    LIVE,
+    LOW,
     LOW_HEAD,
     LOW_LENGTH,
-    WINDOW_START,
+    MOST_POINTS,
+    POINT,
+    PRESENT,
+    ROOMS,
+    Memory,
 )
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Numbers, Parameter, Role, suspect_before_fail
+from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants, suspect_before_fail
 
-__all__ = ["FLAT_LINE", "judge_flat_line", "lengthen_run"]
+__all__ = ["FLAT_LINE", "flag_flat_line"]
 
 
-def _numbers(parameters: Mapping[str, Any]) -> Numbers:
-    return (parameters.get("suspect", ABSENT) * 1e6, parameters.get("fail", ABSENT) * 1e6, parameters["tolerance"], 0.0)
+def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
+    return (parameters.get("suspect", ABSENT) * 1e6, parameters.get("fail", ABSENT) * 1e6, parameters["tolerance"])
 
 
 def _fault(parameters: Mapping[str, Any]) -> str:
@@ -55,6 +64,7 @@ FLAT_LINE = Definition(
     clause="QARTOD test 8, flat line (EPS; REP_CNT as a time)",
     sequence=True,
     timed=True,
+    wants=Wants.TIME | Wants.QUEUE,
     parameters={
         "suspect": Parameter(role=Role.DURATION, meaning="flat for this long is suspect"),
         "fail": Parameter(role=Role.DURATION, meaning="flat for this long fails"),
@@ -65,113 +75,176 @@ FLAT_LINE = Definition(
 )
 
 
-@inlined
-def _merge(pool_value: NDArray[np.float64], pool_time: NDArray[np.int64], base: int, head: int, length: int) -> None:
-    """Merge the two neighbours in a full queue that differ least: the older one's value with the newer one's time."""
-    mask = length - 1
-    best, least = 0, np.inf
-    for k in range(length - 1):
-        a, b = base + ((head + k) & mask), base + ((head + k + 1) & mask)
-        apart = abs(pool_value[b] - pool_value[a])
-        if apart < least:
-            best, least = k, apart
-    a, b = base + ((head + best) & mask), base + ((head + best + 1) & mask)
-    pool_time[a] = pool_time[b]
-    for k in range(best + 1, length - 1):
-        a, b = base + ((head + k) & mask), base + ((head + k + 1) & mask)
-        pool_time[a], pool_value[a] = pool_time[b], pool_value[b]
+_JUDGED = PRESENT | IN_ORDER | LINKED
 
 
-@inlined
-def lengthen_run(  # noqa: C901 -- two queues, the same way
-    windows: NDArray[np.int64],
-    w: np.uint32,
-    pool_time: NDArray[np.int64],
-    pool_value: NDArray[np.float64],
-    t: int,
-    x: float,
-    seen: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
-    last_time: int,
-    last: float,
-    tolerance: float,
+@compiled
+def flag_flat_line(
+    flags: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    last: NDArray[np.float64],
+    t: NDArray[np.int64],
+    last_t: NDArray[np.int64],
+    before_t: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    base: NDArray[np.int64],
+    kept: int,
+    bit: int,
+    memory: Memory,
+    numbers: NDArray[np.float64],
 ) -> None:
-    """Add a value to the run, and drop from its start what no longer fits.
+    """Flag values by the run that ends in them.
 
-    Empty queues stand for a run of one, the last value: a series that moves needs no more, and touches no queue.
+    An empty queue stands for a run of the newest value alone, or of all values where there are at most two: a series
+    that moves needs no more, and touches nothing but its first cache line.
     """
-    if not seen:  # a record begins
-        windows[w, BLOCKER], windows[w, WINDOW_START] = NO_TIME, t
-        windows[w, LOW_LENGTH] = windows[w, HIGH_LENGTH] = 0
+    words = memory.words
+    suspect, fail, tolerance = numbers[0], numbers[1], numbers[2]
+    shorter = suspect if suspect < np.inf else fail
+    live = np.int64(1) << np.int64(LIVE + bit)
+    stirs = True
+    for k in range(flags.size):
+        stirs &= (abs(x[k] - last[k]) >= tolerance) & (status[k] & _JUDGED == _JUDGED)
+    # One Datastream throughout, all of it moving: nothing is kept.
+    if stirs and base[0] == base[flags.size - 1] and words[base[0] + BITS] & live == 0:
+        for k in range(flags.size):
+            flags[k] = np.uint8(PASS) if t[k] - last_t[k] <= shorter else np.uint8(NOT_EVALUATED)
         return
-    if windows[w, WINDOW_START] == NO_TIME:  # the test is newer than the record
-        windows[w, WINDOW_START] = last_time
-    if abs(x - last) >= tolerance:
-        windows[w, BLOCKER] = last_time
-        windows[w, LOW_LENGTH] = windows[w, HIGH_LENGTH] = 0
-        return
-
-    capacity = windows[w, CAPACITY]
-    mask = capacity - 1
-    low, high = windows[w, BASE], windows[w, BASE] + capacity
-    low_head, low_length = windows[w, LOW_HEAD], windows[w, LOW_LENGTH]
-    high_head, high_length = windows[w, HIGH_HEAD], windows[w, HIGH_LENGTH]
-    if low_length == 0:
-        low_head, low_length, high_head, high_length = 0, 1, 0, 1
-        pool_time[low] = pool_time[high] = last_time
-        pool_value[low] = pool_value[high] = last
-
-    while low_length > 0 and pool_value[low + ((low_head + low_length - 1) & mask)] >= x:
-        low_length -= 1
-    if low_length == capacity:
-        _merge(pool_value, pool_time, low, low_head, low_length)
-        low_length -= 1
-    at = low + ((low_head + low_length) & mask)
-    pool_time[at], pool_value[at] = t, x
-    low_length += 1
-
-    while high_length > 0 and pool_value[high + ((high_head + high_length - 1) & mask)] <= x:
-        high_length -= 1
-    if high_length == capacity:
-        _merge(pool_value, pool_time, high, high_head, high_length)
-        high_length -= 1
-    at = high + ((high_head + high_length) & mask)
-    pool_time[at], pool_value[at] = t, x
-    high_length += 1
-
-    while pool_value[high + (high_head & mask)] - pool_value[low + (low_head & mask)] >= tolerance:
-        low_time, high_time = pool_time[low + (low_head & mask)], pool_time[high + (high_head & mask)]
-        if low_time < high_time:
-            windows[w, BLOCKER] = low_time
-            low_head, low_length = low_head + 1, low_length - 1
-        else:
-            windows[w, BLOCKER] = high_time
-            high_head, high_length = high_head + 1, high_length - 1
-
-    windows[w, LOW_HEAD], windows[w, LOW_LENGTH] = low_head & mask, low_length
-    windows[w, HIGH_HEAD], windows[w, HIGH_LENGTH] = high_head & mask, high_length
+    for k in range(flags.size):
+        if not status[k] & PRESENT:
+            flags[k] = MISSING
+            continue
+        if not status[k] & IN_ORDER:
+            flags[k] = NOT_EVALUATED
+            continue
+        bits = base[k] + BITS
+        if not status[k] & LINKED:  # a record begins
+            words[bits] &= ~live
+            flags[k] = NOT_EVALUATED
+            continue
+        if abs(x[k] - last[k]) >= tolerance:
+            words[bits] &= ~live
+            flags[k] = PASS if t[k] - last_t[k] <= shorter else NOT_EVALUATED
+            continue
+        queue = base[k] + kept
+        if words[bits] & live == 0:
+            words[bits] |= live
+            _begin(memory, queue, last_t[k], last[k], before_t[k])
+        _lengthen(memory, queue, t[k], x[k], tolerance)
+        blocker, begin, alone = words[queue + BLOCKER], words[queue + BEGIN], t[k] - last_t[k]
+        flag = np.int64(PASS)
+        if fail < np.inf:
+            flag = _is_flat(blocker, begin, t[k], alone, fail)
+        if flag != FAIL and suspect < np.inf:
+            flag = _is_flat(blocker, begin, t[k], alone, suspect)
+            if flag == FAIL:
+                flag = SUSPECT
+        flags[k] = flag
 
 
 @inlined
-def _is_flat(windows: NDArray[np.int64], w: np.uint32, t: int, since_last: int, period: float) -> int:
+def _is_flat(blocker: int, begin: int, t: int, alone: int, period: float) -> int:
     """Return FAIL where the last `period` µs are flat, PASS where not, NOT_EVALUATED where nobody can tell."""
-    blocker = windows[w, BLOCKER]
     if blocker != NO_TIME and t - blocker <= period:
         return PASS
-    if since_last > period:  # the newest value stands alone in the window
+    if alone > period:  # the newest value stands alone in the window
         return NOT_EVALUATED
-    if blocker != NO_TIME or t - windows[w, WINDOW_START] >= period:
+    if blocker != NO_TIME or t - begin >= period:
         return FAIL
     return NOT_EVALUATED
 
 
 @inlined
-def judge_flat_line(
-    windows: NDArray[np.int64], w: np.uint32, t: int, since_last: int, suspect: float, fail: float
-) -> int:
-    """Return the flag of the newest value, already in the run; `since_last` is µs since the value before it."""
-    if fail != np.inf:
-        outcome = _is_flat(windows, w, t, since_last, fail)
-        if outcome == FAIL or suspect == np.inf:
-            return outcome
-    outcome = _is_flat(windows, w, t, since_last, suspect)
-    return SUSPECT if outcome == FAIL else outcome
+def _begin(memory: Memory, queue: int, last_t: int, last: float, before_t: int) -> None:
+    """Begin a run with the last value; the one before it did not belong, or there was none."""
+    words = memory.words
+    if words[queue + ROOMS] == 0:
+        words[queue + LOW], words[queue + ROOMS] = memory.used[0], FEW
+        memory.used[0] += 2 * FEW * POINT
+    words[queue + BLOCKER], words[queue + BEGIN] = before_t, last_t
+    low = words[queue + LOW]
+    high = low + words[queue + ROOMS] * POINT
+    for place in (low, high):
+        memory.pool[place], memory.pool_values[place + 1] = last_t, last
+    words[queue + LOW_HEAD], words[queue + LOW_LENGTH] = 0, 1
+    words[queue + HIGH_HEAD], words[queue + HIGH_LENGTH] = 0, 1
+
+
+@compiled
+def _lengthen(memory: Memory, queue: int, t: int, x: float, tolerance: float) -> None:
+    """Add a value to the run, and drop from its start what no longer fits."""
+    words, pool, points = memory.words, memory.pool, memory.pool_values
+    if max(words[queue + LOW_LENGTH], words[queue + HIGH_LENGTH]) == words[queue + ROOMS]:
+        if words[queue + ROOMS] < MOST_POINTS:
+            _widen(memory, queue)
+    rooms = words[queue + ROOMS]
+    mask = rooms - 1
+    low = words[queue + LOW]
+    high = low + rooms * POINT
+    low_head, low_length = words[queue + LOW_HEAD], words[queue + LOW_LENGTH]
+    high_head, high_length = words[queue + HIGH_HEAD], words[queue + HIGH_LENGTH]
+
+    while low_length > 0 and points[low + ((low_head + low_length - 1) & mask) * POINT + 1] >= x:
+        low_length -= 1
+    if low_length == rooms:
+        _merge(pool, points, low, low_head, low_length)
+        low_length -= 1
+    at = low + ((low_head + low_length) & mask) * POINT
+    pool[at], points[at + 1] = t, x
+    low_length += 1
+
+    while high_length > 0 and points[high + ((high_head + high_length - 1) & mask) * POINT + 1] <= x:
+        high_length -= 1
+    if high_length == rooms:
+        _merge(pool, points, high, high_head, high_length)
+        high_length -= 1
+    at = high + ((high_head + high_length) & mask) * POINT
+    pool[at], points[at + 1] = t, x
+    high_length += 1
+
+    while points[high + (high_head & mask) * POINT + 1] - points[low + (low_head & mask) * POINT + 1] >= tolerance:
+        low_time, high_time = pool[low + (low_head & mask) * POINT], pool[high + (high_head & mask) * POINT]
+        if low_time < high_time:
+            words[queue + BLOCKER] = low_time
+            low_head, low_length = low_head + 1, low_length - 1
+        else:
+            words[queue + BLOCKER] = high_time
+            high_head, high_length = high_head + 1, high_length - 1
+
+    words[queue + LOW_HEAD], words[queue + LOW_LENGTH] = low_head & mask, low_length
+    words[queue + HIGH_HEAD], words[queue + HIGH_LENGTH] = high_head & mask, high_length
+
+
+@compiled
+def _widen(memory: Memory, queue: int) -> None:
+    """Move both queues to where they have twice the room; whoever calls the kernel sees to it that the pool has it."""
+    words, pool = memory.words, memory.pool
+    rooms, old = words[queue + ROOMS], words[queue + LOW]
+    place = memory.used[0]
+    memory.used[0] += 4 * rooms * POINT
+    for side in range(2):
+        head, length = words[queue + LOW_HEAD + 2 * side], words[queue + LOW_LENGTH + 2 * side]
+        for k in range(length):
+            at = old + (side * rooms + ((head + k) & (rooms - 1))) * POINT
+            to = place + (side * 2 * rooms + k) * POINT
+            for part in range(POINT):
+                pool[to + part] = pool[at + part]
+        words[queue + LOW_HEAD + 2 * side] = 0
+    words[queue + LOW], words[queue + ROOMS] = place, 2 * rooms
+
+
+@compiled
+def _merge(pool: NDArray[np.int64], points: NDArray[np.float64], base: int, head: int, length: int) -> None:
+    """Merge the two neighbours in a full queue that differ least: the older one's value with the newer one's time."""
+    mask = length - 1
+    best, least = 0, np.inf
+    for k in range(length - 1):
+        a, b = base + ((head + k) & mask) * POINT, base + ((head + k + 1) & mask) * POINT
+        apart = abs(points[b + 1] - points[a + 1])
+        if apart < least:
+            best, least = k, apart
+    a, b = base + ((head + best) & mask) * POINT, base + ((head + best + 1) & mask) * POINT
+    pool[a] = pool[b]
+    for k in range(best + 1, length - 1):
+        a, b = base + ((head + k) & mask) * POINT, base + ((head + k + 1) & mask) * POINT
+        pool[a], points[a + 1] = pool[b], points[b + 1]

@@ -1,8 +1,11 @@
 """QARTOD test 7, rate of change: a value that moved too fast from the last value there was.
 
-With a fixed threshold, the alternative the manuals allow to N_DEV standard deviations over TIM_DEV. The manual's form
-is for series sampled evenly; here the change is divided by the time it took, so an uneven series is judged the same
-way. A missing value in between is no value: the rate runs from the last one. The first value of a record has no rate.
+Two forms, alone or together. With fixed thresholds, the alternative the manuals allow, the change is divided by the
+time it took, so that an uneven series is judged the same way. By deviation (N_DEV, TIM_DEV) the change is compared with
+N_DEV standard deviations of the values of the time TIM_DEV before it, plus an allowance where one is given; the SD is
+that of the population, judged once `least` values are there. A missing value in between is no value: the change runs from
+the last one. The first value of a record has no rate. The window of the SD goes on over gaps: it is a statistic of the
+last hours, whatever is missing in them.
 """
 
 from __future__ import annotations
@@ -10,40 +13,142 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.qc.flags import FAIL, PASS, SUSPECT
-from nilometer.qc.inlined import inlined
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Numbers, Parameter, Role, suspect_before_fail
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["RATE_OF_CHANGE", "judge_rate_of_change"]
+from nilometer.qc.compiled import compiled
+from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
+from nilometer.qc.layout import IN_ORDER, LINKED, PRESENT, Memory
+from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants
+from nilometer.qc.window import add, count_of, forget, variance_of, width_of
+
+__all__ = ["RATE_OF_CHANGE", "flag_rate_of_change", "flag_rate_of_deviation"]
 
 
-def _numbers(parameters: Mapping[str, Any]) -> Numbers:
+def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
     per = parameters["per"]
-    return (parameters.get("suspect", ABSENT) / per, parameters.get("fail", ABSENT) / per, 0.0, 0.0)
+    tim_dev = parameters.get("tim_dev", 0.0) * 1e6
+    return (
+        parameters.get("suspect", ABSENT) / per,
+        parameters.get("fail", ABSENT) / per,
+        parameters.get("n_dev", 0.0),
+        tim_dev,
+        parameters["least"],
+        parameters.get("allowance", 0.0),
+        width_of(tim_dev, parameters["points"]),
+    )
+
+
+def _kind(parameters: Mapping[str, Any]) -> Kind:
+    return Kind.RATE_OF_DEVIATION if "n_dev" in parameters else Kind.RATE_OF_CHANGE
+
+
+def _fault(parameters: Mapping[str, Any]) -> str:
+    if ("n_dev" in parameters) != ("tim_dev" in parameters):
+        return "give n_dev and tim_dev together"
+    suspect, fail = parameters.get("suspect"), parameters.get("fail")
+    if suspect is None and fail is None and "n_dev" not in parameters:
+        return "give suspect, fail or both, or n_dev and tim_dev"
+    if suspect is not None and fail is not None and suspect > fail:
+        return f"suspect ({suspect:g}) must not lie beyond fail ({fail:g})"
+    return ""
 
 
 RATE_OF_CHANGE = Definition(
     name="rate_of_change",
     kind=Kind.RATE_OF_CHANGE,
-    clause="QARTOD test 7, rate of change (fixed threshold)",
+    clause="QARTOD test 7, rate of change (N_DEV, TIM_DEV, or a fixed threshold)",
     sequence=True,
     timed=True,
+    wants=Wants.TIME,
     parameters={
         "suspect": Parameter(role=Role.DIFFERENCE, meaning="a greater change in the time `per` is suspect"),
         "fail": Parameter(role=Role.DIFFERENCE, meaning="a greater change in the time `per` fails"),
         "per": Parameter(role=Role.DURATION, meaning="the time the thresholds are given for", default=1.0),
+        "n_dev": Parameter(role=Role.FACTOR, meaning="a change of more standard deviations is suspect"),
+        "tim_dev": Parameter(role=Role.DURATION, meaning="the time before, whose standard deviation counts"),
+        "allowance": Parameter(role=Role.DIFFERENCE, meaning="a change that is allowed beside the deviations"),
+        "least": Parameter(role=Role.COUNT, meaning="values that make a standard deviation", default=10),
+        "points": Parameter(role=Role.COUNT, meaning="parts the time before is remembered in, at most", default=128),
     },
     numbers=_numbers,
-    fault=suspect_before_fail,
+    kind_of=_kind,
+    fault=_fault,
 )
 
+_JUDGED = PRESENT | IN_ORDER | LINKED
 
-@inlined
-def judge_rate_of_change(last: float, x: float, elapsed: int, suspect: float, fail: float) -> int:
-    """Return the flag of `x`, `elapsed` µs (above 0) after `last`; thresholds per second, exceeded when greater."""
-    rate = abs((x - last) / (elapsed / 1e6))
-    if rate > fail:
-        return FAIL
-    if rate > suspect:
-        return SUSPECT
-    return PASS
+
+@compiled
+def flag_rate_of_change(
+    flags: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    last: NDArray[np.float64],
+    t: NDArray[np.int64],
+    last_t: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    numbers: NDArray[np.float64],
+) -> None:
+    """Flag changes in the time (µs) they took; thresholds per second, exceeded when greater."""
+    suspect, fail = numbers[0], numbers[1]
+    # Most blocks hold no change near a threshold, which a product shows sooner than a quotient; the quotient decides.
+    surely = min(suspect, fail) * 1e-6 * (1.0 - 1e-12)
+    doubtful = False
+    for k in range(flags.size):
+        doubtful |= not (abs(x[k] - last[k]) < surely * (t[k] - last_t[k]))
+        doubtful |= status[k] & _JUDGED != _JUDGED
+    if not doubtful:
+        for k in range(flags.size):
+            flags[k] = np.uint8(PASS)
+        return
+    for k in range(flags.size):
+        rate = abs((x[k] - last[k]) / ((t[k] - last_t[k]) / 1e6))
+        flag = np.uint8(PASS)
+        if rate > suspect:
+            flag = np.uint8(SUSPECT)
+        if rate > fail:
+            flag = np.uint8(FAIL)
+        if status[k] & _JUDGED != _JUDGED:
+            flag = np.uint8(NOT_EVALUATED)
+        flags[k] = flag if status[k] & PRESENT else np.uint8(MISSING)
+
+
+@compiled
+def flag_rate_of_deviation(
+    flags: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    last: NDArray[np.float64],
+    t: NDArray[np.int64],
+    last_t: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    base: NDArray[np.int64],
+    kept: int,
+    memory: Memory,
+    numbers: NDArray[np.float64],
+) -> None:
+    """Flag changes against the deviation of what went before, and against the fixed thresholds where there are some."""
+    suspect, fail, n_dev, tim_dev = numbers[0], numbers[1], numbers[2], np.int64(numbers[3])
+    least, allowance, width = numbers[4], numbers[5], np.int64(numbers[6])
+    for k in range(flags.size):
+        if not status[k] & PRESENT:
+            flags[k] = MISSING
+            continue
+        if not status[k] & IN_ORDER:
+            flags[k] = NOT_EVALUATED
+            continue
+        window = base[k] + kept
+        forget(memory, window, t[k] - tim_dev, False)
+        flag = NOT_EVALUATED
+        if status[k] & LINKED:
+            change = abs(x[k] - last[k])
+            rate = change / ((t[k] - last_t[k]) / 1e6)
+            if suspect != np.inf or fail != np.inf:
+                flag = FAIL if rate > fail else (SUSPECT if rate > suspect else PASS)
+            if count_of(memory, window) >= least:
+                beyond = max(change - allowance, 0.0)
+                if flag == NOT_EVALUATED:
+                    flag = PASS
+                if beyond * beyond > n_dev * n_dev * variance_of(memory, window) and flag == PASS:
+                    flag = SUSPECT
+        flags[k] = flag
+        add(memory, window, t[k], x[k], width, False)
