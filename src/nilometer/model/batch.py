@@ -52,6 +52,9 @@ class ObservationBatch:
         Catalog rows.
     always_new : ndarray of bool, shape (n,), optional
         The row is new whatever is there: what a SensorThings client creates. Asked by admission, never stored.
+    syntax : ndarray of uint8, shape (n,), optional
+        What was verified of the frame the row came in (QARTOD flags): PASS length and checksum, NOT_EVALUATED nothing,
+        FAIL it was broken. Read by qc, never stored but as the outcome of a syntax test.
     id : ndarray of int64, shape (n,), optional
         Set by admission.
     supersedes : ndarray of bool, shape (n,), optional
@@ -80,6 +83,7 @@ class ObservationBatch:
     longitude: NDArray[np.float64] | None = None
     provenance: NDArray[np.int32] | None = None
     always_new: NDArray[np.bool_] | None = None
+    syntax: NDArray[np.uint8] | None = None
     id: NDArray[np.int64] | None = None
     supersedes: NDArray[np.bool_] | None = None
     result: NDArray[np.float64] | None = None
@@ -245,6 +249,7 @@ _ABSENT: dict[str, tuple[Any, Any]] = {
     "censored": (0, np.int8),
     "provenance": (0, np.int32),
     "always_new": (False, np.bool_),
+    "syntax": (QartodFlag.NOT_EVALUATED, np.uint8),
     "id": (0, np.int64),
     "supersedes": (False, np.bool_),
     "result_quality": (QartodFlag.NOT_EVALUATED, np.int8),

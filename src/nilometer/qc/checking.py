@@ -11,7 +11,6 @@ import numpy as np
 
 from nilometer.model.batch import ObservationBatch
 from nilometer.qc.engine import QcEngine
-from nilometer.qc.flags import ZERO
 from nilometer.qc.profile import Profile, load
 from nilometer.series import unpack
 
@@ -87,16 +86,13 @@ def check(
     n = len(part.values)
     engine = QcEngine()
     engine.set(0, judged, unit=judged.unit, timed=part.times is not None)
-    order = np.arange(n, dtype=np.int64)
     batch = ObservationBatch(
-        datastream=np.zeros(n, np.int32),
-        phenomenon_time=order if part.times is None else part.times,
+        datastream=np.zeros(1, np.int32),
+        phenomenon_time=np.arange(n, dtype=np.int64) if part.times is None else part.times,
         raw_result=part.values,
         result=part.values,
-        id=order,
+        id=np.empty(0, np.int64),
     )
     outcome = engine.walk(batch, None)
-    tests = {
-        name: part.rewrap((outcome.digits[:, slot] - ZERO).astype(np.int8)) for slot, name in enumerate(judged.names)
-    }
+    tests = {name: part.rewrap(outcome.test(slot)) for slot, name in enumerate(judged.names)}
     return CheckResult(part.rewrap(outcome.quality), tests, judged)

@@ -15,52 +15,64 @@ from numpy.typing import DTypeLike, NDArray
 
 from nilometer.model.batch import NO_TIME, ObservationBatch, Settlements
 from nilometer.qc import layout
+from nilometer.qc.flags import ZERO
+from nilometer.qc.kept_state import Group, groups_of, read_groups, write_groups
 from nilometer.qc.kernel import pack, walk
+from nilometer.qc.layout import Rows, Scratch, Tables, Written
 from nilometer.qc.marks import Marks
 from nilometer.qc.profile import Profile
 from nilometer.qc.program import Programs
-from nilometer.qc.state import Saved, State
+from nilometer.qc.state import State
 
 __all__ = ["Outcome", "QcEngine", "warm"]
 
 
 class Outcome:
-    """What the kernel wrote for one batch: digits of each test, how many of them count, roll-ups, settlements."""
+    """What the kernel wrote for one batch: flags of each test, how many of them count, roll-ups, settlements."""
 
-    __slots__ = (
-        "digits",
-        "quality",
-        "settled",
-        "settled_digits",
-        "settled_id",
-        "settled_quality",
-        "settled_spans",
-        "spans",
-    )
+    __slots__ = ("settled_width", "written")
 
     def __init__(self, rows: int, settled: int, width: int) -> None:
-        self.digits: NDArray[np.uint8] = np.empty((rows, width), np.uint8)
-        self.spans: NDArray[np.uint8] = np.empty(rows, np.uint8)
-        self.quality: NDArray[np.int8] = np.empty(rows, np.int8)
-        self.settled = np.zeros(1, np.int64)
-        self.settled_id: NDArray[np.int64] = np.empty(settled, np.int64)
-        self.settled_digits: NDArray[np.uint8] = np.empty((settled, width), np.uint8)
-        self.settled_spans: NDArray[np.uint8] = np.empty(settled, np.uint8)
-        self.settled_quality: NDArray[np.int8] = np.empty(settled, np.int8)
+        self.written = Written(
+            flags=np.empty((width, rows), np.uint8),
+            spans=np.empty(rows, np.uint8),
+            quality=np.empty(rows, np.int8),
+            settled_id=np.empty(settled, np.int64),
+            settled_flags=np.empty((settled, width), np.uint8),
+            settled_spans=np.empty(settled, np.uint8),
+            settled_quality=np.empty(settled, np.int8),
+            settled=np.zeros(1, np.int64),
+        )
+
+    @property
+    def quality(self) -> NDArray[np.int8]:
+        """The roll-up of every row."""
+        quality: NDArray[np.int8] = self.written.quality
+        return quality
+
+    def test(self, slot: int) -> NDArray[np.int8]:
+        """Return the flags of one test."""
+        flags: NDArray[np.int8] = self.written.flags[slot].view(np.int8)
+        return flags
+
+    def tests(self) -> Any:  # noqa: ANN401 -- pyarrow has no types
+        """Return the digits of each row as text; null where all passed."""
+        return _strings(self.written.flags, self.written.spans)
 
     def settlements(self) -> Settlements:
         """Return the flags of rows of earlier batches that this one settled."""
-        n = int(self.settled[0])
+        n = int(self.written.settled[0])
         if n == 0:
             return Settlements.none()
+        digits = np.ascontiguousarray(self.written.settled_flags[:n].T)
         return Settlements(
-            self.settled_id[:n].copy(),
-            self.settled_quality[:n].copy(),
-            _strings(self.settled_digits, self.settled_spans[:n]),
+            self.written.settled_id[:n].copy(),
+            self.written.settled_quality[:n].copy(),
+            _strings(digits, self.written.settled_spans[:n]),
         )
 
 
-def _strings(digits: NDArray[np.uint8], spans: NDArray[np.uint8]) -> Any:  # noqa: ANN401 -- pyarrow has no types
+def _strings(flags: NDArray[np.uint8], spans: NDArray[np.uint8]) -> Any:  # noqa: ANN401 -- pyarrow has no types
     """Return one string a row; null where a span is 0: everything passed, or nothing was asked."""
     n = len(spans)
     total = int(spans.sum(dtype=np.int64))
@@ -73,8 +85,30 @@ def _strings(digits: NDArray[np.uint8], spans: NDArray[np.uint8]) -> Any:  # noq
     offsets = np.empty(n + 1, np.int32)
     data = np.empty(total, np.uint8)
     valid = np.zeros((n + 7) // 8, np.uint8)
-    pack(digits, spans, offsets, data, valid)
+    pack(flags, spans, ZERO, offsets, data, valid)
     return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data), pa.py_buffer(valid))
+
+
+def _scratch(programs: int) -> Scratch:
+    """Return the columns of a block, for any number of programs up to the one given."""
+    wide = layout.RUN + 1
+    return Scratch(
+        numbers=np.zeros((3, layout.BLOCK)),
+        whole=np.zeros((layout.WHOLE_COLUMNS, layout.RUN), np.int64),
+        status=np.zeros(layout.BLOCK, np.uint8),
+        mark=np.zeros(layout.RUN, np.uint8),
+        flags=np.zeros((layout.MOST_TESTS, layout.BLOCK), np.uint8),
+        verdicts=np.zeros(layout.BLOCK, np.uint8),
+        own=np.zeros(layout.BLOCK, np.uint32),
+        late=np.zeros(layout.BLOCK, np.uint32),
+        earlier=np.zeros(layout.BLOCK, np.uint32),
+        place=np.zeros(programs + 2, np.int64),
+        any_of=np.zeros(wide, np.uint8),
+        counted=np.zeros(layout.RUN),
+        spread=np.zeros(layout.RUN),
+        since=np.zeros(layout.RUN, np.int64),
+        full=np.full(wide, layout.PRESENT | layout.IN_ORDER | layout.LINKED | layout.STEPPED, np.uint8),
+    )
 
 
 class QcEngine:
@@ -101,20 +135,16 @@ class QcEngine:
         self._marks = Marks()
         self._state = State()
         self._epoch = 0
-        self._saved: Saved | None = None
-        self._saved_rows: dict[int, int] = {}
-        self._no: NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self._yes: NDArray[np.bool_] = np.ones(0, np.bool_)
-        self._unmarked: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._waiting: dict[int, tuple[Group, int]] = {}
+        self._scratch = _scratch(16)
 
     def set(
         self, datastream: int, profile: Profile | None, *, unit: str, mark_scheme: str | None = None, timed: bool = True
     ) -> None:
         """Add a Datastream or change how it is judged.
 
-        State is kept: the newest row, the last values, and the run of every flat-line test of the same name and
-        tolerance. A spike verdict that is open when the profile changes stays open for good: the row belongs to the
-        older version.
+        State is kept: the newest row, the last values, and what every test of the same name and meaning remembers. A
+        spike verdict that is open when the profile changes stays open for good: the row belongs to the older version.
 
         Parameters
         ----------
@@ -137,25 +167,31 @@ class QcEngine:
         with self._lock:
             program = self._programs.row(profile, unit, timed=timed)
             scheme = self._marks.row(mark_scheme)
-            row = self._state.row(datastream)
-            kept: Saved | None = None
-            picked = 0
+            state = self._state
+            row = state.row(datastream)
+            kept: tuple[Group, int] | None = None
             if row < 0:
-                row = self._state.add(datastream)
-                if datastream in self._saved_rows:
-                    kept, picked = self._saved, self._saved_rows.pop(datastream)
+                row = state.add(datastream)
+                kept = self._waiting.pop(datastream, None)
             else:
-                if self._state.streams[row, layout.PROGRAM] == program:
-                    self._state.streams[row, layout.SCHEME] = scheme
+                if state.streams[row, layout.PROGRAM] == program:
+                    state.streams[row, layout.SCHEME] = scheme
                     return
-                kept = self._state.save(np.array([row]), self._programs.keys, self._programs.windows)
-            self._state.streams[row, :2] = (program, scheme)
-            self._state.add_windows(row, len(self._programs.windows[program]))
+                kept = (groups_of(state, np.array([row]), self._programs)[0], 0)
+            state.streams[row, : layout.PLACE] = (program, scheme)
+            self._place(row)
             if kept is not None:
-                rows = np.array([row])
-                self._state.adopt(kept, np.array([picked]), rows, self._programs.keys, self._programs.windows)
+                group, number = kept
+                group.give(np.array([number]), state, np.array([row]), self._programs)
 
-    def evaluate(self, batch: ObservationBatch, *, water: NDArray[np.bool_] | None = None) -> Settlements:
+    def _place(self, row: int) -> None:
+        program = int(self._state.streams[row, layout.PROGRAM])
+        space = int(self._programs.programs[program, layout.SPACE])
+        self._state.place(row, space, self._programs.kept[program])
+
+    def evaluate(
+        self, batch: ObservationBatch, *, water: NDArray[np.bool_] | None = None, received: int | None = None
+    ) -> Settlements:
         """Judge the rows in their order; write `batch.result_quality` and `batch.tests`.
 
         Rows that are not newer than their Datastream's newest, revisions (`batch.supersedes`) and rows that are not
@@ -167,6 +203,8 @@ class QcEngine:
             With `id` and `result`.
         water : ndarray of bool, shape (n,), optional
             False for zero, span, check and other samples; None: all rows are the water.
+        received : int, optional
+            When the rows were received, µs since 1970 UTC; None: not known, and not judged.
 
         Returns
         -------
@@ -179,75 +217,65 @@ class QcEngine:
             If the batch has no `id` or no `result`.
         """
         with self._lock:
-            outcome = self.walk(batch, water)
+            outcome = self.walk(batch, water, received=received)
         batch.result_quality = outcome.quality
-        batch.tests = _strings(outcome.digits, outcome.spans)
+        batch.tests = outcome.tests()
         return outcome.settlements()
 
-    def advance(self, batch: ObservationBatch, *, water: NDArray[np.bool_] | None = None) -> None:
+    def advance(
+        self, batch: ObservationBatch, *, water: NDArray[np.bool_] | None = None, received: int | None = None
+    ) -> None:
         """Move the state over rows that were judged before, in their order; the batch is not touched."""
         with self._lock:
-            self.walk(batch, water)
+            self.walk(batch, water, received=received)
 
-    def walk(self, batch: ObservationBatch, water: NDArray[np.bool_] | None) -> Outcome:
+    def walk(
+        self, batch: ObservationBatch, water: NDArray[np.bool_] | None, *, received: int | None = None
+    ) -> Outcome:
         """Run the kernel over a batch and return all it wrote; the caller sees to it that nobody else does."""
-        n = len(batch)
         if batch.id is None or batch.result is None:
             raise ValueError("only rows that were admitted and calibrated can be judged: id and result are missing")
-        if n > len(self._no):
-            self._no, self._yes = np.zeros(2 * n, np.bool_), np.ones(2 * n, np.bool_)
-            self._unmarked = np.zeros(2 * n, np.int32)
-        datastream = _column(batch.datastream, np.int32)
         codes, mark_flags = self._marks.read(batch.mark)
-        columns = (
-            datastream,
-            _column(batch.phenomenon_time, np.int64),
-            _column(batch.result, np.float64),
-            _column(batch.id, np.int64),
-            self._no[:n] if batch.supersedes is None else _column(batch.supersedes, np.bool_),
-            self._yes[:n] if water is None else _column(water, np.bool_),
-            self._unmarked[:n] if codes is None else codes,
-            mark_flags,
+        rows = Rows(
+            datastream=_column(batch.datastream, np.int32),
+            time=_column(batch.phenomenon_time, np.int64),
+            result=_column(batch.result, np.float64),
+            id=_column(batch.id, np.int64),
+            supersedes=_column(batch.supersedes, np.bool_),
+            water=_column(water, np.bool_),
+            mark=_column(codes, np.int32),
+            mark_flags=_column(mark_flags, np.uint8),
+            depth=_column(batch.depth, np.float64),
+            latitude=_column(batch.latitude, np.float64),
+            longitude=_column(batch.longitude, np.float64),
+            syntax=_column(batch.syntax, np.uint8),
         )
         programs, state = self._programs, self._state
+        if len(self._scratch.place) < len(programs.keys) + 2:
+            self._scratch = _scratch(2 * len(programs.keys))
+        n = len(rows.time)
         outcome = Outcome(n, min(n, state.count), programs.width)
+        tables = Tables(
+            lookup=_column(state.lookup, np.int32),
+            streams=_column(state.streams, np.int32),
+            programs=_column(programs.programs, np.int64),
+            slots=_column(programs.slots, np.int64),
+            numbers=_column(programs.numbers, np.float64),
+            rows=_column(programs.rows, np.float64),
+        )
         self._epoch += 1
+        since = NO_TIME if received is None else received
         at = 0
         while True:
-            at = walk(
-                at,
-                self._epoch,
-                *columns,
-                state.lookup,
-                state.streams,
-                programs.programs,
-                programs.slots,
-                programs.numbers,
-                state.table,
-                state.table.view(np.float64),
-                state.table.view(np.uint8),
-                state.windows,
-                state.pool_time,
-                state.pool_value,
-                outcome.digits,
-                outcome.spans,
-                outcome.quality,
-                outcome.settled_id,
-                outcome.settled_digits,
-                outcome.settled_spans,
-                outcome.settled_quality,
-                outcome.settled,
-            )
+            at = walk(at, self._epoch, since, rows, tables, state.memory(), self._scratch, outcome.written)
             if at >= n:
                 return outcome
-            row = state.row(int(datastream[at]))
-            state.widen_full(row, len(programs.windows[state.streams[row, layout.PROGRAM]]))
+            state.widen(int(programs.programs[:, layout.ROOM].max()) * min(layout.BLOCK, len(state.streams)))
 
     def snapshot(self) -> bytes:
         """Return the whole state as bytes; equal states give equal bytes, however the rows were cut."""
         with self._lock:
-            rows = np.argsort(self._state.ids[: self._state.count], kind="stable")
-            return self._state.save(rows, self._programs.keys, self._programs.windows).to_bytes()
+            return write_groups(groups_of(self._state, np.arange(self._state.count), self._programs))
 
     def restore(self, state: bytes) -> None:
         """Go on from a snapshot. Datastreams may be `set` before or after; state of the present is dropped.
@@ -255,39 +283,52 @@ class QcEngine:
         Raises
         ------
         ValueError
-            If the bytes are not a snapshot.
+            If the bytes are not a snapshot, or another version wrote it.
         """
-        saved = Saved.from_bytes(state)
+        groups = read_groups(state)
         with self._lock:
             here = self._state
-            here.table[: here.count] = 0
-            here.table[: here.count, layout.NEWEST] = NO_TIME
-            here.window_count = here.pool_used = 0
+            here.clear()
             for row in range(here.count):
-                here.add_windows(row, len(self._programs.windows[here.streams[row, layout.PROGRAM]]))
-            rows = np.array([here.row(datastream) for datastream in saved.datastream.tolist()], np.intp)
-            known = np.flatnonzero(rows >= 0)
-            here.adopt(saved, known, rows[known], self._programs.keys, self._programs.windows)
-            self._saved = saved
-            self._saved_rows = {int(saved.datastream[k]): int(k) for k in np.flatnonzero(rows < 0)}
+                self._place(row)
+            self._waiting = {}
+            for group in groups:
+                rows = np.array([here.row(datastream) for datastream in group.datastream.tolist()], np.intp)
+                for picked in np.flatnonzero(rows < 0).tolist():
+                    self._waiting[int(group.datastream[picked])] = (group, picked)
+                known = np.flatnonzero(rows >= 0)
+                programs = here.streams[rows[known], layout.PROGRAM]
+                for program in np.unique(programs):
+                    picked = known[programs == program]
+                    group.give(picked, here, rows[picked], self._programs)
 
     def newest(self, datastream: int) -> int | None:
         """Return the µs of the newest row of the water a Datastream has had, or None."""
         with self._lock:
             row = self._state.row(datastream)
-            time = NO_TIME if row < 0 else int(self._state.table[row, layout.NEWEST])
+            if row < 0:
+                return None
+            time = int(self._state.words[self._state.bases(np.array([row]))[0] + layout.NEWEST])
         return None if time == NO_TIME else time
 
     def pending(self) -> NDArray[np.int64]:
-        """Return the ids of rows whose spike verdict is still open, in order of Datastream set."""
+        """Return the ids of rows whose verdict is still open, in order of Datastream set."""
         with self._lock:
-            table = self._state.table[: self._state.count]
-            ids: NDArray[np.int64] = table[table[:, layout.PENDING] != 0, layout.PENDING_ID].copy()
+            words, base = self._state.words, self._state.bases(np.arange(self._state.count))
+            is_open = words[base + layout.BITS] & layout.OPEN != 0
+            ids: NDArray[np.int64] = words[base[is_open] + layout.OPEN_ID]
         return ids
+
+    def bytes_used(self) -> int:
+        """Return the bytes of memory that the state of all Datastreams takes."""
+        return self._state.bytes_used()
 
 
 def _column(values: Any, dtype: DTypeLike) -> NDArray[Any]:  # noqa: ANN401 -- an array of whichever type
-    return np.require(values, dtype, ["C", "A"])
+    """Return a column as the kernel takes it: contiguous, and read-only whether its owner is or not."""
+    column = np.empty(0, dtype) if values is None else np.require(values, dtype, ["C", "A"]).view()
+    column.flags.writeable = False
+    return column
 
 
 def warm() -> None:

@@ -64,7 +64,8 @@ FUTURE: Final = 7  # µs after the reception that a row may be dated
 ALONG: Final = 8  # 1: rows follow each other down a cast, by depth
 SPACE: Final = 9  # words of state
 ROOM: Final = 10  # words of pool that one Datastream's windows may ever ask for
-PROGRAM_COLUMNS: Final = 11
+WANTS: Final = 11  # what its tests read (`qartod.definition.Wants`)
+PROGRAM_COLUMNS: Final = 12
 NEVER: Final = 1 << 62
 
 # slots: one row a test of a program
@@ -118,6 +119,9 @@ NOT_WATER: Final = 16
 BLOCK: Final = 512
 """Rows judged at a time: their columns stay in the processor's first cache."""
 
+RUN: Final = 4096
+"""Rows of a plain run judged at a time: its columns are those of the batch."""
+
 # columns of a block: `Scratch.numbers` ...
 X: Final = 0
 LAST_X: Final = 1
@@ -133,7 +137,9 @@ ROW: Final = 6  # its row in the batch
 PROGRAM_OF: Final = 7
 STREAM: Final = 8
 AT: Final = 9  # where a row of the batch stands in the block, grouped by program
-WHOLE_COLUMNS: Final = 10
+FOUND: Final = 10  # the state of a row's Datastream, in the order of arrival
+WAY: Final = 11  # 1 down the cast, -1 up, 0 where no value is right before
+WHOLE_COLUMNS: Final = 12
 
 # `Scratch.status`
 PRESENT: Final = 1  # there is a value
@@ -208,8 +214,13 @@ class Scratch(NamedTuple):
     status: NDArray[Any]
     mark: NDArray[Any]
     flags: NDArray[Any]
+    verdicts: NDArray[Any]  # of one late test
     own: NDArray[Any]  # summaries of what the row itself settles,
     late: NDArray[Any]  # of what the next row settles,
     earlier: NDArray[Any]  # and of the row that this one settles
     place: NDArray[Any]  # rows counted by program
+    any_of: NDArray[Any]  # outcomes of a run, by their bits
+    counted: NDArray[Any]  # what windows hold: how many values,
+    spread: NDArray[Any]  # how far they spread,
+    since: NDArray[Any]  # and since when; room for numbers of rows, too
     full: NDArray[Any]  # status of a plain run: everything is there

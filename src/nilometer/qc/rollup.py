@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from nilometer.qc.compiled import inlined
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
-from nilometer.qc.inlined import inlined
 
-__all__ = ["HELD", "Rule", "roll_up"]
+__all__ = ["ALL_PASSED", "Rule", "roll_up", "told"]
 
 
 class Rule(IntEnum):
@@ -25,15 +25,22 @@ class Rule(IntEnum):
 
 HELD = 1 << 10
 """Bit of a summary: a required test was not evaluated."""
+ALL_PASSED = 1 << PASS
+"""The summary of a row whose tests all passed."""
 _REQUIRED_RULE = int(Rule.REQUIRED)
+_UNJUDGED = (1 << NOT_EVALUATED) | (1 << MISSING)
+
+
+@inlined
+def told(flag: int, required: int) -> int:
+    """Return the summary of one outcome: bit f for flag f, and `HELD`."""
+    summary = 1 << flag
+    return summary | HELD if required and summary & _UNJUDGED else summary
 
 
 @inlined
 def roll_up(summary: int, rule: int, present: bool) -> int:  # noqa: FBT001 -- compiled code takes no keyword-only ones
-    """Return the flag of one row.
-
-    `summary` has bit f set where a test gave flag f, and `HELD`; `present` is false where there is no value.
-    """
+    """Return the flag of one row from the summaries of its tests; `present` is false where there is no value."""
     if rule == _REQUIRED_RULE:
         if not present:
             return MISSING
@@ -48,3 +55,4 @@ def roll_up(summary: int, rule: int, present: bool) -> int:  # noqa: FBT001 -- c
     if rule == _REQUIRED_RULE or summary & (1 << NOT_EVALUATED):
         return NOT_EVALUATED
     return MISSING
+

@@ -14,6 +14,7 @@ maximum.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nilometer.model.batch import NO_TIME
 from nilometer.qc.compiled import compiled, inlined
@@ -27,17 +28,24 @@ from nilometer.qc.layout import (
     FIRST,
     FRONT,
     HEAD,
+    IN_ORDER,
     LENGTH,
     NEVER,
     OLDEST,
+    PRESENT,
     REST,
     RING,
     SHIFT,
     SINCE,
-    Memory,
 )
 
-__all__ = ["add", "count_of", "forget", "most_buckets", "range_of", "variance_of", "width_of"]
+__all__ = ["POINTS", "most_buckets", "slide", "width_of"]
+
+
+_COUNTS = PRESENT | IN_ORDER
+
+POINTS = 128
+"""Parts a window is remembered in, at most, where a profile does not say."""
 
 
 def width_of(period_us: float, points: int) -> float:
@@ -50,78 +58,153 @@ def most_buckets(period_us: float, width_us: float) -> int:
     return 1 << int(period_us // width_us + 2).bit_length()
 
 
-@inlined
-def count_of(memory: Memory, window: int) -> float:
-    """Return how many values the window holds."""
-    return memory.values[window + BUCKET] + memory.values[window + REST]
+@compiled
+def slide(  # noqa: C901 -- one loop, its state in registers while the Datastream stays the same
+    count: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    since: NDArray[np.int64],
+    x: NDArray[np.float64],
+    t: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    base: NDArray[np.int64],
+    kept: int,
+    words: NDArray[np.int64],
+    values: NDArray[np.float64],
+    pool: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    used: NDArray[np.int64],
+    period: int,
+    width: int,
+    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+    before: bool,  # noqa: FBT001
+) -> None:
+    """Add each row to its Datastream's window and say what the window holds then, or held `before`.
 
-
-@inlined
-def variance_of(memory: Memory, window: int) -> float:
-    """Return the variance (of the population) of a window of sums."""
-    values = memory.values
-    n = values[window + BUCKET] + values[window + REST]
-    mean = (values[window + BUCKET + 1] + values[window + REST + 1]) / n
-    return max((values[window + BUCKET + 2] + values[window + REST + 2]) / n - mean * mean, 0.0)
-
-
-@inlined
-def range_of(memory: Memory, window: int) -> float:
-    """Return the range of a window of extremes."""
-    values = memory.values
-    least, most = values[window + BUCKET + 1], values[window + BUCKET + 2]
-    if values[window + REST] > 0:
-        least = min(least, values[window + REST + 1])
-        most = max(most, values[window + REST + 2])
-    return most - least
-
-
-@inlined
-def add(memory: Memory, window: int, t: int, x: float, width: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
-    """Add the newest value."""
-    words, values = memory.words, memory.values
-    first = words[window + FIRST]
-    if first == NO_TIME:
-        words[window + SINCE] = t
-        values[window + SHIFT] = x
-    if first == NO_TIME or t - first >= width:
-        if first != NO_TIME:
-            _close(memory, window, extremes)
-        words[window + FIRST] = t
-        values[window + BUCKET] = 1.0
-        if extremes:
-            values[window + BUCKET + 1] = x
-            values[window + BUCKET + 2] = x
+    Parameters
+    ----------
+    count, spread, since
+        Written: how many values, how far they spread, µs of the first since the window was last empty. Of sums the
+        spread is the variance of the population times the square of the count, of extremes the range.
+    x, t, status, base
+        Values, µs, how rows stand in their series, first words of their Datastreams' state. Rows that have no value or
+        are not in order are passed over.
+    kept
+        Word of a Datastream's state where its window begins.
+    words, values, pool, sums, used
+        The memory of the kernel.
+    period, width
+        µs.
+    """
+    window = np.int64(-1)
+    first, final, oldest, begun = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    shift, n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(x.size):
+        if status[k] & _COUNTS != _COUNTS:
+            continue
+        stale = False  # the registers are behind the memory
+        if base[k] + kept != window:
+            if window >= 0:
+                _store(words, values, window, first, final, begun, shift, n0, a0, b0)
+            window = base[k] + kept
+            stale = True
+            first = words[window + FIRST]
+        now, value = t[k], x[k]
+        if not stale and first != NO_TIME and (now <= final or oldest <= now - period):
+            _store(words, values, window, first, final, begun, shift, n0, a0, b0)
+            stale = True
+        if stale:
+            if first != NO_TIME and now <= words[window + FINAL]:
+                clear(words, values, window)
+            elif words[window + OLDEST] <= now - period:
+                _drop(words, values, pool, sums, window, now - period, extremes)
+            first, final = words[window + FIRST], words[window + FINAL]
+            oldest, begun = words[window + OLDEST], words[window + SINCE]
+            shift = values[window + SHIFT]
+            n0, a0, b0 = values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2]
+            n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
+        if oldest == NEVER and first != NO_TIME and final <= now - period:
+            first, n0, a0, b0 = NO_TIME, 0.0, 0.0, 0.0
+        if before:
+            count[k] = n0 + n1
+            spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, extremes)
+        if first == NO_TIME:
+            begun, shift = now, value
+        if first == NO_TIME or now - first >= width:
+            if first != NO_TIME:
+                _store(words, values, window, first, final, begun, shift, n0, a0, b0)
+                _close(words, values, pool, sums, used, window, extremes)
+                oldest = words[window + OLDEST]
+                n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
+            first, n0 = now, 1.0
+            if extremes:
+                a0, b0 = value, value
+            else:
+                a0 = value - shift
+                b0 = a0 * a0
         else:
-            apart = x - values[window + SHIFT]
-            values[window + BUCKET + 1] = apart
-            values[window + BUCKET + 2] = apart * apart
-    else:
-        values[window + BUCKET] += 1.0
-        if extremes:
-            values[window + BUCKET + 1] = min(values[window + BUCKET + 1], x)
-            values[window + BUCKET + 2] = max(values[window + BUCKET + 2], x)
-        else:
-            apart = x - values[window + SHIFT]
-            values[window + BUCKET + 1] += apart
-            values[window + BUCKET + 2] += apart * apart
-    words[window + FINAL] = t
+            n0 += 1.0
+            if extremes:
+                a0, b0 = min(a0, value), max(b0, value)
+            else:
+                apart = value - shift
+                a0 += apart
+                b0 += apart * apart
+        final = now
+        if not before:
+            count[k] = n0 + n1
+            spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, extremes)
+        since[k] = begun
+    if window >= 0:
+        _store(words, values, window, first, final, begun, shift, n0, a0, b0)
 
 
 @inlined
-def forget(memory: Memory, window: int, horizon: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
-    """Drop the buckets whose last value is not later than the horizon."""
-    words = memory.words
-    if words[window + OLDEST] <= horizon:
-        _drop(memory, window, horizon, extremes)
-    if words[window + OLDEST] == NEVER and words[window + FIRST] != NO_TIME and words[window + FINAL] <= horizon:
-        words[window + FIRST] = NO_TIME
-        for part in range(3):
-            memory.values[window + BUCKET + part] = 0.0
+def _store(
+    words: NDArray[np.int64],
+    values: NDArray[np.float64],
+    window: int,
+    first: int,
+    final: int,
+    begun: int,
+    shift: float,
+    n: float,
+    a: float,
+    b: float,
+) -> None:
+    words[window + FIRST], words[window + FINAL], words[window + SINCE] = first, final, begun
+    values[window + SHIFT] = shift
+    values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n, a, b
 
 
 @inlined
-def _merge(values: np.ndarray, into: int, more: np.ndarray, at: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
+def _spread_of(
+    n0: float,
+    a0: float,
+    b0: float,
+    n1: float,
+    a1: float,
+    b1: float,
+    extremes: bool,  # noqa: FBT001
+) -> float:
+    if extremes:
+        return max(b0, b1) - min(a0, a1) if n1 > 0.0 else b0 - a0
+    first = a0 + a1
+    return max((n0 + n1) * (b0 + b1) - first * first, 0.0)
+
+
+@inlined
+def clear(words: NDArray[np.int64], values: NDArray[np.float64], window: int) -> None:
+    """Forget everything: a new cast begins where depths begin anew."""
+    words[window + FIRST], words[window + OLDEST] = NO_TIME, NEVER
+    words[window + HEAD], words[window + LENGTH], words[window + FRONT] = 0, 0, 0
+    for part in range(3):
+        values[window + BUCKET + part] = 0.0
+        values[window + REST + part] = 0.0
+        values[window + BACK + part] = 0.0
+
+
+@inlined
+def _merge(values: NDArray[np.float64], into: int, more: NDArray[np.float64], at: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
     if extremes:
         if values[into] == 0.0:
             values[into + 1], values[into + 2] = more[at + 1], more[at + 2]
@@ -135,16 +218,23 @@ def _merge(values: np.ndarray, into: int, more: np.ndarray, at: int, extremes: b
 
 
 @compiled
-def _close(memory: Memory, window: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
+def _close(
+    words: NDArray[np.int64],
+    values: NDArray[np.float64],
+    pool: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    used: NDArray[np.int64],
+    window: int,
+    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+) -> None:
     """Put the open bucket behind the closed ones."""
-    words, values, pool = memory.words, memory.values, memory.pool
     if words[window + LENGTH] == words[window + BUCKETS]:
-        _widen(memory, window)
+        _widen(words, pool, used, window)
     mask = words[window + BUCKETS] - 1
     at = words[window + RING] + ((words[window + HEAD] + words[window + LENGTH]) & mask) * BUCKET_WORDS
     pool[at] = words[window + FINAL]
     for part in range(3):
-        memory.pool_values[at + 1 + part] = values[window + BUCKET + part]
+        sums[at + 1 + part] = values[window + BUCKET + part]
     if words[window + LENGTH] == 0:
         words[window + OLDEST] = words[window + FINAL]
     words[window + LENGTH] += 1
@@ -153,13 +243,12 @@ def _close(memory: Memory, window: int, extremes: bool) -> None:  # noqa: FBT001
 
 
 @compiled
-def _widen(memory: Memory, window: int) -> None:
+def _widen(words: NDArray[np.int64], pool: NDArray[np.int64], used: NDArray[np.int64], window: int) -> None:
     """Move the ring to where it has twice the room; whoever calls the kernel sees to it that the pool has it."""
-    words, pool = memory.words, memory.pool
     rooms, head, ring = words[window + BUCKETS], words[window + HEAD], words[window + RING]
     larger = max(FEW, 2 * rooms)
-    place = memory.used[0]
-    memory.used[0] += larger * BUCKET_WORDS
+    place = used[0]
+    used[0] += larger * BUCKET_WORDS
     for k in range(words[window + LENGTH]):
         for part in range(BUCKET_WORDS):
             pool[place + k * BUCKET_WORDS + part] = pool[ring + ((head + k) & (rooms - 1)) * BUCKET_WORDS + part]
@@ -167,12 +256,19 @@ def _widen(memory: Memory, window: int) -> None:
 
 
 @compiled
-def _drop(memory: Memory, window: int, horizon: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
-    words, values, pool = memory.words, memory.values, memory.pool
+def _drop(
+    words: NDArray[np.int64],
+    values: NDArray[np.float64],
+    pool: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    window: int,
+    horizon: int,
+    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+) -> None:
     ring, mask = words[window + RING], words[window + BUCKETS] - 1
     while words[window + LENGTH] > 0 and pool[ring + (words[window + HEAD] & mask) * BUCKET_WORDS] <= horizon:
         if words[window + FRONT] == 0:
-            _turn(memory, window, extremes)
+            _turn(words, values, pool, sums, window, extremes)
         words[window + HEAD] = (words[window + HEAD] + 1) & mask
         words[window + FRONT] -= 1
         words[window + LENGTH] -= 1
@@ -181,13 +277,19 @@ def _drop(memory: Memory, window: int, horizon: int, extremes: bool) -> None:  #
     for part in range(3):
         values[window + REST + part] = values[window + BACK + part]
     if words[window + FRONT] > 0:
-        _merge(values, window + REST, memory.pool_values, head + 1, extremes)
+        _merge(values, window + REST, sums, head + 1, extremes)
 
 
 @compiled
-def _turn(memory: Memory, window: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
+def _turn(
+    words: NDArray[np.int64],
+    values: NDArray[np.float64],
+    pool: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    window: int,
+    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+) -> None:
     """Make everything the front: each bucket takes in those behind it. The shift moves to the mean on the way."""
-    words, values, sums = memory.words, memory.values, memory.pool_values
     ring, mask = words[window + RING], words[window + BUCKETS] - 1
     head, length = words[window + HEAD], words[window + LENGTH]
     move = 0.0
@@ -209,7 +311,7 @@ def _turn(memory: Memory, window: int, extremes: bool) -> None:  # noqa: FBT001 
 
 
 @inlined
-def _shift(sums: np.ndarray, at: int, move: float) -> None:
+def _shift(sums: NDArray[np.float64], at: int, move: float) -> None:
     n, first = sums[at], sums[at + 1]
     sums[at + 1] = first - n * move
     sums[at + 2] = max(sums[at + 2] - 2.0 * move * first + n * move * move, 0.0)

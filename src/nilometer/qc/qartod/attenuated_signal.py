@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from nilometer.qc.compiled import compiled
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
-from nilometer.qc.layout import IN_ORDER, PRESENT, SINCE, Memory
+from nilometer.qc.layout import IN_ORDER, PRESENT, Memory
 from nilometer.qc.qartod.definition import Definition, Kind, Parameter, Role, Wants
-from nilometer.qc.window import add, count_of, forget, range_of, variance_of, width_of
+from nilometer.qc.window import POINTS, slide, width_of
 
 __all__ = ["ATTENUATED_SIGNAL", "flag_attenuated_signal"]
 
@@ -33,7 +33,7 @@ def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
     return (
         *(number if is_range else number * number for number in thresholds),
         period,
-        width_of(period, parameters["points"]),
+        width_of(period, parameters.get("points", POINTS)),
         least if least is not None else 2.0,
         0.0 if least is not None else period,
         float(is_range),
@@ -64,11 +64,14 @@ ATTENUATED_SIGNAL = Definition(
         "over": Parameter(role=Role.DURATION, meaning="the time whose variation is judged"),
         "measure": Parameter(role=Role.CHOICE, meaning="what varies", choices=_MEASURES, default="sd"),
         "least": Parameter(role=Role.COUNT, meaning="values that are enough, however short the record"),
-        "points": Parameter(role=Role.COUNT, meaning="parts the time is remembered in, at most", default=128),
+        "points": Parameter(role=Role.COUNT, meaning="parts the time is remembered in, at most; 128"),
     },
     numbers=_numbers,
     fault=_fault,
 )
+
+
+_COUNTS = PRESENT | IN_ORDER
 
 
 @compiled
@@ -81,22 +84,25 @@ def flag_attenuated_signal(
     kept: int,
     memory: Memory,
     numbers: NDArray[np.float64],
+    count: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    since: NDArray[np.int64],
 ) -> None:
-    """Flag values by the variation of the window that ends in them; thresholds are undercut when smaller."""
+    """Flag values by the variation of the window that ends in them; the last three arguments are room for `slide`."""
     suspect, fail, period, width = numbers[0], numbers[1], np.int64(numbers[2]), np.int64(numbers[3])
     least, reach, extremes = numbers[4], np.int64(numbers[5]), numbers[6] != 0.0
+    slide(
+        count, spread, since, x, t, status, base, kept,
+        memory.words, memory.values, memory.pool, memory.pool_values, memory.used,
+        period, width, extremes, False,
+    )  # fmt: skip
     for k in range(flags.size):
-        if not status[k] & PRESENT:
-            flags[k] = MISSING
-            continue
-        if not status[k] & IN_ORDER:
-            flags[k] = NOT_EVALUATED
-            continue
-        window = base[k] + kept
-        forget(memory, window, t[k] - period, extremes)
-        add(memory, window, t[k], x[k], width, extremes)
-        if count_of(memory, window) < least or t[k] - memory.words[window + SINCE] < reach:
-            flags[k] = NOT_EVALUATED
-            continue
-        variation = range_of(memory, window) if extremes else variance_of(memory, window)
-        flags[k] = FAIL if variation < fail else (SUSPECT if variation < suspect else PASS)
+        scale = 1.0 if extremes else count[k] * count[k]
+        flag = np.uint8(PASS)
+        if spread[k] < suspect * scale:
+            flag = np.uint8(SUSPECT)
+        if spread[k] < fail * scale:
+            flag = np.uint8(FAIL)
+        if (count[k] < least) | (t[k] - since[k] < reach) | (status[k] & _COUNTS != _COUNTS):
+            flag = np.uint8(NOT_EVALUATED)
+        flags[k] = flag if status[k] & PRESENT else np.uint8(MISSING)

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.qc.compiled import compiled, inlined
-from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
+from nilometer.qc.flags import MISSING, NOT_EVALUATED
 from nilometer.qc.layout import PRESENT
 from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Rows, Wants, moment
+from nilometer.qc.qartod.gross_range import flag_gross_range
 from nilometer.qc.qartod.parameter import PERIODS
 
 __all__ = ["CLIMATOLOGY", "flag_climatology"]
@@ -53,7 +54,7 @@ def _row(member: Mapping[str, Any]) -> tuple[float, ...]:
     else:
         when = (_ALWAYS, 0.0, 0.0)
     depth = member.get("depth", (math.nan, math.nan))
-    return (*when, *depth, *member.get("suspect", everything), *member.get("fail", everything))
+    return (*when, *depth, *member.get("suspect", everything), *member.get("fail", everything), 0.0)
 
 
 def _rows(parameters: Mapping[str, Any]) -> Rows:
@@ -119,61 +120,79 @@ def _holds(member: NDArray[np.float64], days: int, hour: int) -> bool:
     return first <= now <= last if first <= last else now >= first or now <= last
 
 
-@inlined
-def _judged(x: float, member: NDArray[np.float64]) -> int:
-    if x < member[7] or x > member[8]:
-        return FAIL
-    return SUSPECT if x < member[5] or x > member[6] else PASS
+@compiled
+def _ask(
+    holding: NDArray[np.bool_], members: NDArray[np.float64], t: int, offset: int, grain: int
+) -> tuple[int, int, int]:
+    """Note which members hold at `t`; return from when to when they do, and the last one that does, or -1."""
+    begin = (t + offset) // grain * grain - offset
+    end = begin + grain
+    days = (begin + offset) // _DAY
+    hour = (begin + offset - days * _DAY) // _HOUR
+    chosen = -1
+    for m in range(members.shape[0]):
+        code = members[m, 0]
+        if code == _ALWAYS:
+            holding[m] = True
+        elif code == _DATES:
+            holding[m] = members[m, 1] <= t <= members[m, 2]
+            for edge in (members[m, 1], members[m, 2] + 1.0):
+                if edge <= t:
+                    begin = max(begin, np.int64(edge))
+                elif edge < end:
+                    end = np.int64(edge)
+        else:
+            holding[m] = _holds(members[m], days, hour)
+        if holding[m]:
+            chosen = m
+    return begin, end, chosen
 
 
 @compiled
-def flag_climatology(  # noqa: C901 -- with and without depth, the calendar asked once a day
+def flag_climatology(
     flags: NDArray[np.uint8],
     x: NDArray[np.float64],
+    t: NDArray[np.int64],
     row: NDArray[np.int64],
-    time: NDArray[np.int64],
     depths: NDArray[np.float64],
     status: NDArray[np.uint8],
     numbers: NDArray[np.float64],
     members: NDArray[np.float64],
-    holding: NDArray[np.bool_],
 ) -> None:
-    """Flag values against the member that holds; `holding` is room for one truth a member."""
+    """Flag values against the member that holds, a stretch of rows of one day at a time."""
     offset, grain, has_depths = np.int64(numbers[0]), np.int64(numbers[1]), numbers[2] != 0.0
-    begin, end = np.int64(0), np.int64(0)  # within these the calendar says the same
-    plain = -1  # the member that decides where no member has a depth
-    for k in range(flags.size):
-        if not status[k] & PRESENT:
-            flags[k] = MISSING
+    holding = np.zeros(members.shape[0], np.bool_)
+    n, k = flags.size, 0
+    while k < n:
+        begin, end, chosen = _ask(holding, members, t[k], offset, grain)
+        stop = k + 1
+        while stop < n and begin <= t[stop] < end:
+            stop += 1
+        if not has_depths:
+            _judge(flags[k:stop], x[k:stop], status[k:stop], members, chosen)
+            k = stop
             continue
-        t = time[row[k]]
-        if t < begin or t >= end:
-            begin = (t + offset) // grain * grain - offset
-            end = begin + grain
-            days = (begin + offset) // _DAY
-            hour = (begin + offset - days * _DAY) // _HOUR
-            plain = -1
-            for m in range(members.shape[0]):
-                code = members[m, 0]
-                if code == _ALWAYS:
-                    holding[m] = True
-                elif code == _DATES:
-                    holding[m] = members[m, 1] <= t <= members[m, 2]
-                    for edge in (members[m, 1], members[m, 2] + 1.0):
-                        if edge <= t:
-                            begin = max(begin, np.int64(edge))
-                        elif edge < end:
-                            end = np.int64(edge)
-                else:
-                    holding[m] = _holds(members[m], days, hour)
-                if holding[m]:
-                    plain = m
-        chosen = plain
-        if has_depths:
-            depth = depths[row[k]] if depths.size else np.nan
+        for at in range(k, stop):
+            depth = depths[row[at]] if depths.size else np.nan
             chosen = -1
             for m in range(members.shape[0]):
                 low, high = members[m, 3], members[m, 4]
                 if holding[m] and (math.isnan(low) or low <= depth <= high):
                     chosen = m
-        flags[k] = _judged(x[k], members[chosen]) if chosen >= 0 else NOT_EVALUATED
+            _judge(flags[at : at + 1], x[at : at + 1], status[at : at + 1], members, chosen)
+        k = stop
+
+
+@compiled
+def _judge(
+    flags: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    status: NDArray[np.uint8],
+    members: NDArray[np.float64],
+    chosen: int,
+) -> None:
+    if chosen < 0:
+        for k in range(flags.size):
+            flags[k] = np.uint8(NOT_EVALUATED) if status[k] & PRESENT else np.uint8(MISSING)
+    else:
+        flag_gross_range(flags, x, status, members[chosen][5:9])

@@ -75,6 +75,8 @@ class Wants(IntEnum):
     DEPTH = 32
     SYNTAX = 64
     RECEIVED = 128
+    MARK = 256
+    STEP = 512  # the time since the row before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Down a cast potential density increases with pressure. Where it drops by more than DT from one depth to the next below,
 both points of the pair are flagged: so a row waits for its successor, as for the spike test. The series is (potential)
 density of a Datastream whose profile runs along the depth; `nilometer.derivation` makes it from temperature, salinity and
-pressure. A value that is missing is skipped: the pair is the last value and this one.
+pressure. A missing value between two others leaves them unjudged against each other.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def flag_density_inversion(
     status: NDArray[np.uint8],
     numbers: NDArray[np.float64],
 ) -> None:
-    """Flag pairs of densities on their lower or later row; `way` is 1 down the cast, -1 up."""
+    """Flag pairs of densities on their lower or later row; `way` is 1 down the cast, -1 up, 0 unknown."""
     suspect, fail = numbers[0], numbers[1]
     for k in range(flags.size):
         drop = (last[k] - x[k]) * way[k]
         flag = np.uint8(FAIL) if drop > fail else (np.uint8(SUSPECT) if drop > suspect else np.uint8(PASS))
-        if status[k] & _JUDGED != _JUDGED:
+        if status[k] & _JUDGED != _JUDGED or way[k] == 0:
             flag = np.uint8(NOT_EVALUATED)
         flags[k] = flag if status[k] & PRESENT else np.uint8(MISSING)

@@ -92,23 +92,36 @@ def flag_flat_line(
     bit: int,
     memory: Memory,
     numbers: NDArray[np.float64],
+    places: NDArray[np.int64],
 ) -> None:
     """Flag values by the run that ends in them.
 
     An empty queue stands for a run of the newest value alone, or of all values where there are at most two: a series
-    that moves needs no more, and touches nothing but its first cache line.
+    that moves needs no more, and touches nothing but its first cache line. `places` is room for a number a row.
     """
-    words = memory.words
+    words, pool, points, used = memory.words, memory.pool, memory.pool_values, memory.used
     suspect, fail, tolerance = numbers[0], numbers[1], numbers[2]
-    shorter = suspect if suspect < np.inf else fail
+    shorter = np.int64(min(suspect if suspect < np.inf else fail, 9e18))
     live = np.int64(1) << np.int64(LIVE + bit)
-    stirs = True
+    others = 0
     for k in range(flags.size):
-        stirs &= (abs(x[k] - last[k]) >= tolerance) & (status[k] & _JUDGED == _JUDGED)
-    # One Datastream throughout, all of it moving: nothing is kept.
-    if stirs and base[0] == base[flags.size - 1] and words[base[0] + BITS] & live == 0:
+        others += status[k] & _JUDGED != _JUDGED
+    if others == 0 and base[0] == base[flags.size - 1]:  # a single Datastream, going on
+        still = 0
         for k in range(flags.size):
+            places[still] = k
+            still += np.int64(abs(x[k] - last[k]) < tolerance)
             flags[k] = np.uint8(PASS) if t[k] - last_t[k] <= shorter else np.uint8(NOT_EVALUATED)
+        bits, queue = base[0] + BITS, base[0] + kept
+        before = np.int64(-1) if words[bits] & live else np.int64(-2)
+        for place in range(still):
+            k = places[place]
+            if before != k - 1:
+                _begin(words, pool, points, used, queue, last_t[k], last[k], before_t[k])
+            _lengthen(words, pool, points, used, queue, t[k], x[k], tolerance)
+            flags[k] = _flag_run(words, queue, t[k], t[k] - last_t[k], suspect, fail)
+            before = k
+        words[bits] = words[bits] | live if before == flags.size - 1 else words[bits] & ~live
         return
     for k in range(flags.size):
         if not status[k] & PRESENT:
@@ -129,17 +142,23 @@ def flag_flat_line(
         queue = base[k] + kept
         if words[bits] & live == 0:
             words[bits] |= live
-            _begin(memory, queue, last_t[k], last[k], before_t[k])
-        _lengthen(memory, queue, t[k], x[k], tolerance)
-        blocker, begin, alone = words[queue + BLOCKER], words[queue + BEGIN], t[k] - last_t[k]
-        flag = np.int64(PASS)
-        if fail < np.inf:
-            flag = _is_flat(blocker, begin, t[k], alone, fail)
-        if flag != FAIL and suspect < np.inf:
-            flag = _is_flat(blocker, begin, t[k], alone, suspect)
-            if flag == FAIL:
-                flag = SUSPECT
-        flags[k] = flag
+            _begin(words, pool, points, used, queue, last_t[k], last[k], before_t[k])
+        _lengthen(words, pool, points, used, queue, t[k], x[k], tolerance)
+        flags[k] = _flag_run(words, queue, t[k], t[k] - last_t[k], suspect, fail)
+
+
+@inlined
+def _flag_run(words: NDArray[np.int64], queue: int, t: int, alone: int, suspect: float, fail: float) -> int:
+    """Return the flag of the newest value, which the run already holds, `alone` µs after the one before."""
+    blocker, begin = words[queue + BLOCKER], words[queue + BEGIN]
+    flag = np.int64(PASS)
+    if fail < np.inf:
+        flag = _is_flat(blocker, begin, t, alone, fail)
+    if flag != FAIL and suspect < np.inf:
+        flag = _is_flat(blocker, begin, t, alone, suspect)
+        if flag == FAIL:
+            flag = SUSPECT
+    return flag
 
 
 @inlined
@@ -155,28 +174,44 @@ def _is_flat(blocker: int, begin: int, t: int, alone: int, period: float) -> int
 
 
 @inlined
-def _begin(memory: Memory, queue: int, last_t: int, last: float, before_t: int) -> None:
+def _begin(
+    words: NDArray[np.int64],
+    pool: NDArray[np.int64],
+    points: NDArray[np.float64],
+    used: NDArray[np.int64],
+    queue: int,
+    last_t: int,
+    last: float,
+    before_t: int,
+) -> None:
     """Begin a run with the last value; the one before it did not belong, or there was none."""
-    words = memory.words
     if words[queue + ROOMS] == 0:
-        words[queue + LOW], words[queue + ROOMS] = memory.used[0], FEW
-        memory.used[0] += 2 * FEW * POINT
+        words[queue + LOW], words[queue + ROOMS] = used[0], FEW
+        used[0] += 2 * FEW * POINT
     words[queue + BLOCKER], words[queue + BEGIN] = before_t, last_t
     low = words[queue + LOW]
     high = low + words[queue + ROOMS] * POINT
     for place in (low, high):
-        memory.pool[place], memory.pool_values[place + 1] = last_t, last
+        pool[place], points[place + 1] = last_t, last
     words[queue + LOW_HEAD], words[queue + LOW_LENGTH] = 0, 1
     words[queue + HIGH_HEAD], words[queue + HIGH_LENGTH] = 0, 1
 
 
 @compiled
-def _lengthen(memory: Memory, queue: int, t: int, x: float, tolerance: float) -> None:
+def _lengthen(
+    words: NDArray[np.int64],
+    pool: NDArray[np.int64],
+    points: NDArray[np.float64],
+    used: NDArray[np.int64],
+    queue: int,
+    t: int,
+    x: float,
+    tolerance: float,
+) -> None:
     """Add a value to the run, and drop from its start what no longer fits."""
-    words, pool, points = memory.words, memory.pool, memory.pool_values
     if max(words[queue + LOW_LENGTH], words[queue + HIGH_LENGTH]) == words[queue + ROOMS]:
         if words[queue + ROOMS] < MOST_POINTS:
-            _widen(memory, queue)
+            _widen(words, pool, used, queue)
     rooms = words[queue + ROOMS]
     mask = rooms - 1
     low = words[queue + LOW]
@@ -216,12 +251,11 @@ def _lengthen(memory: Memory, queue: int, t: int, x: float, tolerance: float) ->
 
 
 @compiled
-def _widen(memory: Memory, queue: int) -> None:
+def _widen(words: NDArray[np.int64], pool: NDArray[np.int64], used: NDArray[np.int64], queue: int) -> None:
     """Move both queues to where they have twice the room; whoever calls the kernel sees to it that the pool has it."""
-    words, pool = memory.words, memory.pool
     rooms, old = words[queue + ROOMS], words[queue + LOW]
-    place = memory.used[0]
-    memory.used[0] += 4 * rooms * POINT
+    place = used[0]
+    used[0] += 4 * rooms * POINT
     for side in range(2):
         head, length = words[queue + LOW_HEAD + 2 * side], words[queue + LOW_LENGTH + 2 * side]
         for k in range(length):

@@ -33,7 +33,7 @@ GAP = Definition(
     clause="QARTOD test 1, timing/gap (TIM_INC)",
     sequence=True,
     timed=True,
-    wants=Wants.TIME,
+    wants=Wants.TIME | Wants.STEP,
     parameters={
         "suspect": Parameter(role=Role.DURATION, meaning="a longer step from the row before is suspect"),
         "fail": Parameter(role=Role.DURATION, meaning="a longer step from the row before fails"),

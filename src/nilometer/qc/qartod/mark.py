@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.qc.qartod.definition import Definition, Kind
+from nilometer.qc.qartod.definition import Definition, Kind, Wants
 
 __all__ = ["MARK"]
 
@@ -26,5 +26,6 @@ MARK = Definition(
     clause="not QARTOD: the data mark of the protocol, such as HJ 212-2017 table 8",
     sequence=False,
     timed=False,
+    wants=Wants.MARK,
     numbers=_numbers,
 )

@@ -20,7 +20,7 @@ from nilometer.qc.compiled import compiled
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.layout import IN_ORDER, LINKED, PRESENT, Memory
 from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants
-from nilometer.qc.window import add, count_of, forget, variance_of, width_of
+from nilometer.qc.window import POINTS, slide, width_of
 
 __all__ = ["RATE_OF_CHANGE", "flag_rate_of_change", "flag_rate_of_deviation"]
 
@@ -33,9 +33,9 @@ def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
         parameters.get("fail", ABSENT) / per,
         parameters.get("n_dev", 0.0),
         tim_dev,
-        parameters["least"],
+        float(parameters.get("least", 10)),
         parameters.get("allowance", 0.0),
-        width_of(tim_dev, parameters["points"]),
+        width_of(tim_dev, parameters.get("points", POINTS)),
     )
 
 
@@ -68,8 +68,8 @@ RATE_OF_CHANGE = Definition(
         "n_dev": Parameter(role=Role.FACTOR, meaning="a change of more standard deviations is suspect"),
         "tim_dev": Parameter(role=Role.DURATION, meaning="the time before, whose standard deviation counts"),
         "allowance": Parameter(role=Role.DIFFERENCE, meaning="a change that is allowed beside the deviations"),
-        "least": Parameter(role=Role.COUNT, meaning="values that make a standard deviation", default=10),
-        "points": Parameter(role=Role.COUNT, meaning="parts the time before is remembered in, at most", default=128),
+        "least": Parameter(role=Role.COUNT, meaning="values that make a standard deviation; 10"),
+        "points": Parameter(role=Role.COUNT, meaning="parts the time before is remembered in, at most; 128"),
     },
     numbers=_numbers,
     kind_of=_kind,
@@ -125,30 +125,33 @@ def flag_rate_of_deviation(
     kept: int,
     memory: Memory,
     numbers: NDArray[np.float64],
+    count: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    since: NDArray[np.int64],
 ) -> None:
-    """Flag changes against the deviation of what went before, and against the fixed thresholds where there are some."""
-    suspect, fail, n_dev, tim_dev = numbers[0], numbers[1], numbers[2], np.int64(numbers[3])
+    """Flag changes against the deviation of what went before, and against the fixed thresholds where there are some.
+
+    The last three arguments are room for `slide`.
+    """
+    suspect, fail, factor, tim_dev = numbers[0], numbers[1], numbers[2] * numbers[2], np.int64(numbers[3])
     least, allowance, width = numbers[4], numbers[5], np.int64(numbers[6])
+    slide(
+        count, spread, since, x, t, status, base, kept,
+        memory.words, memory.values, memory.pool, memory.pool_values, memory.used,
+        tim_dev, width, False, True,
+    )  # fmt: skip
+    unjudged = np.uint8(NOT_EVALUATED) if suspect == np.inf and fail == np.inf else np.uint8(PASS)
     for k in range(flags.size):
-        if not status[k] & PRESENT:
-            flags[k] = MISSING
-            continue
-        if not status[k] & IN_ORDER:
-            flags[k] = NOT_EVALUATED
-            continue
-        window = base[k] + kept
-        forget(memory, window, t[k] - tim_dev, False)
-        flag = NOT_EVALUATED
-        if status[k] & LINKED:
-            change = abs(x[k] - last[k])
-            rate = change / ((t[k] - last_t[k]) / 1e6)
-            if suspect != np.inf or fail != np.inf:
-                flag = FAIL if rate > fail else (SUSPECT if rate > suspect else PASS)
-            if count_of(memory, window) >= least:
-                beyond = max(change - allowance, 0.0)
-                if flag == NOT_EVALUATED:
-                    flag = PASS
-                if beyond * beyond > n_dev * n_dev * variance_of(memory, window) and flag == PASS:
-                    flag = SUSPECT
-        flags[k] = flag
-        add(memory, window, t[k], x[k], width, False)
+        change = abs(x[k] - last[k])
+        rate = change / ((t[k] - last_t[k]) / 1e6)
+        beyond = max(change - allowance, 0.0) * count[k]
+        flag = unjudged
+        if count[k] >= least:
+            flag = np.uint8(SUSPECT) if beyond * beyond > factor * spread[k] else np.uint8(PASS)
+        if rate > suspect:
+            flag = np.uint8(SUSPECT)
+        if rate > fail:
+            flag = np.uint8(FAIL)
+        if status[k] & _JUDGED != _JUDGED:
+            flag = np.uint8(NOT_EVALUATED)
+        flags[k] = flag if status[k] & PRESENT else np.uint8(MISSING)

@@ -1,0 +1,289 @@
+"""How rows enter the kernel: what each finds of its Datastream, and what it leaves there.
+
+A block of rows becomes columns (`Scratch`): value and time, the last value and its time, the one before, how it stands in
+its series, and whose verdict it brings. Rows of one program lie together there, each Datastream's in their order, so that
+every test is one pass over a stretch. The first cache line of a Datastream's state is brought up to date on the way.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nilometer.model.batch import NO_TIME
+from nilometer.qc.compiled import compiled
+from nilometer.qc.flags import MISSING, NOT_EVALUATED, PASS
+from nilometer.qc.layout import (
+    ALONG,
+    AT,
+    BASE,
+    BATCH,
+    BEFORE_T,
+    BEFORE_X,
+    BITS,
+    COUNT,
+    DIGITS,
+    DIRECTION,
+    EARLIER,
+    EARLIEST,
+    FLANKED,
+    FOUND,
+    FUTURE,
+    HERE,
+    IN_ORDER,
+    KNOWN,
+    LAST,
+    LAST2,
+    LAST_T,
+    LAST_X,
+    LATE,
+    LATEST,
+    LINE,
+    LINKED,
+    NEWEST,
+    NEXT,
+    NOT_WATER,
+    OPEN,
+    OPEN_ID,
+    OPENED,
+    PLACE,
+    PRESENT,
+    PROGRAM,
+    PROGRAM_OF,
+    RESTART,
+    ROW,
+    SCHEME,
+    SETTLED,
+    SPACE,
+    SPIKED,
+    STEP,
+    STEPPED,
+    STREAM,
+    SUMMARY,
+    WAY,
+    WHERE,
+    X1,
+    X2,
+    Memory,
+    Rows,
+    Scratch,
+    T,
+    Tables,
+    Written,
+    X,
+)
+from nilometer.qc.prefetch import prefetch
+from nilometer.qc.rollup import ALL_PASSED
+
+__all__ = ["enter", "look_up"]
+
+AHEAD = 16
+"""Rows; about the time that memory takes."""
+
+FETCHED = 64
+"""Words of a Datastream's state, at most, that are asked for ahead."""
+
+_KEPT_BITS = ~((1 << 32) - 1)
+_SUMMARY_MASK = 0xFFFF
+
+
+@compiled
+def look_up(first: int, n: int, rows: Rows, tables: Tables, scratch: Scratch, written: Written) -> int:
+    """Find program and state of `n` rows and give each its place, grouped by program.
+
+    Rows of no known Datastream are flagged at once and get no place. Returns the number of places; the count of rows of
+    program p is left in ``scratch.place[p + 1] - scratch.place[p]``.
+    """
+    whole, place = scratch.whole, scratch.place
+    datastream, result, lookup, streams = rows.datastream, rows.result, tables.lookup, tables.streams
+    spans, quality = written.spans, written.quality
+    programs = tables.programs.shape[0]
+    single = datastream.size == 1
+    only, same = np.int64(-1), True
+    for k in range(n):
+        d = datastream[0] if single else datastream[first + k]
+        s = np.int64(-1)
+        if 0 <= d < lookup.size:
+            s = np.int64(lookup[d])
+        p = np.int64(programs)
+        if s >= 0:
+            p = np.int64(streams[s, PROGRAM])
+            whole[FOUND, k] = np.int64(streams[s, PLACE]) * LINE
+        else:
+            spans[first + k] = 0
+            quality[first + k] = NOT_EVALUATED if math.isfinite(result[first + k]) else MISSING
+        whole[STREAM, k] = s
+        whole[PROGRAM_OF, k] = p
+        if k == 0:
+            only = p
+        same &= p == only
+    for p in range(programs + 2):
+        place[p] = 0
+    if same:
+        for p in range(only + 1, programs + 2):
+            place[p] = n
+        for k in range(n):
+            whole[AT, k] = k
+        return n if only < programs else 0
+    for k in range(n):
+        place[whole[PROGRAM_OF, k] + 1] += 1
+    for p in range(programs + 1):
+        place[p + 1] += place[p]
+    # Each program's begin moves on as its rows are placed, and is then the next one's: shifted back below.
+    for k in range(n):
+        p = whole[PROGRAM_OF, k]
+        whole[AT, k] = place[p]
+        place[p] += 1
+    for p in range(programs + 1, 0, -1):
+        place[p] = place[p - 1]
+    place[0] = 0
+    return place[programs]
+
+
+@compiled
+def enter(  # noqa: C901 -- a row's whole life, in the order in which it happens
+    first: int,
+    n: int,
+    epoch: int,
+    received: int,
+    rows: Rows,
+    tables: Tables,
+    memory: Memory,
+    scratch: Scratch,
+    written: Written,
+) -> None:
+    """Bring `n` rows in, in their order of arrival."""
+    words, values, octets = memory.words, memory.values, memory.octets
+    whole, numbers, status_of = scratch.whole, scratch.numbers, scratch.status
+    mark_of, earlier = scratch.mark, scratch.earlier
+    programs, streams = tables.programs, tables.streams
+    time, result, depths, ids = rows.time, rows.result, rows.depth, rows.id
+    mark, mark_flags, water, revision = rows.mark, rows.mark_flags, rows.water, rows.supersedes
+    settled, settled_id, settled_flags = written.settled, written.settled_id, written.settled_flags
+    marked, sampled, revised = mark.size > 0, water.size > 0, revision.size > 0
+    for o in range(n):
+        if o + AHEAD < n and whole[STREAM, o + AHEAD] >= 0:
+            space = programs[whole[PROGRAM_OF, o + AHEAD], SPACE]
+            for line in range(0, min(space, FETCHED), LINE):
+                prefetch(words, whole[FOUND, o + AHEAD] + line)
+        s = whole[STREAM, o]
+        if s < 0:
+            continue
+        i = first + o
+        k = whole[AT, o]
+        p = whole[PROGRAM_OF, o]
+        base = whole[FOUND, o]
+        x = result[i]
+        said = mark_flags[streams[s, SCHEME], mark[i] if marked else 0]
+        present = math.isfinite(x) and said & 15 != MISSING
+        t = time[i]
+        newest = words[base + NEWEST]
+        bits = words[base + BITS]
+        supersedes = revised and revision[i]
+        in_order = (
+            not supersedes
+            and (not sampled or water[i])
+            and said & NOT_WATER == 0
+            and programs[p, EARLIEST] <= t <= programs[p, LATEST]
+            and (received == NO_TIME or t - received <= programs[p, FUTURE])
+        )
+        restart = newest != NO_TIME and t - newest > programs[p, RESTART]
+        stands = t
+        way = np.int64(0)
+        if programs[p, ALONG]:
+            depth = depths[i] if depths.size else np.nan
+            in_order = in_order and math.isfinite(depth) and t >= newest
+            if in_order and present:
+                stands = np.int64(round(depth * 1e6))
+                way = (bits >> DIRECTION) & 3
+                last = words[base + LAST]
+                if restart or not bits & KNOWN:
+                    way = 0
+                elif way == 0:
+                    in_order = stands != last  # the same depth again does not say where the cast goes
+                    way = np.int64(1 if stands > last else 2)
+                    if in_order and way == 2:
+                        words[base + LAST] = -last
+                        stands = -stands
+                else:
+                    stands = stands if way == 1 else -stands
+                    in_order = stands != last
+                    if stands < last:  # it turned: another cast
+                        restart = True
+                        stands = stands if way == 1 else -stands
+                        way = 0
+        else:
+            in_order = in_order and t > newest
+
+        status = PRESENT if present else 0
+        linked = False
+        if in_order:
+            status |= IN_ORDER
+            known = bits & (KNOWN | NEXT)
+            if newest != NO_TIME:
+                status |= STEPPED
+                whole[STEP, k] = t - newest
+            if restart:
+                known = 0
+            linked = known & KNOWN != 0
+            if bits & OPEN:
+                where = words[base + WHERE]
+                row = where & 0xFFFFFFFF
+                is_here = where >> 32 == epoch and row >= first
+                if is_here:
+                    status_of[whole[AT, row - first]] &= np.uint8(~OPENED & 0xFF)
+                if present and not restart:  # this row brings the verdict
+                    spiked = SPIKED if bits & FLANKED else 0
+                    if is_here:
+                        status |= HERE
+                        whole[EARLIER, k], earlier[k] = whole[AT, row - first], spiked
+                    elif where >> 32 == epoch:
+                        status |= BATCH
+                        whole[EARLIER, k], earlier[k] = row, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
+                    else:
+                        status |= SETTLED
+                        at = settled[0]
+                        settled[0] = at + 1
+                        whole[EARLIER, k], earlier[k] = at, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
+                        settled_id[at] = words[base + OPEN_ID]
+                        if (bits >> SUMMARY) & _SUMMARY_MASK == ALL_PASSED and not programs[p, ALONG]:
+                            settled_flags[at, :] = PASS
+                        else:
+                            for j in range(programs[p, COUNT]):
+                                settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
+            live = bits & _KEPT_BITS
+            if present:
+                if linked:
+                    status |= LINKED
+                    numbers[LAST_X, k], whole[LAST_T, k] = values[base + X1], words[base + LAST]
+                    numbers[BEFORE_X, k], whole[BEFORE_T, k] = values[base + X2], words[base + LAST2]
+                    values[base + X2], words[base + LAST2] = values[base + X1], words[base + LAST]
+                else:
+                    words[base + LAST2] = NO_TIME
+                values[base + X1], words[base + LAST] = x, stands
+                live |= KNOWN | NEXT | (way << DIRECTION)
+                whole[WAY, k] = (1 if way == 1 else -1) if known & NEXT and way != 0 else 0
+                if programs[p, LATE] < programs[p, COUNT] and (known & NEXT or programs[p, ALONG]):
+                    live |= OPEN | (FLANKED if known & NEXT else 0)
+                    status |= OPENED
+                    words[base + OPEN_ID] = ids[i] if ids.size else i
+                    words[base + WHERE] = (epoch << 32) | i
+            else:
+                live |= (known & KNOWN) | (0 if restart else bits & (3 << DIRECTION))
+            words[base + NEWEST] = t
+            words[base + BITS] = live
+        elif supersedes and bits & OPEN and words[base + OPEN_ID] == ids[i]:
+            # The row that waited is no longer the row that is kept.
+            where = words[base + WHERE]
+            if where >> 32 == epoch and where & 0xFFFFFFFF >= first:
+                status_of[whole[AT, (where & 0xFFFFFFFF) - first]] &= np.uint8(~OPENED & 0xFF)
+            words[base + BITS] = bits & ~OPEN
+        if not linked:
+            numbers[LAST_X, k], whole[LAST_T, k] = x, stands
+            numbers[BEFORE_X, k], whole[BEFORE_T, k] = x, NO_TIME
+        numbers[X, k], whole[T, k] = x, stands
+        whole[BASE, k] = base
+        status_of[k] = status
+        mark_of[k] = said & 15
+        whole[ROW, k] = i
