@@ -86,13 +86,17 @@ class ThingConfig(_Section):
 
 
 class ChannelConfig(_Section):
-    """What one channel of a source becomes; all is optional where the driver or the instrument file already knows."""
+    """What one channel of a source becomes; all is optional where the driver or the instrument file already knows.
+
+    `qc` changes single thresholds of the profile, in the spelling of a profile's file.
+    """
 
     property: str | None = None
     datastream: Key | None = None
     unit: str | None = None
     raw_unit: str | None = None
     profile: str | None = None
+    qc: dict[str, Any] = {}
     name: str | None = None
     ignore: bool = False
     calibrations: tuple[dict[str, Any], ...] = ()
@@ -119,7 +123,7 @@ class SourceConfig(_Section):
 
 
 class DatastreamConfig(_Section):
-    """A Datastream that no source feeds: filled by HTTP, by files, by hand."""
+    """A Datastream that no source feeds: filled by HTTP, by files, by hand; `qc` as in `ChannelConfig`."""
 
     key: Key
     thing: Key
@@ -128,6 +132,7 @@ class DatastreamConfig(_Section):
     unit: str | None = None
     raw_unit: str | None = None
     profile: str | None = None
+    qc: dict[str, Any] = {}
     origin: Origin = Origin.INSTRUMENT
     mark_scheme: str | None = None
     identity: str = Field("time", pattern="^(time|always_new)$")

@@ -22,6 +22,7 @@ from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
 from nilometer.pipeline.sources import RunningSource, SourceStatus
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
 from nilometer.pipeline.wiring import Wiring
+from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 from nilometer.verdict import Verdict
 
@@ -76,11 +77,12 @@ class Pipeline:
     ) -> None:
         self.config, self.clock = config, clock
         self.started = clock()
-        checked = check_config(config, clock, file=config_file)
+        shelf = Shelf.beside(folder, config_file)
+        checked = check_config(config, clock, file=config_file, shelf=shelf)
         self.store = Store.open(folder, catalog_url=config.store.catalog_url, address=address)
         try:
-            self._wiring = Wiring(self.store, config, self.started)
-            self._judging = Judging(self.store)
+            self._wiring = Wiring(self.store, config, self.started, shelf)
+            self._judging = Judging(self.store, shelf)
             self._judging.recover()
             self._channels = Channels(self.store, self._wiring, clock, self._judging.set)
             self._wired = {
