@@ -87,8 +87,8 @@ async def test_a_new_order_of_the_same_tests_is_another_version(tmp_path):
     ],
 )
 def test_a_change_that_cannot_be_is_refused_before_anything_starts(tmp_path, settings, said):
+    file = tmp_path / "nilometer.toml"
     with pytest.raises(ConfigError) as caught:
-        file = tmp_path / "nilometer.toml"
         Pipeline(tmp_path / "data", parse(config(**settings), file=file), config_file=file)
     assert f"nilometer.toml: {said}" in str(caught.value)
     assert not (tmp_path / "data").exists()

@@ -141,7 +141,7 @@ class Profile:
 
     @builtins.property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for the fingerprint: two profiles that judge alike share them."""
+        """Sixteen hexadecimal digits that stand for the fingerprint."""
         return hashlib.blake2b(self.fingerprint.encode(), digest_size=8).hexdigest()
 
     @builtins.property
