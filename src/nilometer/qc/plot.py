@@ -255,9 +255,9 @@ def _plain(axis: Any) -> None:  # noqa: ANN401 -- as above
 
 def _limits(panel: Panel) -> tuple[float, float]:
     """Return a value axis that shows the good values well: what lies far outside is drawn at its edge."""
-    good = panel.values[np.isfinite(panel.values) & (panel.flags != FAIL)]
-    if len(good) == 0:
-        good = panel.values[np.isfinite(panel.values)]
+    there = np.isfinite(panel.values)
+    trusted = there & ~np.isin(panel.flags, (SUSPECT, FAIL))
+    good = panel.values[trusted if 2 * trusted.sum() > there.sum() else there]
     if len(good) == 0:
         return 0.0, 1.0
     inner_low, inner_high = np.quantile(good, [0.005, 0.995])
