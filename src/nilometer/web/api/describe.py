@@ -14,6 +14,7 @@ from nilometer.pipeline import SourceStatus
 from nilometer.store import Catalog, Snapshot
 from nilometer.web.api.reduction import reduce_rows
 from nilometer.web.api.tables import json_columns, milliseconds
+from nilometer.web.sensorthings.quality import Evidence
 
 __all__ = [
     "datastream_document",
@@ -151,13 +152,13 @@ def datastream_document(
 
 
 def latest_documents(
-    snapshot: Snapshot, datastreams: Sequence[int], sample_kinds: Mapping[int, SampleKind]
+    snapshot: Snapshot, datastreams: Sequence[int], sample_kinds: Mapping[int, SampleKind], evidence: Evidence
 ) -> dict[int, dict[str, Any]]:
     """Return the newest Observation of the water of each Datastream that has one."""
     if not datastreams:
         return {}
     rows = snapshot.latest(datastreams)
-    columns = json_columns(ObservationBatch.from_arrow(rows), sample_kinds)
+    columns = json_columns(ObservationBatch.from_arrow(rows), sample_kinds, evidence)
     return {
         number: {
             "id": columns["id"][at],
@@ -168,6 +169,7 @@ def latest_documents(
             "censored": columns["censored"][at],
             "mark": columns["mark"][at],
             "tests": columns["tests"][at],
+            "profile": columns["profile"][at],
         }
         for at, number in enumerate(rows["datastream"].to_pylist())
     }
