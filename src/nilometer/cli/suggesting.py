@@ -33,7 +33,7 @@ def suggest(
     data: Annotated[Path | None, typer.Option("--data", help="A data folder with profiles of its own.")] = None,
     false_alarm: Annotated[
         list[str] | None,
-        typer.Option(help="Share of good values a test may call suspect: 0.001, or TEST=0.001; default 0.001."),
+        typer.Option(help="Share of good values a test may call suspect: 0.001, or TEST=0.001; default 0.0001."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="OUT.toml, or a folder for several columns; default: here.")

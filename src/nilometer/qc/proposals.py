@@ -61,8 +61,14 @@ class Proposal:
     bad: NDArray[np.bool_] | None = None
 
 
-def _said(tail: Tail, what: str) -> str:
-    return f"1 in {1 / tail.rate:g}: q90 {tail.near:.3g}, q99 {tail.trusted:.3g} of {tail.n} {what}"
+def _said(tail: Tail, what: str, unseen: float) -> str:
+    wider = f"; {unseen:.2f} times, for the part of a year that is not seen" if unseen > 1.005 else ""
+    return f"1 in {1 / tail.rate:g}: q90 {tail.near:.3g}, q99 {tail.trusted:.3g} of {tail.n} {what}{wider}"
+
+
+def _unseen(history: History) -> float:
+    """Return by how much thresholds of movement are widened: up to twice, by the share of a year that is not seen."""
+    return 2.0 - min(1.0, history.years)
 
 
 def _said_of_both(below: Tail, above: Tail, margin: float) -> str:
@@ -93,7 +99,7 @@ def gap(history: History, rate: float) -> Proposal:
 
 def gross_range(history: History, rate: float, sensor: Span | None, expected: Span | None) -> Proposal:
     """Return the gross range: the sensor's limits as they are, the operator's from both tails."""
-    below, above = lower(history.values, rate / 2), upper(history.values, rate / 2)
+    below, above = (tail(history.values, rate / 2, history.resolution) for tail in (lower, upper))
     margin = (above.value - below.value) / (4 * history.years)
     low, high = below.value - margin, above.value + margin
     if expected is not None:  # no wider than the base where the history does not ask for it
@@ -123,7 +129,7 @@ def flat_line(history: History, rate: float) -> Proposal:
     """Return the flat line test: exact repetition, longer than runs of good values last."""
     first, last = history.runs()
     lasted = (history.times[last] - history.times[first]).astype(float)
-    tail, rare = upper(lasted, rate), upper(lasted, rate / RARER)
+    tail, rare = (upper(lasted, share, history.interval) for share in (rate, rate / RARER))
     suspect = _longer(max(tail.value, 3 * history.interval))
     fail = max(_longer(max(rare.value, 5 * history.interval)), _longer(suspect * 1e6 * 5 / 3))
     scale = float(np.subtract(*np.quantile(history.values, [0.95, 0.05])))
@@ -152,16 +158,18 @@ def spike(history: History, rate: float) -> Proposal | None:
     judged = np.concatenate([[False], near[1:] & near[:-1], [False]])
     if judged.sum() < 100:
         return None
-    tail, rare = upper(departure[judged], rate), upper(departure[judged], rate / RARER)
-    suspect = outward(max(tail.value, 2 * history.resolution), up=True)
+    step = history.resolution / 2
+    tail, rare = (upper(departure[judged], share, step) for share in (rate, rate / RARER))
+    unseen = _unseen(history)
+    suspect = outward(max(tail.value, 2 * history.resolution) * unseen, up=True)
     if suspect <= 0:
         return None
-    fail = outward(max(rare.value, 2 * suspect), up=True)
+    fail = outward(max(rare.value * unseen, 2 * suspect), up=True)
     return Proposal(
         {"suspect": suspect, "fail": fail, "method": "average"},
         "departures from the mean of both neighbours",
-        {"suspect": _said(tail, "departures"), "fail": f"1 in {1 / rare.rate:g}, at least twice suspect"},
-        judged & (departure > upper(departure[judged], SPOILT).value),
+        {"suspect": _said(tail, "departures", unseen), "fail": f"1 in {1 / rare.rate:g}, at least twice suspect"},
+        judged & (departure > upper(departure[judged], SPOILT, step).value),
     )
 
 
@@ -172,18 +180,19 @@ def rate_of_change(history: History, rate: float, *, with_fail: bool) -> Proposa
         return None
     hours = np.diff(history.times) / HOUR
     rates = np.abs(np.diff(history.values)[near] / hours[near])
-    tail, rare = upper(rates, rate), upper(rates, rate / RARER)
-    least = 2 * history.resolution / (history.interval / HOUR)
-    suspect = outward(max(tail.value, least), up=True)
+    step = history.resolution / (history.interval / HOUR)
+    tail, rare = (upper(rates, share, step) for share in (rate, rate / RARER))
+    unseen = _unseen(history)
+    suspect = outward(max(tail.value, 2 * step) * unseen, up=True)
     if suspect <= 0:
         return None
     table: dict[str, Any] = {"suspect": suspect, "per": "1 h"}
     if with_fail:
-        table["fail"] = outward(max(rare.value, 2 * suspect), up=True)
+        table["fail"] = outward(max(rare.value * unseen, 2 * suspect), up=True)
     return Proposal(
         table,
         "changes between neighbours, without spikes and stuck values",
-        {"suspect": _said(tail, "changes"), "fail": f"1 in {1 / rare.rate:g}, at least twice suspect"},
+        {"suspect": _said(tail, "changes", unseen), "fail": f"1 in {1 / rare.rate:g}, at least twice suspect"},
     )
 
 
@@ -202,7 +211,7 @@ def climatology(history: History, rate: float, season: str, sensor: Span | None)
             continue
         around = (year_day - start + borrowed) % 366 < end - start + 2 * borrowed
         values = history.values[around]
-        below, above = lower(values, rate / 2), upper(values, rate / 2)
+        below, above = (tail(values, rate / 2, history.resolution) for tail in (lower, upper))
         years = len(np.unique(days[inside].astype("datetime64[Y]")))
         margin = (above.value - below.value) / (2 * years)
         low, high = below.value - margin, above.value + margin

@@ -29,7 +29,7 @@ from nilometer.series import unpack
 
 __all__ = ["PROPOSED", "RATE", "SEASONS", "Suggestion", "suggest"]
 
-RATE = 1e-3
+RATE = 1e-4  # of values every 15 minutes, three or four a year
 SEASONS = ("auto", "month", "quarter", "none")
 PROPOSED = (
     "gap",

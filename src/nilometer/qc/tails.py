@@ -32,7 +32,7 @@ class Tail:
     rate: float
 
 
-def upper(values: NDArray[np.float64], rate: float) -> Tail:
+def upper(values: NDArray[np.float64], rate: float, step: float = 0.0) -> Tail:
     """Return the value that a share `rate` of good values exceeds.
 
     Parameters
@@ -41,12 +41,14 @@ def upper(values: NDArray[np.float64], rate: float) -> Tail:
         Finite, n > 0; up to one in a hundred may be bad.
     rate : float
         Above 0, at most 0.1.
+    step : float
+        The least difference that the values can show: quantiles nearer than that are taken to be so far apart, for
+        values of a few levels say nothing of their tail.
 
     Returns
     -------
     Tail
-        ``q90 + (q99 - q90) * log10(0.1 / rate)``, the exponential through both quantiles; up to 0.01 it lies between
-        them.
+        ``q90 + max(q99 - q90, step) * log10(0.1 / rate)``, the exponential through both quantiles.
 
     Examples
     --------
@@ -57,12 +59,12 @@ def upper(values: NDArray[np.float64], rate: float) -> Tail:
     """
     near, trusted = (float(q) for q in np.quantile(values, [NEAR, TRUSTED]))
     decades = math.log10((1 - NEAR) / rate)
-    return Tail(near + (trusted - near) * decades, near, trusted, len(values), rate)
+    return Tail(near + max(trusted - near, step) * decades, near, trusted, len(values), rate)
 
 
-def lower(values: NDArray[np.float64], rate: float) -> Tail:
+def lower(values: NDArray[np.float64], rate: float, step: float = 0.0) -> Tail:
     """Return the value that a share `rate` of good values stays below; see `upper`."""
-    mirrored = upper(-values, rate)
+    mirrored = upper(-values, rate, step)
     return Tail(-mirrored.value, -mirrored.near, -mirrored.trusted, mirrored.n, rate)
 
 
