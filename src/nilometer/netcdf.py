@@ -139,6 +139,11 @@ class CfFile:
         if kind is not None:
             self._path.unlink(missing_ok=True)
 
+    @property
+    def axes(self) -> int:
+        """How many time axes there are so far."""
+        return len(self._axes)
+
     def describe(self, attributes: Mapping[str, Any]) -> None:
         """Add global attributes."""
         self._put(self._file.attrs, attributes)

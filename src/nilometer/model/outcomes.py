@@ -68,8 +68,8 @@ def outcomes_by_name(rows: pa.Table) -> dict[str, NDArray[np.int8]]:
 
 
 def _digits(tests: Any, count: int) -> NDArray[np.int8]:  # noqa: ANN401 -- pyarrow has no types
-    # A CSV reader takes digits for a number: 11311 is text all the same.
-    text = tests.cast(pa.string()).fill_null("1" * count)
+    # In CSV the digits are parted as the names are; of a single test a reader makes a number.
+    text = pc.replace_substring(tests.cast(pa.string()), SEPARATOR, "").fill_null("1" * count)
     if len(text) and pc.any(pc.not_equal(pc.binary_length(text), count)).as_py():
         raise ValueError(f"tests has strings of another length than the {count} names beside them")
     joined = "".join(text.to_pylist()).encode()

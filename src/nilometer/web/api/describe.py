@@ -20,6 +20,7 @@ __all__ = [
     "datastream_document",
     "latest_documents",
     "names_of",
+    "point_of",
     "sensor_document",
     "source_document",
     "sources_of",
@@ -93,14 +94,14 @@ def thing_document(
         "water_body": str(thing.water_body),
         "target_class": thing.target_class,
         "time_zone": thing.time_zone,
-        "location": _point(catalog, thing.id),
+        "location": point_of(catalog, thing.id),
         "state": state_of(statuses),
         "sources": [source_document(status) for status in statuses],
         "datastreams": datastreams,
     }
 
 
-def _point(catalog: Catalog, thing: int) -> list[float] | None:
+def point_of(catalog: Catalog, thing: int) -> list[float] | None:
     """Return longitude and latitude of the first place that is a point."""
     for place in catalog.locations_of(thing):
         shape = place.location

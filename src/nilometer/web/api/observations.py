@@ -20,7 +20,7 @@ from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import DAY_US, Face, answer
 from nilometer.web.api.history import earlier_versions
 from nilometer.web.api.reduction import reduce_rows
-from nilometer.web.api.tables import FORMATS, json_columns, to_bytes, to_csv_table, with_evidence
+from nilometer.web.api.tables import FORMATS, json_columns, parted_digits, to_bytes, to_csv_table, with_evidence
 from nilometer.web.times import parse_moment
 
 __all__ = ["observation_routes"]
@@ -194,7 +194,9 @@ def _parts(snapshot: Snapshot, datastreams: Sequence[int], start: int | None, en
 def _csv(tables: Iterator[pa.Table]) -> Iterator[bytes]:
     for at, table in enumerate(tables):
         sink = pa.BufferOutputStream()
-        pa.csv.write_csv(table, sink, pa.csv.WriteOptions(include_header=at == 0, quoting_style="needed"))
+        pa.csv.write_csv(
+            parted_digits(table), sink, pa.csv.WriteOptions(include_header=at == 0, quoting_style="needed")
+        )
         yield sink.getvalue().to_pybytes()
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import ObservationBatch, SampleKind
 from nilometer.model.outcomes import SEPARATOR
+from nilometer.model.schemas import OBSERVATION
 from nilometer.store.review_ledger import levels
 from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.times import format_times
@@ -22,8 +23,10 @@ from nilometer.web.times import format_times
 __all__ = [
     "FORMATS",
     "PROFILES",
+    "SERVED",
     "json_columns",
     "milliseconds",
+    "parted_digits",
     "shown_uncertainty",
     "to_bytes",
     "to_csv_table",
@@ -41,6 +44,19 @@ FORMATS: dict[str, str] = {
 
 PROFILES = b"nilometer_profiles"
 """Key of a table's metadata: the profile versions that judged its rows, by id, as JSON."""
+
+
+_WORDS = pa.dictionary(pa.int32(), pa.string())
+_EVIDENCE = (
+    pa.field("test_names", _WORDS),
+    pa.field("profile", _WORDS),
+    pa.field("profile_version", _WORDS),
+    pa.field("profile_id", pa.int32()),
+    pa.field("review_level", _WORDS),
+)
+_AT = OBSERVATION.get_field_index("tests") + 1
+SERVED: pa.Schema = pa.schema([*list(OBSERVATION)[:_AT], *_EVIDENCE, *list(OBSERVATION)[_AT:]])
+"""The columns of rows as they are served and exported: those of the store, and after `tests` what they rest on."""
 
 
 def milliseconds(moments: NDArray[np.int64]) -> list[int] | list[float]:
@@ -128,19 +144,17 @@ def with_evidence(rows: pa.Table, evidence: Evidence) -> pa.Table:
     if tests.null_count:
         tests = pc.coalesce(tests, passed.take(pa.array(places)))
     ids = pa.array([one.profile_version for one in made], pa.int32()).take(pa.array(places))
-    at = rows.schema.get_field_index("tests")
-    rows = rows.set_column(at, "tests", tests)
-    added = {
+    columns = {
+        **{name: rows[name] for name in OBSERVATION.names},
+        "tests": tests,
         "test_names": _coded(names, places),
         "profile": _coded([one.profile for one in made], places),
         "profile_version": _coded([one.version for one in made], places),
         "profile_id": ids,
         "review_level": _levels(rows, evidence),
     }
-    for offset, (name, column) in enumerate(added.items(), at + 1):
-        rows = rows.add_column(offset, name, column)
     told = {PROFILES: json.dumps(evidence.profiles(numbers.tolist()), ensure_ascii=False).encode()}
-    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), **told})
+    return pa.Table.from_arrays([columns[name] for name in SERVED.names], schema=SERVED.with_metadata(told))
 
 
 def _coded(words: list[str | None], places: NDArray[np.intp]) -> Any:  # noqa: ANN401 -- pyarrow has no types
@@ -189,6 +203,13 @@ def to_csv_table(rows: pa.Table, keys: Mapping[int, str]) -> pa.Table:
     )
 
 
+def parted_digits(rows: pa.Table) -> pa.Table:
+    """Return rows for CSV: the digits of `tests` parted as their names are, for a row of digits alone reads as a number."""
+    at = rows.schema.get_field_index("tests")
+    parted = pc.utf8_rtrim(pc.replace_substring_regex(rows["tests"], r"(\d)", rf"\1{SEPARATOR}"), SEPARATOR)
+    return rows.set_column(at, "tests", parted)
+
+
 _EXPORTED = (
     "result",
     "raw_result",
@@ -210,7 +231,7 @@ def to_bytes(rows: pa.Table, format_name: str) -> bytes:
     """Return a table as CSV, an Arrow stream or Parquet."""
     sink = pa.BufferOutputStream()
     if format_name == "csv":
-        pyarrow.csv.write_csv(rows, sink, pyarrow.csv.WriteOptions(quoting_style="needed"))
+        pyarrow.csv.write_csv(parted_digits(rows), sink, pyarrow.csv.WriteOptions(quoting_style="needed"))
     elif format_name == "arrow":
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)
