@@ -195,6 +195,11 @@ class Step:
     what: Parameters
 
     @property
+    def is_open(self) -> bool:
+        """Whether its span has no end yet."""
+        return self.end == FOREVER
+
+    @property
     def reach(self) -> int:
         """How far, in µs, rows beyond its span have a say in what it does."""
         return self.what.greatest_gap if isinstance(self.what, Interpolate) else 0

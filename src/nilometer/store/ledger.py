@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,6 +181,11 @@ class Ledger:
                     self._reviewed().add(number)
                     self._by_review_table = np.zeros(0, np.bool_)
             return number
+
+    def forget_reviews(self, steps: Collection[int]) -> None:
+        """Forget the ways of steps that were taken back: no row has them."""
+        with self._lock:
+            self._provenance = {key: number for key, number in self._provenance.items() if key[4] not in steps}
 
     def reviewed(self, provenance: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which rows a manual review made, by their provenance."""

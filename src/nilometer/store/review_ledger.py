@@ -181,12 +181,19 @@ class ReviewLedger:
                 known[number] = replace(known[number], sequence=sequence, is_applied=True, rows=rows)
 
     def cancel(self, steps: Sequence[ReviewStep], event: Event | None = None) -> None:
-        """Take back steps of which nothing was applied."""
-        table = tables.review_steps
+        """Take back steps of which nothing was applied; the caller has the ledger forget their provenance.
+
+        Raises
+        ------
+        StoreError
+            If the catalog cannot be written: then the steps stand, and wait to be applied.
+        """
+        table, ways = tables.review_steps, tables.provenance
         numbers = [step.id for step in steps]
         with self._lock:
             try:
                 with self._engine.begin() as connection:
+                    connection.execute(delete(ways).where(ways.c.review.in_(numbers)))
                     connection.execute(delete(table).where(table.c.id.in_(numbers)))
                     if event is not None:
                         connection.execute(delete(tables.events).where(tables.events.c.id == event.id))
