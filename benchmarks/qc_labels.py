@@ -261,6 +261,15 @@ def judge(series: Series, rate: float, *, swap: bool) -> tuple[dict[str, np.ndar
     return found, rows
 
 
+def _sensor(series: Series) -> tuple[float, float]:
+    """Return what the sensor can give, by the shipped profile, in the unit of the series."""
+    generic = profiles().items.get(f"river/{series.observed_property}")
+    for test in generic.in_unit(series.unit).tests if generic is not None else ():
+        if test.kind == "gross_range":
+            return test.parameters.get("fail", (-np.inf, np.inf))
+    return -np.inf, np.inf
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -270,14 +279,22 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.folder / "water_quality"
     labelled, withdrawn = Table(), Table()
+    impossible: dict[tuple[str, str], int] = defaultdict(int)
     for series in (*lro(folder), *queensland(folder), *saqc(folder)):
         found, rows = judge(series, given.rate, swap=given.swap)
         there = np.isfinite(series.values[rows])
         labelled.add(series, series.bad[rows], found, there)
+        low, high = _sensor(series)
+        values = series.values[rows]
+        impossible[series.source, series.name] += int(
+            ((values < low) | (values > high))[there & ~series.bad[rows]].sum()
+        )
         if series.withdrawn is not None:
             # What was labelled and kept is neither good nor bad here.
             kept = there & (series.withdrawn[rows] | ~series.bad[rows])
             withdrawn.add(series, series.withdrawn[rows], found, kept)
+    told = ", ".join(f"{source} {name} {count}" for (source, name), count in impossible.items() if count)
+    print(f"Beyond the sensor's limits and without a label, among the scored rows: {told}")
     print("\nPoint by point\n")
     labelled.show("points")
     print("\nEvent by event\n")
