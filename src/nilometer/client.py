@@ -98,6 +98,11 @@ class Client:
         found: dict[str, Any] = self._json("GET", f"/api/v1/datastreams/{quote(str(name), safe='')}")
         return found
 
+    def profile(self, number: int) -> dict[str, Any]:
+        """Return a profile version exactly as it judged; `number` is a row's ``profile_id``."""
+        found: dict[str, Any] = self._json("GET", f"/api/v1/profiles/{int(number)}")
+        return found
+
     def datastreams(self, **query: str | int) -> list[dict[str, Any]]:
         """Return Datastreams, narrowed by ``key`` or ``thing``."""
         found: list[dict[str, Any]] = self._json("GET", "/api/v1/datastreams", query)["datastreams"]
@@ -138,6 +143,9 @@ class Client:
 
     def read(self, datastream: str | int, start: str | None = None, end: str | None = None, **query: Any) -> pa.Table:  # noqa: ANN401 -- query options
         """Return the rows of a Datastream as an Arrow table.
+
+        `tests` are digits, and `test_names` says which tests they stand for: `nilometer.model.outcomes` parts them.
+        ``profile``, ``profile_version`` and ``profile_id`` say what judged each row, `profile` gives its thresholds.
 
         Parameters
         ----------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,9 +18,13 @@ from nilometer.errors import ConfigError
 from nilometer.model.entities import Origin, WaterBody
 
 __all__ = [
+    "EVENT_RULES",
     "ChannelConfig",
     "Config",
     "DatastreamConfig",
+    "EventRuleConfig",
+    "ReviewConfig",
+    "ReviewLevelConfig",
     "ServerConfig",
     "SourceConfig",
     "StoreConfig",
@@ -86,13 +90,17 @@ class ThingConfig(_Section):
 
 
 class ChannelConfig(_Section):
-    """What one channel of a source becomes; all is optional where the driver or the instrument file already knows."""
+    """What one channel of a source becomes; all is optional where the driver or the instrument file already knows.
+
+    `qc` changes single thresholds of the profile, in the spelling of a profile's file.
+    """
 
     property: str | None = None
     datastream: Key | None = None
     unit: str | None = None
     raw_unit: str | None = None
     profile: str | None = None
+    qc: dict[str, Any] = {}
     name: str | None = None
     ignore: bool = False
     calibrations: tuple[dict[str, Any], ...] = ()
@@ -119,7 +127,7 @@ class SourceConfig(_Section):
 
 
 class DatastreamConfig(_Section):
-    """A Datastream that no source feeds: filled by HTTP, by files, by hand."""
+    """A Datastream that no source feeds: filled by HTTP, by files, by hand; `qc` as in `ChannelConfig`."""
 
     key: Key
     thing: Key
@@ -128,10 +136,68 @@ class DatastreamConfig(_Section):
     unit: str | None = None
     raw_unit: str | None = None
     profile: str | None = None
+    qc: dict[str, Any] = {}
     origin: Origin = Origin.INSTRUMENT
     mark_scheme: str | None = None
     identity: str = Field("time", pattern="^(time|always_new)$")
     calibrations: tuple[dict[str, Any], ...] = ()
+
+
+class ReviewLevelConfig(_Section):
+    """One level of review, lowest first; `names` are for screens, by language."""
+
+    key: Key
+    names: dict[str, str] = {}
+
+
+class ReviewConfig(_Section):
+    """Manual review: its levels, the reasons that a step may have, and whether two people must sign.
+
+    `reasons` adds to those that are always there. With `four_eyes` nobody signs a level who signed the one before.
+    """
+
+    levels: tuple[ReviewLevelConfig, ...] = (
+        ReviewLevelConfig(key="raw", names={"en": "raw", "zh": "原始"}),
+        ReviewLevelConfig(key="first", names={"en": "first review", "zh": "初审"}),
+        ReviewLevelConfig(key="second", names={"en": "second review", "zh": "复审"}),
+    )
+    reasons: dict[Key, str] = {}
+    four_eyes: bool = False
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _bare_keys(cls, levels: Any) -> Any:  # noqa: ANN401 -- as read
+        return [{"key": one} if isinstance(one, str) else one for one in levels] if isinstance(levels, list) else levels
+
+    @field_validator("levels")
+    @classmethod
+    def _distinct(cls, levels: tuple[ReviewLevelConfig, ...]) -> tuple[ReviewLevelConfig, ...]:
+        keys = [level.key for level in levels]
+        if len(keys) < 2 or len(set(keys)) < len(keys):
+            raise ConfigError("levels", seen=keys, allowed="two or more different keys, the lowest level first")
+        return levels
+
+
+class EventRuleConfig(_Section):
+    """What events of one kind do to flags.
+
+    `flag` is given to the rows of the span and of `margin` (such as "30 min") after it, where it is worse than what
+    they have; none: the event is only noted. `properties` narrows it to these observed properties.
+    """
+
+    flag: Literal["none", "not_evaluated", "suspect", "fail", "missing"] = "none"
+    margin: str | float = 0
+    properties: tuple[str, ...] = ()
+    names: dict[str, str] = {}
+
+
+EVENT_RULES: dict[str, EventRuleConfig] = {
+    "maintenance": EventRuleConfig(flag="fail", names={"en": "maintenance", "zh": "维护"}),
+    "cleaning": EventRuleConfig(flag="fail", names={"en": "cleaning", "zh": "清洗"}),
+    "check_sample": EventRuleConfig(flag="fail", names={"en": "check sample", "zh": "标样核查"}),
+    "calibration": EventRuleConfig(flag="fail", names={"en": "calibration", "zh": "校准"}),
+}
+"""The kinds of events that are always there; ``[events.KIND]`` changes one or adds another."""
 
 
 class Config(_Section):
@@ -142,6 +208,8 @@ class Config(_Section):
     things: tuple[ThingConfig, ...] = Field((), alias="thing")
     sources: tuple[SourceConfig, ...] = Field((), alias="source")
     datastreams: tuple[DatastreamConfig, ...] = Field((), alias="datastream")
+    review: ReviewConfig = ReviewConfig()
+    events: dict[Key, EventRuleConfig] = {}
 
 
 def load(path: Path) -> Config:

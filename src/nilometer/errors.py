@@ -23,6 +23,7 @@ says what failed, the value seen, and what would work::
     │   ├── TooLarge           a body beyond the limit
     │   ├── WrongMediaType     a body of a kind or an encoding that is not read here
     │   └── NotAuthorized      no token, a wrong one, or a page of another origin
+    ├── ReviewRefused          a step of a review that the history, or the rows, do not allow
     ├── NotFound               also KeyError: no entity of that id or key
     └── StandardNotApplicable  a limit asked of water it was not made for
 """
@@ -49,6 +50,7 @@ __all__ = [
     "PropertyMismatch",
     "ReadError",
     "RequestError",
+    "ReviewRefused",
     "SchemaMismatch",
     "StandardNotApplicable",
     "StoreError",
@@ -315,6 +317,22 @@ class WrongMediaType(RequestError):
 
 class NotAuthorized(RequestError):
     """No token, a wrong one, or a request that a page of another origin made."""
+
+
+class ReviewRefused(NilometerError):
+    """A step of a review that the history, or the rows as they are, do not allow.
+
+    Parameters
+    ----------
+    message : str
+        What stands against it and what would work.
+    place : str
+        Which member of the step.
+    """
+
+    def __init__(self, message: str, *, place: str = "") -> None:
+        self.place = place
+        super().__init__(f"{place}: {message}" if place else message)
 
 
 class NotFound(NilometerError, KeyError):

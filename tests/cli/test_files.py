@@ -1,4 +1,4 @@
-"""read, qc, assess."""
+"""read, assess."""
 
 from __future__ import annotations
 
@@ -62,45 +62,6 @@ def test_a_file_without_times_or_that_is_not_there_is_named(tmp_path):
         (tmp_path / "binary.csv").write_bytes(bytes(range(256)) * 20)
         assert nilometer(*command, tmp_path / "binary.csv").code == 2
     assert not (tmp_path / "d").exists()
-
-
-def test_a_file_is_flagged_by_the_profiles_of_its_water(creek, tmp_path):
-    called = nilometer("qc", creek, "-o", tmp_path / "flags.parquet")
-    assert called.code == 0
-    assert "pH (river/ph v1): " in called.out
-    assert " FAIL" in called.out.splitlines()[0]
-    assert "Staff: not judged, its name does not say what it measures" in called.out
-    flags = pyarrow.parquet.read_table(tmp_path / "flags.parquet")
-    assert flags.num_rows == 3 * ROWS
-    ph = flags.filter(pyarrow.compute.equal(flags["column"].cast("string"), "pH"))
-    assert ph["result_quality"].to_pylist()[50] in {3, 4}
-    assert {"gross_range", "spike"} <= set(ph.column_names)
-    summary = nilometer("qc", creek, "--json").json
-    assert [line["column"] for line in summary] == ["pH", "Temp", "ODO", "Staff"]
-    assert sum(value for value in summary[0].values() if isinstance(value, int)) == ROWS
-
-
-def test_one_profile_may_be_named_for_a_column(creek, tmp_path):
-    assert nilometer("qc", creek, "--column", "pH", "--profile", "river/ph").code == 0
-    (tmp_path / "mine.toml").write_text('unit = "1"\n[tests.gross_range]\nfail = [0, 14]\n', encoding="utf-8")
-    mine = nilometer("qc", creek, "--column", "pH", "--profile", tmp_path / "mine.toml", "--json")
-    assert mine.json[0]["PASS"] == ROWS
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--water", "rivr"], "--water = 'rivr': no profiles for this water; did you mean river?"),
-        (["--profile", "river/phh"], "did you mean river/ph"),
-        (["--profile", "river/ph"], "it is in 1, column Temp is in degree_Celsius"),
-        (["--column", "Staff"], "has a profile for river: Staff (?)"),
-        (["-o", "flags.xls"], "--out"),
-    ],
-)
-def test_a_wrong_option_of_qc_is_named(creek, arguments, said):
-    called = nilometer("qc", creek, *arguments)
-    assert called.code == 2
-    assert said in called.err
 
 
 def test_the_water_of_a_file_is_judged(creek, tmp_path):

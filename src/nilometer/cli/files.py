@@ -1,4 +1,4 @@
-"""Files: read them, flag them, judge them."""
+"""Files: read them, and judge the water in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nilometer.cli.listing import AsJson
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nilometer.acquisition.formats.recording import Recording, RecordingColumn
+    from nilometer.acquisition.formats.recording import Recording
 
 __all__ = ["register"]
 
@@ -46,92 +46,6 @@ def read(
     import pyarrow as pa
 
     _write(pa.concat_tables(tables, promote_options="default"), out)
-
-
-def qc(
-    file: Annotated[Path, typer.Argument(help="A file that `nilometer read` opens.")],
-    *,
-    profile: Annotated[str | None, typer.Option(help="A profile's name or file, for every column.")] = None,
-    water: Annotated[str, typer.Option(help="Take each property's profile for this water.")] = "river",
-    file_format: Format = None,
-    time: Time = None,
-    time_zone: Zone = None,
-    column: Columns = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="OUT.csv or OUT.parquet; default: a summary.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Flag a file by QARTOD: one row a value, with its flag and every test's outcome.
-
-    Without --profile each column is judged by the profile of its property in that water.
-
-    Example: nilometer qc MainStreet2019.csv.gz --water river -o flags.parquet
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    from nilometer import units
-    from nilometer.errors import ConfigError
-    from nilometer.model import QartodFlag
-    from nilometer.model.schemas import TIME
-    from nilometer.qc import check, load
-    from nilometer.qc.profile import profiles
-
-    waters = {name.partition("/")[0] for name in profiles().items}
-    if profile is None and water not in waters:
-        raise ConfigError("--water", seen=water, allowed=waters, reason="no profiles for this water")
-    recording = _read(file, file_format, time, time_zone, column)
-    tables: list[pa.Table] = []
-    summary: list[dict[str, Any]] = []
-    for name, part in recording.columns.items():
-        chosen = profile or f"{water}/{part.observed_property}"
-        if profile is None and chosen not in profiles().items:
-            summary.append({"column": name, "profile": None, "reason": _no_profile(chosen, part)})
-            continue
-        judged = load(chosen)
-        if judged.unit and not units.same_dimension(judged.unit, part.unit):
-            raise ConfigError(
-                "--profile", seen=chosen, reason=f"it is in {judged.unit}, column {name} is in {part.unit}"
-            )
-        order = np.argsort(recording.times, kind="stable")
-        result = check(part.values[order], judged, recording.times[order].view("datetime64[us]"), unit=part.unit)
-        flags = np.asarray(result.flags)
-        counts = {flag.name: int((flags == flag).sum()) for flag in QartodFlag}
-        summary.append({"column": name, "profile": f"{judged.name} v{judged.version}", **counts})
-        tables.append(
-            pa.table(
-                {
-                    "phenomenon_time": pa.array(recording.times[order]).cast(TIME),
-                    "column": pa.array([name] * len(order)).dictionary_encode(),
-                    "result": pa.array(part.values[order], mask=np.isnan(part.values[order])),
-                    "result_quality": pa.array(flags, pa.int8()),
-                    **{test: pa.array(np.asarray(outcome), pa.int8()) for test, outcome in result.tests.items()},
-                }
-            )
-        )
-    if not tables:
-        known = ", ".join(f"{name} ({part.observed_property or '?'})" for name, part in recording.columns.items())
-        fitting = [name for name in profiles().items if name.startswith(f"{water}/")]
-        reason = f"no column of {file} has a profile for {water}: {known}; name one for all"
-        raise ConfigError("--profile", allowed=fitting, reason=reason)
-    if out is not None:
-        _write(pa.concat_tables(tables, promote_options="default"), out)
-    _show(summary, as_json=as_json)
-
-
-def _no_profile(profile: str, part: RecordingColumn) -> str:
-    return f"no profile {profile}" if part.observed_property else "its name does not say what it measures"
-
-
-def _show(summary: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False))
-        return
-    for line in summary:
-        if line["profile"] is None:
-            typer.echo(f"{line['column']}: not judged, {line['reason']}")
-            continue
-        counts = ", ".join(f"{count} {flag}" for flag, count in line.items() if isinstance(count, int) and count)
-        typer.echo(f"{line['column']} ({line['profile']}): {counts}")
 
 
 def assess(
@@ -227,5 +141,4 @@ def _write(table: pa.Table, out: Path | None) -> None:
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     app.command()(read)
-    app.command()(qc)
     app.command()(assess)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from nilometer.cli.listing import AsJson
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["register"]
 
@@ -58,84 +54,19 @@ def import_(
 def export(
     *,
     data: Annotated[Path, typer.Option("--data", help="The data folder, held by a server or not.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.csv or OUT.parquet.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.csv, OUT.parquet or OUT.nc.")],
     datastream: Annotated[list[str] | None, typer.Option(help="Keys; default: all.")] = None,
     start: Annotated[str | None, typer.Option(help="ISO 8601, inclusive.")] = None,
     end: Annotated[str | None, typer.Option(help="ISO 8601, exclusive.")] = None,
 ) -> None:
-    """Export rows with their flags to CSV or Parquet.
+    """Export rows with their flags, each test's outcome and the profile behind it to CSV, Parquet or netCDF.
 
     Example: nilometer export --data station --datastream mill-race/ph -o ph.parquet
     """
-    from nilometer.errors import ConfigError
+    from nilometer.cli.exporting import export_rows
 
-    if out.suffix not in {".csv", ".parquet"}:
-        raise ConfigError("--out", seen=str(out), allowed="a name that ends in .csv or .parquet")
-    rows = 0
-    writer: Any = None
-    for table in _tables(data, datastream, start, end):
-        if writer is None:
-            writer = _writer(out, table.schema)
-        writer.write_table(table)
-        rows += table.num_rows
-    if writer is None:
-        import pyarrow as pa
-
-        from nilometer.model.schemas import OBSERVATION
-
-        # No Datastream: a file all the same, with the columns and no row.
-        writer = _writer(
-            out, OBSERVATION.set(OBSERVATION.get_field_index("datastream"), pa.field("datastream", pa.string()))
-        )
-    writer.close()
+    rows = export_rows(data, out, keys=datastream, start=start, end=end)
     typer.echo(f"{out}: {rows} rows")
-
-
-def _writer(out: Path, schema: pa.Schema) -> Any:  # noqa: ANN401 -- one of pyarrow's writers
-    from pyarrow import csv, parquet
-
-    return (
-        csv.CSVWriter(out, schema) if out.suffix == ".csv" else parquet.ParquetWriter(out, schema, compression="zstd")
-    )
-
-
-def _tables(folder: Path, keys: list[str] | None, start: str | None, end: str | None) -> Iterator[pa.Table]:
-    import pyarrow as pa
-
-    from nilometer.errors import ConfigError, StoreLocked
-    from nilometer.store import Store
-
-    if not (folder / "VERSION").exists():
-        raise ConfigError("--data", seen=str(folder), reason="this is no data folder of nilometer")
-
-    def named(table: pa.Table, key: str) -> pa.Table:
-        where = table.schema.get_field_index("datastream")
-        return table.set_column(where, "datastream", pa.array([key] * table.num_rows, pa.string()))
-
-    try:
-        store = Store.open(folder)
-    except StoreLocked as locked:
-        if not locked.address:
-            raise
-        from nilometer.client import connect
-        from nilometer.config import load
-
-        file = folder / "nilometer.toml"
-        client = connect(locked.address, token=load(file).server.token if file.exists() else None)
-        for key in keys or [one["key"] for one in client.datastreams()]:
-            yield named(client.read(key, start, end, samples="all"), key)
-        return
-    from nilometer.web.times import parse_time
-
-    try:
-        known = {one.key: one.id for one in store.catalog.datastreams()}
-        first, last = (parse_time(text) if text else None for text in (start, end))
-        for key in keys or known:
-            if key not in known:
-                raise ConfigError("--datastream", seen=key, allowed=known)
-            yield named(store.snapshot().read([known[key]], first, last, water_only=False), key)
-    finally:
-        store.close()
 
 
 def doctor(

@@ -1,4 +1,4 @@
-"""What is available: drivers, instruments, formats, profiles, standards."""
+"""What is available: drivers, instruments, formats, standards."""
 
 from __future__ import annotations
 
@@ -104,27 +104,8 @@ def standards(*, as_json: AsJson = False) -> None:
     show(rows, ["name", "title", "edition", "applies_to"], found().broken, as_json=as_json)
 
 
-def profiles(*, as_json: AsJson = False) -> None:
-    """List the QC profiles.
-
-    Example: nilometer profiles
-    """
-    from nilometer.qc.profile import profiles as found
-
-    rows = [
-        {
-            "name": name,
-            "version": item.version,
-            "unit": item.unit,
-            "tests": ", ".join(test.name for test in item.tests),
-        }
-        for name, item in sorted(found().items.items())
-    ]
-    show(rows, ["name", "version", "unit", "tests"], found().broken, as_json=as_json)
-
-
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
-    commands: list[Callable[..., None]] = [drivers, instruments, formats, profiles, standards]
+    commands: list[Callable[..., None]] = [drivers, instruments, formats, standards]
     for command in commands:
         app.command()(command)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.model.flags import QartodFlag
@@ -141,7 +142,8 @@ class ObservationBatch:
         Returns
         -------
         pyarrow.RecordBatch
-            Of schema `JOURNAL`; NaN and `NO_TIME` as null, `raw_result` null where it equals `result`.
+            Of schema `JOURNAL`; NaN and `NO_TIME` as null, `raw_result` null where it equals `result`. A result without
+            a raw result (an interpolation) says so in `extra`.
 
         Raises
         ------
@@ -151,7 +153,9 @@ class ObservationBatch:
         n = len(self)
         if self.id is None or self.result is None or self.result_quality is None:
             raise ValueError("only rows that were admitted, calibrated and judged can be journaled")
-        same = (self.result == self.raw_result) | np.isnan(self.raw_result)
+        rawless = np.isnan(self.raw_result)
+        same = (self.result == self.raw_result) | rawless
+        rawless &= ~np.isnan(self.result)
         zeros = np.zeros(n, np.int64)
         arrays = {
             "id": pa.array(self.id),
@@ -172,7 +176,7 @@ class ObservationBatch:
             "result_time": _times(self.result_time, n),
             "provenance": pa.array(zeros if self.provenance is None else self.provenance, pa.int32()),
             "commit": pa.array(np.full(n, commit, np.int64)),
-            "extra": _text(self.extra, n),
+            "extra": _marked(_text(self.extra, n), rawless),
             "supersedes": pa.array(np.zeros(n, bool) if self.supersedes is None else self.supersedes),
         }
         return pa.RecordBatch.from_arrays([arrays[name] for name in JOURNAL.names], schema=JOURNAL)
@@ -189,6 +193,7 @@ class ObservationBatch:
         raw = _numbers(rows["raw_result"])
         uncertainty = _numbers(rows["result_uncertainty"].cast(pa.float64()))
         quality = _ints(rows["result_quality"], np.int8)
+        extra, rawless = _unmarked(_whole(rows["extra"]))
         names = rows.schema.names
         return ObservationBatch(
             id=_ints(rows["id"], np.int64),
@@ -197,7 +202,7 @@ class ObservationBatch:
             phenomenon_time=_ints(rows["phenomenon_time"].cast(pa.int64()), np.int64),
             duration=_ints(rows["duration"], np.int64),
             result=result,
-            raw_result=np.where(np.isnan(raw), result, raw),
+            raw_result=np.where(np.isnan(raw) & ~rawless, result, raw),
             result_uncertainty=uncertainty,
             censored=_ints(rows["censored"].fill_null(0), np.int8),
             mark=_whole(rows["mark"]),
@@ -208,7 +213,7 @@ class ObservationBatch:
             longitude=_numbers(rows["longitude"]),
             result_time=_ints(rows["result_time"].cast(pa.int64()).fill_null(NO_TIME), np.int64),
             provenance=_ints(rows["provenance"], np.int32),
-            extra=_whole(rows["extra"]),
+            extra=extra,
             supersedes=rows["supersedes"].to_numpy(zero_copy_only=False) if "supersedes" in names else None,
         )
 
@@ -261,6 +266,34 @@ def _absent(name: str, n: int) -> Any:  # noqa: ANN401 -- an array of whichever 
         return pa.nulls(n, pa.string())
     value, dtype = _ABSENT.get(name, (np.nan, np.float64))
     return np.full(n, value, dtype)
+
+
+# What `extra` says of a row whose result nobody measured; a null raw_result alone would mean that both are equal.
+_RAWLESS = '"@rawResult":null'
+
+
+def _marked(extra: pa.Array, rawless: NDArray[np.bool_]) -> pa.Array:
+    if not rawless.any():
+        return extra
+    opened = pc.replace_substring_regex(extra, r"^\s*\{\s*\}\s*$", "")
+    inner = pc.replace_substring_regex(opened, r"^\s*\{", ",")
+    said = pc.binary_join_element_wise("{" + _RAWLESS, pc.if_else(pc.equal(inner, ""), "}", inner), "")
+    said = pc.fill_null(said, "{" + _RAWLESS + "}")
+    return pc.if_else(pa.array(rawless), said, extra)
+
+
+def _unmarked(extra: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
+    n = len(extra)
+    if extra.null_count == n:
+        return extra, np.zeros(n, bool)
+    rawless = pc.fill_null(pc.starts_with(extra, "{" + _RAWLESS), fill_value=False)
+    marked: NDArray[np.bool_] = rawless.to_numpy(zero_copy_only=False)
+    if not marked.any():
+        return extra, marked
+    rest = pc.utf8_slice_codeunits(extra, len(_RAWLESS) + 1)
+    rest = pc.replace_substring_regex(rest, r"^,", "{")
+    rest = pc.if_else(pc.equal(rest, "}"), pa.scalar(None, pa.string()), rest)
+    return pc.if_else(rawless, rest, extra), marked
 
 
 def _floats(column: NDArray[np.float64] | None, n: int, kind: pa.DataType) -> pa.Array:

@@ -22,8 +22,9 @@ from nilometer.config import ChannelConfig, SourceConfig
 from nilometer.errors import UnitError
 from nilometer.model import Datastream, ObservationBatch, SampleKind, Sensor, Thing
 from nilometer.model.properties import vocabulary
+from nilometer.pipeline.choosing import chosen, default_profile
 from nilometer.pipeline.log import Log
-from nilometer.pipeline.wiring import Wiring, default_profile, unit_of
+from nilometer.pipeline.wiring import Wiring, unit_of
 from nilometer.store import Store
 
 __all__ = ["Channels", "Route", "SourceWiring"]
@@ -134,19 +135,20 @@ class Channels:
             if known is None:
                 made = self._catalog.add_datastream(self._describe(wiring, channel, wanted))
                 known = self._known[config.name, channel.key] = made
-                self._take_over(made, wanted, is_new=True)
+                self._take_over(wiring, channel, made, wanted, is_new=True)
                 return Route(made.id)
-            self._take_over(known, wanted, is_new=False)
+            self._take_over(wiring, channel, known, wanted, is_new=False)
             return _to(known, wanted, channel)
         except UnitError as error:
             self._refuse(wiring, channel, known, str(error))
             return _NOWHERE
 
-    def _take_over(self, datastream: Datastream, wanted: ChannelConfig, *, is_new: bool) -> None:
+    def _take_over(
+        self, wiring: SourceWiring, channel: Channel, datastream: Datastream, wanted: ChannelConfig, *, is_new: bool
+    ) -> None:
         """Bring a Datastream to what its channel's configuration says today: its profile, name and calibrations."""
         today = datastream
-        if wanted.profile is not None:
-            today = replace(today, profile=wanted.profile or None)
+        today = chosen(today, wanted, self._thing_of(wiring.config, channel.key).key, self._wiring.shelf)
         if wanted.name is not None:
             today = replace(today, name=wanted.name)
         if today != datastream:
@@ -189,8 +191,13 @@ class Channels:
             key = f"{thing.key}/{property_key}.{_slug(channel.key)}"
         if self._catalog.datastream_by_key(key) is not None:
             key = f"{key}.{config.name}"
-        profile = (
-            wanted.profile if wanted.profile is not None else default_profile(thing, property_key, config.profiles)
+        profile = default_profile(
+            self._wiring.shelf,
+            datastream=key,
+            thing=thing.key,
+            water_body=thing.water_body,
+            property_key=property_key,
+            folder=config.profiles,
         )
         scheme = wiring.info.mark_scheme(wiring.options) if wiring.info.mark_scheme is not None else None
         name = wanted.name or (term.name_en if term is not None else channel.name or property_key)
@@ -206,7 +213,7 @@ class Channels:
             unit_symbol=units.symbol(unit),
             unit_definition=f"ucum:{units.ucum(unit)}",
             origin=config.origin,
-            profile=profile or None,
+            profile=profile,
             mark_scheme=scheme,
             clock_resolution_us=wiring.info.clock_resolution_us,
             properties={

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,12 +12,14 @@ from pydantic import ValidationError
 from nilometer import plugins, units
 from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions
 from nilometer.calibration.certificate import Calibration
-from nilometer.config import ChannelConfig, Config, DatastreamConfig, SourceConfig, config_error
+from nilometer.config import ChannelConfig, Config, DatastreamConfig, SourceConfig, ThingConfig, config_error
 from nilometer.errors import CalibrationError, ConfigError, UnitError
 from nilometer.model.properties import vocabulary
+from nilometer.pipeline.choosing import default_profile
 from nilometer.pipeline.log import Log
 from nilometer.qc.marks import schemes
-from nilometer.qc.profile import load, profiles
+from nilometer.qc.shelf import Shelf
+from nilometer.qc.thresholds import Place
 
 __all__ = ["check_config", "check_datastream", "check_source", "drivers"]
 
@@ -29,20 +32,29 @@ def drivers() -> plugins.Found[DriverInfo]:
 
 
 def check_config(
-    config: Config, clock: Clock, *, file: Path | None = None
+    config: Config, clock: Clock, *, file: Path | None = None, shelf: Shelf | None = None
 ) -> list[tuple[SourceConfig, DriverInfo, DriverOptions]]:
     """Return every source with its driver and options, or refuse the configuration; see `check_source`."""
+    shelf = Shelf.beside(file) if shelf is None else shelf
+    things = {thing.key: thing for thing in config.things}
     checked = [
-        (source, *check_source(source, f"source[{index}]", clock, file=file))
+        (source, *check_source(source, f"source[{index}]", clock, file=file, shelf=shelf, things=things))
         for index, source in enumerate(config.sources)
     ]
     for index, datastream in enumerate(config.datastreams):
-        check_datastream(datastream, f"datastream[{index}]", file=file)
+        thing = things.get(datastream.thing)
+        check_datastream(datastream, f"datastream[{index}]", file=file, shelf=shelf, thing=thing)
     return checked
 
 
 def check_source(
-    source: SourceConfig, at: str, clock: Clock, *, file: Path | None = None
+    source: SourceConfig,
+    at: str,
+    clock: Clock,
+    *,
+    file: Path | None = None,
+    shelf: Shelf | None = None,
+    things: Mapping[str, ThingConfig] = MappingProxyType({}),
 ) -> tuple[DriverInfo, DriverOptions]:
     """Return the driver of a source and its options.
 
@@ -56,6 +68,10 @@ def check_source(
         Given to a driver that is made for a try, and let go.
     file : path, optional
         Named in messages.
+    shelf : Shelf, optional
+        The profiles there are; None: the installed ones.
+    things : mapping of str to ThingConfig
+        The Things of the configuration by key.
 
     Raises
     ------
@@ -77,22 +93,52 @@ def check_source(
         raise _placed(error, f"{at}.options.{error.key}", file) from error
     except Exception as error:  # noqa: BLE001 -- a stranger's driver; as a source it will be seen as broken
         _log.warning("driver cannot be made", source=source.name, driver=info.name, error=str(error))
-    folders = {name.partition("/")[0] for name in profiles().items}
+    shelf = Shelf() if shelf is None else shelf
+    folders = {name.partition("/")[0] for name in shelf.profiles.items}
     if source.profiles is not None and source.profiles not in folders:
         raise ConfigError(f"{at}.profiles", seen=source.profiles, allowed=folders, file=file, reason="no such folder")
     for key, channel in source.channels.items():
-        _check(channel, channel.property, f"{at}.channels.{key}", file)
+        thing = things.get(source.thing)
+        profile = channel.profile
+        if profile is None and channel.property is not None and thing is not None:
+            named = channel.datastream or f"{thing.key}/{channel.property}"
+            profile = _default(shelf, thing, named, channel.property, source.profiles)
+        _check(channel, channel.property, f"{at}.channels.{key}", file, shelf, profile)
     return info, options
 
 
-def check_datastream(datastream: DatastreamConfig, at: str, *, file: Path | None = None) -> None:
+def check_datastream(
+    datastream: DatastreamConfig,
+    at: str,
+    *,
+    file: Path | None = None,
+    shelf: Shelf | None = None,
+    thing: ThingConfig | None = None,
+) -> None:
     """Refuse a Datastream whose profile, units, marks or calibrations cannot be; see `check_source`."""
     if datastream.mark_scheme is not None and datastream.mark_scheme not in schemes():
         raise ConfigError(f"{at}.mark_scheme", seen=datastream.mark_scheme, allowed=schemes(), file=file)
-    _check(datastream, datastream.property, at, file)
+    shelf = Shelf() if shelf is None else shelf
+    profile = datastream.profile
+    if profile is None and thing is not None:
+        profile = _default(shelf, thing, datastream.key, datastream.property, None)
+    _check(datastream, datastream.property, at, file, shelf, profile)
 
 
-def _check(part: ChannelConfig | DatastreamConfig, property_key: str | None, at: str, file: Path | None) -> None:
+def _default(shelf: Shelf, thing: ThingConfig, datastream: str, property_key: str, folder: str | None) -> str:
+    """Return the profile that a part gets when it names none, or nothing."""
+    names = {"datastream": datastream, "thing": thing.key, "property_key": property_key}
+    return default_profile(shelf, water_body=thing.water_body, folder=folder, **names) or ""
+
+
+def _check(
+    part: ChannelConfig | DatastreamConfig,
+    property_key: str | None,
+    at: str,
+    file: Path | None,
+    shelf: Shelf,
+    profile: str | None,
+) -> None:
     term = vocabulary().get(property_key or "")
     unit = _unit(part.unit, f"{at}.unit", file)
     raw_unit = _unit(part.raw_unit, f"{at}.raw_unit", file) or unit
@@ -102,7 +148,9 @@ def _check(part: ChannelConfig | DatastreamConfig, property_key: str | None, at:
     if unit is not None and raw_unit is not None and not leads and not units.same_dimension(raw_unit, unit):
         reason = f"raw results in {raw_unit} cannot become {unit}"
         raise ConfigError(f"{at}.unit", seen=part.unit, file=file, reason=reason)
-    _check_profile(part.profile, unit, f"{at}.profile", file)
+    _check_profile(part.profile, unit, f"{at}.profile", file, shelf)
+    if part.qc and profile is not None:
+        _check_changes(profile, part, at, file, shelf)
     _check_calibrations(part.calibrations, f"{at}.calibrations", file)
 
 
@@ -113,11 +161,21 @@ def _unit(text: str | None, at: str, file: Path | None) -> str | None:
         raise ConfigError(at, seen=text, file=file, reason=str(error)) from error
 
 
-def _check_profile(name: str | None, unit: str | None, at: str, file: Path | None) -> None:
+def _check_changes(
+    profile: str, part: ChannelConfig | DatastreamConfig, at: str, file: Path | None, shelf: Shelf
+) -> None:
+    """Refuse changes of a profile that cannot be, or that have no profile to change."""
+    place = Place("" if file is None else str(file), f"{at}.qc")
+    if not profile:
+        raise ConfigError(f"{at}.qc", file=file, reason="no profile judges this Datastream; name the one to change")
+    shelf.effective(profile, part.qc, place)
+
+
+def _check_profile(name: str | None, unit: str | None, at: str, file: Path | None, shelf: Shelf) -> None:
     if not name:
         return
     try:
-        profile = load(name)
+        profile = shelf[name]
     except ConfigError as error:
         raise _placed(error, at, file, seen=name) from error
     if profile.unit and unit is not None and not units.same_dimension(profile.unit, unit):

@@ -9,9 +9,12 @@ from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.table import CalibrationTable
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.pipeline.choosing import changes_of
 from nilometer.pipeline.log import Log
 from nilometer.qc.engine import QcEngine
-from nilometer.qc.profile import Profile, load
+from nilometer.qc.profile import Profile
+from nilometer.qc.shelf import Shelf
+from nilometer.qc.thresholds import Place
 from nilometer.store import Store
 
 __all__ = ["Judging"]
@@ -27,15 +30,17 @@ class Judging:
     ----------
     store : Store
         Where Datastreams, calibrations, profile versions, provenance and state snapshots are kept.
+    shelf : Shelf, optional
+        Where profiles are looked up; None: the installed ones.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, shelf: Shelf | None = None) -> None:
         self._store = store
+        self._shelf = Shelf() if shelf is None else shelf
         self._calibration = CalibrationTable()
         self._qc = QcEngine()
         self._provenance: dict[int, list[int]] = {}
         self._plain = np.zeros(0, np.int32)
-        self._loaded: dict[str, Profile] = {}
         self._samples = np.zeros(0, np.int32)
         self._samples_seen = -1
 
@@ -105,14 +110,12 @@ class Judging:
         name = datastream.profile
         if name is None:
             return None
-        if name not in self._loaded:
-            try:
-                self._loaded[name] = load(name)
-            except ConfigError as error:
-                # The configuration was checked before: this one was stored when the profile was still there.
-                _log.error("profile cannot be used; not judged", datastream=datastream.key, error=str(error))
-                return None
-        profile = self._loaded[name]
+        try:
+            profile = self._shelf.effective(name, changes_of(datastream), Place(under=f"{datastream.key}.qc"))
+        except ConfigError as error:
+            # The configuration was checked before: this one was stored when the profile was still there.
+            _log.error("profile cannot be used; not judged", datastream=datastream.key, error=str(error))
+            return None
         if profile.unit and not units.same_dimension(profile.unit, datastream.unit):
             _log.warning("profile has another dimension; not judged", datastream=datastream.key, profile=name)
             return None

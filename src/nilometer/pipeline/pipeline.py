@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
 from nilometer.config import Config, DatastreamConfig, ThingConfig
@@ -15,13 +16,17 @@ from nilometer.errors import ConfigError, NilometerError, Overloaded
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
+from nilometer.pipeline.event_book import EventBook, EventOrder
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
+from nilometer.pipeline.review_orders import Entered, Order, Orders
+from nilometer.pipeline.reviewing import Reviewing, newest_only
 from nilometer.pipeline.sources import RunningSource, SourceStatus
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
 from nilometer.pipeline.wiring import Wiring
+from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 from nilometer.verdict import Verdict
 
@@ -33,6 +38,10 @@ ROOM_TIMEOUT_S = 10.0
 HELD_SEAL_S = 5.0
 """How often sealing is tried while the store refuses."""
 
+MOST_REVISED_TOLD = 10_000
+"""Rows of one step of a review that live listeners are told of."""
+
+T = TypeVar("T")
 _log = Log(__name__)
 
 
@@ -76,11 +85,12 @@ class Pipeline:
     ) -> None:
         self.config, self.clock = config, clock
         self.started = clock()
-        checked = check_config(config, clock, file=config_file)
+        shelf = Shelf.beside(folder, config_file)
+        checked = check_config(config, clock, file=config_file, shelf=shelf)
         self.store = Store.open(folder, catalog_url=config.store.catalog_url, address=address)
         try:
-            self._wiring = Wiring(self.store, config, self.started)
-            self._judging = Judging(self.store)
+            self._wiring = Wiring(self.store, config, self.started, shelf)
+            self._judging = Judging(self.store, shelf)
             self._judging.recover()
             self._channels = Channels(self.store, self._wiring, clock, self._judging.set)
             self._wired = {
@@ -91,18 +101,27 @@ class Pipeline:
             self.store.close()
             raise
         self.store.hold(self._judging.pending)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._subscriptions: set[Subscription] = set()
+        self._reviewing = Reviewing(self.store, self._revised)
         self._pump = Pump(
             admit=self.store.admit,
             finish=self._judging.finish,
+            review=self._reviewing.over,
             commit=self.store.commit,
             publish=self._publish_from_pump,
             abandon=self._abandon,
             between=self._between,
             held=self._make_room,
         )
-        self._subscriptions: set[Subscription] = set()
+        try:
+            self.orders = Orders(self.store, config.review, self._reviewing, clock)
+            self.event_book = EventBook(self.store, config.events, self.orders, clock)
+            self._reviewing.recover()
+        except BaseException:
+            self.store.close()
+            raise
         self._running: list[RunningSource] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._room: asyncio.Event = asyncio.Event()
         self._sealing: threading.Thread | None = None
         self._sealed_at = time.monotonic()
@@ -213,18 +232,51 @@ class Pipeline:
         ConfigError
             If a Datastream names no known Thing, or a unit that does not fit.
         """
+
+        def act() -> list[Datastream]:
+            made = self._wiring.configure(things, datastreams, self.clock())
+            for datastream in made:
+                self._judging.set(datastream)
+            return made
+
+        return await self._in_pump(act)
+
+    async def review(self, order: Order) -> Entered:
+        """Enter a step of the manual review and return when its rows are durable.
+
+        Raises
+        ------
+        RequestError, NotFound, ReviewRefused, StoreError
+            As `Orders.enter`.
+        """
+        return await self._in_pump(lambda: self.orders.enter(order))
+
+    async def undo(self, number: int, *, by: str, reason: str = "mistake", comment: str = "", force: bool) -> Entered:
+        """Undo a step of the manual review; see `Orders.undo`."""
+        return await self._in_pump(lambda: self.orders.undo(number, by=by, reason=reason, comment=comment, force=force))
+
+    async def note(self, order: EventOrder, number: int | None = None) -> Entered:
+        """Enter an event, or a new version of one; see `EventBook`."""
+        if number is None:
+            return await self._in_pump(lambda: self.event_book.enter(order))
+        return await self._in_pump(lambda: self.event_book.edit(number, order))
+
+    async def withdraw(self, number: int, *, by: str, note: str = "", force: bool = False) -> Entered:
+        """Take an event back; see `EventBook.withdraw`."""
+        return await self._in_pump(lambda: self.event_book.withdraw(number, by=by, note=note, force=force))
+
+    async def _in_pump(self, action: Callable[[], T]) -> T:
+        """Do something in the pump's thread, where no row is in flight, and return what it gives."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Datastream]] = loop.create_future()
+        answer: asyncio.Future[T] = loop.create_future()
 
         def act() -> None:
             try:
-                made = self._wiring.configure(things, datastreams, self.clock())
-                for datastream in made:
-                    self._judging.set(datastream)
+                done = action()
             except Exception as error:  # noqa: BLE001 -- handed to the caller, who waits in another thread
-                _call(loop, answer.set_exception, error)
+                _call(loop, _settle, answer, error)
             else:
-                _call(loop, answer.set_result, made)
+                _call(loop, _settle, answer, done)
 
         self._pump.call(act)
         return await answer
@@ -310,7 +362,13 @@ class Pipeline:
 
     def _publish_from_pump(self, rows: ObservationBatch, settled: Settlements, sequence: int) -> None:
         if self._subscriptions and self._loop is not None:
-            _call(self._loop, self._publish, LiveRows(rows, settled, sequence))
+            _call(self._loop, self._publish, LiveRows(newest_only(rows), settled, sequence))
+
+    def _revised(self, rows: ObservationBatch, sequence: int) -> None:
+        """Tell listeners of rows that a step of the review changed: of the last ones, where there are very many."""
+        self._pump.committed_rows += len(rows)
+        last = rows.take(slice(max(len(rows) - MOST_REVISED_TOLD, 0), len(rows)))
+        self._publish_from_pump(last, Settlements.none(), sequence)
 
     def _publish(self, live: LiveRows) -> None:
         for subscription in self._subscriptions:
@@ -362,10 +420,10 @@ def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arg
         loop.call_soon_threadsafe(function, *arguments)
 
 
-def _settle(answer: asyncio.Future[IngestOutcome], outcome: IngestOutcome | NilometerError) -> None:
+def _settle(answer: asyncio.Future[T], outcome: T | Exception) -> None:
     if answer.done():
         return
-    if isinstance(outcome, NilometerError):
+    if isinstance(outcome, Exception):
         answer.set_exception(outcome)
     else:
         answer.set_result(outcome)

@@ -67,8 +67,9 @@ class Pump:
 
     Parameters
     ----------
-    admit, finish, commit, publish : callable
-        The stages: admission; calibration and qc (gives settlements); the journal (gives the sequence); the listeners.
+    admit, finish, review, commit, publish : callable
+        The stages: admission; calibration and qc (gives settlements); manual review (adds what follows from standing
+        steps); the journal (gives the sequence); the listeners.
     abandon : callable
         Told of admitted rows that will never be journaled, whose flags may have moved the state of the tests.
     between : callable
@@ -84,12 +85,14 @@ class Pump:
         finish: Callable[[ObservationBatch], Settlements],
         commit: Callable[[ObservationBatch, Settlements], int],
         publish: Callable[[ObservationBatch, Settlements, int], None],
+        review: Callable[[ObservationBatch, Settlements], tuple[ObservationBatch, Settlements]] | None = None,
         abandon: Callable[[ObservationBatch], None],
         between: Callable[[], None],
         held: Callable[[], None],
     ) -> None:
         self._admit, self._finish, self._commit, self._abandon = admit, finish, commit, abandon
         self._publish, self._between, self._held = publish, between, held
+        self._review = review or (lambda rows, settled: (rows, settled))
         self._queue: deque[Delivery] = deque()
         self._queued = 0
         self._turn = threading.Condition()
@@ -209,12 +212,14 @@ class Pump:
         whole = ObservationBatch.concat(batches)
         admission = self._until_room(lambda: self._admit(whole), len(whole))
         rows = admission.rows
-        settled, sequence = Settlements.none(), 0
+        written, settled, sequence = rows, Settlements.none(), 0
         if len(rows):
             try:
                 settled = self._finish(rows)
                 # The state of the tests has moved: from here rows are held however long it takes, never dropped.
-                sequence = self._until_room(lambda: self._commit(rows, settled), len(rows), whatever=True)
+                written, settled, sequence = self._until_room(
+                    lambda: self._journal(rows, settled), len(rows), whatever=True
+                )
             except BaseException:
                 # Sent again, they must be new: never taken for rows that are stored already.
                 _guarded(lambda: self._abandon(rows), "rows that were given up left a trace")
@@ -225,7 +230,12 @@ class Pump:
             _tell(delivery, outcome_of(admission, start, start + len(batch)))
             start += len(batch)
         if len(rows):
-            _guarded(lambda: self._publish(rows, settled, sequence), "listeners were not told")
+            _guarded(lambda: self._publish(written, settled, sequence), "listeners were not told")
+
+    def _journal(self, rows: ObservationBatch, settled: Settlements) -> tuple[ObservationBatch, Settlements, int]:
+        """Journal rows with what the standing steps of a review make of them."""
+        written, left = self._review(rows, settled)
+        return written, left, self._commit(written, left)
 
     def _until_room(self, action: Callable[[], T], rows: int, *, whatever: bool = False) -> T:
         """Do something that writes; while the store refuses, hold the rows and try again.

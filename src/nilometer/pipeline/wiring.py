@@ -20,10 +20,11 @@ from nilometer.errors import ConfigError
 from nilometer.model import Datastream, Location, ObservedProperty, Origin, Sensor, Thing
 from nilometer.model.properties import VocabularyTerm, vocabulary
 from nilometer.pipeline.checking import check_datastream
-from nilometer.qc.profile import profiles
+from nilometer.pipeline.choosing import chosen, default_profile
+from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 
-__all__ = ["Wiring", "default_profile", "unit_of"]
+__all__ = ["Wiring", "unit_of"]
 
 
 class Wiring:
@@ -37,10 +38,13 @@ class Wiring:
         What was configured.
     now : int
         µs since 1970 UTC, for the Locations' history.
+    shelf : Shelf, optional
+        The profiles there are; None: the installed ones.
     """
 
-    def __init__(self, store: Store, config: Config, now: int) -> None:
+    def __init__(self, store: Store, config: Config, now: int, shelf: Shelf | None = None) -> None:
         self._store, self._catalog = store, store.catalog
+        self.shelf = Shelf() if shelf is None else shelf
         self._things = {thing.key: thing for thing in self._catalog.things()}
         self.configure(config.things, config.datastreams, now)
 
@@ -59,7 +63,7 @@ class Wiring:
         for index, one in enumerate(datastreams):
             if one.thing not in named:
                 raise ConfigError(f"datastream[{index}].thing", seen=one.thing, allowed=named, reason="no such thing")
-            check_datastream(one, f"datastream[{index}]")
+            check_datastream(one, f"datastream[{index}]", shelf=self.shelf)
             self._check_same(one, f"datastream[{index}]")
         for thing in things:
             self._things[thing.key] = self._make_thing(thing, now)
@@ -142,14 +146,19 @@ class Wiring:
     def _described(self, configured: DatastreamConfig, thing: Thing, term: VocabularyTerm | None) -> Datastream:
         raw_unit = units.canonical(configured.raw_unit or configured.unit or (term.unit if term is not None else "1"))
         unit = unit_of(term, raw_unit, configured.unit)
-        profile = configured.profile
-        if profile is None:
-            profile = default_profile(thing, configured.property, None)
+        profile = default_profile(
+            self.shelf,
+            datastream=configured.key,
+            thing=thing.key,
+            water_body=thing.water_body,
+            property_key=configured.property,
+            folder=None,
+        )
         name = configured.name or (term.name_en if term is not None else configured.property)
         sensor = self._catalog.sensor_by_key("external") or self._catalog.add_sensor(
             Sensor(key="external", name="External source", description="Values that arrive over HTTP or from files")
         )
-        return Datastream(
+        made = Datastream(
             key=configured.key,
             name=name,
             description=f"{name} of {thing.name}",
@@ -158,11 +167,12 @@ class Wiring:
             observed_property=self.make_property(configured.property, term),
             **_unit_fields(unit),
             origin=Origin(configured.origin),
-            profile=profile or None,
+            profile=profile,
             mark_scheme=configured.mark_scheme,
             identity=configured.identity,
             properties={"nilometer": {"raw_unit": raw_unit, "property": configured.property}},
         )
+        return chosen(made, configured, thing.key, self.shelf)
 
     def _changed(self, known: Datastream, configured: DatastreamConfig, term: VocabularyTerm | None) -> Datastream:
         """Return a known Datastream with what the configuration says of it; of the rest it keeps what it has."""
@@ -172,14 +182,13 @@ class Wiring:
             for name in ("name", "origin", "mark_scheme", "identity")
             if name in said and getattr(configured, name) is not None
         }
-        if configured.profile is not None:
-            changes["profile"] = configured.profile or None
         now = _units_of(configured, known)
         ours = {**known.properties.get("nilometer", {})}
         ours |= {name: now[name] for name in ("property", "raw_unit") if name in now}
         changes["properties"] = {**known.properties, "nilometer": ours}
         changes["observed_property"] = self.make_property(configured.property, term)
-        return replace(known, **_unit_fields(now.get("unit", known.unit)), **changes)
+        today = replace(known, **_unit_fields(now.get("unit", known.unit)), **changes)
+        return chosen(today, configured, configured.thing, self.shelf)
 
     def make_property(self, key: str, term: VocabularyTerm | None) -> int:
         """Return the id of an observed property; made when there is none."""
@@ -208,16 +217,6 @@ class Wiring:
             name = config.sensor.get("name") or instrument.title
         sensor = Sensor(key=config.name, name=name, description=info.title, metadata=info.manual, properties=about)
         return self._catalog.add_sensor(sensor)
-
-
-def default_profile(thing: Thing, property_key: str, folder: str | None) -> str | None:
-    """Return the shipped QC profile for a property in the water of a Thing, or None when there is none."""
-    found = profiles().items
-    for place in (folder, str(thing.water_body), "river"):
-        name = f"{place}/{property_key}"
-        if place and name in found:
-            return name
-    return None
 
 
 def unit_of(term: VocabularyTerm | None, raw_unit: str, wanted: str | None) -> str:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["CheckResult", "Profile", "QartodFlag", "QcEngine", "check", "load", "warm"]
+__all__ = ["CheckResult", "Profile", "QartodFlag", "QcEngine", "Suggestion", "check", "load", "suggest", "warm"]
 
 _WHERE = {
     "CheckResult": "nilometer.qc.checking",
     "Profile": "nilometer.qc.profile",
     "QartodFlag": "nilometer.qc.flags",
     "QcEngine": "nilometer.qc.engine",
+    "Suggestion": "nilometer.qc.suggestion",
     "check": "nilometer.qc.checking",
     "load": "nilometer.qc.profile",
+    "suggest": "nilometer.qc.suggestion",
     "warm": "nilometer.qc.engine",
 }
 

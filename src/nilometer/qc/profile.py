@@ -1,9 +1,9 @@
 """Profiles: which tests a Datastream gets, with which thresholds, in which unit.
 
-A profile is a data file (TOML) below a package of the group ``nilometer.profiles``; its name is its path
-(``river/ph``). Its tests stand in their order, and that order is the meaning of an observation's `tests` digits:
-slots belong to the profile version. A profile may inherit another's tests and change single values. Nothing here
-judges.
+A profile is a data file (TOML): below a package of the group ``nilometer.profiles``, or in the folder ``profiles`` of
+a data folder (`nilometer.qc.shelf`). Its name is its path (``river/ph``). Its tests stand in their order, and that
+order is the meaning of an observation's `tests` digits: slots belong to the profile version. A profile may inherit
+another's tests and change single values. Nothing here judges.
 
 ::
 
@@ -14,6 +14,7 @@ judges.
     unit = "mg L-1"                       # of every threshold below
     required = ["gap", "gross_range"]     # PASS needs these evaluated
     rollup = "required"                   # or "ioos_qc"
+    along = "time"                        # or "depth": the tests run down a cast
 
     [tests.gross_range]
     fail = [0, 25]
@@ -21,6 +22,7 @@ judges.
     [tests.slow_spike]                    # any name; `test` says which test it is, where the name does not
     test = "spike"
     suspect = 1.0
+    unit = "ug L-1"                       # of this table's thresholds, where it is another
     [tests]
     flat_line = false                     # leaves an inherited test out
 """
@@ -28,45 +30,27 @@ judges.
 from __future__ import annotations
 
 import builtins
+import hashlib
 import json
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from nilometer.errors import ConfigError, UnitError
+from nilometer.model.properties import vocabulary
 from nilometer.plugins import DataFile, Found, data_files
-from nilometer.qc.layout import MOST_TESTS
-from nilometer.qc.qartod import DEFINITIONS
 from nilometer.qc.rollup import Rule
-from nilometer.units import affine, canonical
+from nilometer.qc.thresholds import Place, SlottedTest, in_unit, plain, read_tests
+from nilometer.units import affine, canonical, same_dimension
 
-__all__ = ["Profile", "SlottedTest", "load", "profiles"]
+__all__ = ["Draft", "Profile", "SlottedTest", "found", "installed", "load", "profiles", "resolve"]
 
-_KEYS = ("title", "version", "inherits", "property", "unit", "required", "rollup", "tests")
+_KEYS = ("title", "version", "inherits", "property", "unit", "required", "rollup", "along", "tests")
+_STORED = ("lineage", "slots")  # what `to_document` adds
 _RULES = {"required": Rule.REQUIRED, "ioos_qc": Rule.IOOS_QC}
-
-
-@dataclass(frozen=True, slots=True)
-class SlottedTest:
-    """One test of a profile.
-
-    Parameters
-    ----------
-    name : str
-        What results call it; usually the test's own name.
-    kind : str
-        Which test it is, a key of `nilometer.qc.qartod.DEFINITIONS`.
-    parameters : mapping
-        Read values; spans as pairs, times in seconds.
-    """
-
-    name: str
-    kind: str
-    parameters: Mapping[str, Any]
+_ALONG = ("time", "depth")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +73,14 @@ class Profile:
         Names of tests without which nothing is PASS.
     rollup : Rule
         How outcomes become one flag.
+    along : str
+        ``time``, or ``depth``: the rows are a cast, and their order runs down it.
     tests : tuple of SlottedTest
         In the order of their slots.
+    lineage : tuple of str
+        Name and version of every profile this one inherits from, the farthest first.
+    origins : mapping of str to str
+        Which profile each threshold comes from, by ``tests.spike.suspect``; not part of what a profile is.
     """
 
     name: str
@@ -100,7 +90,10 @@ class Profile:
     unit: str = ""
     required: frozenset[str] = frozenset()
     rollup: Rule = Rule.REQUIRED
+    along: str = "time"
     tests: tuple[SlottedTest, ...] = ()
+    lineage: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], *, name: str, file: str = "") -> Profile:
@@ -121,7 +114,8 @@ class Profile:
             If a key, a test, a parameter or a value cannot be used; it names the file, the key, the value and what
             would work.
         """
-        return _resolve(_Draft(name, file, document), lambda parent: _installed(parent, file, (name,)))
+        draft = Draft(name, Place(file), document)
+        return resolve(draft, lambda parent: found(installed(), parent, draft.place, (name,)))
 
     def to_document(self) -> dict[str, Any]:
         """Return the profile as JSON-ready data, with everything inherited written out."""
@@ -132,18 +126,23 @@ class Profile:
             "unit": self.unit,
             "required": sorted(self.required),
             "rollup": self.rollup.name.lower(),
-            "tests": {
-                test.name: {"test": test.kind}
-                | {key: list(value) if isinstance(value, tuple) else value for key, value in test.parameters.items()}
-                for test in self.tests
-            },
+            "along": self.along,
+            "tests": {test.name: {"test": test.kind} | plain(test.parameters) for test in self.tests},
+            "slots": list(self.names),
+            "lineage": list(self.lineage),
         }
 
     @builtins.property
     def fingerprint(self) -> str:
-        """Text that differs when anything of the profile does."""
-        tests = list(self.to_document()["tests"].items())
-        return json.dumps([self.name, self.to_document(), tests], sort_keys=True)
+        """Text that differs when anything of the profile does that a flag or its reading depends on."""
+        document = self.to_document()
+        del document["lineage"]
+        return json.dumps([self.name, document, list(document["tests"].items())], sort_keys=True)
+
+    @builtins.property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that stand for the fingerprint."""
+        return hashlib.blake2b(self.fingerprint.encode(), digest_size=8).hexdigest()
 
     @builtins.property
     def names(self) -> tuple[str, ...]:
@@ -172,154 +171,186 @@ class Profile:
             scale, offset = affine(self.unit, target)
         except UnitError as error:
             raise ConfigError("unit", seen=unit, reason=f"profile {self.name} is in {self.unit}: {error}") from error
-        return replace(self, unit=target, tests=tuple(_scaled(test, scale, offset) for test in self.tests))
+        return replace(self, unit=target, tests=tuple(in_unit(test, scale, offset) for test in self.tests))
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """A profile as written, its parent not yet looked up."""
 
     name: str
-    file: str
+    place: Place
     document: Mapping[str, Any]
 
 
-def _scaled(test: SlottedTest, scale: float, offset: float) -> SlottedTest:
-    known = DEFINITIONS[test.kind].parameters
-    return replace(
-        test,
-        parameters=MappingProxyType(
-            {key: known[key].scaled(value, scale, offset) for key, value in test.parameters.items()}
-        ),
-    )
+def resolve(draft: Draft, parent_of: Callable[[str], Profile]) -> Profile:
+    """Return the profile that a draft says.
 
+    Parameters
+    ----------
+    draft : Draft
+        As written.
+    parent_of : callable
+        Returns the profile that `inherits` names.
 
-def _resolve(draft: _Draft, parent_of: Callable[[str], Profile]) -> Profile:
-    document, file = draft.document, draft.file
+    Raises
+    ------
+    ConfigError
+        As `Profile.from_document`.
+    """
+    document, place = draft.document, draft.place
     for key in document:
-        if key not in _KEYS:
-            raise ConfigError("key", seen=key, allowed=_KEYS, file=file)
+        if key not in _KEYS + _STORED:
+            raise place.error("key", seen=key, allowed=_KEYS)
     parent = Profile(name=draft.name)
+    lineage = _names(document, "lineage", (), place)
     if "inherits" in document:
-        parent = parent_of(_text(document, "inherits", file))
-    parent, unit = _unit(document, parent, file)
-    tests = _tests(document.get("tests", {}), parent, file)
+        parent = parent_of(_text(document, "inherits", place))
+        lineage = (*parent.lineage, f"{parent.name} {parent.version}")
+    parent, unit = _unit(document, parent, place)
+    inherited = {test.name: test for test in parent.tests}
+    tests, written = read_tests(document.get("tests", {}), inherited, unit, place)
+    tests = _in_slots(tests, document, place)
     names = tuple(test.name for test in tests)
-    rollup = document.get("rollup", parent.rollup.name.lower())
-    if rollup not in _RULES:
-        raise ConfigError("rollup", seen=rollup, allowed=_RULES, file=file)
+    of_property = _text(document, "property", place, parent.property)
+    _check_dimension(of_property, unit, document, place)
     return Profile(
         name=draft.name,
-        version=str(document.get("version", "1")),
-        title=_text(document, "title", file, parent.title),
-        property=_text(document, "property", file, parent.property),
+        version=_version(document, place),
+        title=_text(document, "title", place, parent.title),
+        property=of_property,
         unit=unit,
-        required=_required(document, parent, names, file),
-        rollup=_RULES[rollup],
+        required=_required(document, parent, names, place),
+        rollup=_RULES[_choice(document, "rollup", parent.rollup.name.lower(), tuple(_RULES), place)],
+        along=_choice(document, "along", parent.along, _ALONG, place),
         tests=tests,
+        lineage=lineage,
+        origins={
+            key: draft.name if key in written or key not in parent.origins else parent.origins[key]
+            for test in tests
+            for key in (f"tests.{test.name}.{parameter}" for parameter in test.parameters)
+        },
     )
 
 
-def _unit(document: Mapping[str, Any], parent: Profile, file: str) -> tuple[Profile, str]:
+def _in_slots(tests: tuple[SlottedTest, ...], document: Mapping[str, Any], place: Place) -> tuple[SlottedTest, ...]:
+    """Return the tests in the order of a stored version's slots: a database may have lost the order of its keys."""
+    slots = _names(document, "slots", (), place)
+    if not slots:
+        return tests
+    by_name = {test.name: test for test in tests}
+    if sorted(slots) != sorted(by_name):
+        raise place.error("slots", seen=list(slots), reason="each test has one slot", allowed=by_name)
+    return tuple(by_name[name] for name in slots)
+
+
+def _unit(document: Mapping[str, Any], parent: Profile, place: Place) -> tuple[Profile, str]:
     """Return the parent in the unit of the document, and that unit."""
-    written = _text(document, "unit", file)
+    written = _text(document, "unit", place)
     if not written:
         return parent, parent.unit
     try:
         unit = canonical(written)
         return parent.in_unit(unit), unit
     except UnitError as error:
-        raise ConfigError("unit", seen=written, reason=str(error), file=file) from error
+        raise place.error("unit", seen=written, reason=str(error)) from error
     except ConfigError as error:
-        raise ConfigError("unit", seen=written, reason=error.reason, file=file) from error
+        raise place.error("unit", seen=written, reason=error.reason) from error
 
 
-def _required(document: Mapping[str, Any], parent: Profile, names: tuple[str, ...], file: str) -> frozenset[str]:
-    required = document.get("required", sorted(parent.required & set(names)))
-    if not isinstance(required, list | tuple):
-        raise ConfigError("required", seen=required, allowed="a list of names of tests", file=file)
+def _check_dimension(of_property: str, unit: str, document: Mapping[str, Any], place: Place) -> None:
+    """Refuse thresholds that cannot be of the property they are for."""
+    term = vocabulary().get(of_property)
+    if term is None or not unit or unit == term.unit or same_dimension(unit, term.unit):
+        return
+    key = "unit" if "unit" in document else "property"
+    raise place.error(key, seen=document.get(key), reason=f"{of_property} is measured in {term.unit}, not in {unit}")
+
+
+def _required(document: Mapping[str, Any], parent: Profile, names: tuple[str, ...], place: Place) -> frozenset[str]:
+    required = _names(document, "required", tuple(sorted(parent.required & set(names))), place)
     for name in required:
         if name not in names:
-            raise ConfigError("required", seen=name, allowed=names, file=file)
+            raise place.error("required", seen=name, allowed=names)
     return frozenset(required)
 
 
-def _text(document: Mapping[str, Any], key: str, file: str, default: str = "") -> str:
+def _names(document: Mapping[str, Any], key: str, default: tuple[str, ...], place: Place) -> tuple[str, ...]:
+    names = document.get(key, default)
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise place.error(key, seen=names, allowed="a list of names")
+    return tuple(names)
+
+
+def _text(document: Mapping[str, Any], key: str, place: Place, default: str = "") -> str:
     value = document.get(key, default)
     if not isinstance(value, str):
-        raise ConfigError(key, seen=value, allowed="text", file=file)
+        raise place.error(key, seen=value, allowed="text")
     return value
 
 
-def _tests(tables: object, parent: Profile, file: str) -> tuple[SlottedTest, ...]:
-    if not isinstance(tables, Mapping):
-        raise ConfigError("tests", seen=tables, allowed="a table per test", file=file)
-    tests = {test.name: test for test in parent.tests}
-    for name, table in tables.items():
-        if table is False:
-            if tests.pop(name, None) is None:
-                raise ConfigError(f"tests.{name}", seen=False, reason="nothing of that name is inherited", file=file)
-            continue
-        if not isinstance(table, Mapping):
-            raise ConfigError(f"tests.{name}", seen=table, allowed="a table, or false", file=file)
-        tests[name] = _test(name, table, tests.get(name), file)
-    if len(tests) > MOST_TESTS:
-        raise ConfigError("tests", seen=len(tests), allowed=f"at most {MOST_TESTS} tests", file=file)
-    return tuple(tests.values())
+def _choice(document: Mapping[str, Any], key: str, default: str, choices: tuple[str, ...], place: Place) -> str:
+    value = document.get(key, default)
+    if value not in choices:
+        raise place.error(key, seen=value, allowed=choices)
+    return str(value)
 
 
-def _test(name: str, table: Mapping[str, Any], inherited: SlottedTest | None, file: str) -> SlottedTest:
-    kind = table.get("test", inherited.kind if inherited else name)
-    if kind not in DEFINITIONS:
-        key = f"tests.{name}.test" if "test" in table else "tests"
-        raise ConfigError(key, seen=kind, allowed=DEFINITIONS, file=file)
-    definition = DEFINITIONS[kind]
-    parameters = {key: item.default for key, item in definition.parameters.items() if item.default is not None}
-    if inherited is not None and inherited.kind == kind:
-        parameters.update(inherited.parameters)
-    for key, value in table.items():
-        if key == "test":
-            continue
-        if key not in definition.parameters:
-            raise ConfigError(f"tests.{name}", seen=key, allowed=["test", *definition.parameters], file=file)
-        if value is False:  # leaves an inherited threshold out
-            parameters.pop(key, None)
-            continue
-        try:
-            parameters[key] = definition.parameters[key].read(value)
-        except ValueError as error:
-            raise ConfigError(f"tests.{name}.{key}", seen=value, allowed=str(error), file=file) from None
-    fault = definition.fault(parameters)
-    if fault:
-        raise ConfigError(f"tests.{name}", reason=fault, file=file, seen=dict(table))
-    return SlottedTest(name, kind, MappingProxyType(parameters))
+def _version(document: Mapping[str, Any], place: Place) -> str:
+    version = document.get("version", "1")
+    if isinstance(version, bool) or not isinstance(version, str | int):
+        raise place.error("version", seen=version, allowed="text or a whole number")
+    return str(version)
 
 
-def _draft(item: DataFile) -> _Draft:
-    return _Draft(item.name, item.file, item.content)
+def found(drafts: Found[Draft], name: str, place: Place, above: tuple[str, ...]) -> Profile:
+    """Return the profile of a name among drafts.
 
+    Parameters
+    ----------
+    drafts : Found of Draft
+        Where it and its ancestors are looked up.
+    name : str
+        Its name.
+    place : Place
+        Where it is asked for, for messages.
+    above : tuple of str
+        Names of the profiles that wait for it.
 
-def _installed(name: str, file: str, above: tuple[str, ...]) -> Profile:
-    drafts = data_files("nilometer.profiles", _draft)
+    Raises
+    ------
+    ConfigError
+        If it does not exist, cannot be used, or inherits from itself.
+    """
     if name in above:
-        raise ConfigError("inherits", seen=name, reason=f"goes round: {' > '.join(above)}", file=file)
+        raise place.error("inherits", seen=name, reason=f"goes round: {' > '.join((*above, name))}")
     if name not in drafts.items:
-        raise ConfigError("inherits", seen=name, allowed=drafts.items, reason=drafts.broken.get(name, ""), file=file)
+        reason = drafts.broken.get(name, "no such profile")
+        raise place.error("inherits", seen=name, allowed=drafts.items, reason=reason)
     draft = drafts.items[name]
-    return _resolve(draft, lambda parent: _installed(parent, draft.file, (*above, name)))
+    return resolve(draft, lambda parent: found(drafts, parent, draft.place, (*above, name)))
+
+
+def _draft(item: DataFile) -> Draft:
+    return Draft(item.name, Place(item.file), item.content)
+
+
+def installed() -> Found[Draft]:
+    """Return every installed profile as written, by name."""
+    return data_files("nilometer.profiles", _draft)
 
 
 @cache
 def profiles() -> Found[Profile]:
     """Return every installed profile by name; what cannot be used is in `broken` with its reason."""
-    drafts = data_files("nilometer.profiles", _draft)
-    found: Found[Profile] = Found(drafts.group, broken=dict(drafts.broken))
+    drafts = installed()
+    all_of_them: Found[Profile] = Found(drafts.group, broken=dict(drafts.broken))
     for name in drafts.items:
         try:
-            found.items[name] = _installed(name, drafts.items[name].file, ())
+            all_of_them.items[name] = found(drafts, name, drafts.items[name].place, ())
         except ConfigError as error:
-            found.broken[name] = str(error)
-    return found
+            all_of_them.broken[name] = str(error)
+    return all_of_them
 
 
 def load(profile: str | Path | Mapping[str, Any] | Profile) -> Profile:
@@ -329,12 +360,13 @@ def load(profile: str | Path | Mapping[str, Any] | Profile) -> Profile:
     ----------
     profile : str, path, mapping or Profile
         A name such as ``river/ph``; a TOML file (a path, or text that ends in ``.toml``); a dict as this module's
-        documents, or in `ioos_qc`'s own spelling (``{"qartod": {"gross_range_test": {...}}}``).
+        documents, or in `ioos_qc`'s own spelling (``{"qartod": {"gross_range_test": {...}}}``). A file below a folder
+        ``profiles`` may inherit from its neighbours there and is called by its path below it; any other by its stem.
 
     Returns
     -------
     Profile
-        A dict's profile is called "dict", a file's by the file.
+        A dict's profile is called "dict".
 
     Raises
     ------
@@ -354,13 +386,7 @@ def load(profile: str | Path | Mapping[str, Any] | Profile) -> Profile:
         document = peer.translated(profile) if peer.is_peers(profile) else profile
         return Profile.from_document(document, name="dict")
     if isinstance(profile, Path) or profile.endswith(".toml"):
-        return _from_file(Path(profile))
+        from nilometer.qc.shelf import Shelf  # noqa: PLC0415 -- a shelf is made of profiles
+
+        return Shelf.from_file(Path(profile))
     return profiles()[profile]
-
-
-def _from_file(path: Path) -> Profile:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError("profile", seen=str(path), reason=str(error)) from error
-    return Profile.from_document(document, name=path.stem, file=str(path))

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from nilometer.store.admission import NEW, REJECTED, REVISED, UNCHANGED, Admission
 from nilometer.store.catalog import Catalog
+from nilometer.store.ledger import Event
+from nilometer.store.review_ledger import ReviewStep
 from nilometer.store.sealing import SealReport
 from nilometer.store.snapshot import Snapshot
 from nilometer.store.store import Store
 
-__all__ = ["NEW", "REJECTED", "REVISED", "UNCHANGED", "Admission", "Catalog", "SealReport", "Snapshot", "Store"]
+__all__ = [
+    "NEW",
+    "REJECTED",
+    "REVISED",
+    "UNCHANGED",
+    "Admission",
+    "Catalog",
+    "Event",
+    "ReviewStep",
+    "SealReport",
+    "Snapshot",
+    "Store",
+]

@@ -9,7 +9,7 @@ newer than all of their Datastream are new without a look; only the others are l
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,10 +74,22 @@ class Gate:
         Returns what is visible now.
     water : callable
         Returns the id of the water of a Datastream.
+    retimed : callable
+        Returns the Datastreams of which a review moved rows in time: those are found where they were sent.
+    reviewed : callable
+        Says of rows, by their provenance, whether a review made them.
     """
 
-    def __init__(self, index: DatastreamIndex, snapshot: Callable[[], Snapshot], water: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        index: DatastreamIndex,
+        snapshot: Callable[[], Snapshot],
+        water: Callable[[int], int],
+        retimed: Callable[[], Collection[int]],
+        reviewed: Callable[[NDArray[np.int32]], NDArray[np.bool_]],
+    ) -> None:
         self._index, self._snapshot, self._water = index, snapshot, water
+        self._retimed, self._reviewed = retimed, reviewed
         self._lock = threading.Lock()
         # The newest admitted time of each Datastream, committed or not.
         self._promised = np.empty(0, np.int64)
@@ -219,7 +231,11 @@ class Gate:
 
     def _there(self, coming: ObservationBatch) -> ObservationBatch:
         """Return the rows that are there, or admitted and on their way, at the times of those that come."""
-        table = self._snapshot().existing(coming.datastream, coming.phenomenon_time, _SENT)
+        snapshot, retimed = self._snapshot(), self._retimed()
+        moved = np.intersect1d(coming.datastream, np.array(sorted(retimed), np.int32))
+        table = snapshot.existing(coming.datastream, coming.phenomenon_time, (*_SENT, "provenance"))
+        if len(moved):
+            table = self._as_sent(snapshot, table, coming, moved)
         table = table.take(pa.array(np.argsort(table["id"].to_numpy(), kind="stable")))
         parts = [_batch(table)]
         times = np.unique(coming.phenomenon_time)
@@ -228,6 +244,27 @@ class Gate:
             if near.any():
                 parts.append(_sent_only(rows.take(near)))
         return ObservationBatch.concat(parts)
+
+    def _as_sent(
+        self, snapshot: Snapshot, table: pa.Table, coming: ObservationBatch, moved: NDArray[np.int32]
+    ) -> pa.Table:
+        """Put the rows that a review made of Datastreams with moved rows back to where they were sent."""
+        elsewhere = self._reviewed(table["provenance"].to_numpy()) & np.isin(table["datastream"].to_numpy(), moved)
+        table = table.filter(pa.array(~elsewhere))
+        mine = np.isin(coming.datastream, moved)
+        times = np.unique(coming.phenomenon_time[mine])
+        names = table.schema.names
+        former = snapshot.versions(moved.tolist(), int(times[0]), int(times[-1]) + 1, columns=names)
+        sent = ~self._reviewed(former["provenance"].to_numpy())
+        sent &= np.isin(former["phenomenon_time"].cast(pa.int64()).to_numpy(), times)
+        former = former.filter(pa.array(sent))
+        ids = former["id"].to_numpy()
+        newest = np.append(ids[1:] != ids[:-1], np.ones(min(len(ids), 1), bool))
+        former = former.filter(pa.array(newest))
+        current = snapshot.by_id(former["id"].to_numpy())
+        reviewed = current["id"].to_numpy()[self._reviewed(current["provenance"].to_numpy())]
+        former = former.filter(pa.array(np.isin(former["id"].to_numpy(), reviewed)))
+        return pa.concat_tables([table, former.select(names)])
 
     def _number(self, batch: ObservationBatch, status: NDArray[np.int8], ids: NDArray[np.int64]) -> None:
         """Give new rows the next ids of their Datastreams, in arrival order."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,6 +34,7 @@ from nilometer.store import tables
 from nilometer.store.entity_table import EntityTable
 from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
 from nilometer.store.refusal import refusal
+from nilometer.store.review_ledger import ReviewLedger
 
 __all__ = ["CalibrationRow", "Catalog", "Event", "ProfileVersionRow", "ProvenanceRow"]
 
@@ -70,6 +73,7 @@ class Catalog:
         self._samples: dict[tuple[int, SampleKind], int] | None = None
         self._sample_kinds: dict[int, SampleKind] | None = None
         self.ledger = Ledger(engine)
+        self.reviews = ReviewLedger(engine)
 
     def on_change(self, listener: Callable[[Any], None]) -> None:
         """Call `listener` with every entity added or changed from now on, after it is durable."""
@@ -303,10 +307,20 @@ class Catalog:
         return self.ledger.profile_version_row(number)
 
     def provenance(
-        self, calibration_id: int | None, profile_version_id: int | None, source: str, code_version: str
+        self,
+        calibration_id: int | None,
+        profile_version_id: int | None,
+        source: str,
+        code_version: str,
+        review: int | None = None,
+        steps: str | None = None,
     ) -> int:
         """Return the row id of a way in which rows were made; the same way has the same id."""
-        return self.ledger.provenance(calibration_id, profile_version_id, source, code_version)
+        return self.ledger.provenance(calibration_id, profile_version_id, source, code_version, review, steps)
+
+    def reviewed(self, provenance: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which rows a manual review made, by their provenance."""
+        return self.ledger.reviewed(provenance)
 
     def provenance_row(self, number: int) -> ProvenanceRow:
         """Return the provenance of an id, or raise NotFound."""

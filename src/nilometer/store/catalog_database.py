@@ -14,7 +14,7 @@ from nilometer.store.refusal import refusal
 
 __all__ = ["HEAD", "open_database"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration in `migrations/versions`."""
 
 

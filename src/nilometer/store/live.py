@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from nilometer.model import NO_TIME, Settlements
 from nilometer.model.schemas import JOURNAL
 from nilometer.store.datastream_index import NOWHERE, DatastreamIndex
-from nilometer.store.hot import HotTail
+from nilometer.store.hot import LIVE, HotTail
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.masks import REPLACED, Masks
 from nilometer.store.record import Tombstone
-from nilometer.store.snapshot import Extents, Snapshot, View
+from nilometer.store.snapshot import Snapshot
+from nilometer.store.view import Extents, View
 
 __all__ = ["Live"]
 
@@ -91,6 +92,8 @@ class Live:
             self._add(rows, commit)
         self.sequence = max(self.sequence, commit)
         self.changed()
+        if rows.num_rows:
+            self._mend(rows)
 
     def bury(self, tombstone: Tombstone) -> None:
         """Hide what lies under a tombstone, in the hot tail at once and in the lake until a seal takes it out."""
@@ -171,6 +174,19 @@ class Live:
             water = ~np.isin(rows.column("feature").to_numpy(), samples)
             datastream, time, location = datastream[water], time[water], location[water]
         self.index.place(datastream, time, location)
+
+    def _mend(self, rows: pa.RecordBatch) -> None:
+        """Find the newest row anew where a revision took it to another time."""
+        if "supersedes" not in rows.schema.names:
+            return
+        revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
+        datastreams = np.unique(rows.column("datastream").to_numpy()[revised])
+        location = self.index.location[datastreams]
+        datastreams, location = datastreams[location >= 0], location[location >= 0]
+        ended = self.hot.column("superseded", location) != LIVE
+        for datastream in datastreams[ended]:
+            self._measure_water(int(datastream), self.snapshot())
+        self.changed()
 
     def _supersede(self, ids: NDArray[np.int64], commit: int) -> None:
         """Hide the earlier versions of revised rows; those not in the hot tail are in the lake."""

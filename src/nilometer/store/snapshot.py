@@ -7,9 +7,7 @@ acknowledged is seen. Only the flags of a hot row may still settle while a snaps
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,66 +16,15 @@ from numpy.typing import NDArray
 from nilometer.model import NO_TIME
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.datastream_index import NOWHERE
-from nilometer.store.hot import CAPACITY, LIVE, Segment
+from nilometer.store.hot import CAPACITY, LIVE
 from nilometer.store.lake_file import LakeFile
-from nilometer.store.masks import Masks
 from nilometer.store.query import Query, query
-from nilometer.store.record import Tombstone
+from nilometer.store.versions import versions
+from nilometer.store.view import View
 
-__all__ = ["Extents", "Snapshot", "View"]
+__all__ = ["Snapshot"]
 
 _KEYS = ("datastream", "phenomenon_time")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Extents:
-    """The Datastream index as it was: see `DatastreamIndex`."""
-
-    first: NDArray[np.int64]
-    newest: NDArray[np.int64]
-    newest_water: NDArray[np.int64]
-    location: NDArray[np.int64]
-    rows: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a snapshot rests on.
-
-    Parameters
-    ----------
-    sequence, lake_sequence : int
-        The last commit seen, and the last that the lake holds.
-    files, revisions : tuple of LakeFile
-        Of the two Delta tables.
-    segments : dict
-        Hot segments in arrival order with the number of rows seen.
-    masks : Masks
-        Lake rows that are hidden by hot ones.
-    tombstones : tuple of Tombstone
-        Not yet applied to the lake.
-    samples : ndarray of int32
-        Features that are not water, ascending.
-    extents : Extents
-        By Datastream.
-    cold : dict
-        Newest rows that are not hot, found before; shared by all snapshots until a delete.
-    at : callable
-        The last sequence at a moment in µs UTC.
-    """
-
-    sequence: int
-    lake_sequence: int
-    files: tuple[LakeFile, ...]
-    revisions: tuple[LakeFile, ...]
-    segments: dict[int, tuple[Segment, int]]
-    masks: Masks
-    tombstones: tuple[Tombstone, ...]
-    samples: NDArray[np.int32]
-    extents: Extents
-    cold: dict[int, tuple[int, pa.Table]]
-    at: Callable[[int], int]
 
 
 class Snapshot:
@@ -188,6 +135,58 @@ class Snapshot:
             live = segment.live(n, self._view.sequence)
             parts.append(segment.table(rows if live is None else rows[live[rows]], names))
         return _ordered(parts, names, newest_first=False).select(names)
+
+    def versions(
+        self,
+        datastreams: Sequence[int],
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        ids: Sequence[int] | NDArray[np.int64] | None = None,
+        columns: Sequence[str] | None = None,
+        as_of: int | None = None,
+    ) -> pa.Table:
+        """Return every version of rows, current and superseded, samples too, sorted by (id, commit).
+
+        Parameters
+        ----------
+        datastreams : sequence of int
+            Ids.
+        start, end : int, optional
+            The phenomenon_time that the version says, µs UTC, start inclusive, end exclusive.
+        ids : sequence of int, optional
+            Only versions of these rows.
+        columns : sequence of str, optional
+            Of REVISION; None: all. `superseded_commit` is the largest int64 for a current version.
+        as_of : int, optional
+            A moment in µs UTC: the versions as they were known then.
+
+        Returns
+        -------
+        pyarrow.Table
+            A version with ``commit == superseded_commit`` was never served: a later one came in the same commit.
+
+        Raises
+        ------
+        StoreError
+            If a file of the lake cannot be read.
+        """
+        names = REVISION.names if columns is None else list(columns)
+        numbers = None if ids is None else np.unique(np.asarray(ids, np.int64))
+        commit = None if as_of is None else self._view.at(as_of)
+        return versions(self._view, query(datastreams, start, end), names, numbers, commit)
+
+    def committed(self, sequence: int) -> int:
+        """Return the first µs at which `as_of` shows a commit; of those long past to the second."""
+        before, after = 0, 1
+        while self._view.at(after) < sequence:
+            if after > LIVE >> 2:
+                return after
+            before, after = after, after * 2
+        while after - before > 1:
+            middle = (before + after) // 2
+            before, after = (before, middle) if self._view.at(middle) >= sequence else (middle, after)
+        return after
 
     def latest(self, datastreams: Sequence[int] | None = None) -> pa.Table:
         """Return the newest row of the water of each Datastream, without a scan."""
@@ -394,6 +393,8 @@ class Snapshot:
         known = self._view.cold.get(datastream)
         if known is None or known[0] != newest:
             table = self.read([datastream], newest, newest + 1, limit=1, newest_first=True)
+            if not table.num_rows:  # a revision took the newest row to an earlier time
+                table = self.read([datastream], limit=1, newest_first=True)
             known = self._view.cold[datastream] = (newest, table)
         return known[1]
 

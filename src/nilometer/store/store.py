@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.errors import Overloaded
@@ -44,6 +43,7 @@ from nilometer.store.record import (
 from nilometer.store.recovery import recover
 from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
+from nilometer.store.settling import settle_own
 from nilometer.store.snapshot import Snapshot
 from nilometer.store.state_files import StateFiles
 
@@ -105,7 +105,13 @@ class Store:
             self._journal.open(sealed=self._observations.sequence)
             self._clock = CommitClock(self.catalog.engine)
             self._live = Live(self._sample_features, self._clock.at)
-            self._gate = Gate(self._live.index, self.snapshot, self.catalog.water_feature)
+            self._gate = Gate(
+                self._live.index,
+                self.snapshot,
+                self.catalog.water_feature,
+                self.catalog.reviews.retimed,
+                self.catalog.reviewed,
+            )
             self.catalog.on_change(self._changed)
             for datastream in self.catalog.datastreams():
                 self._changed(datastream)
@@ -215,7 +221,7 @@ class Store:
             if not len(rows) and not len(settled):
                 return self._journal.sequence
             self._wait_for_room()
-            settled = self._settle_own(rows, settled)
+            settled = settle_own(rows, settled)
             columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
             sequence, moment = self._journal.write(ROWS, encode_rows(columns, settled), self._now())
             with self._live.lock:
@@ -224,6 +230,26 @@ class Store:
             if rows.id is not None:
                 self._gate.landed(rows.id)
             return sequence
+
+    def mark(self) -> int:
+        """Commit nothing, and return the sequence: a moment that every `as_of` tells from those before and after.
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more.
+        """
+        with self._committing:
+            body = encode_rows(no_rows(), Settlements.none())
+            sequence, moment = self._journal.write(ROWS, body, self._now())
+            with self._live.lock:
+                self._clock.note(sequence, moment)
+                self._live.apply(no_rows(), Settlements.none(), sequence)
+            return sequence
+
+    def commit_at(self, moment: int) -> int:
+        """Return the last sequence at a moment in µs UTC, as `as_of` understands it."""
+        return self._clock.at(moment)
 
     def delete(self, datastreams: Sequence[int], start: int | None, end: int | None) -> int:
         """Delete the rows of Datastreams from start (inclusive) to end (exclusive), µs UTC; return the sequence.
@@ -393,31 +419,6 @@ class Store:
 
     def _has_room(self) -> bool:
         return self._live.hot.rows <= HOT_ROWS_MOST
-
-    def _settle_own(self, rows: ObservationBatch, settled: Settlements) -> Settlements:
-        """Write settlements of rows that are new in this same call into them; return the others."""
-        if not len(settled) or not len(rows) or rows.id is None or rows.result_quality is None:
-            return settled
-        order = np.argsort(rows.id, kind="stable")
-        place = np.searchsorted(rows.id[order], settled.id, "right") - 1
-        row = order[place]
-        own = (place >= 0) & (rows.id[row] == settled.id)
-        if rows.supersedes is not None:
-            own &= ~rows.supersedes[row]
-        if not own.any():
-            return settled
-        which = np.flatnonzero(own)
-        rows.result_quality[row[which]] = settled.result_quality[which]
-        tests = pa.nulls(len(rows), pa.string()) if rows.tests is None else rows.tests.cast(pa.string())
-        # The last of several settlements of one row stands.
-        newest = {int(target): int(source) for target, source in zip(row[which], which, strict=True)}
-        targets = np.array(sorted(newest), np.int64)
-        mask = np.zeros(len(rows), bool)
-        mask[targets] = True
-        sources = pa.array([newest[int(target)] for target in targets])
-        rows.tests = pc.replace_with_mask(tests, pa.array(mask), settled.tests.cast(pa.string()).take(sources))
-        others = np.flatnonzero(~own)
-        return Settlements(settled.id[others], settled.result_quality[others], settled.tests.take(pa.array(others)))
 
     def _known(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         datastream = rows.column("datastream").to_numpy()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -36,6 +37,7 @@ __all__ = [
     "observed_properties",
     "profile_versions",
     "provenance",
+    "review_steps",
     "sensors",
     "things",
     "things_locations",
@@ -220,8 +222,11 @@ provenance = Table(
     Column("profile_version", Integer, ForeignKey("profile_versions.id")),
     Column("source", Text, nullable=False),
     Column("code_version", String(64), nullable=False),
+    Column("review", Integer, ForeignKey("review_steps.id")),
+    Column("steps", Text),
     Index(None, "calibration", "profile_version"),
-    comment="What made a row of the lake what it is; the column provenance of an Observation points here.",
+    comment="What made a row of the lake what it is; the column provenance of an Observation points here. review is "
+    "the last step of a manual review that made the row, steps are all of them: their ids by commas.",
     sqlite_autoincrement=True,
 )
 
@@ -234,7 +239,40 @@ events = Table(
     Column("time", BigInteger, nullable=False, index=True),
     Column("kind", String(64), nullable=False),
     Column("detail", JSON, nullable=False),
-    comment="What happened to a Thing or a Datastream: silent, back, configured, serviced.",
+    Column("end", BigInteger),
+    Column("datastreams", JSON),
+    Column("actor", Text),
+    Column("note", Text),
+    Column("entered", BigInteger),
+    Column("sequence", BigInteger),
+    Column("first", Integer, ForeignKey("events.id"), index=True),
+    Column("withdrawn", Boolean),
+    comment="What happened to a Thing or a Datastream: silent, back, configured; and what somebody entered: "
+    "maintenance, cleaning. Those have an actor and the moment they were entered; first is the first version of what "
+    "was edited, and the newest version counts.",
+    sqlite_autoincrement=True,
+)
+
+review_steps = Table(
+    "review_steps",
+    METADATA,
+    _id(),
+    Column("action", String(32), nullable=False),
+    Column("scope", JSON, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("event", Integer, ForeignKey("events.id")),
+    Column("undoes", Integer, ForeignKey("review_steps.id")),
+    Column("sequence", BigInteger, nullable=False),
+    Column("is_applied", Boolean, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    comment="The history of manual review, in order: what was done to which span, by whom, when and why. sequence is "
+    "the commit that made it so; a step that is not applied yet is finished at the next start.",
     sqlite_autoincrement=True,
 )
 

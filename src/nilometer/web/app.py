@@ -55,10 +55,11 @@ class App:
     def __init__(self, pipeline: Pipeline, token: str | None, static: Path | None) -> None:
         self._pipeline = pipeline
         self._guard = Guard(token)
-        self._live = Live(pipeline)
+        evidence = Evidence(pipeline.store.catalog)
+        self._live = Live(pipeline, evidence)
         self._bulk = Bulk(pipeline)
         self._sensorthings = SensorThings(pipeline)
-        self._native = create_native(Face(pipeline, Evidence(pipeline.store.catalog)))
+        self._native = create_native(Face(pipeline, evidence))
         self._pages = Pages(static)
         self._metrics = Metrics(pipeline, self._live)
 

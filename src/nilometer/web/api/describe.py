@@ -14,11 +14,13 @@ from nilometer.pipeline import SourceStatus
 from nilometer.store import Catalog, Snapshot
 from nilometer.web.api.reduction import reduce_rows
 from nilometer.web.api.tables import json_columns, milliseconds
+from nilometer.web.sensorthings.quality import Evidence
 
 __all__ = [
     "datastream_document",
     "latest_documents",
     "names_of",
+    "point_of",
     "sensor_document",
     "source_document",
     "sources_of",
@@ -92,14 +94,14 @@ def thing_document(
         "water_body": str(thing.water_body),
         "target_class": thing.target_class,
         "time_zone": thing.time_zone,
-        "location": _point(catalog, thing.id),
+        "location": point_of(catalog, thing.id),
         "state": state_of(statuses),
         "sources": [source_document(status) for status in statuses],
         "datastreams": datastreams,
     }
 
 
-def _point(catalog: Catalog, thing: int) -> list[float] | None:
+def point_of(catalog: Catalog, thing: int) -> list[float] | None:
     """Return longitude and latitude of the first place that is a point."""
     for place in catalog.locations_of(thing):
         shape = place.location
@@ -151,13 +153,13 @@ def datastream_document(
 
 
 def latest_documents(
-    snapshot: Snapshot, datastreams: Sequence[int], sample_kinds: Mapping[int, SampleKind]
+    snapshot: Snapshot, datastreams: Sequence[int], sample_kinds: Mapping[int, SampleKind], evidence: Evidence
 ) -> dict[int, dict[str, Any]]:
     """Return the newest Observation of the water of each Datastream that has one."""
     if not datastreams:
         return {}
     rows = snapshot.latest(datastreams)
-    columns = json_columns(ObservationBatch.from_arrow(rows), sample_kinds)
+    columns = json_columns(ObservationBatch.from_arrow(rows), sample_kinds, evidence)
     return {
         number: {
             "id": columns["id"][at],
@@ -168,6 +170,7 @@ def latest_documents(
             "censored": columns["censored"][at],
             "mark": columns["mark"][at],
             "tests": columns["tests"][at],
+            "profile": columns["profile"][at],
         }
         for at, number in enumerate(rows["datastream"].to_pylist())
     }

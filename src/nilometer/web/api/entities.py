@@ -16,6 +16,7 @@ from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
 from nilometer.web.api.describe import sensor_document, source_document
 from nilometer.web.api.face import Face, answer
+from nilometer.web.sensorthings.quality import names_of_tests
 from nilometer.web.times import parse_moment
 
 __all__ = ["entity_routes"]
@@ -209,13 +210,14 @@ def _profile_detail(face: Face, item: Datastream) -> dict[str, Any] | None:
     row = max(versions, key=lambda version: version.id)
     required = row.document.get("required", ())
     tests = row.document.get("tests", {})
+    in_slots = {name: tests[name] for name in names_of_tests(row.document)}
     return {
         "id": row.id,
         "name": row.name,
         "version": row.version,
         "unit": row.document.get("unit", ""),
         "tests": [
-            _test(slot, name, dict(parameters), required) for slot, (name, parameters) in enumerate(tests.items())
+            _test(slot, name, dict(parameters), required) for slot, (name, parameters) in enumerate(in_slots.items())
         ],
     }
 

@@ -88,7 +88,7 @@ class Face:
         """Return the short documents of Datastreams by id, with sparklines of the last `spark_s` seconds if any."""
         catalog = self.pipeline.store.catalog
         ids = [datastream.id for datastream in datastreams]
-        latest = latest_documents(snapshot, ids, catalog.sample_kinds())
+        latest = latest_documents(snapshot, ids, catalog.sample_kinds(), self.evidence)
         sparks = {}
         if spark_s > 0:
             sparks = spark_documents(snapshot, ids, self.pipeline.clock() - int(spark_s * 1e6))

@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 from nilometer.model import ObservationBatch
 from nilometer.store import Snapshot
 from nilometer.web.api.tables import json_columns
+from nilometer.web.sensorthings.quality import Evidence
 
 __all__ = ["MOST_VERSIONS", "earlier_versions"]
 
 MOST_VERSIONS = 20
 
 
-def earlier_versions(snapshot: Snapshot, row: pa.Table) -> list[dict[str, Any]]:
+def earlier_versions(snapshot: Snapshot, row: pa.Table, evidence: Evidence) -> list[dict[str, Any]]:
     """Return the versions that a row superseded, the newest first, each with `until`, the ms at which it was revised.
 
     The commit that is seen at a moment only ever grows, so the moment a version began is found by halving: some fifty
@@ -29,6 +30,8 @@ def earlier_versions(snapshot: Snapshot, row: pa.Table) -> list[dict[str, Any]]:
         What is asked.
     row : pyarrow.Table
         The current row, all columns, as `Snapshot.by_id` gives it.
+    evidence : Evidence
+        Which profile version judged each version.
     """
     versions: list[dict[str, Any]] = []
     current, seen = row, time.time_ns() // 1000
@@ -37,7 +40,7 @@ def earlier_versions(snapshot: Snapshot, row: pa.Table) -> list[dict[str, Any]]:
         before = _at(snapshot, current, began - 1)
         if not len(before):
             break
-        columns = json_columns(ObservationBatch.from_arrow(before), {})
+        columns = json_columns(ObservationBatch.from_arrow(before), {}, evidence)
         versions.append({name: cells[0] for name, cells in columns.items()} | {"until": began // 1000})
         current, seen = before, began - 1
     return versions

@@ -16,6 +16,7 @@ from nilometer.web.api.describe import source_document
 from nilometer.web.api.tables import json_columns
 from nilometer.web.exchange import Exchange, encode_json
 from nilometer.web.sensorthings.options import decode_query
+from nilometer.web.sensorthings.quality import Evidence
 
 __all__ = ["Live", "observations_event", "settled_event"]
 
@@ -38,10 +39,12 @@ class Live:
     ----------
     pipeline : Pipeline
         Subscribed to, once for each client.
+    evidence : Evidence
+        Which profile versions judged.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Pipeline, evidence: Evidence) -> None:
+        self._pipeline, self._evidence = pipeline, evidence
         self._stopping = asyncio.Event()
         self.clients = 0
 
@@ -117,7 +120,8 @@ class Live:
         if shed:
             yield event("shed", {"rows": shed})
         if len(live.rows):
-            yield observations_event(live.rows, self._pipeline.clock(), self._pipeline.store.catalog.sample_kinds())
+            kinds = self._pipeline.store.catalog.sample_kinds()
+            yield observations_event(live.rows, self._pipeline.clock(), kinds, self._evidence)
         if len(live.settled):
             yield settled_event(live.settled)
 
@@ -145,17 +149,20 @@ def event(name: str, document: Any) -> bytes:  # noqa: ANN401 -- any JSON
     return b"event: " + name.encode() + b"\ndata: " + encode_json(document) + b"\n\n"
 
 
-def observations_event(rows: ObservationBatch, now: int, sample_kinds: Mapping[int, SampleKind]) -> bytes:
-    """Return new rows, by Datastream, in time order within each."""
+def observations_event(
+    rows: ObservationBatch, now: int, sample_kinds: Mapping[int, SampleKind], evidence: Evidence
+) -> bytes:
+    """Return new rows, by Datastream, in time order within each, and the profile versions that judged them."""
     places = np.lexsort((rows.phenomenon_time, rows.datastream))
     ordered = rows.take(places)
     numbers, starts = np.unique(ordered.datastream, return_index=True)
     edges = [*starts.tolist(), len(ordered)]
     columns = {
-        str(number): json_columns(ordered.take(slice(edges[at], edges[at + 1])), sample_kinds)
+        str(number): json_columns(ordered.take(slice(edges[at], edges[at + 1])), sample_kinds, evidence)
         for at, number in enumerate(numbers.tolist())
     }
-    return event("observations", {"now": now // 1000, "rows": columns})
+    judged = {} if rows.provenance is None else evidence.profiles(np.unique(rows.provenance).tolist())
+    return event("observations", {"now": now // 1000, "rows": columns, "profiles": judged})
 
 
 def settled_event(settled: Settlements) -> bytes:

@@ -20,7 +20,7 @@ from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import DAY_US, Face, answer
 from nilometer.web.api.history import earlier_versions
 from nilometer.web.api.reduction import reduce_rows
-from nilometer.web.api.tables import FORMATS, json_columns, to_bytes, to_csv_table
+from nilometer.web.api.tables import FORMATS, json_columns, parted_digits, to_bytes, to_csv_table, with_evidence
 from nilometer.web.times import parse_moment
 
 __all__ = ["observation_routes"]
@@ -60,6 +60,7 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
         if max_points is not None and n > max_points:
             rows = _reduced(rows, max_points)
         if format != "json":
+            rows = with_evidence(rows, face.evidence)
             table = to_csv_table(rows, {datastream.id: datastream.key}) if format == "csv" else rows
             return Response(to_bytes(table, format), media_type=FORMATS[format])
         if len(rows) > MOST_JSON_ROWS:
@@ -77,7 +78,8 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
                 "returned": len(rows),
                 "resolution": "raw" if len(rows) == n else "extremes",
                 "as_of": None if moment is None else moment // 1000,
-                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds),
+                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds, face.evidence),
+                "profiles": face.evidence.profiles(np.unique(rows["provenance"].to_numpy()).tolist()),
             }
         )
 
@@ -122,7 +124,7 @@ def _of_one(routes: APIRouter, face: Face) -> None:
         calibrations = {item.id: item for item in store.catalog.calibrations(row["datastream"])}
         calibration = calibrations.get(made.calibration) if made.calibration is not None else None
         outcomes = face.evidence.tests(row["provenance"], row["tests"])
-        columns = json_columns(ObservationBatch.from_arrow(found), store.catalog.sample_kinds())
+        columns = json_columns(ObservationBatch.from_arrow(found), store.catalog.sample_kinds(), face.evidence)
         return answer(
             {
                 "observation": {name: cells[0] for name, cells in columns.items()} | _stored(row),
@@ -137,9 +139,10 @@ def _of_one(routes: APIRouter, face: Face) -> None:
                 "profile": None
                 if made.profile is None
                 else {"id": made.profile_version, "name": made.profile, "version": made.version},
+                "review": face.evidence.review(row, face.evidence.signed([row["datastream"]])),
                 "source": made.source,
                 "code_version": made.code_version,
-                "revisions": earlier_versions(snapshot, found),
+                "revisions": earlier_versions(snapshot, found, face.evidence),
             }
         )
 
@@ -165,7 +168,7 @@ def _of_export(routes: APIRouter, face: Face) -> None:
         first, last = _span(start, end)
         snapshot = face.pipeline.store.snapshot()
         parts = _parts(snapshot, list(wanted), first, last)
-        tables = (to_csv_table(rows, wanted) for rows in parts)
+        tables = (to_csv_table(with_evidence(rows, face.evidence), wanted) for rows in parts)
         headers = {"content-disposition": f'attachment; filename="nilometer.{format}"'}
         if format == "csv":
             return StreamingResponse(_csv(tables), media_type=FORMATS["csv"], headers=headers)
@@ -191,7 +194,9 @@ def _parts(snapshot: Snapshot, datastreams: Sequence[int], start: int | None, en
 def _csv(tables: Iterator[pa.Table]) -> Iterator[bytes]:
     for at, table in enumerate(tables):
         sink = pa.BufferOutputStream()
-        pa.csv.write_csv(table, sink, pa.csv.WriteOptions(include_header=at == 0, quoting_style="needed"))
+        pa.csv.write_csv(
+            parted_digits(table), sink, pa.csv.WriteOptions(include_header=at == 0, quoting_style="needed")
+        )
         yield sink.getvalue().to_pybytes()
 
 

@@ -1,20 +1,37 @@
-"""Rows of Observations as JSON columns, CSV, an Arrow stream or Parquet."""
+"""Rows of Observations as JSON columns, CSV, an Arrow stream or Parquet, each with what its flags rest on."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
 from nilometer.model import ObservationBatch, SampleKind
+from nilometer.model.outcomes import SEPARATOR
+from nilometer.model.schemas import OBSERVATION
+from nilometer.store.review_ledger import levels
+from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.times import format_times
 
-__all__ = ["FORMATS", "json_columns", "milliseconds", "shown_uncertainty", "to_bytes", "to_csv_table"]
+__all__ = [
+    "FORMATS",
+    "PROFILES",
+    "SERVED",
+    "json_columns",
+    "milliseconds",
+    "parted_digits",
+    "shown_uncertainty",
+    "to_bytes",
+    "to_csv_table",
+    "with_evidence",
+]
 
 FORMATS: dict[str, str] = {
     "json": "application/json",
@@ -23,6 +40,23 @@ FORMATS: dict[str, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 """Media type by the name of the format."""
+
+
+PROFILES = b"nilometer_profiles"
+"""Key of a table's metadata: the profile versions that judged its rows, by id, as JSON."""
+
+
+_WORDS = pa.dictionary(pa.int32(), pa.string())
+_EVIDENCE = (
+    pa.field("test_names", _WORDS),
+    pa.field("profile", _WORDS),
+    pa.field("profile_version", _WORDS),
+    pa.field("profile_id", pa.int32()),
+    pa.field("review_level", _WORDS),
+)
+_AT = OBSERVATION.get_field_index("tests") + 1
+SERVED: pa.Schema = pa.schema([*list(OBSERVATION)[:_AT], *_EVIDENCE, *list(OBSERVATION)[_AT:]])
+"""The columns of rows as they are served and exported: those of the store, and after `tests` what they rest on."""
 
 
 def milliseconds(moments: NDArray[np.int64]) -> list[int] | list[float]:
@@ -43,7 +77,9 @@ def shown_uncertainty(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return rounded
 
 
-def json_columns(rows: ObservationBatch, sample_kinds: Mapping[int, SampleKind]) -> dict[str, list[Any]]:
+def json_columns(
+    rows: ObservationBatch, sample_kinds: Mapping[int, SampleKind], evidence: Evidence
+) -> dict[str, list[Any]]:
     """Return the columns of the native API; NaN becomes null when they are encoded.
 
     Parameters
@@ -52,6 +88,8 @@ def json_columns(rows: ObservationBatch, sample_kinds: Mapping[int, SampleKind])
         Finished rows.
     sample_kinds : mapping of int to SampleKind
         The FeaturesOfInterest that are not water.
+    evidence : Evidence
+        What says which profile version judged; `Evidence.profiles` names its tests.
     """
     n = len(rows)
     result = np.full(n, np.nan) if rows.result is None else rows.result
@@ -67,10 +105,76 @@ def json_columns(rows: ObservationBatch, sample_kinds: Mapping[int, SampleKind])
         else shown_uncertainty(rows.result_uncertainty.astype(np.float64)).tolist(),
         "quality": [] if rows.result_quality is None else rows.result_quality.tolist(),
         "tests": none if rows.tests is None else rows.tests.to_pylist(),
+        "profile": none if rows.provenance is None else _profile_ids(rows.provenance, evidence),
         "mark": none if rows.mark is None else rows.mark.to_pylist(),
         "censored": [0] * n if rows.censored is None else rows.censored.tolist(),
         "sample": _samples(rows.feature, n, sample_kinds),
     }
+
+
+def _profile_ids(provenance: NDArray[np.int32], evidence: Evidence) -> list[int | None]:
+    numbers, places = np.unique(provenance, return_inverse=True)
+    ids = np.array([evidence.provenance(int(number)).profile_version for number in numbers], object)
+    made: list[int | None] = ids[places].tolist()
+    return made
+
+
+def with_evidence(rows: pa.Table, evidence: Evidence) -> pa.Table:
+    """Return rows with what their flags rest on, each row for itself.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        All columns of OBSERVATION.
+    evidence : Evidence
+        What says which profile version judged.
+
+    Returns
+    -------
+    pyarrow.Table
+        `tests` written out wherever a profile judged, and after it ``test_names`` (what the digits stand for, parted
+        by semicolons), ``profile``, ``profile_version``, ``profile_id`` and ``review_level`` (null: nobody signed).
+        The metadata have the profile versions.
+    """
+    numbers, places = np.unique(rows["provenance"].to_numpy(), return_inverse=True)
+    made = [evidence.provenance(int(number)) for number in numbers]
+    names = [None if one.profile is None else SEPARATOR.join(one.tests) for one in made]
+    passed = pa.array([None if one.profile is None else "1" * len(one.tests) for one in made], pa.string())
+    tests = rows["tests"]
+    if tests.null_count:
+        tests = pc.coalesce(tests, passed.take(pa.array(places)))
+    ids = pa.array([one.profile_version for one in made], pa.int32()).take(pa.array(places))
+    columns = {
+        **{name: rows[name] for name in OBSERVATION.names},
+        "tests": tests,
+        "test_names": _coded(names, places),
+        "profile": _coded([one.profile for one in made], places),
+        "profile_version": _coded([one.version for one in made], places),
+        "profile_id": ids,
+        "review_level": _levels(rows, evidence),
+    }
+    told = {PROFILES: json.dumps(evidence.profiles(numbers.tolist()), ensure_ascii=False).encode()}
+    return pa.Table.from_arrays([columns[name] for name in SERVED.names], schema=SERVED.with_metadata(told))
+
+
+def _coded(words: list[str | None], places: NDArray[np.intp]) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Return a word for each row, as a dictionary column."""
+    known = sorted({word for word in words if word is not None})
+    codes = np.array([known.index(word) if word is not None else -1 for word in words], np.int32)[places]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(known, pa.string()))
+
+
+def _levels(rows: pa.Table, evidence: Evidence) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    owners = rows["datastream"].to_numpy()
+    rank = np.zeros(len(rows), np.int64)
+    keys: dict[int, str] = {}
+    for number, signed in evidence.signed(np.unique(owners).tolist()).items():
+        mine = np.flatnonzero(owners == number)
+        part = rows.take(pa.array(mine))
+        rank[mine] = levels(signed, part["phenomenon_time"].cast(pa.int64()).to_numpy(), part["commit"].to_numpy())
+        keys |= {int(step.parameters["rank"]): str(step.parameters["level"]) for step in signed}
+    ranks, places = np.unique(rank, return_inverse=True)
+    return _coded([keys.get(int(one)) for one in ranks], places)
 
 
 def _samples(feature: NDArray[np.int32] | None, n: int, sample_kinds: Mapping[int, SampleKind]) -> list[int]:
@@ -84,7 +188,7 @@ def _samples(feature: NDArray[np.int32] | None, n: int, sample_kinds: Mapping[in
 
 
 def to_csv_table(rows: pa.Table, keys: Mapping[int, str]) -> pa.Table:
-    """Return rows as people read them: keys, ISO 8601 times, flags; one table for CSV and Parquet exports."""
+    """Return rows of `with_evidence` as people read them: keys, ISO 8601 times, flags; for CSV and Parquet."""
     ids = rows["datastream"].to_numpy()
     unique, codes = np.unique(ids, return_inverse=True)
     names = pa.array([keys.get(int(number), str(number)) for number in unique], pa.string())
@@ -99,14 +203,35 @@ def to_csv_table(rows: pa.Table, keys: Mapping[int, str]) -> pa.Table:
     )
 
 
-_EXPORTED = ("result", "raw_result", "result_uncertainty", "result_quality", "tests", "mark", "censored", "duration")
+def parted_digits(rows: pa.Table) -> pa.Table:
+    """Return rows for CSV: the digits of `tests` parted as their names are, for a row of digits alone reads as a number."""
+    at = rows.schema.get_field_index("tests")
+    parted = pc.utf8_rtrim(pc.replace_substring_regex(rows["tests"], r"(\d)", rf"\1{SEPARATOR}"), SEPARATOR)
+    return rows.set_column(at, "tests", parted)
+
+
+_EXPORTED = (
+    "result",
+    "raw_result",
+    "result_uncertainty",
+    "result_quality",
+    "tests",
+    "test_names",
+    "profile",
+    "profile_version",
+    "profile_id",
+    "review_level",
+    "mark",
+    "censored",
+    "duration",
+)
 
 
 def to_bytes(rows: pa.Table, format_name: str) -> bytes:
     """Return a table as CSV, an Arrow stream or Parquet."""
     sink = pa.BufferOutputStream()
     if format_name == "csv":
-        pyarrow.csv.write_csv(rows, sink, pyarrow.csv.WriteOptions(quoting_style="needed"))
+        pyarrow.csv.write_csv(parted_digits(rows), sink, pyarrow.csv.WriteOptions(quoting_style="needed"))
     elif format_name == "arrow":
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)

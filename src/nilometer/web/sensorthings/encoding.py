@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nilometer.model import SampleKind
 from nilometer.store import Catalog, Snapshot
 from nilometer.web.sensorthings.options import Options
-from nilometer.web.sensorthings.quality import Evidence, split_extra
+from nilometer.web.sensorthings.quality import Evidence, Signed, split_extra
 from nilometer.web.sensorthings.records import Record
 from nilometer.web.sensorthings.schema import OBSERVATION, EntityType
 from nilometer.web.times import format_interval, format_time, format_times
@@ -56,9 +56,10 @@ class Encoder:
         records = rows.to_pylist() if len(rows) else []
         times = self._times(rows)
         wanted = set(options.select) or set(OBSERVATION.properties)
+        signed = self._evidence.signed({record["datastream"] for record in records})
         documents = []
         for at, record in enumerate(records):
-            values = self._observation(record, times, at, wanted)
+            values = self._observation(record, times, at, wanted, signed)
             documents.append(self._document(OBSERVATION, record["id"], options, values.get, values))
         return documents
 
@@ -126,7 +127,9 @@ class Encoder:
         places = [_geometry(place.location) for place in self._catalog.locations_of(record["thing"])]
         return next((place for place in places if place is not None), None)
 
-    def _observation(self, record: Record, times: dict[str, NDArray[Any]], at: int, wanted: set[str]) -> dict[str, Any]:
+    def _observation(
+        self, record: Record, times: dict[str, NDArray[Any]], at: int, wanted: set[str], signed: Signed
+    ) -> dict[str, Any]:
         parameters, kept = split_extra(record["extra"])
         values: dict[str, Any] = {
             "phenomenonTime": str(times["phenomenon_time"][at]),
@@ -137,7 +140,8 @@ class Encoder:
             start = int(times["µs"][at])
             values["phenomenonTime"] = format_interval(start, record["duration"])
         if "resultQuality" in wanted:
-            values["resultQuality"] = self._evidence.document(record, kept.get("@resultQuality"), self._api)
+            supplied = kept.get("@resultQuality")
+            values["resultQuality"] = self._evidence.document(record, supplied, self._api, signed)
         if "@validTime" in kept:
             values["validTime"] = kept["@validTime"]
         if parameters:

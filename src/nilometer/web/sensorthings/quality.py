@@ -5,19 +5,26 @@ The JSON model is drawn in ``docs/formats/result_quality.md``. Members that say 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from nilometer.errors import NotFound
 from nilometer.store import Catalog
+from nilometer.store.review_ledger import SIGN_OFF, ReviewStep
+from nilometer.web.times import format_time
 
-__all__ = ["PARAMETER_PREFIX", "Evidence", "Provenance", "split_extra"]
+__all__ = ["PARAMETER_PREFIX", "Evidence", "Provenance", "Signed", "names_of_tests", "split_extra"]
 
 PARAMETER_PREFIX = "@"
 """Members of `extra` that begin so are not parameters: ``@result``, ``@resultQuality``, ``@validTime``."""
 
+Signed = Mapping[int, Sequence[ReviewStep]]
+"""The sign-offs that stand, by Datastream."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CENSORED = {-1: "below", 1: "above"}
 _decoder = msgspec.json.Decoder()
 
@@ -35,7 +42,10 @@ def split_extra(extra: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """What made a row: the calibration, the profile version with its tests in order, the source, the code."""
+    """What made a row: the calibration, the profile version with its tests in order, the source, the code, the review.
+
+    `steps` are the review steps that changed it, in their order; `profile_version` is an id of the catalog.
+    """
 
     calibration: int | None
     profile_version: int | None
@@ -44,6 +54,7 @@ class Provenance(msgspec.Struct, frozen=True):
     tests: tuple[str, ...]
     source: str
     code_version: str
+    steps: tuple[int, ...] = ()
 
 
 class Evidence:
@@ -72,8 +83,9 @@ class Evidence:
             row = self._catalog.provenance_row(number)
         except NotFound:
             return Provenance(None, None, None, None, (), "", "")
+        steps = tuple(int(step) for step in (row.steps or "").split(",") if step)
         if row.profile_version is None:
-            return Provenance(row.calibration, None, None, None, (), row.source, row.code_version)
+            return Provenance(row.calibration, None, None, None, (), row.source, row.code_version, steps)
         version = self._catalog.profile_version_row(row.profile_version)
         return Provenance(
             row.calibration,
@@ -83,7 +95,59 @@ class Evidence:
             names_of_tests(version.document),
             row.source,
             row.code_version,
+            steps,
         )
+
+    def profiles(self, numbers: Iterable[int]) -> dict[str, dict[str, Any]]:
+        """Return the profile versions behind provenance rows, by id: name, version and the names of the digits."""
+        made = {self.provenance(int(number)) for number in numbers}
+        return {
+            str(one.profile_version): {"name": one.profile, "version": one.version, "tests": list(one.tests)}
+            for one in sorted(made, key=lambda one: one.profile_version or 0)
+            if one.profile_version is not None
+        }
+
+    def signed(self, datastreams: Iterable[int]) -> dict[int, list[ReviewStep]]:
+        """Return the sign-offs that stand and speak of these Datastreams; Datastreams without one are left out."""
+        standing = [step for step in self._catalog.reviews.active() if step.action == SIGN_OFF]
+        found: dict[int, list[ReviewStep]] = {}
+        for number in datastreams if standing else ():
+            datastream = self._catalog.datastream(number)
+            of = self._catalog.observed_property(datastream.observed_property).key
+            mine = [step for step in standing if step.speaks_of(number, datastream.thing, of)]
+            if mine:
+                found[number] = mine
+        return found
+
+    def review(self, row: Mapping[str, Any], signed: Signed) -> dict[str, Any] | None:
+        """Return what people said of a row: the level it has reached, and the steps that changed it.
+
+        Parameters
+        ----------
+        row : mapping
+            The columns of the Observation.
+        signed : mapping
+            As `signed` gives it.
+        """
+        document: dict[str, Any] = {}
+        spoken = signed.get(row["datastream"], ())
+        moment = (row["phenomenon_time"] - _EPOCH) // timedelta(microseconds=1)
+        reached = self._catalog.reviews.level(spoken, moment, row["commit"]) if spoken else None
+        if reached is not None:
+            document |= {"level": reached.parameters["level"], "by": reached.actor, "at": format_time(reached.time)}
+        steps = [self._catalog.reviews.step(number) for number in self.provenance(row["provenance"]).steps]
+        if steps:
+            document["steps"] = [
+                {
+                    "id": step.id,
+                    "action": step.action,
+                    "reason": step.reason,
+                    "by": step.actor,
+                    "at": format_time(step.time),
+                }
+                for step in steps
+            ]
+        return document or None
 
     def tests(self, number: int, digits: str | None) -> dict[str, int]:
         """Return each test's outcome by name; no digits: all passed."""
@@ -92,7 +156,7 @@ class Evidence:
             return dict.fromkeys(names, 1)
         return {name: int(digit) for name, digit in zip(names, digits, strict=False)}
 
-    def document(self, row: Mapping[str, Any], supplied: Any, api: str) -> Any:  # noqa: ANN401 -- any JSON
+    def document(self, row: Mapping[str, Any], supplied: Any, api: str, signed: Signed | None = None) -> Any:  # noqa: ANN401 -- any JSON
         """Return the ``resultQuality`` of one row.
 
         Parameters
@@ -103,9 +167,12 @@ class Evidence:
             What a client gave as resultQuality; None: nothing. It is the whole answer where no profile judges.
         api : str
             Root of the native API, for links.
+        signed : mapping, optional
+            The sign-offs, as `signed` gives them for the Datastreams of the answer.
         """
         made = self.provenance(row["provenance"])
-        if made.profile is None and supplied is not None:
+        review = self.review(row, signed or {})
+        if made.profile is None and supplied is not None and review is None:
             return supplied
         document: dict[str, Any] = {"flag": row["result_quality"]}
         if made.profile is not None:
@@ -113,10 +180,13 @@ class Evidence:
             document["profile"] = {
                 "name": made.profile,
                 "version": made.version,
+                "id": made.profile_version,
                 "href": f"{api}/profiles/{made.profile_version}",
             }
         if made.calibration is not None:
             document["calibration"] = {"id": made.calibration, "href": f"{api}/calibrations/{made.calibration}"}
+        if review is not None:
+            document["review"] = review
         if row["mark"] is not None:
             document["mark"] = row["mark"]
         if row["censored"]:
@@ -136,8 +206,9 @@ def _short(number: float) -> float:
 
 
 def names_of_tests(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of a profile document's tests, in the order of their digits."""
-    tests = document.get("tests", ())
-    if isinstance(tests, Mapping):
-        return tuple(tests)
-    return tuple(test["name"] if isinstance(test, Mapping) else str(test) for test in tests)
+    """Return the names of a stored profile version's tests, in the order of their digits.
+
+    A database may give the keys of an object in another order than they were stored: `slots` has theirs.
+    """
+    slots = document.get("slots")
+    return tuple(document.get("tests", ())) if slots is None else tuple(slots)

@@ -1,0 +1,381 @@
+"""``nilometer qc``: flag a file, say what was found, draw it, and let a pipeline stop on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nilometer.cli.listing import AsJson
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nilometer.acquisition.formats.recording import Recording, RecordingColumn
+    from nilometer.qc import CheckResult, Profile
+    from nilometer.qc.shelf import Shelf
+
+__all__ = ["register"]
+
+_TABLES = (".csv", ".parquet", ".nc")
+_LEVELS = {"suspect": 3, "fail": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One column with its flags, or with the reason why it has none."""
+
+    part: RecordingColumn
+    values: NDArray[Any]
+    result: CheckResult | None
+    reason: str = ""
+
+
+def qc(
+    file: Annotated[Path, typer.Argument(help="A file that `nilometer read` opens.")],
+    *,
+    profile: Annotated[str | None, typer.Option(help="A profile's name or file, for every column.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="An ioos_qc configuration (YAML or JSON), as it is.")
+    ] = None,
+    water: Annotated[str, typer.Option(help="Take each property's profile for this water.")] = "river",
+    data: Annotated[Path | None, typer.Option("--data", help="A data folder with profiles of its own.")] = None,
+    file_format: Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")] = None,
+    time: Annotated[str | None, typer.Option("--time", help="The column of times, where it cannot be guessed.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Zone of times that carry none; default UTC.")] = None,
+    column: Annotated[list[str] | None, typer.Option("--column", help="Take these columns only.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="OUT.csv, .parquet or .nc: every value with its flags.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="OUT.png, .svg or .pdf: the series with their flags.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="suspect or fail: exit status 1 when a value is flagged so, or worse.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Flag a file by QARTOD: one row a value, with its flag and every test's outcome.
+
+    Without --profile each column is judged by the profile of its property in that water. Exit status: 0 done, 1 values
+    at or above --fail-on were found, 2 the call or the file was wrong.
+
+    Example: nilometer qc MainStreet2019.csv.gz --water river -o flags.parquet --plot flags.png
+    """
+    _check_options(profile, config, out, plot, fail_on)
+    with _progress() as step:
+        chosen = _choice(profile, config, water, data)
+        step(f"reading {file.name}")
+        recording = _in_time_order(_read(file, file_format, time, time_zone, column))
+        judged: list[_Judged] = []
+        for name, part in recording.columns.items():
+            step(f"judging {name}")
+            judged.append(_judge(recording, part, chosen))
+        if all(one.result is None for one in judged):
+            _refuse(file, judged, chosen)
+        if out is not None:
+            step(f"writing {out.name}")
+            _write(recording, judged, out)
+        if plot is not None:
+            step(f"drawing {plot.name}")
+            _draw(recording, judged, plot)
+    summary = _summary(recording, judged)
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+    else:
+        _show(summary)
+    if fail_on is not None:
+        _stop_on(fail_on, summary)
+
+
+def _check_options(
+    profile: str | None, config: Path | None, out: Path | None, plot: Path | None, fail_on: str | None
+) -> None:
+    from nilometer.errors import ConfigError
+    from nilometer.qc.plot import SUFFIXES
+
+    if profile is not None and config is not None:
+        raise ConfigError("--config", seen=str(config), reason="give either --profile or --config")
+    if out is not None and out.suffix not in _TABLES:
+        raise ConfigError("--out", seen=str(out), allowed=f"a name that ends in {', '.join(_TABLES)}")
+    if plot is not None and plot.suffix.lower() not in SUFFIXES:
+        raise ConfigError("--plot", seen=str(plot), allowed=f"a name that ends in {', '.join(SUFFIXES)}")
+    if fail_on is not None and fail_on not in _LEVELS:
+        raise ConfigError("--fail-on", seen=fail_on, allowed=_LEVELS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Where the profile of a column comes from: one for all, a configuration by column, or the water's."""
+
+    water: str
+    shelf: Shelf
+    one: Profile | None = None
+    by_column: dict[str, Profile] | None = None
+
+    def of(self, part: RecordingColumn) -> tuple[Profile | None, str]:
+        """Return the profile of a column, or why there is none."""
+        if self.one is not None:
+            return self.one, ""
+        if self.by_column is not None:
+            return self.by_column.get(part.name), "the configuration does not name it"
+        if part.observed_property is None:
+            return None, "its name does not say what it measures; name a profile"
+        name = f"{self.water}/{part.observed_property}"
+        if name not in self.shelf.profiles.items:
+            return None, f"there is no profile {name}"
+        return self.shelf[name], ""
+
+
+def _choice(profile: str | None, config: Path | None, water: str, data: Path | None) -> _Choice:
+    from nilometer.errors import ConfigError
+    from nilometer.qc.shelf import Shelf
+
+    if data is not None and not data.is_dir():
+        raise ConfigError("--data", seen=str(data), reason="there is no such folder")
+    shelf = Shelf.beside(data)
+    if profile is not None:
+        return _Choice(water, shelf, one=shelf[profile])
+    if config is not None:
+        found = _configured(config)
+        return _Choice(water, shelf, by_column=found) if isinstance(found, dict) else _Choice(water, shelf, one=found)
+    waters = {name.partition("/")[0] for name in shelf.profiles.items}
+    if water not in waters:
+        raise ConfigError("--water", seen=water, allowed=waters, reason="no profiles for this water")
+    return _Choice(water, shelf)
+
+
+def _configured(file: Path) -> Profile | dict[str, Profile]:
+    """Return the profile of an `ioos_qc` configuration, or its profiles by column."""
+    from nilometer.errors import ConfigError
+    from nilometer.qc import load
+    from nilometer.qc.peer import is_peers
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        document = json.loads(text)
+    except OSError as error:
+        raise ConfigError("--config", seen=str(file), reason=error.strerror or str(error)) from error
+    except ValueError as error:
+        raise ConfigError("--config", seen=str(file), reason=f"this is no JSON: {error}") from error
+    if is_peers(document):
+        return load(document)
+    return {str(name): load(table) for name, table in document.items()}
+
+
+def _read(
+    file: Path, file_format: str | None, time: str | None, time_zone: str | None, columns: list[str] | None
+) -> Recording:
+    from nilometer.acquisition.formats.reading import read
+    from nilometer.errors import ReadError
+
+    recording = read(file, format=file_format, time=time, time_zone=time_zone, columns=columns)
+    for note in recording.notes:
+        typer.echo(f"{file}: {note}", err=True)
+    if len(recording) == 0:
+        raise ReadError("there is not one row of values in this file", path=file)
+    if not recording.columns:
+        raise ReadError("there is no column of numbers in this file; name one with --column", path=file)
+    return recording
+
+
+def _in_time_order(recording: Recording) -> Recording:
+    """Return the rows in time order, and say what the order of the file was."""
+    import numpy as np
+
+    back = int((np.diff(recording.times) < 0).sum())
+    order = np.argsort(recording.times, kind="stable")
+    ordered = recording if back == 0 else recording.taken(order)
+    if back:
+        typer.echo(f"{recording.path}: {back} times the clock goes back; the rows are judged in time order", err=True)
+    twice = int((np.diff(ordered.times) == 0).sum())
+    if twice:
+        what = "such a row gets the point tests only, the others are NOT_EVALUATED"
+        typer.echo(f"{recording.path}: {twice} times a row has the time of the row before; {what}", err=True)
+    return ordered
+
+
+def _judge(recording: Recording, part: RecordingColumn, chosen: _Choice) -> _Judged:
+    from nilometer import units
+    from nilometer.errors import ConfigError
+    from nilometer.qc import check
+
+    profile, reason = chosen.of(part)
+    if profile is None:
+        return _Judged(part, part.values, None, reason)
+    if profile.unit and not units.same_dimension(profile.unit, part.unit):
+        reason = f"it is in {profile.unit}, column {part.name} is in {part.unit}; choose columns with --column"
+        raise ConfigError("--profile", seen=profile.name, reason=reason)
+    result = check(part.values, profile, recording.times.view("datetime64[us]"), unit=part.unit)
+    return _Judged(part, part.values, result)
+
+
+def _refuse(file: Path, judged: list[_Judged], chosen: _Choice) -> None:
+    from nilometer.errors import ConfigError
+
+    if chosen.by_column is not None:
+        columns = [one.part.name for one in judged]
+        reason = f"no column of {file} has a name of the configuration's ({', '.join(chosen.by_column)})"
+        raise ConfigError("--config", allowed=columns, reason=reason)
+    known = ", ".join(f"{one.part.name} ({one.part.observed_property or '?'})" for one in judged)
+    fitting = [name for name in chosen.shelf.profiles.items if name.startswith(f"{chosen.water}/")]
+    reason = f"no column of {file} has a profile for {chosen.water}: {known}; name one for all"
+    raise ConfigError("--profile", allowed=fitting, reason=reason)
+
+
+def _write(recording: Recording, judged: list[_Judged], out: Path) -> None:
+    """Write one row a value with its flags, or a netCDF file with ancillary flag variables."""
+    import numpy as np
+
+    if out.suffix == ".nc":
+        from nilometer.qc.cf import Judged, write
+
+        columns = [
+            Judged(
+                name=one.part.name,
+                values=one.values,
+                result=one.result,
+                unit=one.part.unit,
+                observed_property=one.part.observed_property,
+                censored=one.part.censored,
+            )
+            for one in judged
+        ]
+        write(out, recording.times, columns, attributes={"source": recording.path.name})
+        return
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    from nilometer.model.schemas import TIME
+
+    times = pa.array(recording.times).cast(TIME)
+    tables = [
+        pa.table(
+            {
+                "phenomenon_time": times,
+                "column": pa.array([one.part.name] * len(times)).dictionary_encode(),
+                "result": pa.array(one.values, mask=np.isnan(one.values)),
+                "result_quality": pa.array(np.asarray(one.result.flags), pa.int8()),
+                **{test: pa.array(np.asarray(outcome), pa.int8()) for test, outcome in one.result.tests.items()},
+            }
+        )
+        for one in judged
+        if one.result is not None
+    ]
+    table = pa.concat_tables(tables, promote_options="default")
+    if out.suffix == ".csv":
+        csv.write_csv(table, out)
+    else:
+        parquet.write_table(table, out, compression="zstd")
+
+
+def _draw(recording: Recording, judged: list[_Judged], path: Path) -> None:
+    import numpy as np
+
+    from nilometer import units
+    from nilometer.qc.plot import Panel, draw
+
+    panels = [
+        Panel(
+            title=f"{one.part.name} by {one.result.profile.name} {one.result.profile.version}",
+            times=recording.times,
+            values=one.values,
+            flags=np.asarray(one.result.flags),
+            tests={test: np.asarray(outcome) for test, outcome in one.result.tests.items()},
+            unit=units.symbol(one.part.unit),
+            profile=one.result.profile,
+        )
+        for one in judged
+        if one.result is not None
+    ]
+    draw(panels, path, title=recording.path.name)
+
+
+def _summary(recording: Recording, judged: list[_Judged]) -> dict[str, Any]:
+    import numpy as np
+
+    from nilometer.model import QartodFlag
+
+    def counted(flags: Any) -> dict[str, int]:  # noqa: ANN401 -- an array
+        return {flag.name: int((np.asarray(flags) == flag).sum()) for flag in QartodFlag}
+
+    first, last = (str(time.astype("datetime64[us]").astype("datetime64[s]")) for time in recording.times[[0, -1]])
+    columns: list[dict[str, Any]] = []
+    for one in judged:
+        about = {"column": one.part.name, "property": one.part.observed_property, "unit": one.part.unit}
+        if one.result is None:
+            columns.append({**about, "profile": None, "reason": one.reason})
+            continue
+        made_by = one.result.profile
+        columns.append(
+            {
+                **about,
+                "profile": {"name": made_by.name, "version": made_by.version, "digest": made_by.digest},
+                "flags": counted(one.result.flags),
+                "tests": {test: counted(outcome) for test, outcome in one.result.tests.items()},
+            }
+        )
+    rows = len(recording.times)
+    return {"file": str(recording.path), "rows": rows, "first": f"{first}Z", "last": f"{last}Z", "columns": columns}
+
+
+def _show(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    head = f"{summary['file']}: {summary['rows']} rows, {summary['first']} to {summary['last']}"
+    console.print(head, highlight=False, markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("column / test", overflow="fold")
+    for name in ("suspect", "fail", "missing", "not eval.", "pass"):
+        table.add_column(name, justify="right")
+    for line in summary["columns"]:
+        if line["profile"] is None:
+            continue
+        share = f"{line['flags']['PASS'] / summary['rows']:.1%}"
+        name = f"{line['column']} ({line['profile']['name']} {line['profile']['version']})"
+        table.add_row(name, *_cells(line["flags"]), share, style="bold")
+        for test, counts in line["tests"].items():
+            table.add_row(f"  {test}", *_cells(counts), "")
+    console.print(table)
+    for line in summary["columns"]:
+        if line["profile"] is None:
+            console.print(f"{line['column']}: not judged, {line['reason']}", highlight=False, markup=False)
+
+
+def _cells(counts: dict[str, int]) -> list[str]:
+    return [str(counts[flag] or "·") for flag in ("SUSPECT", "FAIL", "MISSING", "NOT_EVALUATED")]
+
+
+def _stop_on(fail_on: str, summary: dict[str, Any]) -> None:
+    levels = ["SUSPECT", "FAIL"] if fail_on == "suspect" else ["FAIL"]
+    found = sum(line["flags"][level] for line in summary["columns"] if line["profile"] for level in levels)
+    if found:
+        typer.echo(f"{found} values are {' or '.join(levels)}", err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Show on a terminal what is being done and for how long; elsewhere nothing."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def step(what: str) -> None:
+            progress.update(task, description=what)
+
+        yield step
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands."""
+    app.command()(qc)

@@ -1,0 +1,65 @@
+"""Which profile judges a Datastream: the configuration's, else the site's, else the one of its water.
+
+What the configuration changes of a profile (``qc = {...}``) is kept with the Datastream, and the profile is then called
+after both (``river/ph@mill-race/ph``): that name and its digest are in the provenance of every row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nilometer.config import ChannelConfig, DatastreamConfig
+from nilometer.model import Datastream, WaterBody
+from nilometer.qc.shelf import Shelf
+
+__all__ = ["changes_of", "chosen", "default_profile"]
+
+
+def default_profile(
+    shelf: Shelf, *, datastream: str, thing: str, water_body: WaterBody | str, property_key: str, folder: str | None
+) -> str | None:
+    """Return the profile of a Datastream that names none, or None when there is none.
+
+    Parameters
+    ----------
+    shelf : Shelf
+        The profiles there are.
+    datastream, thing, property_key : str
+        Keys.
+    water_body : WaterBody
+        Of the Thing.
+    folder : str or None
+        Where its source wants profiles to be taken from.
+    """
+    site = shelf.site(datastream, thing, property_key)
+    if site is not None:
+        return site
+    names = [f"{place}/{property_key}" for place in (folder, str(water_body), "river") if place]
+    return next((name for name in names if name in shelf.profiles.items), None)
+
+
+def changes_of(datastream: Datastream) -> dict[str, Any]:
+    """Return what is changed of the Datastream's profile for it alone."""
+    return dict(datastream.properties.get("nilometer", {}).get("qc", {}))
+
+
+def chosen(datastream: Datastream, part: ChannelConfig | DatastreamConfig, thing: str, shelf: Shelf) -> Datastream:
+    """Return a Datastream with the profile that its configuration and its site say.
+
+    What the configuration leaves unsaid stays: changes are taken back by an empty ``qc``.
+    """
+    ours = dict(datastream.properties.get("nilometer", {}))
+    profile = Shelf.unchanged_name(datastream.profile or "")
+    site = shelf.site(datastream.key, thing, str(ours.get("property", "")))
+    if part.profile is not None:
+        profile = part.profile
+    elif site is not None:
+        profile = site
+    if "qc" in part.model_fields_set:
+        ours["qc"] = part.qc
+    if not ours.get("qc"):
+        ours.pop("qc", None)
+    elif profile:
+        profile = Shelf.changed_name(profile, datastream.key)
+    return replace(datastream, profile=profile or None, properties={**datastream.properties, "nilometer": ours})

@@ -1,0 +1,187 @@
+"""The standing steps of a review by Datastream, and how far the change of one of them reaches.
+
+What stands is compiled once and again after every step, so that a commit of live rows asks arrays, not the catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nilometer.model import Datastream
+from nilometer.review import ACTIONS, Step, parse
+from nilometer.review.steps import Interpolate, Retime
+from nilometer.store import ReviewStep, Store
+from nilometer.store.review_ledger import SIGN_OFF
+
+__all__ = ["Plan", "Plans", "Window", "closure", "compiled", "margin_of"]
+
+Window = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What stands for one Datastream.
+
+    Parameters
+    ----------
+    steps : list of Step
+        In the order of the history.
+    signed : list of ReviewStep
+        The sign-offs.
+    near : ndarray of int64, shape (steps, 2)
+        Per step the times whose rows it may change, or whose rows have a say in what it does.
+    margin : int
+        µs around a piece of rows within which every row lies that has a say in it.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    signed: list[ReviewStep] = field(default_factory=list)
+    near: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    margin: int = 0
+
+    def close(self) -> None:
+        """Work out `near` and `margin` once all steps are in."""
+        spans = [_near(step) for step in self.steps]
+        self.near = np.array(spans, np.int64).reshape(-1, 2)
+        self.margin = margin_of(self.steps)
+
+    def touches(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which times lie near a step."""
+        mask = np.zeros(len(times), bool)
+        if len(times):
+            first, last = int(times.min()), int(times.max())
+            for start, end in self.near[(self.near[:, 0] <= last) & (self.near[:, 1] > first)]:
+                mask |= (times >= start) & (times < end)
+        return mask
+
+    def covers(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which times lie in the span of a sign-off."""
+        mask = np.zeros(len(times), bool)
+        for step in self.signed:
+            mask |= (times >= step.start) & (times < step.end)
+        return mask
+
+    def needs_neighbours(self, windows: Iterable[Window]) -> bool:
+        """Return whether a step near these windows looks at more than the row that it changes."""
+        wide = [_near(step) for step in self.steps if isinstance(step.what, Interpolate)]
+        return any(_overlap(window, span) for window in windows for span in wide)
+
+
+class Plans:
+    """The plans of all Datastreams of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._compiled: dict[int, Step] = {}
+        self._plans: dict[int, Plan] | None = None
+        self._has: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        store.catalog.on_change(self._changed)
+
+    def forget(self) -> None:
+        """Compile anew at the next question: the history has changed."""
+        self._plans = None
+
+    def of(self, datastream: int) -> Plan:
+        """Return the plan of a Datastream; an empty one where nothing stands."""
+        return self._all().get(datastream) or Plan()
+
+    def concerned(self, datastreams: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return which of these Datastreams have a plan."""
+        plans = self._all()
+        if not plans:
+            return np.zeros(len(datastreams), bool)
+        inside = datastreams < len(self._has)
+        return inside & self._has[np.where(inside, datastreams, 0)]
+
+    def datastreams(self, step: ReviewStep) -> list[int]:
+        """Return the ids of the Datastreams that a step speaks of."""
+        if "datastreams" in step.scope:
+            return list(step.scope["datastreams"])
+        return [one.id for one in self._store.catalog.datastreams() if self._speaks_of(step, one)]
+
+    def _speaks_of(self, step: ReviewStep, datastream: Datastream) -> bool:
+        key = self._store.catalog.observed_property(datastream.observed_property).key
+        return step.speaks_of(datastream.id, datastream.thing, key)
+
+    def _changed(self, entity: object) -> None:
+        if isinstance(entity, Datastream):
+            self.forget()
+
+    def _all(self) -> dict[int, Plan]:
+        plans = self._plans
+        if plans is None:
+            plans = {}
+            for step in self._store.catalog.reviews.active():
+                for datastream in self.datastreams(step):
+                    plan = plans.setdefault(datastream, Plan())
+                    if step.action == SIGN_OFF:
+                        plan.signed.append(step)
+                    elif step.action in ACTIONS:
+                        plan.steps.append(self._compiled.setdefault(step.id, compiled(step)))
+            for plan in plans.values():
+                plan.close()
+            self._has = np.zeros(max(plans, default=0) + 1, np.bool_)
+            self._has[list(plans)] = True
+            self._plans = plans
+        return plans
+
+
+def compiled(step: ReviewStep) -> Step:
+    """Return a step of the history as arithmetic knows it."""
+    return parse(step.action, step.start, step.end, step.parameters, number=step.id)
+
+
+def margin_of(steps: Sequence[Step]) -> int:
+    """Return how far, in µs, around a piece of rows everything lies that has a say in it."""
+    return sum(step.reach for step in steps) + 2 * sum(_displacement(step) for step in steps)
+
+
+def closure(windows: Sequence[Window], steps: Iterable[Step]) -> list[Window]:
+    """Return the windows in which rows may change when rows of `windows` do, merged and ascending.
+
+    An interpolation passes a change of its neighbours on to its span; a change of times passes it on to where rows
+    come from and go to. No row leaves the windows returned by any of the steps.
+    """
+    found = _merged(windows)
+    wide = [step for step in steps if isinstance(step.what, Interpolate | Retime)]
+    grows = True
+    while grows:
+        grows = False
+        for step in wide:
+            if any(_overlap(window, _near(step)) for window in found):
+                added = [(step.start, step.end)]
+                if isinstance(step.what, Retime):
+                    added.append(step.image)
+                larger = _merged([*found, *added])
+                grows = grows or larger != found
+                found = larger
+    return found
+
+
+def _near(step: Step) -> Window:
+    start, end = step.image
+    return min(step.start, start) - step.reach, max(step.end, end) + (step.reach if not step.is_open else 0)
+
+
+def _displacement(step: Step) -> int:
+    if not isinstance(step.what, Retime):
+        return 0
+    return max(abs(step.image[0] - step.start), abs(step.image[1] - step.end))
+
+
+def _overlap(one: Window, other: Window) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _merged(windows: Iterable[Window]) -> list[Window]:
+    merged: list[Window] = []
+    for start, end in sorted(windows):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
