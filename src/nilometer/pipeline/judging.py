@@ -53,7 +53,11 @@ class Judging:
         after = 0
         if kept is not None:
             after, state = kept
-            fresh.restore(state)
+            try:
+                fresh.restore(state)
+            except ValueError as error:
+                # What the sequence tests remember begins anew; the rows and their flags are all there.
+                _log.warning("the state of the tests cannot be taken up", error=str(error))
         for _, rows in self._store.replay(after):
             fresh.advance(rows, water=self._water(rows))
         self._qc = fresh

@@ -229,9 +229,7 @@ class QcEngine:
         with self._lock:
             self.walk(batch, water, received=received)
 
-    def walk(
-        self, batch: ObservationBatch, water: NDArray[np.bool_] | None, *, received: int | None = None
-    ) -> Outcome:
+    def walk(self, batch: ObservationBatch, water: NDArray[np.bool_] | None, *, received: int | None = None) -> Outcome:
         """Run the kernel over a batch and return all it wrote; the caller sees to it that nobody else does."""
         if batch.id is None or batch.result is None:
             raise ValueError("only rows that were admitted and calibrated can be judged: id and result are missing")

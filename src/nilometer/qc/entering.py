@@ -1,8 +1,9 @@
 """How rows enter the kernel: what each finds of its Datastream, and what it leaves there.
 
-A block of rows becomes columns (`Scratch`): value and time, the last value and its time, the one before, how it stands in
-its series, and whose verdict it brings. Rows of one program lie together there, each Datastream's in their order, so that
-every test is one pass over a stretch. The first cache line of a Datastream's state is brought up to date on the way.
+A block of rows becomes columns (`Scratch`): value and time, the last value and its time, the one before, how it stands
+in its series, and whose verdict it brings. Rows of one program lie together there, each Datastream's in their order,
+so that every test is one pass over a stretch. The first cache line of a Datastream's state is brought up to date on
+the way.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def look_up(first: int, n: int, rows: Rows, tables: Tables, scratch: Scratch, wr
 
 
 @compiled
-def enter(  # noqa: C901 -- a row's whole life, in the order in which it happens
+def enter(
     first: int,
     n: int,
     epoch: int,

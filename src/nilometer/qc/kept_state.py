@@ -85,9 +85,7 @@ class Group:
         head[:, layout.BITS] = new
         _put(state.words, base, head)
 
-    def _give_points(
-        self, n: int, picked: NDArray[np.intp], part: NDArray[np.int64], state: State, one: Kept
-    ) -> None:
+    def _give_points(self, n: int, picked: NDArray[np.intp], part: NDArray[np.int64], state: State, one: Kept) -> None:
         """Put the points of test `n` into the pool, and where they are into `part`."""
         length = self.length[n, picked]
         if not length.any():
@@ -204,7 +202,7 @@ def write_groups(groups: list[Group]) -> bytes:
     """Return the state as bytes."""
     buffer = io.BytesIO()
     named = {f"{n}.{name}": getattr(group, name) for n, group in enumerate(groups) for name in Group.__slots__}
-    np.savez(buffer, format=np.array(_FORMAT), **named)  # type: ignore[arg-type]
+    np.savez(buffer, format=np.array(_FORMAT), **named)
     return buffer.getvalue()
 
 

@@ -2,9 +2,10 @@
 
 Rows are taken in blocks. Each finds its Datastream's program (its tests, shared by every Datastream of one profile and
 unit) and state, and moves the state on (`entering`); then each test is one pass over the rows of a program, and the
-roll-up another (`judging`). Rows of one Datastream that simply go on, which is most of any history, skip the first half:
-the passes read the batch itself. Live batches and history go through the same tests with the same state, so any cut of
-the rows gives the same flags. No clock is read and no object is made. Where things stand is `nilometer.qc.layout`.
+roll-up another (`groups`). Rows of one Datastream that simply go on, which is most of any history, skip the first
+half: the passes read the batch itself (`runs`). Live batches and history go through the same tests with the same
+state, so any cut of the rows gives the same flags. No clock is read and no object is made. Where things stand is
+`nilometer.qc.layout`.
 
 The order of a row's life:
 
@@ -30,8 +31,9 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from nilometer.qc.entering import enter, look_up
-from nilometer.qc.judging import judge_group, judge_run, plain_rows
+from nilometer.qc.groups import judge_group
 from nilometer.qc.layout import BLOCK, ROOM, Memory, Rows, Scratch, Tables, Written
+from nilometer.qc.runs import judge_run, plain_rows
 
 __all__ = ["pack", "walk"]
 
@@ -40,10 +42,12 @@ _BESIDE = (
     "compiled.py",
     "entering.py",
     "flags.py",
-    "judging.py",
+    "groups.py",
     "layout.py",
     "prefetch.py",
     "rollup.py",
+    "runs.py",
+    "slots.py",
     "window.py",
 )
 

@@ -39,7 +39,7 @@ def told(flag: int, required: int) -> int:
 
 
 @inlined
-def roll_up(summary: int, rule: int, present: bool) -> int:  # noqa: FBT001 -- compiled code takes no keyword-only ones
+def roll_up(summary: int, rule: int, present: bool) -> int:
     """Return the flag of one row from the summaries of its tests; `present` is false where there is no value."""
     if rule == _REQUIRED_RULE:
         if not present:
@@ -55,4 +55,3 @@ def roll_up(summary: int, rule: int, present: bool) -> int:  # noqa: FBT001 -- c
     if rule == _REQUIRED_RULE or summary & (1 << NOT_EVALUATED):
         return NOT_EVALUATED
     return MISSING
-

@@ -114,7 +114,8 @@ class State:
 
     def bases(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return the first words of the states of some rows."""
-        return self.streams[rows, layout.PLACE].astype(np.int64) * layout.LINE
+        bases: NDArray[np.int64] = self.streams[rows, layout.PLACE].astype(np.int64) * layout.LINE
+        return bases
 
     def room(self, words: int) -> int:
         """Take so many words of the pool; return where they begin."""

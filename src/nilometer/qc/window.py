@@ -1,14 +1,14 @@
 """Sums or extremes of the last hours, in memory that does not grow with the sampling rate.
 
-Values fall into buckets of `width`; a value that comes later than that after the first of the open bucket closes it. So
-where values are further apart than the width each has a bucket of its own and the window is exact; where they are
+Values fall into buckets of `width`; a value that comes later than that after the first of the open bucket closes it.
+So where values are further apart than the width each has a bucket of its own and the window is exact; where they are
 denser the window is at most one width longer than asked. Closed buckets stand in a ring. Its front holds, in each
 bucket, the sums of everything from there to the end of the front, and the sums of the rest are kept aside: the oldest
 bucket is dropped by looking at the next, nothing is ever subtracted, and no error gathers (the queue of two stacks,
 which forms any associative aggregate).
 
-Sums are count, Σ(x - K) and Σ(x - K)², K near the mean of the window and moved with it; extremes are count, minimum and
-maximum.
+Sums are count, Σ(x - K) and Σ(x - K)², K near the mean of the window and moved with it; extremes are count, minimum
+and maximum.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def most_buckets(period_us: float, width_us: float) -> int:
 
 
 @compiled
-def slide(  # noqa: C901 -- one loop, its state in registers while the Datastream stays the same
+def slide(
     count: NDArray[np.float64],
     spread: NDArray[np.float64],
     since: NDArray[np.int64],
@@ -75,8 +75,8 @@ def slide(  # noqa: C901 -- one loop, its state in registers while the Datastrea
     used: NDArray[np.int64],
     period: int,
     width: int,
-    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
-    before: bool,  # noqa: FBT001
+    extremes: bool,
+    before: bool,
 ) -> None:
     """Add each row to its Datastream's window and say what the window holds then, or held `before`.
 
@@ -184,7 +184,7 @@ def _spread_of(
     n1: float,
     a1: float,
     b1: float,
-    extremes: bool,  # noqa: FBT001
+    extremes: bool,
 ) -> float:
     if extremes:
         return max(b0, b1) - min(a0, a1) if n1 > 0.0 else b0 - a0
@@ -204,7 +204,7 @@ def clear(words: NDArray[np.int64], values: NDArray[np.float64], window: int) ->
 
 
 @inlined
-def _merge(values: NDArray[np.float64], into: int, more: NDArray[np.float64], at: int, extremes: bool) -> None:  # noqa: FBT001 -- compiled
+def _merge(values: NDArray[np.float64], into: int, more: NDArray[np.float64], at: int, extremes: bool) -> None:
     if extremes:
         if values[into] == 0.0:
             values[into + 1], values[into + 2] = more[at + 1], more[at + 2]
@@ -225,7 +225,7 @@ def _close(
     sums: NDArray[np.float64],
     used: NDArray[np.int64],
     window: int,
-    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+    extremes: bool,
 ) -> None:
     """Put the open bucket behind the closed ones."""
     if words[window + LENGTH] == words[window + BUCKETS]:
@@ -263,7 +263,7 @@ def _drop(
     sums: NDArray[np.float64],
     window: int,
     horizon: int,
-    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+    extremes: bool,
 ) -> None:
     ring, mask = words[window + RING], words[window + BUCKETS] - 1
     while words[window + LENGTH] > 0 and pool[ring + (words[window + HEAD] & mask) * BUCKET_WORDS] <= horizon:
@@ -287,7 +287,7 @@ def _turn(
     pool: NDArray[np.int64],
     sums: NDArray[np.float64],
     window: int,
-    extremes: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+    extremes: bool,
 ) -> None:
     """Make everything the front: each bucket takes in those behind it. The shift moves to the mean on the way."""
     ring, mask = words[window + RING], words[window + BUCKETS] - 1

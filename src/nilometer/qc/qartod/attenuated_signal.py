@@ -1,9 +1,9 @@
 """QARTOD test 10, attenuated signal: the series varies less than it should over TST_TIM.
 
-A sensor that fouls, or whose housing clogs, loses amplitude before it goes flat. Judged is the standard deviation (of the
-population) or the range of the values of the last TST_TIM, the newest included and a value that old not. A window that
-the record does not fill yet is not judged, unless `least` says how many values are enough. The manual for pH prints the
-two thresholds the wrong way round: the lower one is the failure.
+A sensor that fouls, or whose housing clogs, loses amplitude before it goes flat. Judged is the standard deviation (of
+the population) or the range of the values of the last TST_TIM, the newest included and a value that old not. A window
+that the record does not fill yet is not judged, unless `least` says how many values are enough. The manual for pH
+prints the two thresholds the wrong way round: the lower one is the failure.
 """
 
 from __future__ import annotations

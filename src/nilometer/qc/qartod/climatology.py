@@ -1,9 +1,9 @@
 """QARTOD test 5, climatology: a value unusual for the season (and the depth).
 
 Members are tried in their order and the last one that holds for the row's time and depth decides; where none holds the
-test is NOT_EVALUATED. Ends of times, depths and spans belong to them. A member with a depth holds for no row without one.
-A period is a part of the calendar at the offset given, by default of UTC; its span may wrap round the year's or the
-week's end (months 12 to 2). The manuals define no failure; `fail` is for those who have a limit nothing passes.
+test is NOT_EVALUATED. Ends of times, depths and spans belong to them. A member with a depth holds for no row without
+one. A period is a part of the calendar at the offset given, by default of UTC; its span may wrap round the year's or
+the week's end (months 12 to 2). The manuals define no failure; `fail` is for those who have a limit nothing passes.
 
 The calendar is asked once a day (once an hour where a member names hours), not once a row.
 """
@@ -47,7 +47,7 @@ def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
 def _row(member: Mapping[str, Any]) -> tuple[float, ...]:
     everything = (-ABSENT, ABSENT)
     period, time = member.get("period"), member.get("time")
-    if period is not None:
+    if period is not None and time is not None:
         when = (_CODES[period], float(time[0]), float(time[1]))
     elif time is not None:
         when = (_DATES, float(moment(time[0])), float(moment(time[1])))
@@ -117,7 +117,7 @@ def _holds(member: NDArray[np.float64], days: int, hour: int) -> bool:
     """Return whether a member with a period holds on a day."""
     first, last = member[1], member[2]
     now = float(_part(int(member[0]), days, hour))
-    return first <= now <= last if first <= last else now >= first or now <= last
+    return bool(first <= now <= last if first <= last else now >= first or now <= last)
 
 
 @compiled

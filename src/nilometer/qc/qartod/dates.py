@@ -1,10 +1,10 @@
 """Two tests of time that are not QARTOD's own: an impossible date, and data that were long on their way.
 
 An impossible date lies before or after what can be (the instrument's deployment, say), or in the future of its own
-reception. Such a row gets the point tests only and moves no state: a clock that jumps ahead for one row does not make all
-that follow late. Data reception compares phenomenon time and reception, the manuals' "received within TIM_INC" as far as a
-row that did come can show it. No kernel reads a clock: the time of reception comes with the rows, and where it is not
-known these parts are not judged.
+reception. Such a row gets the point tests only and moves no state: a clock that jumps ahead for one row does not make
+all that follow late. Data reception compares phenomenon time and reception, the manuals' "received within TIM_INC" as
+far as a row that did come can show it. No kernel reads a clock: the time of reception comes with the rows, and where
+it is not known these parts are not judged.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ IMPOSSIBLE_DATE = Definition(
     parameters={
         "earliest": Parameter(role=Role.MOMENT, meaning="an earlier row fails"),
         "latest": Parameter(role=Role.MOMENT, meaning="a later row fails"),
-        "future": Parameter(
-            role=Role.DURATION, meaning="a row dated so long after its reception fails", default=60.0
-        ),
+        "future": Parameter(role=Role.DURATION, meaning="a row dated so long after its reception fails", default=60.0),
     },
     numbers=_date_numbers,
     fault=_date_fault,

@@ -2,8 +2,8 @@
 
 Down a cast potential density increases with pressure. Where it drops by more than DT from one depth to the next below,
 both points of the pair are flagged: so a row waits for its successor, as for the spike test. The series is (potential)
-density of a Datastream whose profile runs along the depth; `nilometer.derivation` makes it from temperature, salinity and
-pressure. A missing value between two others leaves them unjudged against each other.
+density of a Datastream whose profile runs along the depth; `nilometer.derivation` makes it from temperature, salinity
+and pressure. A missing value between two others leaves them unjudged against each other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """QARTOD test 3, location: a place that cannot be, or from which the instrument has moved too far.
 
-A latitude beyond 90° or a longitude beyond 180° fails, as does a place outside `bounds`. A displacement beyond RANGEMAX,
-from the place where the instrument belongs or, where none is given, from its position before, is suspect. Without a
-position the test is MISSING; with half of one it fails.
+A latitude beyond 90° or a longitude beyond 180° fails, as does a place outside `bounds`. A displacement beyond
+RANGEMAX, from the place where the instrument belongs or, where none is given, from its position before, is suspect.
+Without a position the test is MISSING; with half of one it fails.
 
 Distances are great circles on a sphere of 6371 km (haversine), as the manuals' reference code has them: 0.5 % at most
 from those on the ellipsoid.
@@ -70,8 +70,8 @@ def _is_outside(latitude: float, longitude: float, numbers: NDArray[np.float64])
     if latitude < south or latitude > north:
         return True
     if west <= east:
-        return longitude < west or longitude > east
-    return longitude < west and longitude > east
+        return bool(longitude < west or longitude > east)
+    return bool(longitude < west and longitude > east)
 
 
 @compiled

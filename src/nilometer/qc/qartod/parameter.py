@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["PERIODS", "Parameter", "Role", "moment", "seconds"]
@@ -237,7 +238,7 @@ def _curve(value: object) -> tuple[list[float], ...]:
     if not isinstance(value, list | tuple) or len(value) < 2:
         raise ValueError(Role.CURVE.value)
     rows = tuple(_numbers(row, 3, Role.CURVE) for row in value)
-    if any(later[0] <= row[0] for row, later in zip(rows, rows[1:], strict=False)) or any(r[1] > r[2] for r in rows):
+    if any(later[0] <= row[0] for row, later in pairwise(rows)) or any(r[1] > r[2] for r in rows):
         raise ValueError(Role.CURVE.value)
     return rows
 

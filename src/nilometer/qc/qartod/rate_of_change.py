@@ -1,11 +1,11 @@
 """QARTOD test 7, rate of change: a value that moved too fast from the last value there was.
 
 Two forms, alone or together. With fixed thresholds, the alternative the manuals allow, the change is divided by the
-time it took, so that an uneven series is judged the same way. By deviation (N_DEV, TIM_DEV) the change is compared with
-N_DEV standard deviations of the values of the time TIM_DEV before it, plus an allowance where one is given; the SD is
-that of the population, judged once `least` values are there. A missing value in between is no value: the change runs from
-the last one. The first value of a record has no rate. The window of the SD goes on over gaps: it is a statistic of the
-last hours, whatever is missing in them.
+time it took, so that an uneven series is judged the same way. By deviation (N_DEV, TIM_DEV) the change is compared
+with N_DEV standard deviations of the values of the time TIM_DEV before it, plus an allowance where one is given; the
+SD is that of the population, judged once `least` values are there. A missing value in between is no value: the change
+runs from the last one. The first value of a record has no rate. The window of the SD goes on over gaps: it is a
+statistic of the last hours, whatever is missing in them.
 """
 
 from __future__ import annotations

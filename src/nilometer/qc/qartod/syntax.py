@@ -1,4 +1,4 @@
-"""QARTOD test 2, syntax: was the record received as it was sent (NCHAR, parity, checksum)?
+"""QARTOD test 2, syntax: whether the record was received as it was sent (NCHAR, parity, checksum).
 
 Only who read the frame can tell: a driver says it in the column `syntax` of its rows (PASS: length and checksum were
 verified; NOT_EVALUATED: the protocol has none; FAIL: broken, yet with a value), and the kernel takes its word. A frame
