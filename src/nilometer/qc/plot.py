@@ -124,16 +124,10 @@ def _draw_series(panel: Panel, axis: Any) -> None:  # noqa: ANN401 -- matplotlib
             zorder=4,
             label=f"{name} {len(rows)}",
         )
-    axis.set_title(panel.title, loc="left", fontsize=9.5, color=_INK)
     outside = int(((panel.values < low) | (panel.values > high)).sum())
-    said = [f"{outside} values beyond the axis stand at its edge"] if outside else []
-    said += [] if drawn else ["thresholds lie beyond the axis"]
-    if said:
-        under = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
-        note = " · ".join(said)
-        axis.text(
-            0.005, 0.98, note, transform=axis.transAxes, va="top", fontsize=7.5, color=_GREY, zorder=6, bbox=under
-        )
+    beyond = " and ".join([f"{outside} values"] * bool(outside) + ["the thresholds"] * (not drawn))
+    title = f"{panel.title}   ({beyond} lie beyond the axis)" if beyond else panel.title
+    axis.set_title(title, loc="left", fontsize=9.5, color=_INK)
     axis.margins(x=0)
     room = 0.04 * (high - low)
     axis.set_ylim(low - room, high + room)
