@@ -41,7 +41,7 @@ def test_a_zone_is_assumed_only_where_it_is_said(tmp_path):
         (["--time", "Dte"], "time = 'Dte': no such column"),
         (["--time-zone", "Asia/Shangai"], "time_zone = 'Asia/Shangai'"),
         (["--column", "ph2"], "columns = 'ph2'"),
-        (["-o", "out.txt"], "--out = 'out.txt' (allowed: a name that ends in .csv or .parquet)"),
+        (["-o", "out.txt"], "--out = 'out.txt' (allowed: a name that ends in .csv, .parquet or .nc)"),
     ],
 )
 def test_a_wrong_option_of_read_is_named(creek, arguments, said):

@@ -163,3 +163,12 @@ def test_a_file_with_too_little_history_is_said(tmp_path):
     file.write_text("time,pH\n2024-01-01T00:00Z,7\n2024-01-01T01:00Z,7.1\n", encoding="utf-8")
     called = nilometer("profiles", "suggest", file)
     assert (called.code, "at least 100 are needed" in called.err) == (2, True)
+
+
+def test_the_doctor_names_a_broken_profile_of_the_folder(station):
+    assert "1 of the folder's own" in nilometer("doctor", "--data", station).out
+    (station / "profiles" / "mill" / "ph.toml").write_text("[tests", encoding="utf-8")
+    called = nilometer("doctor", "--data", station)
+    assert called.code == 1
+    assert "ph.toml" in called.out
+    assert "this is no TOML" in called.out

@@ -31,21 +31,54 @@ def read(
     time: Time = None,
     time_zone: Zone = None,
     column: Columns = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="OUT.csv or OUT.parquet; default: CSV here.")] = None,
+    flags: Annotated[
+        str | None, typer.Option(help="Scheme of the file's own quality codes: adds them as QARTOD flags.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="OUT.csv, OUT.parquet or OUT.nc; default: CSV here.")
+    ] = None,
 ) -> None:
     """Read logger files into one table: times in UTC, units and observed properties settled.
 
-    Example: nilometer read MainStreet2019.csv.gz -o main-street.parquet
+    Columns that speak of a value, such as quality codes, stay beside it as the file has them.
+
+    Example: nilometer read apacpwq_2012_2013.csv.gz --flags nerrs -o apacpwq.nc
     """
     tables = []
     for file in files:
         recording = _read(file, file_format, time, time_zone, column)
         for note in recording.notes:
             typer.echo(f"{file}: {note}", err=True)
-        tables.append(recording.to_arrow())
+        tables.append(_with_flags(recording, flags))
     import pyarrow as pa
 
     _write(pa.concat_tables(tables, promote_options="default"), out)
+
+
+def _with_flags(recording: Recording, scheme: str | None) -> pa.Table:
+    """Return the values with what speaks of them, and with QARTOD flags made of it."""
+    import pyarrow as pa
+
+    beside = [name for name, owner in recording.qualifies.items() if owner in recording.columns]
+    table = recording.to_arrow(aside=True).select(["time", *recording.columns, *beside])
+    if scheme is None:
+        return table
+    from nilometer.errors import ConfigError
+    from nilometer.qc.schemes import scheme as scheme_of
+
+    known = scheme_of(scheme)
+    if not beside:
+        raise ConfigError("--flags", seen=scheme, reason=f"no column of {recording.path} speaks of another one")
+    for name in beside:
+        codes = recording.aside[name].to_pylist()
+        unknown = known.unknown(codes)
+        if unknown:
+            said = ", ".join(unknown[:5])
+            typer.echo(f"{recording.path}: {name} has what {scheme} does not list, not evaluated: {said}", err=True)
+        told = {"qualifies": recording.qualifies[name], "flag_scheme": scheme}
+        field = pa.field(f"{name}_qartod", pa.int8(), metadata=told)
+        table = table.append_column(field, pa.array(known.to_qartod(codes), pa.int8()))
+    return table
 
 
 def assess(
@@ -134,8 +167,12 @@ def _write(table: pa.Table, out: Path | None) -> None:
         csv.write_csv(table, out)
     elif out.suffix == ".parquet":
         parquet.write_table(table, out, compression="zstd")
+    elif out.suffix == ".nc":
+        from nilometer.acquisition.formats.netcdf import write_table
+
+        write_table(table, out)
     else:
-        raise ConfigError("--out", seen=str(out), allowed="a name that ends in .csv or .parquet")
+        raise ConfigError("--out", seen=str(out), allowed="a name that ends in .csv, .parquet or .nc")
 
 
 def register(app: typer.Typer) -> None:

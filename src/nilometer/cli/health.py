@@ -61,8 +61,15 @@ def _folder(folder: Path) -> Iterator[Finding]:
     from nilometer.config import load
     from nilometer.pipeline import wall_clock
     from nilometer.pipeline.checking import check_config
+    from nilometer.qc.shelf import Shelf
     from nilometer.store import Store
 
+    shelf = Shelf.beside(folder)
+    if shelf.local:
+        files = {name: str(file) for name, file in shelf.local.items()}
+        broken = [why for name, why in shelf.profiles.broken.items() if name in files or name in files.values()]
+        named = f"; broken: {'; '.join(broken)}" if broken else ""
+        yield not broken, "profiles", f"{len(files) - len(broken)} of the folder's own{named}"
     config = folder / "nilometer.toml"
     if config.exists():
         try:

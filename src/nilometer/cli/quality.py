@@ -336,7 +336,9 @@ def _show(summary: dict[str, Any]) -> None:
     for line in summary["columns"]:
         if line["profile"] is None:
             continue
-        share = f"{line['flags']['PASS'] / summary['rows']:.1%}"
+        passed = line["flags"]["PASS"]
+        # 99.98 % is not all: the whole hundred is written only where it is so.
+        share = "100%" if passed == summary["rows"] else f"{min(passed / summary['rows'], 0.999):.1%}"
         name = f"{line['column']} ({line['profile']['name']} {line['profile']['version']})"
         table.add_row(name, *_cells(line["flags"]), share, style="bold")
         for test, counts in line["tests"].items():

@@ -5,7 +5,7 @@ What stands is compiled once and again after every step, so that a commit of liv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from nilometer.model import Datastream
 from nilometer.review import ACTIONS, Step, parse
-from nilometer.review.steps import Interpolate, Retime
+from nilometer.review.steps import Retime
 from nilometer.store import ReviewStep, Store
 from nilometer.store.review_ledger import SIGN_OFF
 
-__all__ = ["Plan", "Plans", "Window", "closure", "compiled", "margin_of"]
+__all__ = ["Plan", "Plans", "Window", "compiled", "margin_of", "merged", "spread"]
 
 Window = tuple[int, int]
+_ROUNDING = 2_000
+"""µs by which a change of times along a line may miss the line, and then some."""
 
 
 @dataclass(slots=True)
@@ -64,11 +66,6 @@ class Plan:
         for step in self.signed:
             mask |= (times >= step.start) & (times < step.end)
         return mask
-
-    def needs_neighbours(self, windows: Iterable[Window]) -> bool:
-        """Return whether a step near these windows looks at more than the row that it changes."""
-        wide = [_near(step) for step in self.steps if isinstance(step.what, Interpolate)]
-        return any(_overlap(window, span) for window in windows for span in wide)
 
 
 class Plans:
@@ -140,26 +137,83 @@ def margin_of(steps: Sequence[Step]) -> int:
     return sum(step.reach for step in steps) + 2 * sum(_displacement(step) for step in steps)
 
 
-def closure(windows: Sequence[Window], steps: Iterable[Step]) -> list[Window]:
-    """Return the windows in which rows may change when rows of `windows` do, merged and ascending.
+def spread(
+    windows: Sequence[Window], steps: Sequence[Step], *, stage: int = 0, changed: Container[int] = ()
+) -> tuple[list[Window], bool]:
+    """Return where automatic rows lie that are served otherwise when rows of `windows` change.
 
-    An interpolation passes a change of its neighbours on to its span; a change of times passes it on to where rows
-    come from and go to. No row leaves the windows returned by any of the steps.
+    Parameters
+    ----------
+    windows : sequence of Window
+        In the times that the steps before `stage` left.
+    steps : sequence of Step
+        In the order of the history.
+    stage : int
+        The place in it from which on rows change.
+    changed : container of int
+        Steps that come or go: times with and without them count.
+
+    Returns
+    -------
+    windows : list of Window
+        In the times of the automatic rows, merged and ascending.
+    is_wide : bool
+        Whether an interpolation passed the change on to its neighbours.
     """
-    found = _merged(windows)
-    wide = [step for step in steps if isinstance(step.what, Interpolate | Retime)]
-    grows = True
-    while grows:
-        grows = False
-        for step in wide:
-            if any(_overlap(window, _near(step)) for window in found):
-                added = [(step.start, step.end)]
-                if isinstance(step.what, Retime):
-                    added.append(step.image)
-                larger = _merged([*found, *added])
-                grows = grows or larger != found
-                found = larger
-    return found
+    here = merged(windows)
+    found, is_wide = _back(here, steps[:stage]), False
+    for place in range(stage, len(steps)):
+        step = steps[place]
+        if step.reach:
+            near = [window for window in here if _overlap(window, _near(step))]
+            grown = [
+                (max(start - step.reach, step.start), min(end + step.reach, step.end))
+                for start, end in near
+                if max(start - step.reach, step.start) < min(end + step.reach, step.end)
+            ]
+            is_wide = is_wide or bool(near)
+            here = merged([*here, *grown])
+            found = merged([*found, *_back(grown, steps[:place])])
+        elif isinstance(step.what, Retime):
+            moved_on = _forth(here, step)
+            here = merged([*here, *moved_on]) if step.id in changed else moved_on
+    return found, is_wide
+
+
+def _forth(windows: Sequence[Window], step: Step) -> list[Window]:
+    """Return where rows of windows lie after a change of times."""
+    return merged(part for window in windows for part in _mapped(window, (step.start, step.end), step.image))
+
+
+def _back(windows: Sequence[Window], steps: Sequence[Step]) -> list[Window]:
+    """Return where rows of windows lay before the first step."""
+    here = list(windows)
+    for step in reversed(steps):
+        if isinstance(step.what, Retime):
+            span = (step.start, step.end)
+            outside = [part for window in here for part in _without(window, span)]
+            inside = [part for window in here for part in _inside(window, step.image, span)]
+            here = [*outside, *inside]
+    return merged(here)
+
+
+def _mapped(window: Window, span: Window, image: Window) -> list[Window]:
+    return [*_without(window, span), *_inside(window, span, image)]
+
+
+def _without(window: Window, span: Window) -> list[Window]:
+    parts = [(window[0], min(window[1], span[0])), (max(window[0], span[1]), window[1])]
+    return [part for part in parts if part[0] < part[1]]
+
+
+def _inside(window: Window, span: Window, image: Window) -> list[Window]:
+    """Return the image of the part of a window that lies in a span, with what rounding may add."""
+    first, last = max(window[0], span[0] - _ROUNDING), min(window[1], span[1] + _ROUNDING)
+    if first >= last:
+        return []
+    slope = (image[1] - image[0]) / (span[1] - span[0])
+    ends = [image[0] + round((edge - span[0]) * slope) for edge in (first, last)]
+    return [(ends[0] - _ROUNDING, ends[1] + _ROUNDING)]
 
 
 def _near(step: Step) -> Window:
@@ -177,11 +231,12 @@ def _overlap(one: Window, other: Window) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
-def _merged(windows: Iterable[Window]) -> list[Window]:
-    merged: list[Window] = []
+def merged(windows: Iterable[Window]) -> list[Window]:
+    """Return windows ascending, those that touch put together."""
+    found: list[Window] = []
     for start, end in sorted(windows):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
-            merged.append((start, end))
-    return merged
+            found.append((start, end))
+    return found

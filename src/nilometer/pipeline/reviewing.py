@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION
-from nilometer.pipeline.review_plans import Plan, Plans, Window, closure, compiled, margin_of
+from nilometer.pipeline.review_plans import Plan, Plans, Window, compiled, margin_of, merged, spread
 from nilometer.review import ACTIONS, Rows, apply
 from nilometer.store import ReviewStep, Snapshot, Store
 from nilometer.store.settling import settle_own
@@ -156,9 +156,16 @@ class Reviewing:
                     others.setdefault(datastream, []).append(step)
         for datastream, mine in others.items():
             own = [compiled(step) for step in mine]
-            spans = [span for step in own for span in ((step.start, step.end), step.image)]
-            both = [*self.plans.of(datastream).steps, *own]
-            found[datastream] = closure(spans, both), margin_of(both)
+            numbers = {step.id for step in own}
+            standing = [step for step in self.plans.of(datastream).steps if step.id not in numbers]
+            both = sorted([*standing, *own], key=lambda step: step.id)
+            windows = [
+                window
+                for stage, step in enumerate(both)
+                if step.id in numbers
+                for window in spread([(step.start, step.end)], both, stage=stage, changed=numbers)[0]
+            ]
+            found[datastream] = merged(windows), margin_of(both)
         return found
 
     def _differences(
@@ -189,8 +196,8 @@ class Reviewing:
         times = np.unique(overlay.phenomenon_time)
         windows = [(int(time), int(time) + 1) for time in times] if len(times) < 1000 else []
         windows = windows or [(int(times[0]), int(times[-1]) + 1)]
-        windows = closure(windows, plan.steps)
-        if plan.needs_neighbours(windows):
+        windows, is_wide = spread(windows, plan.steps)
+        if is_wide:
             return list(self._differences(snapshot, datastream, windows, plan.margin, overlay))
         wanted = self._target(plan, overlay)
         changed = np.flatnonzero(_differ(wanted, overlay))

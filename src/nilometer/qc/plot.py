@@ -26,6 +26,7 @@ _INK, _GREY, _LINE, _AMBER, _VERMILION = "#15202a", "#76828d", "#d3dae0", "#d982
 _SHADES = {NOT_EVALUATED: "#c9d1d8", SUSPECT: _AMBER, FAIL: _VERMILION, MISSING: "#e9edf0"}
 _RANK = (0, 0, 2, 3, 4, 0, 0, 0, 0, 1)  # which flag a bin of the strip shows: the worst, MISSING last but PASS
 _BINS = 1600
+_CELLS = 500  # along a strip: each wider than two pixels, so that none is lost when it is drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,8 @@ def draw(panels: Sequence[Panel], path: Path, *, title: str = "") -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError("--plot", seen=str(path), allowed=f"a name that ends in {', '.join(SUFFIXES)}")
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 -- an optional dependency
+        from matplotlib import rc_context  # noqa: PLC0415 -- an optional dependency
+        from matplotlib.figure import Figure  # noqa: PLC0415 -- the same
     except ImportError as error:
         reason = "matplotlib is not installed"
         raise ConfigError("--plot", reason=reason, allowed="pip install nilometer[plot]") from error
@@ -97,7 +99,8 @@ def draw(panels: Sequence[Panel], path: Path, *, title: str = "") -> None:
         axis.tick_params(labelbottom=False)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold", color=_INK)
-    figure.savefig(path, dpi=130, facecolor="white")
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "nilometer"}):  # words stay words
+        figure.savefig(path, dpi=130, facecolor="white")
 
 
 def _draw_series(panel: Panel, axis: Any) -> None:  # noqa: ANN401 -- matplotlib has no types here
@@ -121,20 +124,14 @@ def _draw_series(panel: Panel, axis: Any) -> None:  # noqa: ANN401 -- matplotlib
             zorder=4,
             label=f"{name} {len(rows)}",
         )
-    axis.set_title(panel.title, loc="left", fontsize=9.5, color=_INK)
     outside = int(((panel.values < low) | (panel.values > high)).sum())
-    said = [f"{outside} values beyond the axis stand at its edge"] if outside else []
-    said += [] if drawn else ["thresholds lie beyond the axis"]
-    if said:
-        under = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
-        note = " · ".join(said)
-        axis.text(
-            0.005, 0.98, note, transform=axis.transAxes, va="top", fontsize=7.5, color=_GREY, zorder=6, bbox=under
-        )
+    beyond = " and ".join([f"{outside} values"] * bool(outside) + ["the thresholds"] * (not drawn))
+    title = f"{panel.title}   ({beyond} lie beyond the axis)" if beyond else panel.title
+    axis.set_title(title, loc="left", fontsize=9.5, color=_INK)
     axis.margins(x=0)
     room = 0.04 * (high - low)
     axis.set_ylim(low - room, high + room)
-    axis.set_ylabel(panel.unit or "1", fontsize=8.5, color=_INK)
+    axis.set_ylabel("" if panel.unit == "1" else panel.unit, fontsize=8.5, color=_INK)
     axis.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
@@ -193,7 +190,7 @@ def _draw_climatology(panel: Panel, members: Any, axis: Any, low: float, high: f
 def _draw_strips(panel: Panel, axis: Any) -> None:  # noqa: ANN401 -- as above
     """Draw the worst outcome of each test along time, a row a test, with its counts."""
     names = list(panel.tests)
-    edges = np.linspace(panel.times[0], panel.times[-1] + 1, min(_BINS, max(2, len(panel.times))) + 1)
+    edges = np.linspace(panel.times[0], panel.times[-1] + 1, min(_CELLS, max(2, len(panel.times))) + 1)
     where = np.clip(np.searchsorted(edges, panel.times, side="right") - 1, 0, len(edges) - 2)
     ticks = edges.astype(np.int64).view("datetime64[us]")
     from matplotlib.colors import ListedColormap  # noqa: PLC0415 -- an optional dependency

@@ -102,26 +102,30 @@ def gross_range(history: History, rate: float, sensor: Span | None, expected: Sp
     below, above = (tail(history.values, rate / 2, history.resolution) for tail in (lower, upper))
     margin = (above.value - below.value) / (4 * history.years)
     low, high = below.value - margin, above.value + margin
-    if expected is not None:  # no wider than the base where the history does not ask for it
-        low = max(low, expected[0]) if below.trusted >= expected[0] else low
-        high = min(high, expected[1]) if above.trusted <= expected[1] else high
-    if sensor is not None:
-        low, high = max(low, sensor[0]), min(high, sensor[1])
     table: dict[str, Any] = {} if sensor is None else {"fail": list(sensor)}
-    table["suspect"] = _outward_span(low, high, sensor)
+    bounds = sensor
+    if expected is not None:  # no wider than the base where the history does not ask for it
+        outer = sensor if sensor is not None else (-math.inf, math.inf)
+        bounds = (
+            expected[0] if below.trusted >= expected[0] else outer[0],
+            expected[1] if above.trusted <= expected[1] else outer[1],
+        )
+    table["suspect"] = _outward_span(low, high, bounds)
     rule = f"both tails; as margin a quarter of the span, divided by the years of history ({history.years:.2f})"
     said = _said_of_both(below, above, margin)
     return Proposal(table, rule, {"suspect": said, "fail": "what the sensor can give: from the base profile"})
 
 
-def _outward_span(low: float, high: float, sensor: Span | None) -> list[float]:
-    """Return a span rounded outward to two digits of its width, inside the sensor's."""
+def _outward_span(low: float, high: float, bounds: Span | None) -> list[float]:
+    """Return a span rounded outward to two digits of its width, inside the bounds."""
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
     width = max(high - low, 1e-12)
     step = 10.0 ** (math.floor(math.log10(width)) - 1)
     digits = max(0, -math.floor(math.log10(step)))
     low, high = round(math.floor(low / step) * step, digits), round(math.ceil(high / step) * step, digits)
-    if sensor is not None:
-        low, high = max(low, sensor[0]), min(high, sensor[1])
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
     return [low, high]
 
 
@@ -214,13 +218,9 @@ def climatology(history: History, rate: float, season: str, sensor: Span | None)
         below, above = (tail(values, rate / 2, history.resolution) for tail in (lower, upper))
         years = len(np.unique(days[inside].astype("datetime64[Y]")))
         margin = (above.value - below.value) / (2 * years)
-        low, high = below.value - margin, above.value + margin
-        if sensor is not None:
-            low, high = max(low, sensor[0]), min(high, sensor[1])
+        span = _outward_span(below.value - margin, above.value + margin, sensor)
         notes[f"members[{len(members)}]"] = f"{len(values)} values, {years} year{'s' if years > 1 else ''}"
-        members.append(
-            {"period": season, "time": [number + 1, number + 1], "suspect": _outward_span(low, high, sensor)}
-        )
+        members.append({"period": season, "time": [number + 1, number + 1], "suspect": span})
     if not members:
         return None
     rule = (

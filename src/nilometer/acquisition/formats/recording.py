@@ -220,7 +220,8 @@ class Recording:
     def to_arrow(self, *, aside: bool = False) -> pa.Table:
         """Return a table: ``time``, the values, and with `aside` what stands beside them.
 
-        Fields carry ``unit`` and ``observed_property`` as metadata; NaN is null.
+        Fields carry ``unit`` and ``observed_property`` as metadata, those of `qualifies` the column they speak of;
+        NaN is null.
         """
         fields = [pa.field("time", TIME)]
         arrays: list[Any] = [pa.array(self.times).cast(TIME)]
@@ -231,7 +232,8 @@ class Recording:
             fields.append(pa.field(name, pa.float64(), metadata=told))
             arrays.append(pa.array(column.values, from_pandas=True))
         for name, column in self.aside.items() if aside else ():
-            fields.append(pa.field(name, column.type))
+            owner = self.qualifies.get(name)
+            fields.append(pa.field(name, column.type, metadata=None if owner is None else {"qualifies": owner}))
             arrays.append(column)
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
