@@ -71,16 +71,17 @@ def qc(
         step(f"reading {file.name}")
         recording = _in_time_order(_read(file, file_format, time, time_zone, column))
         judged: list[_Judged] = []
+        work = len(recording.columns) + (out is not None) + (plot is not None)
         for name, part in recording.columns.items():
-            step(f"judging {name}")
+            step(f"judging {name}", work)
             judged.append(_judge(recording, part, chosen))
         if all(one.result is None for one in judged):
             _refuse(file, judged, chosen)
         if out is not None:
-            step(f"writing {out.name}")
+            step(f"writing {out.name}", work)
             _write(recording, judged, out)
         if plot is not None:
-            step(f"drawing {plot.name}")
+            step(f"drawing {plot.name}", work)
             _draw(recording, judged, plot)
     summary = _summary(recording, judged)
     if as_json:
@@ -365,15 +366,16 @@ def _stop_on(fail_on: str, summary: dict[str, Any]) -> None:
 def _progress() -> Iterator[Any]:
     """Show on a terminal what is being done and for how long; elsewhere nothing."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("starting", total=None)
+        task = progress.add_task("starting", total=None)  # until the file is read nobody knows how much there is to do
 
-        def step(what: str) -> None:
-            progress.update(task, description=what)
+        def step(what: str, work: int | None = None) -> None:
+            begun = progress.tasks[0].total is not None
+            progress.update(task, description=what, total=work, advance=1 if begun else 0)
 
         yield step
 

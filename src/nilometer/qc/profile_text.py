@@ -27,8 +27,8 @@ def duration_text(seconds: float) -> str:
     """
     for size, name in _STEPS:
         if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {name}"
-    return f"{seconds:.10g} s"
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.15g} s"
 
 
 def document_text(
@@ -118,14 +118,19 @@ def _line(key: str, value: str, note: str) -> str:
 
 
 def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    return key if _BARE.fullmatch(key) else _text(key)
+
+
+def _text(value: str) -> str:
+    # JSON's escapes are TOML's, but for DEL, which TOML does not take bare.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 -- whatever TOML holds
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.12g}"
+        return repr(float(value)).removesuffix(".0")  # the shortest text that reads back to the same number
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Mapping):
@@ -133,4 +138,4 @@ def _value(value: Any) -> str:  # noqa: ANN401 -- whatever TOML holds
         return f"{{ {inner} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(item) for item in value)}]"
-    return json.dumps(str(value), ensure_ascii=False)
+    return _text(str(value))

@@ -1,0 +1,82 @@
+"""A profile as a file: what is written reads back, with its comments."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nilometer.qc import load
+from nilometer.qc.profile import Profile, profiles
+from nilometer.qc.profile_text import document_text, duration_text, profile_text
+from nilometer.qc.qartod.definition import seconds
+
+
+@pytest.mark.parametrize("name", sorted(profiles().items))
+@pytest.mark.parametrize("origins", [True, False])
+def test_every_shipped_profile_reads_back_from_its_text(name, origins):
+    profile = profiles()[name]
+    text = profile_text(profile, origins=origins)
+    again = Profile.from_document(tomllib.loads(text), name=name)
+    assert again == replace(profile, lineage=())
+    assert again.digest == profile.digest
+    thresholds = sum(len(test.parameters) for test in profile.tests)
+    behind = [line for line in text.splitlines() if "  # " in line]
+    assert len(behind) == (thresholds if origins else 0)
+
+
+def test_an_inherited_profile_says_its_ancestors_first():
+    profile = load({"inherits": "river/ph", "version": "3", "tests": {"spike": {"suspect": 0.3}, "flat_line": False}})
+    lines = profile_text(profile).splitlines()
+    assert lines[0] == f"# dict, version 3, digest {profile.digest}"
+    assert lines[1] == "# river/ph 1 <- dict 3"
+    assert "suspect = 0.3                                 # dict" in lines
+    assert "fail = 0.5                                    # river/ph" in lines
+
+
+def test_what_is_left_out_is_written_once_and_reads_back():
+    document = {
+        "inherits": "river/ph",
+        "tests": {
+            "spike": {"suspect": 0.3, "fail": False},
+            "gap": False,
+            "flat_line": False,
+            "a name, with \"quotes\"": {"test": "mark"},
+        },
+        "required": [],
+    }  # fmt: skip
+    text = document_text(document, head=["why"], notes={"tests.spike": "two\nlines", "tests.spike.suspect": "here"})
+    assert tomllib.loads(text) == document
+    assert "# two\n# lines\n[tests.spike]" in text
+    assert load(tomllib.loads(text)).names[-1] == 'a name, with "quotes"'
+
+
+def test_lists_of_tables_stand_a_line_each_with_their_comments():
+    document = {"tests": {"climatology": {"members": [{"time": [1, 3], "suspect": [0.5, 9]}, {"time": [4, 6]}]}}}
+    text = document_text(document, notes={"tests.climatology.members[1]": "90 values"})
+    assert tomllib.loads(text) == document
+    assert text.splitlines()[-2].endswith("},                          # 90 values")
+
+
+@given(st.floats(1e-3, 1e9, allow_subnormal=False))
+def test_times_read_back_as_they_were(value):
+    assert seconds(duration_text(value)) == pytest.approx(value, rel=1e-12)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1),
+        st.one_of(
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.integers(-(2**53), 2**53),
+            st.booleans(),
+            st.text(min_size=1),
+        ),
+    )
+)
+def test_any_table_reads_back(table):
+    text = document_text({"tests": {"x": table}})
+    assert tomllib.loads(text)["tests"]["x"] == table
