@@ -7,6 +7,7 @@ The engine holds a program (profile in a unit) and a state per Datastream and ha
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from nilometer.model.batch import NO_TIME, ObservationBatch, Settlements
 from nilometer.qc import layout
-from nilometer.qc.flags import ZERO
+from nilometer.qc.digits import strings
+from nilometer.qc.joint import Partner
+from nilometer.qc.joints import Joints
 from nilometer.qc.kept_state import Group, groups_of, read_groups, write_groups
-from nilometer.qc.kernel import pack, walk
+from nilometer.qc.kernel import walk
 from nilometer.qc.layout import Rows, Scratch, Tables, Written
 from nilometer.qc.marks import Marks
 from nilometer.qc.profile import Profile
@@ -30,9 +33,10 @@ __all__ = ["Outcome", "QcEngine", "warm"]
 class Outcome:
     """What the kernel wrote for one batch: flags of each test, how many of them count, roll-ups, settlements."""
 
-    __slots__ = ("settled_width", "written")
+    __slots__ = ("late", "written")
 
-    def __init__(self, rows: int, settled: int, width: int) -> None:
+    def __init__(self, rows: int, settled: int, width: int, *, entered: bool) -> None:
+        self.late = Settlements.none()
         self.written = Written(
             flags=np.empty((width, rows), np.uint8),
             spans=np.empty(rows, np.uint8),
@@ -42,6 +46,7 @@ class Outcome:
             settled_spans=np.empty(settled, np.uint8),
             settled_quality=np.empty(settled, np.int8),
             settled=np.zeros(1, np.int64),
+            entered=np.zeros(rows if entered else 0, np.uint8),
         )
 
     @property
@@ -57,36 +62,22 @@ class Outcome:
 
     def tests(self) -> Any:  # noqa: ANN401 -- pyarrow has no types
         """Return the digits of each row as text; null where all passed."""
-        return _strings(self.written.flags, self.written.spans)
+        return strings(self.written.flags, self.written.spans)
 
     def settlements(self) -> Settlements:
         """Return the flags of rows of earlier batches that this one settled."""
         n = int(self.written.settled[0])
         if n == 0:
-            return Settlements.none()
+            return self.late
         digits = np.ascontiguousarray(self.written.settled_flags[:n].T)
+        tests = strings(digits, self.written.settled_spans[:n])
+        if not len(self.late):
+            return Settlements(self.written.settled_id[:n].copy(), self.written.settled_quality[:n].copy(), tests)
         return Settlements(
-            self.written.settled_id[:n].copy(),
-            self.written.settled_quality[:n].copy(),
-            _strings(digits, self.written.settled_spans[:n]),
+            np.concatenate([self.written.settled_id[:n], self.late.id]),
+            np.concatenate([self.written.settled_quality[:n], self.late.result_quality]),
+            pa.concat_arrays([tests, self.late.tests]),
         )
-
-
-def _strings(flags: NDArray[np.uint8], spans: NDArray[np.uint8]) -> Any:  # noqa: ANN401 -- pyarrow has no types
-    """Return one string a row; null where a span is 0: everything passed, or nothing was asked."""
-    n = len(spans)
-    total = int(spans.sum(dtype=np.int64))
-    if total == 0:
-        return pa.nulls(n, pa.string())
-    if total >= 1 << 31:
-        raise ValueError(
-            f"{n} rows have {total} digits of tests, more than one array of strings holds: send fewer rows at once"
-        )
-    offsets = np.empty(n + 1, np.int32)
-    data = np.empty(total, np.uint8)
-    valid = np.zeros((n + 7) // 8, np.uint8)
-    pack(flags, spans, ZERO, offsets, data, valid)
-    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data), pa.py_buffer(valid))
 
 
 def _scratch(programs: int) -> Scratch:
@@ -137,9 +128,17 @@ class QcEngine:
         self._epoch = 0
         self._waiting: dict[int, tuple[Group, int]] = {}
         self._scratch = _scratch(16)
+        self._joints = Joints()
 
     def set(
-        self, datastream: int, profile: Profile | None, *, unit: str, mark_scheme: str | None = None, timed: bool = True
+        self,
+        datastream: int,
+        profile: Profile | None,
+        *,
+        unit: str,
+        mark_scheme: str | None = None,
+        timed: bool = True,
+        partners: Mapping[str, Partner] | None = None,
     ) -> None:
         """Add a Datastream or change how it is judged.
 
@@ -158,6 +157,8 @@ class QcEngine:
             Name of the table its marks are read with (`nilometer.qc.marks`).
         timed : bool
             False: its rows have an order but no times; tests that need times are not evaluated.
+        partners : mapping of str to Partner, optional
+            For tests of several Datastreams, by the test's name, the other one; a test without is NOT_EVALUATED.
 
         Raises
         ------
@@ -166,6 +167,7 @@ class QcEngine:
         """
         with self._lock:
             program = self._programs.row(profile, unit, timed=timed)
+            self._joints.set(datastream, profile.in_unit(unit) if profile is not None else None, partners or {})
             scheme = self._marks.row(mark_scheme)
             state = self._state
             row = state.row(datastream)
@@ -252,7 +254,7 @@ class QcEngine:
         if len(self._scratch.place) < len(programs.keys) + 2:
             self._scratch = _scratch(2 * len(programs.keys))
         n = len(rows.time)
-        outcome = Outcome(n, min(n, state.count), programs.width)
+        outcome = Outcome(n, min(n, state.count), programs.width, entered=bool(self._joints))
         tables = Tables(
             lookup=_column(state.lookup, np.int32),
             streams=_column(state.streams, np.int32),
@@ -267,13 +269,17 @@ class QcEngine:
         while True:
             at = walk(at, self._epoch, since, rows, tables, state.memory(), self._scratch, outcome.written)
             if at >= n:
-                return outcome
+                break
             state.widen(int(programs.programs[:, layout.ROOM].max()) * min(layout.BLOCK, len(state.streams)))
+        if self._joints:
+            outcome.late = self._joints.settle(rows, outcome.written, programs, state)
+        return outcome
 
     def snapshot(self) -> bytes:
         """Return the whole state as bytes; equal states give equal bytes, however the rows were cut."""
         with self._lock:
-            return write_groups(groups_of(self._state, np.arange(self._state.count), self._programs))
+            groups = groups_of(self._state, np.arange(self._state.count), self._programs)
+            return write_groups(groups, self._joints.kept())
 
     def restore(self, state: bytes) -> None:
         """Go on from a snapshot. Datastreams may be `set` before or after; state of the present is dropped.
@@ -283,8 +289,9 @@ class QcEngine:
         ValueError
             If the bytes are not a snapshot, or another version wrote it.
         """
-        groups = read_groups(state)
+        groups, joints = read_groups(state)
         with self._lock:
+            self._joints.restore(joints)
             here = self._state
             here.clear()
             for row in range(here.count):
@@ -310,12 +317,13 @@ class QcEngine:
         return None if time == NO_TIME else time
 
     def pending(self) -> NDArray[np.int64]:
-        """Return the ids of rows whose verdict is still open, in order of Datastream set."""
+        """Return the ids of rows of which a verdict is still open."""
         with self._lock:
             words, base = self._state.words, self._state.bases(np.arange(self._state.count))
             is_open = words[base + layout.BITS] & layout.OPEN != 0
             ids: NDArray[np.int64] = words[base[is_open] + layout.OPEN_ID]
-        return ids
+            waiting = self._joints.open()
+        return np.union1d(ids, waiting) if len(waiting) else ids
 
     def bytes_used(self) -> int:
         """Return the bytes of memory that the state of all Datastreams takes."""

@@ -18,10 +18,12 @@ from nilometer.qc.layout import (
     DIGITS,
     EARLIER,
     HERE,
+    IN_ORDER,
     KIND,
     LAST_T,
     LAST_X,
     LATE,
+    LINKED,
     OPENED,
     PRESENT,
     REQUIRED,
@@ -47,6 +49,7 @@ from nilometer.qc.slots import flag_slot
 
 __all__ = ["judge_group"]
 
+_STANDING = PRESENT | IN_ORDER | LINKED
 _SPIKE = int(Kind.SPIKE)
 _DENSITY_INVERSION = int(Kind.DENSITY_INVERSION)
 
@@ -107,6 +110,10 @@ def judge_group(
             quality[row] = MISSING
         else:  # without a profile only the instrument's own doubt counts
             quality[row] = said[k] if said[k] == SUSPECT or said[k] == FAIL else NOT_EVALUATED
+    if written.entered.size:
+        entered = written.entered
+        for k in range(a, b):
+            entered[rows_of[k]] = statuses[k] & _STANDING
     for j in range(count):
         of, to = scratch.flags[j], written.flags[j]
         for k in range(a, b):

@@ -22,6 +22,7 @@ from nilometer.qc.state import State
 __all__ = ["Group", "groups_of", "read_groups", "write_groups"]
 
 _FORMAT = 2
+_JOINT = "joint."
 _SPARE_BITS = (0xFFFF << layout.SUMMARY) | layout.FLANKED
 
 
@@ -198,15 +199,16 @@ def _put(words: NDArray[np.int64], first: NDArray[np.int64], part: NDArray[np.in
     words[first[:, np.newaxis] + np.arange(part.shape[1])] = part
 
 
-def write_groups(groups: list[Group]) -> bytes:
-    """Return the state as bytes."""
+def write_groups(groups: list[Group], joints: dict[str, bytes]) -> bytes:
+    """Return the state as bytes: that of Datastreams, and what tests of several of them keep, by their names."""
     buffer = io.BytesIO()
     named = {f"{n}.{name}": getattr(group, name) for n, group in enumerate(groups) for name in Group.__slots__}
+    named |= {f"{_JOINT}{name}": np.frombuffer(kept, np.uint8) for name, kept in joints.items()}
     np.savez(buffer, format=np.array(_FORMAT), **named)
     return buffer.getvalue()
 
 
-def read_groups(state: bytes) -> list[Group]:
+def read_groups(state: bytes) -> tuple[list[Group], dict[str, bytes]]:
     """Return the state that `write_groups` wrote.
 
     Raises
@@ -223,8 +225,10 @@ def read_groups(state: bytes) -> list[Group]:
         raise ValueError(f"not a state of quality control: {error}") from error
     if int(named.pop("format", np.array(1))) != _FORMAT:
         raise ValueError("a state of quality control that another version wrote")
+    joints = {name.removeprefix(_JOINT): named.pop(name).tobytes() for name in list(named) if name.startswith(_JOINT)}
     try:
         number = len(named) // len(Group.__slots__)
-        return [Group(**{name: named[f"{n}.{name}"] for name in Group.__slots__}) for n in range(number)]
+        groups = [Group(**{name: named[f"{n}.{name}"] for name in Group.__slots__}) for n in range(number)]
     except KeyError as error:
         raise ValueError(f"not a state of quality control: {error} is missing") from None
+    return groups, joints

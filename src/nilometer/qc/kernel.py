@@ -34,8 +34,9 @@ from nilometer.qc.entering import enter, look_up
 from nilometer.qc.groups import judge_group
 from nilometer.qc.layout import BLOCK, ROOM, Memory, Rows, Scratch, Tables, Written
 from nilometer.qc.runs import judge_run, plain_rows
+from nilometer.qc.window import slide
 
-__all__ = ["pack", "walk"]
+__all__ = ["pack", "slide_sums", "walk"]
 
 _LEAST_RUN = 32
 _BESIDE = (
@@ -106,6 +107,32 @@ def _walk(digest: int) -> Callable[..., int]:
         return n
 
     return walk
+
+
+def _slide_sums(digest: int) -> Callable[..., None]:
+    def slide_sums(
+        count: NDArray[np.float64],
+        spread: NDArray[np.float64],
+        since: NDArray[np.int64],
+        x: NDArray[np.float64],
+        t: NDArray[np.int64],
+        status: NDArray[np.uint8],
+        base: NDArray[np.int64],
+        words: NDArray[np.int64],
+        values: NDArray[np.float64],
+        pool: NDArray[np.int64],
+        sums: NDArray[np.float64],
+        used: NDArray[np.int64],
+        period: int,
+        width: int,
+    ) -> None:
+        """Slide one window of sums over a series (`nilometer.qc.window.slide`), telling what it held before each."""
+        if digest >= 0:
+            slide(
+                count, spread, since, x, t, status, base, 0, words, values, pool, sums, used, period, width, False, True
+            )
+
+    return slide_sums
 
 
 def _pack(
@@ -208,6 +235,7 @@ _WRITTEN = types.NamedTuple(
         _writes(types.uint8),  # settled_spans
         _writes(types.int8),  # settled_quality
         _writes(types.int64),  # settled
+        _writes(types.uint8),  # entered
     ),
     Written,
 )
@@ -231,3 +259,26 @@ pack = njit(
     nogil=True,
     cache=True,
 )(_pack)
+
+_FLOATS, _INTS = _writes(types.float64), _writes(types.int64)
+slide_sums = njit(
+    types.void(
+        _FLOATS,  # count
+        _FLOATS,  # spread
+        _INTS,  # since
+        _reads(types.float64),  # x
+        _reads(types.int64),  # t
+        _reads(types.uint8),  # status
+        _reads(types.int64),  # base
+        _INTS,  # words
+        _FLOATS,  # values
+        _INTS,  # pool
+        _FLOATS,  # sums
+        _INTS,  # used
+        types.int64,
+        types.int64,
+    ),
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+)(_slide_sums(_digest()))

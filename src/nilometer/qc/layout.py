@@ -204,6 +204,7 @@ class Written(NamedTuple):
     settled_spans: NDArray[Any]
     settled_quality: NDArray[Any]
     settled: NDArray[Any]  # how many
+    entered: NDArray[Any]  # how rows stand (`PRESENT`, `IN_ORDER`, `LINKED`); empty where nobody asks
 
 
 class Scratch(NamedTuple):

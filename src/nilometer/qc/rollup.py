@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nilometer.qc.compiled import inlined
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 
-__all__ = ["ALL_PASSED", "Rule", "roll_up", "told"]
+__all__ = ["ALL_PASSED", "HELD", "Rule", "roll_up", "roll_up_all", "told"]
 
 
 class Rule(IntEnum):
@@ -55,3 +58,8 @@ def roll_up(summary: int, rule: int, present: bool) -> int:
     if rule == _REQUIRED_RULE or summary & (1 << NOT_EVALUATED):
         return NOT_EVALUATED
     return MISSING
+
+
+def roll_up_all(summaries: NDArray[np.int64], rule: int) -> NDArray[np.int8]:
+    """Return the flags of rows that have a value from their summaries, outside compiled code."""
+    return np.array([roll_up(int(summary), rule, True) for summary in summaries], np.int8)

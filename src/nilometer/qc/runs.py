@@ -20,6 +20,7 @@ from nilometer.qc.layout import (
     EARLIEST,
     FLANKED,
     FUTURE,
+    IN_ORDER,
     KIND,
     KNOWN,
     LAST,
@@ -27,12 +28,14 @@ from nilometer.qc.layout import (
     LATE,
     LATEST,
     LINE,
+    LINKED,
     NEWEST,
     NEXT,
     NOT_WATER,
     OPEN,
     OPEN_ID,
     PLACE,
+    PRESENT,
     PROGRAM,
     REQUIRED,
     RESTART,
@@ -60,6 +63,7 @@ from nilometer.qc.slots import flag_slot
 
 __all__ = ["judge_run", "plain_rows"]
 
+_STANDING = PRESENT | IN_ORDER | LINKED
 _SPIKE = int(Kind.SPIKE)
 _KEEPS = int(Wants.QUEUE | Wants.WINDOW | Wants.PLACE)
 _ROW_OF = int(Wants.PLACE | Wants.DEPTH | Wants.SYNTAX | Wants.RECEIVED)
@@ -205,6 +209,8 @@ def judge_run(
             flags = written.flags[j][first:end]
             flag_slot(flags, x, last, t, last_t, before_t, step, status, 0, g, received, rows, tables, memory, scratch)
             _or(any_of[1:], flags)
+    if written.entered.size:
+        written.entered[first:end] = np.uint8(_STANDING)
     words, values = memory.words, memory.values
     words[base + NEWEST] = words[base + LAST] = t[n - 1]
     words[base + LAST2] = last_t[n - 1]

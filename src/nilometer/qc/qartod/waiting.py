@@ -31,9 +31,14 @@ def _numbers(_: Mapping[str, Any]) -> tuple[float, ...]:
     return ()
 
 
+def _wait_fault(parameters: Mapping[str, Any]) -> str:
+    within, deadline = parameters["within"], parameters["deadline"]
+    return "" if deadline >= 2 * within else f"deadline ({deadline:g} s) must be at least twice within ({within:g} s)"
+
+
 def _change_fault(parameters: Mapping[str, Any]) -> str:
     missing = [name for name in ("other", "n_dev", "other_n_dev", "tim_dev") if name not in parameters]
-    return f"give {', '.join(missing)}" if missing else ""
+    return f"give {', '.join(missing)}" if missing else _wait_fault(parameters)
 
 
 def _neighbor_fault(parameters: Mapping[str, Any]) -> str:
@@ -46,12 +51,12 @@ def _neighbor_fault(parameters: Mapping[str, Any]) -> str:
         return "give suspect, fail or both, or n_dev, other_n_dev and tim_dev"
     if fail < suspect:
         return f"suspect ({suspect:g}) must not lie beyond fail ({fail:g})"
-    return ""
+    return _wait_fault(parameters)
 
 
 def _curve_fault(parameters: Mapping[str, Any]) -> str:
     missing = [name for name in ("other", "curve") if name not in parameters]
-    return f"give {', '.join(missing)}" if missing else ""
+    return f"give {', '.join(missing)}" if missing else _wait_fault(parameters)
 
 
 MULTI_VARIATE = Definition(
