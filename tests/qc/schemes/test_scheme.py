@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -276,3 +277,12 @@ def test_a_usgs_file_is_approved(real_data):
     qualifiers = [":".join(value["qualifiers"]) for one in series for part in one["values"] for value in part["value"]]
     assert len(qualifiers) == 2972
     assert set(scheme("usgs").to_qartod(qualifiers).tolist()) == {QartodFlag.PASS}
+
+
+def test_the_page_on_schemes_says_what_the_tables_say():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "formats" / "flag_schemes.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line.split("|")[3].split() for line in page.splitlines() if line.startswith("| `")}
+    for name in set(NAMES) - {"hj212-2005", "hj212-2017", "usgs"}:
+        written = [scheme(name).written.get(flag, "(none)") for flag in QartodFlag]
+        assert rows[name] == written, name
+    assert all(f"`{name}`" in page for name in NAMES)
