@@ -253,6 +253,27 @@ def test_three_raw_years_find_the_summer_week_in_which_the_sensor_was_stuck_at_0
     made = suggest(temperature.values, times, unit=temperature.unit, base="river/water_temperature")
     stuck = (times > np.datetime64("2018-07-10")) & (times < np.datetime64("2018-07-25")) & (temperature.values < 0.5)
     assert stuck.sum() > 300
-    for test in ("climatology", "flat_line"):
-        assert np.isin(made.would_flag.tests[test][stuck], (3, 4)).mean() > 0.9, test
+    for test, least in (("climatology", 0.99), ("flat_line", 0.85)):  # two hours of each run are not yet flat
+        assert np.isin(made.would_flag.tests[test][stuck], (3, 4)).mean() > least, test
     assert np.isin(made.would_flag.flags, (3, 4)).mean() < 0.01
+
+
+def test_a_series_of_any_library_gives_the_same_proposal():
+    pandas, polars, xarray = (pytest.importorskip(name) for name in ("pandas", "polars", "xarray"))
+    times, values = river(days=60)
+    expected = suggest(values, times, unit="degC").document
+    naive = times.astype("datetime64[ns]")
+    assert suggest(pandas.Series(values, pandas.DatetimeIndex(naive)), unit="degC").document == expected
+    assert (
+        suggest(polars.Series(values), polars.Series(times.astype("datetime64[us]")), unit="degC").document == expected
+    )
+    assert suggest(xarray.DataArray(values, {"time": naive}, "time"), unit="degC").document == expected
+
+
+def test_rows_without_a_time_are_left_out():
+    times, values = river(days=60)
+    holed = times.astype("datetime64[us]")
+    holed[100:110] = np.datetime64("NaT")
+    made = suggest(values, holed, unit="degC")
+    assert len(made.history) == len(values) - 10
+    assert len(made.would_flag.flags) == len(values)
