@@ -80,12 +80,7 @@ def suggest(
             if isinstance(error, ConfigError) or len(parts) == 1:
                 raise ConfigError("FILE", seen=str(file), reason=f"column {name}: {error}") from error
             typer.echo(f"{name}: no proposal, {error}", err=True)
-    if out is not None or not as_json:
-        _write(made, out, is_folder=is_folder)
-    if as_json:
-        typer.echo(json.dumps({name: _document(suggestion) for name, suggestion in made.items()}, ensure_ascii=False))
-    for name, suggestion in made.items() if not as_json else ():
-        _tell(name, suggestion, to_stderr=out is None)
+    _say(made, out, is_folder=is_folder, as_json=as_json)
     if plot is not None:
         _draw(recording, made, plot)
 
@@ -160,6 +155,16 @@ def _write(made: Mapping[str, Suggestion], out: Path | None, *, is_folder: bool)
     for suggestion in made.values():
         file = out / f"{suggestion.profile.name}.toml"
         file.write_text(suggestion.text(), encoding="utf-8")
+
+
+def _say(made: Mapping[str, Suggestion], out: Path | None, *, is_folder: bool, as_json: bool) -> None:
+    if out is not None or not as_json:
+        _write(made, out, is_folder=is_folder)
+    if as_json:
+        typer.echo(json.dumps({name: _document(suggestion) for name, suggestion in made.items()}, ensure_ascii=False))
+        return
+    for name, suggestion in made.items():
+        _tell(name, suggestion, to_stderr=out is None)
 
 
 def _document(suggestion: Suggestion) -> dict[str, Any]:
