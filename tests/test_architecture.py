@@ -18,8 +18,8 @@ from nilometer.pipeline import drivers
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
-    *("assess", "decode", "demo", "doctor", "drivers", "export", "formats", "import"),
-    *("instruments", "profiles", "qc", "read", "serve", "simulate", "standards"),
+    *("assess", "decode", "demo", "doctor", "drivers", "event", "export", "formats", "import"),
+    *("instruments", "profiles", "qc", "read", "review", "schemes", "serve", "simulate", "standards"),
 ]
 
 

@@ -24,6 +24,7 @@ from nilometer.errors import (
     StoreFull,
     TooLarge,
 )
+from nilometer.model.outcomes import outcomes_by_name
 from tests.system.server import Server
 
 TOKEN = "a-token-of-some-length"
@@ -189,3 +190,17 @@ def test_each_status_is_an_error_of_its_own(stranger, status, body, kind, said):
         stranger(status, body).status()
     assert type(caught.value) is kind
     assert said in str(caught.value)
+
+
+def test_rows_bring_what_their_digits_stand_for_and_the_profile_is_a_call_away(client):
+    start = NOON + 86_400_000_000 * 20
+    client.write(table("river/ph", start, [7.0, 7.1, 19.0, 7.1, 7.0]))
+    rows = client.read("river/ph", start="2024-05-21T12:00:00Z")
+    outcomes = outcomes_by_name(rows)
+    assert outcomes["gross_range"].tolist() == [1, 1, 4, 1, 1]
+    profile = client.profile(rows["profile_id"][0].as_py())
+    assert (profile["name"], profile["version"]) == ("river/ph", rows["profile_version"][0].as_py())
+    assert profile["document"]["tests"]["gross_range"]["fail"] == [2, 12]
+    assert profile["document"]["slots"] == rows["test_names"][0].as_py().split(";")
+    with pytest.raises(NotFound):
+        client.profile(10**6)

@@ -21,6 +21,7 @@ from nilometer.errors import (
     NotSupported,
     Overloaded,
     RequestError,
+    ReviewRefused,
     StoreError,
     StoreFull,
     TooLarge,
@@ -164,6 +165,72 @@ class Client:
         except pa.ArrowInvalid as error:
             raise self._stranger() from error
 
+    def review(self, action: str, datastreams: Sequence[str | int], **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        """Enter a step of the manual review and return, when it is durable, the steps and how many rows changed.
+
+        Parameters
+        ----------
+        action : str
+            flag, offset, drift, delete, interpolate, retime or sign_off.
+        datastreams : sequence of str or int
+            Keys or ids.
+        **told
+            ``start``, ``end``, ``by``, ``reason``, ``comment``, ``force``, and what the action is told.
+
+        Raises
+        ------
+        RequestError
+            If the step cannot be understood, or its span holds no row.
+        NotFound
+            If it speaks of what is not there.
+        ReviewRefused
+            If rows or history stand against it.
+        """
+        return self._send("POST", "/api/v1/reviews", {"action": action, "datastreams": list(datastreams), **told})
+
+    def undo(self, step: int, by: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        """Undo a step of the manual review; later ones are applied again to what remains."""
+        return self._send("POST", f"/api/v1/reviews/{step}/undo", {"by": by, **told})
+
+    def reviews(self, datastream: str | int | None = None, **query: str | int) -> list[dict[str, Any]]:
+        """Return the history of the manual review, narrowed by ``start``, ``end``, as it was ``as_of`` a moment."""
+        narrowed = query if datastream is None else {"datastream": datastream, **query}
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/reviews", narrowed)["steps"]
+        return found
+
+    def review_settings(self) -> dict[str, Any]:
+        """Return the levels of review, the reasons a step may have, and the kinds of events with their rules."""
+        found: dict[str, Any] = self._json("GET", "/api/v1/reviews/settings")
+        return found
+
+    def review_levels(self, datastream: str | int, **query: str | int) -> dict[str, Any]:
+        """Return how many rows of a span (``start``, ``end``) have which level."""
+        path = f"/api/v1/datastreams/{quote(str(datastream), safe='')}/levels"
+        found: dict[str, Any] = self._json("GET", path, query)
+        return found
+
+    def enter_event(self, kind: str, start: str | int, by: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        """Enter an event of a ``thing`` or of ``datastreams``; with ``end``, ``note``, ``detail``, ``force`` if need be."""
+        return self._send("POST", "/api/v1/events", {"kind": kind, "start": start, "by": by, **told})
+
+    def edit_event(self, event: int, kind: str, start: str | int, by: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        """Enter a new version of an event; all of it is said again."""
+        return self._send("PUT", f"/api/v1/events/{event}", {"kind": kind, "start": start, "by": by, **told})
+
+    def withdraw_event(self, event: int, by: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        """Take an event back; its rule is undone."""
+        return self._send("POST", f"/api/v1/events/{event}/withdraw", {"by": by, **told})
+
+    def events(self, **query: str | int) -> list[dict[str, Any]]:
+        """Return events that somebody entered, by ``thing``, ``kind``, ``start``, ``end``, ``as_of``."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/events", query)["events"]
+        return found
+
+    def _send(self, method: str, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        body = json.dumps(document, ensure_ascii=False).encode()
+        sent: dict[str, Any] = self._json(method, path, body=body, kind="application/json")
+        return sent
+
     def _json(self, method: str, path: str, query: Mapping[str, Any] | None = None, **more: Any) -> Any:  # noqa: ANN401 -- JSON
         content = self._call(method, path, query, **more)
         try:
@@ -219,6 +286,8 @@ def _refusal(status: int, content: bytes) -> NilometerError:
     place = error.get("place") or ""
     message = error.get("message") or content[:200].decode("utf-8", "replace") or f"HTTP {status}"
     kind = _ERRORS.get(status, RequestError if status < 500 else StoreError)
+    if error.get("code") == "review_refused":
+        return ReviewRefused(message, place="" if place in message else place)
     if not issubclass(kind, RequestError):
         return kind(message)
     refused = kind(message, place="" if place in message else place)

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer import __version__
 from nilometer.errors import ConfigError
 from nilometer.model.flags import QartodFlag
 from nilometer.model.properties import vocabulary
@@ -35,6 +36,7 @@ FLAGS: Final[Mapping[str, Any]] = {
 """Attributes of every variable of QARTOD flags."""
 
 _NOT_UDUNITS = {"NTU": "1", "FNU": "1", "RFU": "1", "QSU": "1", "PCU": "1", "cell mL-1": "mL-1"}
+_TEMPERATURES = {"degree_Celsius", "degree_Fahrenheit", "K"}
 _STEPS = (("seconds", 1_000_000), ("milliseconds", 1_000), ("microseconds", 1))
 
 
@@ -101,6 +103,8 @@ def measured(
         "long_name": term.name_en if term is not None else name,
         "standard_name": None if term is None else term.cf_name,
         "units": _NOT_UDUNITS.get(unit, unit) or "1",
+        "units_metadata": "temperature: on_scale" if unit in _TEMPERATURES else None,
+        "positive": "down" if term is not None and term.cf_name == "depth" else None,
         "nilometer_unit": unit if unit in _NOT_UDUNITS else None,
         "nilometer_property": observed_property,
     }
@@ -115,7 +119,7 @@ class CfFile:
     path : path
         Where; an existing file is replaced.
     attributes : mapping
-        Global attributes beside ``Conventions``; None leaves one out.
+        Global attributes beside ``Conventions``, ``title`` and ``history``; None leaves one out.
 
     Raises
     ------
@@ -128,7 +132,8 @@ class CfFile:
         library = _library(self._path)
         self._file = library.File(self._path, "w")
         self._axes: dict[bytes, str] = {}
-        self._put(self._file.attrs, {"Conventions": CONVENTIONS} | dict(attributes or {}))
+        known = {"Conventions": CONVENTIONS, "title": self._path.stem, "history": f"written by nilometer {__version__}"}
+        self._put(self._file.attrs, known | dict(attributes or {}))
 
     def __enter__(self) -> Self:
         return self
@@ -195,6 +200,7 @@ class CfFile:
                 "long_name": "time",
                 "units": f"{step} {EPOCH}",
                 "calendar": "proleptic_gregorian",
+                "units_metadata": "leap_seconds: none",
                 "axis": "T",
             },
         )

@@ -132,6 +132,14 @@ def test_a_profile_is_proposed_from_a_file_and_drawn(history, tmp_path):
     assert "values flagged" in printed.err
 
 
+def test_proposals_are_one_document_for_machines(history):
+    made = nilometer("profiles", "suggest", history, "--json").json
+    assert list(made) == ["pH", "Temp"]
+    assert made["pH"]["profile"]["inherits"] == "river/ph"
+    assert "q90" in made["pH"]["evidence"]["tests.spike.suspect"]
+    assert made["pH"]["would_flag"]["gross_range"]["all"] >= 1
+
+
 def test_several_columns_become_files_of_a_folder(history, tmp_path):
     assert nilometer("profiles", "suggest", history, "-o", tmp_path / "made", "--season", "quarter").code == 0
     assert sorted(file.name for file in (tmp_path / "made").iterdir()) == ["ph.toml", "water_temperature.toml"]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from ioos_qc.config import Config
+from ioos_qc.streams import XarrayStream
 
 from nilometer.qc import check, load
-from nilometer.qc.cf import Judged, flag_name, rollup_name, write
+from nilometer.qc.cf import Judged, flag_attributes, flag_name, rollup_name, write
 
 TIMES = 1_600_000_000_000_000 + np.arange(60) * 900_000_000
 TWO_SPIKES = {
@@ -88,6 +89,26 @@ def test_ioos_qc_finds_its_configuration_in_the_file(file):
     assert calls["gross_range_test"] == {"fail_span": [0.0, 14.0], "suspect_span": [6.0, 9.0]}
     # The second spike has other thresholds: ioos_qc, which knows one spike a variable, is told of the first.
     assert calls["spike_test"] == {"suspect_threshold": 0.5, "fail_threshold": 1.0, "method": "average"}
+
+
+def test_ioos_qc_runs_its_own_tests_over_the_file_and_agrees(file):
+    _, result, path = file
+    found = [call for one in XarrayStream(str(path), time="time").run(Config(path)) for call in one.results]
+    assert {call.test for call in found} == {"gross_range_test", "spike_test"}
+    for call in found:
+        ours = result.tests[call.test.removesuffix("_test")]
+        assert np.asarray(call.results).tolist() == ours.tolist(), call.test
+
+
+def test_a_threshold_that_ioos_qc_cannot_say_is_not_said_there(tmp_path):
+    tests = {"flat_line": {"suspect": 0.5, "fail": 1.5, "tolerance": 0.1}, "rate_of_change": {"fail": 3, "per": 60}}
+    result = check(series(), {"tests": tests}, TIMES)
+    for test in result.profile.tests:
+        assert "ioos_qc_config" not in flag_attributes("x", result.profile, test)
+        assert (
+            json.loads(flag_attributes("x", result.profile, test)["nilometer_parameters"])["fail"]
+            == tests[test.name]["fail"]
+        )
 
 
 def test_names_are_those_of_ioos_qc():

@@ -80,3 +80,37 @@ def test_times_read_back_as_they_were(value):
 def test_any_table_reads_back(table):
     text = document_text({"tests": {"x": table}})
     assert tomllib.loads(text)["tests"]["x"] == table
+
+
+def test_every_test_there_is_reads_back_from_its_text():
+    tests = {
+        "syntax": {},
+        "location": {"displacement": 500, "place": [41.7, -111.8], "bounds": [-112, 41, -111, 42]},
+        "climatology": {
+            "members": [
+                {"period": "month", "time": [12, 2], "suspect": [-1, 8], "depth": [0, 10]},
+                {"time": ["2024-01-01", "2024-02-01T00:00:00Z"], "suspect": [0, 3], "fail": [-1, 30]},
+            ],
+            "utc_offset": "-07:00",
+        },
+        "rate_of_change": {"n_dev": 3, "tim_dev": "25 h"},
+        "multi_variate": {"other": "ph", "n_dev": 2, "other_n_dev": 2, "tim_dev": "25 h"},
+        "attenuated_signal": {"suspect": 0.1, "over": "12 h"},
+        "neighbor": {"other": "a/b", "suspect": 0.5, "within": "15 min", "deadline": "1 h"},
+        "ts_curve": {"other": "salinity", "curve": [[0, 0, 30], [35, -2, 30]]},
+        "data_reception": {"suspect": "6 h"},
+        "impossible_date": {"earliest": "2000-01-01", "future": "1 h"},
+        "percentile_range": {"low": 5, "high": 95, "pad": 1, "span": [0, 20]},
+    }
+    for unit in ("degC", "degF"):
+        profile = load({"unit": "degree_Celsius", "tests": tests}).in_unit(unit)
+        text = profile_text(profile)
+        assert Profile.from_document(tomllib.loads(text), name="dict").digest == profile.digest
+        assert Profile.from_document(profile.to_document(), name="dict") == profile
+        assert max(len(line) for line in text.splitlines()) < 130
+
+
+def test_a_table_in_its_own_unit_is_converted_down_to_its_members():
+    members = [{"period": "month", "time": [1, 12], "suspect": [32, 50]}]
+    profile = load({"unit": "degC", "tests": {"climatology": {"members": members, "unit": "degF"}}})
+    assert profile.tests[0].parameters["members"][0]["suspect"] == pytest.approx([0, 10])

@@ -220,3 +220,60 @@ def test_raw_logan_river_history_finds_most_of_what_its_technicians_labelled_wil
     assert np.isin(flags[wild], (3, 4)).mean() > 0.95
     assert np.isin(flags, (3, 4)).mean() < 0.02
     assert thresholds(made)["spike"]["suspect"] < load("river/ph").tests[2].parameters["suspect"]
+
+
+def test_two_years_of_history_give_a_climatology_by_month_and_one_year_by_quarter():
+    times, values = river(days=760)
+    made = suggest(values, times, unit="degC", base="river/water_temperature")
+    (climate,) = [test for test in made.profile.tests if test.kind == "climatology"]
+    assert [member["period"] for member in climate.parameters["members"]] == ["month"] * 12
+    low, high = thresholds(made)["gross_range"]["suspect"]
+    assert all(low <= member["suspect"][0] < member["suspect"][1] <= high for member in climate.parameters["members"])
+    assert "tests.climatology.members[0]" in made.evidence
+    year = suggest(values[: 96 * 365], times[: 96 * 365], unit="degC", base="river/water_temperature")
+    assert len(year.document["tests"]["climatology"]["members"]) == 4
+    assert "climatology" not in suggest(values[: 96 * 90], times[: 96 * 90], unit="degC").document["tests"]
+
+
+def test_the_seasons_of_what_would_be_flagged_add_up():
+    times, values = river()
+    made = suggest(spoilt(values), times, unit="degC", base="river/water_temperature")
+    counts = made.counts()
+    assert set(counts) == {*made.profile.names, "any"}
+    for row in counts.values():
+        assert sum(count for season, count in row.items() if season != "all") == row["all"]
+    assert counts["any"]["all"] == int(np.isin(made.would_flag.flags, (3, 4)).sum()) > 0
+
+
+@pytest.mark.real
+def test_three_raw_years_find_the_summer_week_in_which_the_sensor_was_stuck_at_0(real_data):
+    recording = read(real_data / "water_quality/lro/FranklinBasin2017_2019.csv.gz")
+    temperature = recording["water_temperature"]
+    times = recording.times.view("datetime64[us]")
+    made = suggest(temperature.values, times, unit=temperature.unit, base="river/water_temperature")
+    stuck = (times > np.datetime64("2018-07-10")) & (times < np.datetime64("2018-07-25")) & (temperature.values < 0.5)
+    assert stuck.sum() > 300
+    for test, least in (("climatology", 0.99), ("flat_line", 0.85)):  # two hours of each run are not yet flat
+        assert np.isin(made.would_flag.tests[test][stuck], (3, 4)).mean() > least, test
+    assert np.isin(made.would_flag.flags, (3, 4)).mean() < 0.01
+
+
+def test_a_series_of_any_library_gives_the_same_proposal():
+    pandas, polars, xarray = (pytest.importorskip(name) for name in ("pandas", "polars", "xarray"))
+    times, values = river(days=60)
+    expected = suggest(values, times, unit="degC").document
+    naive = times.astype("datetime64[ns]")
+    assert suggest(pandas.Series(values, pandas.DatetimeIndex(naive)), unit="degC").document == expected
+    assert (
+        suggest(polars.Series(values), polars.Series(times.astype("datetime64[us]")), unit="degC").document == expected
+    )
+    assert suggest(xarray.DataArray(values, {"time": naive}, "time"), unit="degC").document == expected
+
+
+def test_rows_without_a_time_are_left_out():
+    times, values = river(days=60)
+    holed = times.astype("datetime64[us]")
+    holed[100:110] = np.datetime64("NaT")
+    made = suggest(values, holed, unit="degC")
+    assert len(made.history) == len(values) - 10
+    assert len(made.would_flag.flags) == len(values)

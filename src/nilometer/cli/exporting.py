@@ -131,7 +131,7 @@ def _netcdf(out: Path, source: _Source, keys: Sequence[str]) -> int:
                 names[key], table, profiles, unit=one.unit, observed_property=one.observed_property
             )
             if len(things) == 1 and one.location is not None and not places:
-                places = ("latitude", "longitude")
+                places = ("latitude", "longitude", "station")
             file.part(table["phenomenon_time"].cast(pa.int64()).to_numpy(), variables, coordinates=places)
             rows += table.num_rows
         if len(things) == 1:
@@ -154,9 +154,9 @@ def _names(about: Mapping[str, _About]) -> dict[str, str]:
 
 
 def _of_station(file: CfFile, thing: _About, *, several_axes: bool) -> None:
-    """Say which station all values are of, and where it stands."""
+    """Say which station all values are of, and where it stands: then they are a CF time series of it."""
     identity: dict[str, Any] = {"long_name": thing.thing_name}
-    if not several_axes:
+    if thing.location is not None and not several_axes:
         identity["cf_role"] = "timeseries_id"
         file.describe({"featureType": "timeSeries"})
     file.constant(Variable(name="station", values=_scalar(thing.thing), attributes=identity))

@@ -43,9 +43,10 @@ def _plug_ins() -> Iterator[Finding]:
     from nilometer.acquisition.instrument import instruments
     from nilometer.pipeline import drivers
     from nilometer.qc.profile import profiles
+    from nilometer.qc.schemes import schemes
     from nilometer.verdict.standard import standards
 
-    for found in (drivers(), instruments(), formats(), profiles(), standards()):
+    for found in (drivers(), instruments(), formats(), profiles(), schemes(), standards()):
         kind = found.group.rsplit(".", 1)[-1]
         broken = "; ".join(f"{name}: {reason}" for name, reason in found.broken.items())
         yield not found.broken, kind, f"{len(found.items)} found" + (f"; broken: {broken}" if broken else "")

@@ -104,8 +104,28 @@ def standards(*, as_json: AsJson = False) -> None:
     show(rows, ["name", "title", "edition", "applies_to"], found().broken, as_json=as_json)
 
 
+def schemes(*, as_json: AsJson = False) -> None:
+    """List the flag schemes of others, for `nilometer read --flags`.
+
+    Example: nilometer schemes
+    """
+    from nilometer.qc.schemes import schemes as found
+
+    rows = [
+        {
+            "name": name,
+            "title": item.title,
+            "codes": " ".join(item.codes),
+            "written": " ".join(f"{flag.name}={code}" for flag, code in item.written.items()),
+            "verified": "yes" if item.verified else "no",
+        }
+        for name, item in sorted(found().items.items())
+    ]
+    show(rows, ["name", "title", "codes", "written", "verified"], found().broken, as_json=as_json)
+
+
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
-    commands: list[Callable[..., None]] = [drivers, instruments, formats, standards]
+    commands: list[Callable[..., None]] = [drivers, instruments, formats, schemes, standards]
     for command in commands:
         app.command()(command)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from nilometer.cli.listing import AsJson
 
 if TYPE_CHECKING:
     from nilometer.acquisition.formats.recording import Recording, RecordingColumn
@@ -41,6 +44,7 @@ def suggest(
     plot: Annotated[
         Path | None, typer.Option(help="OUT.png, .svg or .pdf: what the thresholds would have flagged.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Propose a profile from history, by robust statistics: each number with what it came from.
 
@@ -62,7 +66,7 @@ def suggest(
         typer.echo(f"{file}: {note}", err=True)
     parts = recording.columns
     is_folder = out is not None and out.suffix != ".toml"
-    if len(parts) > 1 and not is_folder:
+    if len(parts) > 1 and not is_folder and not (as_json and out is None):
         reason = "a profile is for one column: choose one, or name a folder with -o"
         raise ConfigError("--column", allowed=parts, reason=reason)
     shelf = Shelf.beside(data)
@@ -76,9 +80,7 @@ def suggest(
             if isinstance(error, ConfigError) or len(parts) == 1:
                 raise ConfigError("FILE", seen=str(file), reason=f"column {name}: {error}") from error
             typer.echo(f"{name}: no proposal, {error}", err=True)
-    _write(made, out, is_folder=is_folder)
-    for name, suggestion in made.items():
-        _tell(name, suggestion, to_stderr=out is None)
+    _say(made, out, is_folder=is_folder, as_json=as_json)
     if plot is not None:
         _draw(recording, made, plot)
 
@@ -153,6 +155,21 @@ def _write(made: Mapping[str, Suggestion], out: Path | None, *, is_folder: bool)
     for suggestion in made.values():
         file = out / f"{suggestion.profile.name}.toml"
         file.write_text(suggestion.text(), encoding="utf-8")
+
+
+def _say(made: Mapping[str, Suggestion], out: Path | None, *, is_folder: bool, as_json: bool) -> None:
+    if out is not None or not as_json:
+        _write(made, out, is_folder=is_folder)
+    if as_json:
+        typer.echo(json.dumps({name: _document(suggestion) for name, suggestion in made.items()}, ensure_ascii=False))
+        return
+    for name, suggestion in made.items():
+        _tell(name, suggestion, to_stderr=out is None)
+
+
+def _document(suggestion: Suggestion) -> dict[str, Any]:
+    counts = suggestion.counts()
+    return {"profile": suggestion.document, "evidence": suggestion.evidence, "would_flag": counts}
 
 
 def _tell(name: str, suggestion: Suggestion, *, to_stderr: bool) -> None:

@@ -193,7 +193,7 @@ class Orders:
         try:
             sequence, rows = self._reviewing.apply(added)
         except BaseException as error:
-            if self._store.sequence() == before:
+            if not self._reviewing.has_committed:
                 self._take_back(added, entered, error)
             raise
         reviews.applied(added, sequence, rows, entered)

@@ -57,6 +57,7 @@ class Reviewing:
     def __init__(self, store: Store, told: Callable[[ObservationBatch, int], None]) -> None:
         self._store, self._told = store, told
         self.plans = Plans(store)
+        self.has_committed = False
 
     def over(self, rows: ObservationBatch, settled: Settlements) -> tuple[ObservationBatch, Settlements]:
         """Return rows and settlements as they go to the journal.
@@ -102,6 +103,7 @@ class Reviewing:
             If the store refuses. What was committed before stays; the same call goes on from there.
         """
         self.plans.forget()
+        self.has_committed = False
         snapshot = self._store.snapshot()
         waiting: list[ObservationBatch] = []
         count = total = 0
@@ -116,6 +118,7 @@ class Reviewing:
                     count = len(waiting[0])
         if count:
             return self._commit(ObservationBatch.concat(waiting)), total
+        # Without rows too a step is a commit of its own, so that the history is exact as of any moment.
         return self._store.mark(), total
 
     def recover(self) -> None:
@@ -138,6 +141,7 @@ class Reviewing:
 
     def _commit(self, rows: ObservationBatch) -> int:
         sequence = self._store.commit(rows, Settlements.none())
+        self.has_committed = True
         self._told(rows, sequence)
         return sequence
 

@@ -314,11 +314,14 @@ def _rate_of_change(given: Mapping[str, Any]) -> dict[str, Any] | None:
     return threshold | ({"fail_threshold": given["fail"] / given["per"]} if "fail" in given else {})
 
 
-def _flat_line(given: Mapping[str, Any]) -> dict[str, Any]:
+def _flat_line(given: Mapping[str, Any]) -> dict[str, Any] | None:
+    times = (given["suspect"], given["fail"])
+    if any(time != int(time) for time in times):  # whole seconds there
+        return None
     return {
         "tolerance": given["tolerance"],
-        "suspect_threshold": int(given["suspect"]),
-        "fail_threshold": int(given["fail"]),
+        "suspect_threshold": int(times[0]),
+        "fail_threshold": int(times[1]),
     }
 
 

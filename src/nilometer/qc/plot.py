@@ -126,9 +126,9 @@ def _draw_series(panel: Panel, axis: Any) -> None:  # noqa: ANN401 -- matplotlib
         )
     outside = int(((panel.values < low) | (panel.values > high)).sum())
     beyond = " and ".join([f"{outside} values"] * bool(outside) + ["the thresholds"] * (not drawn))
-    title = f"{panel.title}   ({beyond} lie beyond the axis)" if beyond else panel.title
+    title = f"{panel.title}   ({beyond} beyond the axis)" if beyond else panel.title
     axis.set_title(title, loc="left", fontsize=9.5, color=_INK)
-    axis.margins(x=0)
+    axis.set_xlim(times[0], times[-1] if len(times) > 1 else times[0] + np.timedelta64(1, "s"))
     room = 0.04 * (high - low)
     axis.set_ylim(low - room, high + room)
     axis.set_ylabel("" if panel.unit == "1" else panel.unit, fontsize=8.5, color=_INK)
@@ -147,7 +147,7 @@ def _draw_series(panel: Panel, axis: Any) -> None:  # noqa: ANN401 -- matplotlib
 def _draw_thresholds(panel: Panel, axis: Any, low: float, high: float) -> bool:  # noqa: ANN401 -- as above
     """Draw the spans; return whether one was to be seen, or none there was to draw."""
     edges = [
-        (edge, colour, f"gross range, {key}")
+        (edge, colour, f"{key} span")
         for test in panel.profile.tests
         if test.kind == "gross_range"
         for key, colour in (("suspect", _AMBER), ("fail", _VERMILION))
@@ -261,7 +261,18 @@ def _limits(panel: Panel) -> tuple[float, float]:
     spread = max(inner_high - inner_low, 1e-9 * max(1.0, abs(inner_high)))
     low = max(float(good.min()), float(inner_low - 0.6 * spread))
     high = min(float(good.max()), float(inner_high + 0.6 * spread))
+    near = [edge for edge in _suspect_edges(panel.profile) if low - 0.6 * spread <= edge <= high + 0.6 * spread]
+    low, high = min([low, *near]), max([high, *near])
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _suspect_edges(profile: Profile) -> list[float]:
+    """Return the ends of every span outside which a value is suspect."""
+    edges: list[float] = []
+    for test in profile.tests:
+        spans = [test.parameters] if test.kind == "gross_range" else test.parameters.get("members", ())
+        edges += [float(edge) for span in spans for edge in span.get("suspect", ())]
+    return edges
 
 
 def _thinned(times: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.intp]:

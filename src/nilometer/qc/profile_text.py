@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nilometer.qc.profile import Profile
@@ -69,7 +69,7 @@ def document_text(
         lines += [f"# {line}" for line in said.get(where, "").splitlines()]
         lines.append(f"[tests.{_key(name)}]")
         for key, value in table.items():
-            if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
                 lines += _members(key, value, f"{where}.{key}", said)
             else:
                 lines.append(_line(key, _value(value), said.get(f"{where}.{key}", "")))
@@ -105,7 +105,7 @@ def _table(name: str, kind: str, parameters: Mapping[str, Any]) -> dict[str, Any
     return table
 
 
-def _members(key: str, members: list[Any], where: str, notes: Mapping[str, str]) -> list[str]:
+def _members(key: str, members: Sequence[Any], where: str, notes: Mapping[str, str]) -> list[str]:
     lines = [f"{key} = ["]
     for index, member in enumerate(members):
         lines.append(_line("", f"  {_value(member)},", notes.get(f"{where}[{index}]", "")))

@@ -63,7 +63,7 @@ class Proposal:
 
 def _said(tail: Tail, what: str, unseen: float) -> str:
     wider = f"; {unseen:.2f} times, for the part of a year that is not seen" if unseen > 1.005 else ""
-    return f"1 in {1 / tail.rate:g}: q90 {tail.near:.3g}, q99 {tail.trusted:.3g} of {tail.n} {what}{wider}"
+    return f"1 in {1 / tail.rate:.0f}: q90 {tail.near:.3g}, q99 {tail.trusted:.3g} of {tail.n} {what}{wider}"
 
 
 def _unseen(history: History) -> float:
@@ -73,7 +73,7 @@ def _unseen(history: History) -> float:
 
 def _said_of_both(below: Tail, above: Tail, margin: float) -> str:
     quantiles = f"q01 {below.trusted:.3g}, q10 {below.near:.3g}, q90 {above.near:.3g}, q99 {above.trusted:.3g}"
-    return f"1 in {1 / above.rate:g} on each side: {quantiles} of {above.n} values; margin {margin:.2g}"
+    return f"1 in {1 / above.rate:.0f} on each side: {quantiles} of {above.n} values; margin {margin:.2g}"
 
 
 def _longer(span_us: float) -> float:
@@ -117,11 +117,11 @@ def gross_range(history: History, rate: float, sensor: Span | None, expected: Sp
 
 
 def _outward_span(low: float, high: float, bounds: Span | None) -> list[float]:
-    """Return a span rounded outward to two digits of its width, inside the bounds."""
+    """Return a span rounded outward to a hundredth of its width, about, and inside the bounds."""
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
     width = max(high - low, 1e-12)
-    step = 10.0 ** (math.floor(math.log10(width)) - 1)
+    step = 10.0 ** (math.floor(math.log10(width)) - 2)
     digits = max(0, -math.floor(math.log10(step)))
     low, high = round(math.floor(low / step) * step, digits), round(math.ceil(high / step) * step, digits)
     if bounds is not None:
@@ -146,8 +146,8 @@ def flat_line(history: History, rate: float) -> Proposal:
         {"suspect": duration_text(suspect), "fail": duration_text(fail), "tolerance": tolerance},
         "runs of one value; at least 3 steps are suspect and 5 fail, as in the manuals",
         {
-            "suspect": f"1 run in {1 / rate:g}: {hours}",
-            "fail": f"1 run in {RARER / rate:g}, at least 5/3 of suspect",
+            "suspect": f"1 run in {1 / rate:.0f}: {hours}",
+            "fail": f"1 run in {RARER / rate:.0f}, at least 5/3 of suspect",
             "tolerance": f"half the resolution ({history.resolution:g})",
         },
         bad,
@@ -172,7 +172,7 @@ def spike(history: History, rate: float) -> Proposal | None:
     return Proposal(
         {"suspect": suspect, "fail": fail, "method": "average"},
         "departures from the mean of both neighbours",
-        {"suspect": _said(tail, "departures", unseen), "fail": f"1 in {1 / rare.rate:g}, at least twice suspect"},
+        {"suspect": _said(tail, "departures", unseen), "fail": f"1 in {1 / rare.rate:.0f}, at least twice suspect"},
         judged & (departure > upper(departure[judged], SPOILT, step).value),
     )
 
@@ -196,11 +196,11 @@ def rate_of_change(history: History, rate: float, *, with_fail: bool) -> Proposa
     return Proposal(
         table,
         "changes between neighbours, without spikes and stuck values",
-        {"suspect": _said(tail, "changes", unseen), "fail": f"1 in {1 / rare.rate:g}, at least twice suspect"},
+        {"suspect": _said(tail, "changes", unseen), "fail": f"1 in {1 / rare.rate:.0f}, at least twice suspect"},
     )
 
 
-def climatology(history: History, rate: float, season: str, sensor: Span | None) -> Proposal | None:
+def climatology(history: History, rate: float, season: str, bounds: Span | None) -> Proposal | None:
     """Return the climatology: a span for each season of which there is history."""
     count, borrowed = SEASONS[season]
     days = history.times.astype("datetime64[us]").astype("datetime64[D]")
@@ -218,7 +218,7 @@ def climatology(history: History, rate: float, season: str, sensor: Span | None)
         below, above = (tail(values, rate / 2, history.resolution) for tail in (lower, upper))
         years = len(np.unique(days[inside].astype("datetime64[Y]")))
         margin = (above.value - below.value) / (2 * years)
-        span = _outward_span(below.value - margin, above.value + margin, sensor)
+        span = _outward_span(below.value - margin, above.value + margin, bounds)
         notes[f"members[{len(members)}]"] = f"{len(values)} values, {years} year{'s' if years > 1 else ''}"
         members.append({"period": season, "time": [number + 1, number + 1], "suspect": span})
     if not members:
@@ -250,8 +250,8 @@ def attenuated_signal(history: History, rate: float) -> Proposal | None:
         table,
         "standard deviations over the time before each value, tails of their logarithms",
         {
-            "suspect": f"1 in {1 / rate:g}: q10 {near:.3g}, q01 {trusted:.3g} of {len(spreads)} windows",
-            "fail": f"1 in {RARER / rate:g}",
+            "suspect": f"1 in {1 / rate:.0f}: q10 {near:.3g}, q01 {trusted:.3g} of {len(spreads)} windows",
+            "fail": f"1 in {RARER / rate:.0f}",
         },
     )
 

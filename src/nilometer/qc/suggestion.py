@@ -255,13 +255,15 @@ def _proposals(
         "flat_line": proposals.flat_line(history, rates["flat_line"]),
     }
     moving = _without(history, made["flat_line"])
-    made["gross_range"] = proposals.gross_range(moving, rates["gross_range"], sensor, _span(parent, "suspect"))
+    year = proposals.gross_range(moving, rates["gross_range"], sensor, _span(parent, "suspect"))
+    made["gross_range"] = year
     made["spike"] = proposals.spike(moving, rates["spike"])
     clean = _without(moving, made["spike"])
     with_fail = kinds is not None and "rate_of_change" in kinds and "fail" in kinds["rate_of_change"].parameters
     made["rate_of_change"] = proposals.rate_of_change(clean, rates["rate_of_change"], with_fail=with_fail)
     if season != "none" and "climatology" in DEFINITIONS:
-        made["climatology"] = proposals.climatology(clean, rates["climatology"], season, sensor)
+        low, high = year.table["suspect"]  # a season goes no farther than the year
+        made["climatology"] = proposals.climatology(clean, rates["climatology"], season, (low, high))
     if "attenuated_signal" in DEFINITIONS:
         made["attenuated_signal"] = proposals.attenuated_signal(clean, rates["attenuated_signal"])
     added = {"climatology", "attenuated_signal"}

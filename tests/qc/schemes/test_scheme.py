@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from nilometer.model import QartodFlag
 from nilometer.plugins import DataFile
 from nilometer.qc.marks import schemes as mark_schemes
 from nilometer.qc.schemes import scheme, schemes
-from nilometer.qc.schemes.scheme import _scheme
+from nilometer.qc.schemes.reading import _scheme
 
 NAMES = sorted(schemes().items)
 
@@ -53,7 +54,7 @@ def test_a_table_that_loses_nothing_has_one_code_a_flag(name):
         assert set(table.written) == set(QartodFlag)
 
 
-@given(name=st.sampled_from(NAMES), data=st.data())
+@given(name=st.sampled_from([name for name in NAMES if scheme(name).codes]), data=st.data())
 def test_every_code_and_every_nonsense_gets_a_flag_of_the_same_place(name, data):
     table = scheme(name)
     some = st.one_of(st.sampled_from(sorted(table.codes)), st.text(max_size=8), st.none(), st.just(float("nan")))
@@ -181,6 +182,7 @@ FILE = {
         ({"loses": {"to_qartod": "nothing"}}, "loses"),
         ({"pattern": "("}, "pattern"),
         ({"marks": "hj300"}, "marks"),
+        ({"bits": ["rollup"]}, "bits"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_key_and_place(change, named):
@@ -276,3 +278,55 @@ def test_a_usgs_file_is_approved(real_data):
     qualifiers = [":".join(value["qualifiers"]) for one in series for part in one["values"] for value in part["value"]]
     assert len(qualifiers) == 2972
     assert set(scheme("usgs").to_qartod(qualifiers).tolist()) == {QartodFlag.PASS}
+
+
+def test_the_page_on_schemes_says_what_the_tables_say():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "formats" / "flag_schemes.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line.split("|")[3].split() for line in page.splitlines() if line.startswith("| `")}
+    for name in set(NAMES) - {"hj212-2005", "hj212-2017", "usgs", "ooi"}:
+        written = [scheme(name).written.get(flag, "(none)") for flag in QartodFlag]
+        assert rows[name] == written, name
+    assert all(f"`{name}`" in page for name in NAMES)
+
+
+# Bit fields
+
+
+def test_bit_fields_give_each_test_its_outcome_and_the_worst_of_them():
+    found = scheme("ooi").tests_of_bits([0b11101, 0b11101, 0b1, 0, np.nan], [0b11100, 0b11101, 0b1, 0, np.nan])
+    assert found["global_range"].tolist() == [3, 1, 1, 2, 2]
+    assert found["local_range"].tolist() == [2] * 5
+    assert found["spike"].tolist() == [1, 1, 2, 2, 2]
+    assert found["rollup"].tolist() == [3, 1, 1, 2, 2]
+
+
+def test_a_scheme_says_how_it_is_read():
+    with pytest.raises(ConfigError, match="tests_of_bits"):
+        scheme("ooi").to_qartod([1])
+    with pytest.raises(ConfigError, match="to_qartod"):
+        scheme("argo").tests_of_bits([1], [1])
+    with pytest.raises(ConfigError, match="bit fields are not written"):
+        scheme("ooi").from_qartod([1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 127), st.integers(0, 127)), max_size=30))
+def test_the_worst_of_the_tests_that_were_run_is_the_roll_up(pairs):
+    run, passed = np.array(pairs, np.int64).reshape(-1, 2).T
+    found = scheme("ooi").tests_of_bits(run, passed)
+    rollup = found.pop("rollup")
+    order = {2: 0, 1: 1, 3: 2}  # not run, passed, not passed
+    for row in range(len(pairs)):
+        assert rollup[row] == max((flags[row] for flags in found.values()), key=lambda flag: order[int(flag)])
+
+
+@pytest.mark.real
+def test_the_bits_of_the_pco2_file_are_read(real_data):
+    path = real_data / "water_quality" / "ioos" / "pco2_netcdf_example.nc"
+    with xr.open_dataset(path, engine="h5netcdf") as file:
+        found = scheme("ooi").tests_of_bits(file["pco2_seawater_qc_executed"], file["pco2_seawater_qc_results"])
+        assert Counter(found["global_range"].tolist()) == {3: 2367, 1: 4972}
+        assert Counter(found["rollup"].tolist()) == {3: 2367, 1: 4972}
+        assert set(found["local_range"].tolist()) == {2}
+        values = file["pco2_seawater"].values
+        # The order of the bits shows in the values: what failed the lowest one is what lies beyond 600 uatm.
+        assert np.nanmin(values[found["global_range"] == 3]) > 600 > np.nanmax(values[found["global_range"] == 1])

@@ -89,6 +89,8 @@ def aside_of(names: Sequence[str]) -> dict[str, str]:
     --------
     >>> aside_of(["temp", "temp_qual", "f_temp", "Flag.Gross.Temp", "RAW.temp", "depth"])
     {'temp_qual': 'temp', 'f_temp': 'temp', 'Flag.Gross.Temp': 'temp', 'RAW.temp': 'temp'}
+    >>> aside_of(["temp", "f_temp", "f_temp_qartod", "temp_qartod_spike_test"])
+    {'f_temp': 'temp', 'f_temp_qartod': 'temp', 'temp_qartod_spike_test': 'temp'}
     """
     plain = {name: _plain(split_name(name)[0]) for name in names}
     owners: dict[str, str] = {}
@@ -108,6 +110,11 @@ def aside_of(names: Sequence[str]) -> dict[str, str]:
             if last in _AFTER and first in owners and owners[first] != name:
                 found[name] = owners[first]
                 break
+    # Flags as we and ioos_qc name them: "ph_qartod_spike_test", "F_Temp_qartod".
+    for name in names:
+        head, is_flag, _ = name.partition("_qartod")
+        if is_flag and head in plain:
+            found[name] = found.get(head, head)
     return found
 
 

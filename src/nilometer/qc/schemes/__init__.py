@@ -13,6 +13,7 @@ package that the entry point ``nilometer.flag_schemes`` names. Nothing here judg
     pattern = '<(-?[0-9]+)>'           # optional: where in the text the code stands
     several = '[\s:]+'                  # optional: what parts several codes; the worst flag counts
     marks = "hj212-2017"               # optional: codes and flags are those of this mark table
+    bits = ["global_range", "spike"]   # optional: codes are bit fields of these tests, the lowest bit first
 
     [codes.6]
     flag = "pass"
@@ -32,6 +33,7 @@ package that the entry point ``nilometer.flag_schemes`` names. Nothing here judg
 
 from __future__ import annotations
 
-from nilometer.qc.schemes.scheme import Code, FlagScheme, scheme, schemes
+from nilometer.qc.schemes.reading import scheme, schemes
+from nilometer.qc.schemes.scheme import Code, FlagScheme
 
 __all__ = ["Code", "FlagScheme", "scheme", "schemes"]

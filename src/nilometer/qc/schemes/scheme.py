@@ -1,11 +1,10 @@
-"""Read flag schemes, and turn columns of codes into QARTOD flags and back."""
+"""Turn columns of codes into QARTOD flags and back."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from nilometer.errors import ConfigError
 from nilometer.model.flags import QartodFlag
-from nilometer.plugins import DataFile, Found, data_files
-from nilometer.qc.marks import schemes as mark_schemes
 
-__all__ = ["Code", "FlagScheme", "scheme", "schemes"]
+__all__ = ["Code", "FlagScheme"]
 
-GROUP = "nilometer.flag_schemes"
-_FLAGS = {flag.name.lower(): flag for flag in QartodFlag}
-_KEYS = (
-    "title", "source", "verified", "doubt", "code", "absent", "pattern", "several", "marks", "codes", "qualifiers",
-    "from_qartod", "loses",
-)  # fmt: skip
-_CODE_KEYS = ("flag", "meaning", "censored")
-_DIRECTIONS = ("to_qartod", "from_qartod")
 _WORST_LAST = (
     QartodFlag.PASS,
     QartodFlag.NOT_EVALUATED,
@@ -68,6 +57,9 @@ class FlagScheme:
         What ``to_qartod`` and ``from_qartod`` cannot keep.
     qualifiers : mapping of str to str
         Words that may stand beside a code and explain it.
+    bits : tuple of str
+        Names of tests, the lowest bit first, where the codes are bit fields: one of the tests that were run, one of
+        those that were passed. Such a scheme is read by `tests_of_bits`.
     """
 
     name: str
@@ -83,6 +75,7 @@ class FlagScheme:
     qualifiers: Mapping[str, str] = field(default_factory=dict)
     pattern: re.Pattern[str] | None = None
     several: re.Pattern[str] | None = None
+    bits: tuple[str, ...] = ()
 
     def to_qartod(self, codes: ArrayLike, *, strict: bool = False) -> NDArray[np.int8]:
         """Return the QARTOD flag of each code.
@@ -106,9 +99,12 @@ class FlagScheme:
 
         Examples
         --------
+        >>> from nilometer.qc.schemes import schemes
         >>> schemes()["argo"].to_qartod(["1", "2", "4", " "]).tolist()
         [1, 1, 4, 2]
         """
+        if self.bits:
+            raise ConfigError("scheme", seen=self.name, reason="its codes are bit fields: use tests_of_bits")
         texts, places = _unique(codes)
         if strict:
             for text in texts:
@@ -116,6 +112,45 @@ class FlagScheme:
                     raise ConfigError(f"{self.name} code", seen=unknown, allowed=self.codes)
         flags = np.array([int(self._flag(text)) for text in texts], np.int8)
         return flags[places]
+
+    def tests_of_bits(self, run: ArrayLike, passed: ArrayLike) -> dict[str, NDArray[np.int8]]:
+        """Return the outcome of each test that bit fields tell of, by name, and their worst as ``rollup``.
+
+        Parameters
+        ----------
+        run, passed : array_like, shape (n,)
+            Whole numbers: which tests were run, and which of these were passed. NaN: none.
+
+        Returns
+        -------
+        dict of str to ndarray of int8, shape (n,)
+            PASS, SUSPECT where a test that was run was not passed, NOT_EVALUATED where it was not run; in ``rollup``
+            NOT_EVALUATED only where none was.
+
+        Raises
+        ------
+        ConfigError
+            If the scheme has no bit fields.
+
+        Examples
+        --------
+        >>> from nilometer.qc.schemes import schemes
+        >>> found = schemes()["ooi"].tests_of_bits([0b101, 0], [0b100, 0])
+        >>> found["global_range"].tolist(), found["spike"].tolist(), found["rollup"].tolist()
+        ([3, 2], [1, 2], [3, 2])
+        """
+        if not self.bits:
+            raise ConfigError("scheme", seen=self.name, reason="its codes are no bit fields: use to_qartod")
+        ran, good = (np.nan_to_num(np.asarray(field, np.float64)).astype(np.int64) for field in (run, passed))
+        outcomes: dict[str, NDArray[np.int8]] = {}
+        rollup = np.full(ran.shape, int(QartodFlag.NOT_EVALUATED), np.int8)
+        for place, name in enumerate(self.bits):
+            is_run, is_good = (ran >> place & 1).astype(bool), (good >> place & 1).astype(bool)
+            flags = np.select([~is_run, is_good], [2, 1], 3).astype(np.int8)
+            outcomes[name] = flags
+            rollup[is_run & is_good & (rollup == 2)] = int(QartodFlag.PASS)
+            rollup[flags == 3] = int(QartodFlag.SUSPECT)
+        return outcomes | {"rollup": rollup}
 
     def censored(self, codes: ArrayLike) -> NDArray[np.int8]:
         """Return -1 where a code says that the value is a lower limit of measurement, +1 an upper one, else 0."""
@@ -145,6 +180,7 @@ class FlagScheme:
 
         Examples
         --------
+        >>> from nilometer.qc.schemes import schemes
         >>> schemes()["seadatanet"].from_qartod([1, 2, 3, 4, 9]).tolist()
         ['1', '0', '3', '4', '9']
         """
@@ -173,6 +209,7 @@ class FlagScheme:
 
         Examples
         --------
+        >>> from nilometer.qc.schemes import schemes
         >>> schemes()["nerrs"].meaning("<-3> [SSD]")
         'data rejected due to QAQC; sensor drift'
         """
@@ -227,111 +264,3 @@ def _plain(item: Any) -> str:  # noqa: ANN401 -- one code, as whoever read it gi
     if isinstance(item, float) and item.is_integer():
         item = int(item)
     return str(item).strip("\0 \t\r\n")
-
-
-def scheme(name: str) -> FlagScheme:
-    """Return a scheme by name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none, or its file cannot be used.
-    """
-    return schemes()[name]
-
-
-@cache
-def schemes() -> Found[FlagScheme]:
-    """Return every installed scheme by name; what cannot be used is in `broken` with its reason."""
-    return data_files(GROUP, _scheme)
-
-
-def _scheme(item: DataFile) -> FlagScheme:
-    content, file = item.content, item.file
-    for key in content:
-        if key not in _KEYS:
-            raise ConfigError("key", seen=key, allowed=_KEYS, file=file)
-    kind = content.get("code", "text")
-    if kind not in {"text", "number"}:
-        raise ConfigError("code", seen=kind, allowed="text, number", file=file)
-    for key in ("title", "source"):
-        if not isinstance(content.get(key), str) or not content[key]:
-            raise ConfigError(key, seen=content.get(key), allowed="text", file=file)
-    codes, absent = _codes(content, file)
-    written = _written(content.get("from_qartod", {}), codes, numeric=kind == "number", file=file)
-    loses = content.get("loses", {})
-    if tuple(sorted(loses)) != tuple(sorted(_DIRECTIONS)):
-        raise ConfigError("loses", seen=loses, allowed=f"a text for {' and '.join(_DIRECTIONS)}", file=file)
-    return FlagScheme(
-        name=item.name,
-        title=content["title"],
-        source=content["source"],
-        verified=bool(content.get("verified", False)),
-        doubt=content.get("doubt", ""),
-        numeric=kind == "number",
-        absent=absent,
-        codes=codes,
-        written=written,
-        loses=loses,
-        qualifiers=content.get("qualifiers", {}),
-        pattern=_regex(content, "pattern", file),
-        several=_regex(content, "several", file),
-    )
-
-
-def _codes(content: Mapping[str, Any], file: str) -> tuple[dict[str, Code], QartodFlag]:
-    if "marks" in content:
-        if content["marks"] not in mark_schemes():
-            raise ConfigError("marks", seen=content["marks"], allowed=mark_schemes(), file=file)
-        table = mark_schemes()[content["marks"]]
-        letters = {
-            letter: Code(flag=said.flag, meaning=said.meaning, censored=said.censored)
-            for letter, said in table.letters.items()
-        }
-        return letters, table.absent
-    codes = {}
-    for name, given in content.get("codes", {}).items():
-        for key in given:
-            if key not in _CODE_KEYS:
-                raise ConfigError(f"codes.{name}", seen=key, allowed=_CODE_KEYS, file=file)
-        if given.get("censored", 0) not in {-1, 0, 1}:
-            raise ConfigError(f"codes.{name}.censored", seen=given["censored"], allowed="-1, 0, 1", file=file)
-        if not given.get("meaning"):
-            raise ConfigError(f"codes.{name}.meaning", seen=given.get("meaning"), allowed="text", file=file)
-        flag = _flag(f"codes.{name}.flag", given.get("flag"), file)
-        codes[name] = Code(flag=flag, meaning=given["meaning"], censored=given.get("censored", 0))
-    if not codes:
-        raise ConfigError("codes", allowed="a table per code, or marks", file=file)
-    return codes, _flag("absent", content.get("absent", "not_evaluated"), file)
-
-
-def _written(given: Mapping[str, Any], codes: Mapping[str, Code], *, numeric: bool, file: str) -> dict[QartodFlag, str]:
-    written = {}
-    for name, code in given.items():
-        flag = _flag("from_qartod", name, file)
-        text = str(code)
-        if not any(word in text for word in codes):
-            raise ConfigError(f"from_qartod.{name}", seen=code, allowed=codes, file=file)
-        written[flag] = text
-    if numeric and len(written) != len(QartodFlag):
-        raise ConfigError(
-            "from_qartod", seen=sorted(given), allowed="a number for every flag, or code = text", file=file
-        )
-    return written
-
-
-def _flag(key: str, seen: object, file: str) -> QartodFlag:
-    if seen not in _FLAGS:
-        raise ConfigError(key, seen=seen, allowed=_FLAGS, file=file)
-    return _FLAGS[str(seen)]
-
-
-def _regex(content: Mapping[str, Any], key: str, file: str) -> re.Pattern[str] | None:
-    if key not in content:
-        return None
-    try:
-        return re.compile(content[key])
-    except (re.error, TypeError) as error:
-        raise ConfigError(
-            key, seen=content[key], allowed="a regular expression", reason=str(error), file=file
-        ) from None

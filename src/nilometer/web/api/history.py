@@ -1,12 +1,11 @@
-"""What an Observation said before it was revised, asked of the store moment by moment."""
+"""What an Observation said before it was revised, and until when it was served so."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nilometer.model import ObservationBatch
 from nilometer.store import Snapshot
@@ -21,8 +20,8 @@ MOST_VERSIONS = 20
 def earlier_versions(snapshot: Snapshot, row: pa.Table, evidence: Evidence) -> list[dict[str, Any]]:
     """Return the versions that a row superseded, the newest first, each with `until`, the ms at which it was revised.
 
-    The commit that is seen at a moment only ever grows, so the moment a version began is found by halving: some fifty
-    readings of one row each. Commits long past are known to the second.
+    Commits long past are known to the second. A version that a later one followed in the same commit (a row that came
+    late into a reviewed span) was never served, and is told too: it is the row as it was judged.
 
     Parameters
     ----------
@@ -33,34 +32,16 @@ def earlier_versions(snapshot: Snapshot, row: pa.Table, evidence: Evidence) -> l
     evidence : Evidence
         Which profile version judged each version.
     """
-    versions: list[dict[str, Any]] = []
-    current, seen = row, time.time_ns() // 1000
-    while len(versions) < MOST_VERSIONS:
-        began = _began(snapshot, current, seen)
-        before = _at(snapshot, current, began - 1)
-        if not len(before):
-            break
-        columns = json_columns(ObservationBatch.from_arrow(before), {}, evidence)
-        versions.append({name: cells[0] for name, cells in columns.items()} | {"until": began // 1000})
-        current, seen = before, began - 1
-    return versions
-
-
-def _began(snapshot: Snapshot, row: pa.Table, seen: int) -> int:
-    """Return the first µs at which this version was seen; `seen` is one at which it was."""
-    commit = row["commit"][0].as_py()
-    before, after = 0, seen
-    while after - before > 1:
-        middle = (before + after) // 2
-        version = _at(snapshot, row, middle)
-        if len(version) and version["commit"][0].as_py() >= commit:
-            after = middle
-        else:
-            before = middle
-    return after
-
-
-def _at(snapshot: Snapshot, row: pa.Table, moment: int) -> pa.Table:
-    start = row["phenomenon_time"].cast(pa.int64())[0].as_py()
-    found = snapshot.read([row["datastream"][0].as_py()], start, start + 1, as_of=moment, water_only=False)
-    return found.filter(pc.equal(found["id"], row["id"][0]))
+    table = snapshot.versions([row["datastream"][0].as_py()], ids=[row["id"][0].as_py()])
+    table = table.slice(0, max(len(table) - 1, 0)).take(pa.array(np.arange(len(table) - 1)[::-1][:MOST_VERSIONS]))
+    if not len(table):
+        return []
+    columns = json_columns(ObservationBatch.from_arrow(table.drop_columns(["superseded_commit"])), {}, evidence)
+    commits = table["commit"].to_pylist()
+    ends = table["superseded_commit"].to_pylist()
+    moments = {commit: snapshot.committed(commit) // 1000 for commit in {*ends}}
+    return [
+        {name: cells[place] for name, cells in columns.items()}
+        | {"until": moments[end], "served": commits[place] < end, "commit": commits[place]}
+        for place, end in enumerate(ends)
+    ]

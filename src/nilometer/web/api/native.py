@@ -13,8 +13,10 @@ from nilometer import __version__
 from nilometer.errors import NilometerError, NotFound, RequestError
 from nilometer.web.api.bodies import ARROW, COLUMNS
 from nilometer.web.api.entities import entity_routes
+from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
 from nilometer.web.api.observations import observation_routes
+from nilometer.web.api.reviews import review_routes
 from nilometer.web.api.verdicts import verdict_routes
 from nilometer.web.exchange import encode_json
 from nilometer.web.statuses import RETRY_AFTER_S, error_document, status_of
@@ -35,7 +37,8 @@ def create_native(face: Face) -> FastAPI:
         openapi_url="/openapi.json",
     )
     # The more particular paths first: a key may hold slashes.
-    for routes in (observation_routes(face), verdict_routes(face), entity_routes(face)):
+    parts = (review_routes, event_routes, observation_routes, verdict_routes, entity_routes)
+    for routes in (make(face) for make in parts):
         app.include_router(routes, prefix=PREFIX)
     app.add_exception_handler(NilometerError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_parameters)

@@ -145,6 +145,7 @@ class Evidence:
                     "by": step.actor,
                     "at": format_time(step.time),
                 }
+                | ({"comment": step.comment} if step.comment else {})
                 for step in steps
             ]
         return document or None
