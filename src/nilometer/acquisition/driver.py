@@ -92,6 +92,8 @@ class RawBatch:
         Parameters as JSON.
     latitude, longitude, depth : ndarray of float64, shape (n,), optional
         degree_north, degree_east, m; NaN where unknown.
+    syntax : ndarray of uint8, shape (n,), optional
+        What was verified of the frame a value came in: 1 length and checksum, 2 nothing; None: nothing of any.
     acknowledge : callable
         To be called once, from any thread, when the rows are durable.
     """
@@ -109,6 +111,7 @@ class RawBatch:
     latitude: NDArray[np.float64] | None = None
     longitude: NDArray[np.float64] | None = None
     depth: NDArray[np.float64] | None = None
+    syntax: NDArray[np.uint8] | None = None
     acknowledge: Callable[[], None] = _nothing
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from nilometer.acquisition.nmea0183_channels import Transducer, channel_index, i
 from nilometer.acquisition.protocols.nmea0183 import Content, Fix, Sentence, StreamClock
 from nilometer.acquisition.protocols.nmea0183_quantity import Reading
 from nilometer.acquisition.rows import CLOCK_RESOLUTION_US, ChannelTable, Row, raw_batch, rounded
+from nilometer.model.flags import QartodFlag
 
 __all__ = ["SentenceRows"]
 
@@ -131,6 +132,8 @@ class SentenceRows:
             return
         value = value_in_channel(self._table[index], reading)
         row = Row(index, arrival, value, mark="V" if reading.flag == "invalid" else None)
+        if not sentence.checked:
+            row.syntax = int(QartodFlag.NOT_EVALUATED)
         if self._position_age_us is not None and self._position is not None:
             since, latitude, longitude = self._position
             if arrival - since <= self._position_age_us:

@@ -23,6 +23,7 @@ from nilometer.acquisition.register_map import CycleTimes, Read, RegisterImage
 from nilometer.errors import FrameError, LinkError, LinkTimeout
 from nilometer.model.batch import NO_TIME
 from nilometer.model.entities import SampleKind
+from nilometer.model.flags import QartodFlag
 
 __all__ = ["CLOCK_RESOLUTION_US", "Line", "Poller"]
 
@@ -239,6 +240,7 @@ class Poller:
             result_time=np.array(columns[4], np.int64),
             sample=np.array(columns[5], np.int8),
             mark=list(columns[6]),
+            syntax=np.full(len(rows), QartodFlag.PASS, np.uint8),  # length, and on a serial line the CRC, were verified
         )
         return batch, cycles
 

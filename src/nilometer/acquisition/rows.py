@@ -10,6 +10,7 @@ import numpy as np
 from nilometer.acquisition.driver import Channel, RawBatch
 from nilometer.model.batch import NO_TIME
 from nilometer.model.entities import SampleKind
+from nilometer.model.flags import QartodFlag
 
 __all__ = ["CLOCK_RESOLUTION_US", "ChannelTable", "Row", "raw_batch", "rounded"]
 
@@ -37,6 +38,7 @@ class Row:
     extra: str | None = None
     latitude: float = float("nan")
     longitude: float = float("nan")
+    syntax: int = int(QartodFlag.PASS)
 
 
 class ChannelTable:
@@ -102,6 +104,7 @@ def raw_batch(
         sample=np.array([row.sample for row in rows], np.int8),
         mark=[row.mark for row in rows],
         extra=[row.extra for row in rows],
+        syntax=np.array([row.syntax for row in rows], np.uint8),
     )
     if moving:
         batch.latitude = np.array([row.latitude for row in rows], np.float64)

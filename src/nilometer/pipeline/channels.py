@@ -101,6 +101,7 @@ class Channels:
             depth=raw.depth,
             latitude=raw.latitude,
             longitude=raw.longitude,
+            syntax=raw.syntax,
             feature=self._features(datastreams, raw.sample),
         )
         taken = datastreams >= 0

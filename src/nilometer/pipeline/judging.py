@@ -8,9 +8,10 @@ from nilometer import __version__, units
 from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.table import CalibrationTable
 from nilometer.errors import ConfigError
-from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.model import Datastream, ObservationBatch, QartodFlag, Settlements
 from nilometer.pipeline.choosing import changes_of
 from nilometer.pipeline.log import Log
+from nilometer.pipeline.partners import Partners
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.profile import Profile
 from nilometer.qc.shelf import Shelf
@@ -20,6 +21,7 @@ from nilometer.store import Store
 __all__ = ["Judging"]
 
 STATE = "qc"
+_FAIL = str(int(QartodFlag.FAIL))
 _log = Log(__name__)
 
 
@@ -39,6 +41,8 @@ class Judging:
         self._shelf = Shelf() if shelf is None else shelf
         self._calibration = CalibrationTable()
         self._qc = QcEngine()
+        self._partners = Partners(store.catalog)
+        self._dated: dict[int, int] = {}
         self._provenance: dict[int, list[int]] = {}
         self._plain = np.zeros(0, np.int32)
         self._samples = np.zeros(0, np.int32)
@@ -59,12 +63,15 @@ class Judging:
                 # What the sequence tests remember begins anew; the rows and their flags are all there.
                 _log.warning("the state of the tests cannot be taken up", error=str(error))
         for _, rows in self._store.replay(after):
-            fresh.advance(rows, water=self._water(rows))
+            fresh.advance(rows, water=self._moved(rows))
         self._qc = fresh
 
     def set(self, datastream: Datastream) -> None:
         """Add a Datastream, or take its changed profile, unit or calibrations from now on."""
         self._set(datastream, self._qc)
+        for lacking in self._partners.lacking():
+            if lacking != datastream.id:
+                self._set(self._store.catalog.datastream(lacking), self._qc)
 
     def _set(self, datastream: Datastream, engine: QcEngine) -> None:
         ours = datastream.properties.get("nilometer", {})
@@ -73,7 +80,17 @@ class Judging:
         raw_unit = ours.get("raw_unit", datastream.unit)
         self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=datastream.unit)
         profile = self._profile(datastream)
-        engine.set(datastream.id, profile, unit=datastream.unit, mark_scheme=datastream.mark_scheme)
+        engine.set(
+            datastream.id,
+            profile,
+            unit=datastream.unit,
+            mark_scheme=datastream.mark_scheme,
+            partners=self._partners.of(datastream, profile),
+        )
+        kinds = [test.kind for test in profile.tests] if profile is not None else []
+        self._dated.pop(datastream.id, None)
+        if "impossible_date" in kinds:
+            self._dated[datastream.id] = kinds.index("impossible_date")
         version = None
         if profile is not None:
             version = self._store.catalog.profile_version(profile.name, profile.version, profile.to_document())
@@ -84,13 +101,21 @@ class Judging:
             self._plain = np.resize(self._plain, max(2 * len(self._plain), datastream.id + 1))
         self._plain[datastream.id] = self._provenance_row(None, version, source)
 
-    def finish(self, rows: ObservationBatch) -> Settlements:
-        """Fill result, uncertainty, flags, tests and provenance; return the settled flags of earlier rows."""
+    def finish(self, rows: ObservationBatch, received: int) -> Settlements:
+        """Fill result, uncertainty, flags, tests and provenance; return the settled flags of earlier rows.
+
+        Parameters
+        ----------
+        rows : ObservationBatch
+            Admitted rows.
+        received : int
+            When they came, µs since 1970 UTC.
+        """
         applied = self._calibration.apply(rows)
         rows.provenance = self._plain[rows.datastream]
         for row in np.flatnonzero(applied >= 0):
             rows.provenance[row] = self._provenance[int(rows.datastream[row])][int(applied[row])]
-        return self._qc.evaluate(rows, water=self._water(rows))
+        return self._qc.evaluate(rows, water=self._water(rows), received=received)
 
     def save(self, sequence: int) -> None:
         """Keep the tests' state as of a journal sequence; called where no row is in flight."""
@@ -108,6 +133,22 @@ class Judging:
         if rows.feature is None or not len(self._samples):
             return None
         return ~np.isin(rows.feature, self._samples)
+
+    def _moved(self, rows: ObservationBatch) -> np.ndarray | None:
+        """Return which journaled rows may have moved the state: the water, but for rows of an impossible date.
+
+        When a row was received is not journaled; what the test said of it is.
+        """
+        water = self._water(rows)
+        dated = np.isin(rows.datastream, list(self._dated)) if self._dated and rows.tests is not None else None
+        if dated is None or not dated.any():
+            return water
+        moved = np.ones(len(rows), np.bool_) if water is None else water
+        for row in np.flatnonzero(dated):
+            tests, slot = rows.tests[int(row)].as_py(), self._dated[int(rows.datastream[row])]
+            if tests is not None and slot < len(tests) and tests[slot] == _FAIL:
+                moved[row] = False
+        return moved
 
     def _profile(self, datastream: Datastream) -> Profile | None:
         """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""

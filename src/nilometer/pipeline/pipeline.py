@@ -106,7 +106,7 @@ class Pipeline:
         self._reviewing = Reviewing(self.store, self._revised)
         self._pump = Pump(
             admit=self.store.admit,
-            finish=self._judging.finish,
+            finish=lambda rows: self._judging.finish(rows, clock()),
             review=self._reviewing.over,
             commit=self.store.commit,
             publish=self._publish_from_pump,
