@@ -8,6 +8,8 @@ from nilometer.config import parse
 from nilometer.errors import ConfigError
 from nilometer.pipeline import Pipeline
 from nilometer.qc import load
+from nilometer.qc.shelf import Shelf
+from nilometer.qc.thresholds import Place
 from tests.pipeline.conftest import NOON, RIVER, ids, rows, running
 
 KEY = "river/water_temperature"
@@ -50,6 +52,9 @@ async def test_a_change_of_one_datastream_is_converted_judges_and_is_told_by_pro
     assert version.document["tests"]["gross_range"]["suspect"] == pytest.approx([0, 20])
     assert version.document["tests"]["gross_range"]["fail"] == [-5, 50]
     assert version.document["lineage"] == ["river/water_temperature 1"]
+    effective = Shelf().effective(version.name, change | {"title": "x"}, Place())
+    assert effective.digest != version.digest
+    assert Shelf().effective(version.name, change, Place()).digest == version.digest
     again, same = await judged(tmp_path, {}, 21.0)  # what is left unsaid stays
     assert (again, same.id) == (3, version.id)
     taken_back, plain = await judged(tmp_path, {"qc": {}}, 21.0)
