@@ -99,6 +99,14 @@ def test_a_change_that_cannot_be_is_refused_before_anything_starts(tmp_path, set
     assert not (tmp_path / "data").exists()
 
 
+async def test_a_broken_profile_of_the_site_stops_the_start_only_where_it_is_needed(site):
+    (site / "profiles" / "river" / "upper.toml").write_text('inherits = "river/nothing"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"datastream\[0\]\.profile = 'river/upper'.*river/nothing"):
+        Pipeline(site, parse(config(key="river/upper")))
+    flag, version = await judged(site, {}, 11.0)
+    assert (flag, version.name) == (1, "river/water_temperature")
+
+
 def test_a_change_of_a_channel_is_checked_with_the_profile_it_would_get(tmp_path):
     source = {
         "name": "sonde",
