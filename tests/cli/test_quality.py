@@ -105,12 +105,55 @@ def test_a_wrong_option_of_qc_is_named(creek, arguments, said):
     assert said in called.err
 
 
-def test_a_configuration_of_ioos_qc_judges_by_column(creek, tmp_path):
-    config = {"pH": {"qartod": {"gross_range_test": {"fail_span": [0, 14], "suspect_span": [6, 9]}}}}
-    (tmp_path / "c.json").write_text(json.dumps(config), encoding="utf-8")
-    columns = nilometer("qc", creek, "--config", tmp_path / "c.json", "--json").json["columns"]
+STREAMS = {"pH": {"qartod": {"gross_range_test": {"fail_span": [0, 14], "suspect_span": [6, 9]}}}}
+YAML = """
+streams:
+  pH:
+    qartod:
+      gross_range_test: {fail_span: [0, 14], suspect_span: [6, 9]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c.json", json.dumps(STREAMS)),
+        ("c.json", json.dumps({"streams": STREAMS, "window": None})),
+        ("c.json", json.dumps({"contexts": [{"streams": STREAMS}]})),
+        ("c.yaml", YAML),
+        ("c.yml", json.dumps(STREAMS)),
+    ],
+)
+def test_a_configuration_of_ioos_qc_judges_by_column(creek, tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    columns = nilometer("qc", creek, "--config", tmp_path / name, "--json").json["columns"]
     assert columns[0]["flags"] == {"PASS": ROWS - 1, "NOT_EVALUATED": 0, "SUSPECT": 1, "FAIL": 0, "MISSING": 0}
     assert columns[1]["profile"] is None
+
+
+def test_a_configuration_of_one_stream_judges_every_column(creek, tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(STREAMS["pH"]), encoding="utf-8")
+    columns = nilometer("qc", creek, "--config", tmp_path / "c.json", "--json").json["columns"]
+    assert all(line["profile"]["name"] == "dict" for line in columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1, 2]", "one context, or streams by name"),
+        ("{", "neither JSON nor YAML"),
+        ("a: [1", "neither JSON nor YAML"),
+        (json.dumps({"contexts": [{}, {}]}), "one context, or streams by name"),
+        (json.dumps({"streams": STREAMS, "window": {"starting": "2020"}}), "window"),
+        (json.dumps({"pH": 3}), "streams by name, each with its tests under qartod"),
+        (json.dumps({"other": STREAMS["pH"]}), "no column of"),
+        (json.dumps({"pH": {"qartod": {"spike_tset": {}}}}), "spike_tset"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(creek, tmp_path, text, said):
+    (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+    called = nilometer("qc", creek, "--config", tmp_path / "c.yaml")
+    assert (called.code, said in called.err) == (2, True), called.err
 
 
 def test_rows_out_of_order_are_judged_in_time_order(tmp_path):

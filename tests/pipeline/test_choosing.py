@@ -8,6 +8,8 @@ from nilometer.config import parse
 from nilometer.errors import ConfigError
 from nilometer.pipeline import Pipeline
 from nilometer.qc import load
+from nilometer.qc.shelf import Shelf
+from nilometer.qc.thresholds import Place
 from tests.pipeline.conftest import NOON, RIVER, ids, rows, running
 
 KEY = "river/water_temperature"
@@ -50,6 +52,9 @@ async def test_a_change_of_one_datastream_is_converted_judges_and_is_told_by_pro
     assert version.document["tests"]["gross_range"]["suspect"] == pytest.approx([0, 20])
     assert version.document["tests"]["gross_range"]["fail"] == [-5, 50]
     assert version.document["lineage"] == ["river/water_temperature 1"]
+    effective = Shelf().effective(version.name, change | {"title": "x"}, Place())
+    assert effective.digest != version.digest
+    assert Shelf().effective(version.name, change, Place()).digest == version.digest
     again, same = await judged(tmp_path, {}, 21.0)  # what is left unsaid stays
     assert (again, same.id) == (3, version.id)
     taken_back, plain = await judged(tmp_path, {"qc": {}}, 21.0)
@@ -92,6 +97,14 @@ def test_a_change_that_cannot_be_is_refused_before_anything_starts(tmp_path, set
         Pipeline(tmp_path / "data", parse(config(**settings), file=file), config_file=file)
     assert f"nilometer.toml: {said}" in str(caught.value)
     assert not (tmp_path / "data").exists()
+
+
+async def test_a_broken_profile_of_the_site_stops_the_start_only_where_it_is_needed(site):
+    (site / "profiles" / "river" / "upper.toml").write_text('inherits = "river/nothing"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"datastream\[0\]\.profile = 'river/upper'.*river/nothing"):
+        Pipeline(site, parse(config(key="river/upper")))
+    flag, version = await judged(site, {}, 11.0)
+    assert (flag, version.name) == (1, "river/water_temperature")
 
 
 def test_a_change_of_a_channel_is_checked_with_the_profile_it_would_get(tmp_path):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.resources import files
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from nilometer.errors import ConfigError, NotFound, RequestError, SchemaMismatch
@@ -200,3 +204,34 @@ def test_a_batch_of_many_calls_does_not_ask_the_database(filled):
         filled.sample_kinds()
         filled.provenance(None, None, "x", "y")
     assert asked == []
+
+
+def test_a_catalog_of_the_first_release_is_brought_here_with_all_it_holds(url):
+    engine = sa.create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(files("nilometer.store") / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO things VALUES (1, 'weir', 'Weir', '', 'river', NULL, 'UTC', '{}')",
+            "INSERT INTO events VALUES (1, 1, NULL, 5, 'source', '{\"state\": \"silent\"}')",
+            "INSERT INTO events VALUES (2, 1, NULL, 9, 'source', '{}')",
+            "DELETE FROM events WHERE id = 2",
+            "INSERT INTO provenance VALUES (1, NULL, NULL, 'csv', '0.1')",
+        ):
+            connection.execute(sa.text(statement))
+    engine.dispose()
+    catalog = Catalog(open_database(url))
+    with catalog.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    assert [(event.time, event.kind, event.detail) for event in catalog.events()] == [
+        (5, "source", {"state": "silent"})
+    ]
+    assert catalog.add_event(1, None, 10, "source").id == 3, "the id of a deleted row is never given out again"
+    assert catalog.provenance_row(1).source == "csv"
+    assert catalog.provenance_row(1).review is None
+    assert catalog.provenance(None, None, "csv", "0.1") == 1
+    assert not catalog.reviewed(np.array([0, 1, 7], np.int32)).any()
+    catalog.close()

@@ -105,7 +105,7 @@ def check_files(
             if "error" in row:
                 typer.echo(f"cannot be used: {row['error']}", err=True)
                 continue
-            typer.echo(f"{row['file']}: {row['name']} can be used, digest {row['digest']}")
+            typer.echo(f"{row['file']}: {row['name']} can be used, digest {row['digest'][:16]}")
             for note in row["notes"]:
                 typer.echo(f"  {note}")
     if any("error" in row for row in rows):

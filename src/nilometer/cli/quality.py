@@ -132,6 +132,7 @@ class _Choice:
 
 
 def _choice(profile: str | None, config: Path | None, water: str, data: Path | None) -> _Choice:
+    from nilometer.cli.peer_configuration import configured
     from nilometer.errors import ConfigError
     from nilometer.qc.shelf import Shelf
 
@@ -141,30 +142,12 @@ def _choice(profile: str | None, config: Path | None, water: str, data: Path | N
     if profile is not None:
         return _Choice(water, shelf, one=shelf[profile])
     if config is not None:
-        found = _configured(config)
+        found = configured(config)
         return _Choice(water, shelf, by_column=found) if isinstance(found, dict) else _Choice(water, shelf, one=found)
     waters = {name.partition("/")[0] for name in shelf.profiles.items}
     if water not in waters:
         raise ConfigError("--water", seen=water, allowed=waters, reason="no profiles for this water")
     return _Choice(water, shelf)
-
-
-def _configured(file: Path) -> Profile | dict[str, Profile]:
-    """Return the profile of an `ioos_qc` configuration, or its profiles by column."""
-    from nilometer.errors import ConfigError
-    from nilometer.qc import load
-    from nilometer.qc.peer import is_peers
-
-    try:
-        text = file.read_text(encoding="utf-8")
-        document = json.loads(text)
-    except OSError as error:
-        raise ConfigError("--config", seen=str(file), reason=error.strerror or str(error)) from error
-    except ValueError as error:
-        raise ConfigError("--config", seen=str(file), reason=f"this is no JSON: {error}") from error
-    if is_peers(document):
-        return load(document)
-    return {str(name): load(table) for name, table in document.items()}
 
 
 def _read(

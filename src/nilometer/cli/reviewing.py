@@ -431,9 +431,13 @@ def _json(text: str | None) -> Any:  # noqa: ANN401 -- JSON
     from nilometer.errors import RequestError
 
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         raise RequestError(f"{text[:60] if text else ''!r} is no JSON: {error}") from error
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _point(text: str) -> list[Any]:

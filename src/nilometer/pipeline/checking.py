@@ -149,6 +149,9 @@ def _check(
         reason = f"raw results in {raw_unit} cannot become {unit}"
         raise ConfigError(f"{at}.unit", seen=part.unit, file=file, reason=reason)
     _check_profile(part.profile, unit, f"{at}.profile", file, shelf)
+    if part.profile is None and profile in shelf.local:
+        # A site's own profile that is broken stops the start; the water's would judge by what the site did not mean.
+        _check_profile(profile, unit, f"{at}.profile", file, shelf)
     if part.qc and profile is not None:
         _check_changes(profile, part, at, file, shelf)
     _check_calibrations(part.calibrations, f"{at}.calibrations", file)

@@ -16,11 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nilometer.errors import NotFound
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION
 from nilometer.pipeline.review_plans import Plan, Plans, Window, compiled, margin_of, merged, spread
 from nilometer.review import ACTIONS, Rows, apply
 from nilometer.store import ReviewStep, Snapshot, Store
+from nilometer.store.ledger import ProvenanceRow
 from nilometer.store.settling import settle_own
 
 __all__ = ["MOST_ROWS_A_COMMIT", "Reviewing", "newest_only"]
@@ -309,7 +311,10 @@ class Reviewing:
 
     def _provenance(self, automatic: int, steps: tuple[int, ...]) -> int:
         catalog = self._store.catalog
-        row = catalog.provenance_row(automatic)
+        try:
+            row = catalog.provenance_row(automatic)
+        except NotFound:  # rows that nobody said the origin of
+            row = ProvenanceRow(automatic, None, None, "", "")
         words = ",".join(map(str, steps))
         return catalog.provenance(row.calibration, row.profile_version, row.source, row.code_version, steps[-1], words)
 

@@ -141,8 +141,9 @@ class Profile:
 
     @builtins.property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for the fingerprint."""
-        return hashlib.blake2b(self.fingerprint.encode(), digest_size=8).hexdigest()
+        """SHA-256 of version and document, as a catalog keeps it with the profile's version."""
+        text = json.dumps([self.version, self.to_document()], sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @builtins.property
     def names(self) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def profile_text(profile: Profile, *, origins: bool = True) -> str:
     if profile.along == "time":
         del document["along"]
     ancestry = " <- ".join([*profile.lineage, f"{profile.name} {profile.version}"])
-    head = (f"{profile.name}, version {profile.version}, digest {profile.digest}", ancestry)
+    head = (f"{profile.name}, version {profile.version}, digest {profile.digest[:16]}", ancestry)
     return document_text(document, head=head[: 1 + bool(profile.lineage)], notes=profile.origins if origins else {})
 
 

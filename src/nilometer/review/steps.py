@@ -70,6 +70,7 @@ def microseconds_of(value: object) -> int:
 
 FlagName = Literal["pass", "not_evaluated", "suspect", "fail", "missing"]
 Length = Annotated[int, BeforeValidator(microseconds_of)]
+Number = Annotated[int, Field(gt=0, lt=1 << 63)]
 Standard = tuple[float, float]
 
 
@@ -88,7 +89,7 @@ class Condition(_Said):
 
 
 class _OfRows(_Said):
-    observations: tuple[int, ...] | None = Field(None, min_length=1, max_length=10_000)
+    observations: tuple[Number, ...] | None = Field(None, min_length=1, max_length=10_000)
     where: Condition | None = None
 
 

@@ -266,7 +266,7 @@ class Ledger:
 
     def event_versions(self, number: int) -> list[Event]:
         """Return every version of an event that was entered, the first first; NotFound when there is none."""
-        table = tables.events
+        table, number = tables.events, min(number, 2**62)
         found = self._read(_select(table, Event).where(or_(table.c.id == number, table.c.first == number)))
         versions = [_event(row) for row in found]
         if not versions or versions[0].root != number or versions[0].entered is None:

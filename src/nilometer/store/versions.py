@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.model.schemas import REVISION
@@ -75,7 +76,10 @@ def _parts(view: View, wanted: Query, names: list[str], ids: NDArray[np.int64] |
         mask = wanted.mask(segment.columns["datastream"][:n], segment.columns["phenomenon_time"][:n])
         if ids is not None:
             mask &= np.isin(segment.columns["id"][:n], ids)
-        yield segment.table(np.flatnonzero(mask), names)
+        table = segment.table(np.flatnonzero(mask), names)
+        place = table.schema.get_field_index("superseded_commit")
+        ended = pc.fill_null(table["superseded_commit"], LIVE)
+        yield table.set_column(place, REVISION.field("superseded_commit"), ended)
 
 
 def _of(file: LakeFile, wanted: Query, names: list[str], ids: NDArray[np.int64] | None) -> pa.Table:

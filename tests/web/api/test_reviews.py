@@ -171,3 +171,35 @@ async def test_listeners_are_told_of_the_rows_that_a_step_changed(station):
     await station.ingest("river/ph", NOON + MINUTE // 2, [6.0])
     told = await anext(aiter(listener))
     assert told.rows.result.tolist() == [7.0], "of a row that arrives in a reviewed span only what is served"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/reviews", {"action": "flag", "flag": "fail", "datastreams": [2**70], **SPAN}, 404),
+        ("/reviews", {"action": "flag", "flag": "fail", "datastreams": [-1], **SPAN}, 404),
+        (
+            "/reviews",
+            {"action": "flag", "flag": "fail", "datastreams": ["river/ph"], "observations": [2**63], **SPAN},
+            400,
+        ),
+        ("/reviews", {"action": "flag", "flag": "fail", "datastreams": [], **SPAN}, 400),
+        ("/reviews", {"action": "offset", "offset": 1e999, "datastreams": ["river/ph"], **SPAN}, 400),
+        ("/reviews", {"action": "offset", "offset": 1, "datastreams": ["river/ph"], **SPAN, "end": 10**18}, 400),
+        (
+            "/reviews",
+            {"action": "drift", "points": [["today", 1]], "datastreams": ["river/ph"], **SPAN},
+            400,
+        ),
+        (f"/reviews/{2**70}/undo", {"by": "Li"}, 404),
+        (f"/events/{2**70}/withdraw", {"by": "Li"}, 404),
+        ("/events", {"kind": "cleaning", "thing": 2**70, "start": AT, "by": "Li"}, 404),
+        ("/events", {"kind": "cleaning", "datastreams": ["river/ph", "sea/free"], "start": AT, "by": "Li"}, 400),
+        ("/events", [1], 400),
+        ("/reviews", b"\xff\xfe", 400),
+        ("/reviews", b"[" * 100_000, 400),
+    ],
+)
+async def test_no_body_brings_the_server_down(refusing, path, body, status):
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    await send(refusing, f"/api/v1{path}", content, status)

@@ -136,7 +136,8 @@ def with_evidence(rows: pa.Table, evidence: Evidence) -> pa.Table:
         by semicolons), ``profile``, ``profile_version``, ``profile_id`` and ``review_level`` (null: nobody signed).
         The metadata have the profile versions.
     """
-    numbers, places = np.unique(rows["provenance"].to_numpy(), return_inverse=True)
+    known = pa.array(rows["provenance"].to_numpy()).dictionary_encode()  # hashed: half the time of sorting them
+    numbers, places = known.dictionary.to_numpy(), known.indices.to_numpy()
     made = [evidence.provenance(int(number)) for number in numbers]
     names = [None if one.profile is None else SEPARATOR.join(one.tests) for one in made]
     passed = pa.array([None if one.profile is None else "1" * len(one.tests) for one in made], pa.string())
@@ -165,10 +166,13 @@ def _coded(words: list[str | None], places: NDArray[np.intp]) -> Any:  # noqa: A
 
 
 def _levels(rows: pa.Table, evidence: Evidence) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    signatures = evidence.signed(pc.unique(rows["datastream"]).to_pylist())
+    if not signatures:
+        return pa.DictionaryArray.from_arrays(pa.nulls(len(rows), pa.int32()), pa.array([], pa.string()))
     owners = rows["datastream"].to_numpy()
     rank = np.zeros(len(rows), np.int64)
     keys: dict[int, str] = {}
-    for number, signed in evidence.signed(np.unique(owners).tolist()).items():
+    for number, signed in signatures.items():
         mine = np.flatnonzero(owners == number)
         part = rows.take(pa.array(mine))
         rank[mine] = levels(signed, part["phenomenon_time"].cast(pa.int64()).to_numpy(), part["commit"].to_numpy())

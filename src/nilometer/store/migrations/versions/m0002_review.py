@@ -10,10 +10,25 @@ down_revision = "0001"
 
 # SQLite changes a table by making it anew: ids of deleted rows must still never be given out again.
 _KEPT = {"sqlite_autoincrement": True}
+_REMADE = ("events", "provenance")
 
 
 def upgrade() -> None:
     """Add the history, and the columns that point to it."""
+    connection = op.get_bind()
+    given: dict[str, int] = {}
+    if connection.dialect.name == "sqlite":
+        found = connection.execute(sa.text("SELECT name, seq FROM sqlite_sequence")).all()
+        given = {str(row[0]): int(row[1]) for row in found}
+    _upgrade()
+    for name in _REMADE:
+        if name in given:
+            values = {"name": name, "seq": given[name]}
+            connection.execute(sa.text("DELETE FROM sqlite_sequence WHERE name = :name"), values)
+            connection.execute(sa.text("INSERT INTO sqlite_sequence VALUES (:name, :seq)"), values)
+
+
+def _upgrade() -> None:
     with op.batch_alter_table("events", table_kwargs=_KEPT) as events:
         events.add_column(sa.Column("end", sa.BigInteger(), nullable=True))
         events.add_column(sa.Column("datastreams", sa.JSON(), nullable=True))

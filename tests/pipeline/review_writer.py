@@ -1,0 +1,77 @@
+"""A process that reviews as fast as it can while rows come and seals run, to be killed: `review_writer.py FOLDER`.
+
+A line `n` says that step n is acknowledged. Commits are small, so that a step takes several of them.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from nilometer.errors import RequestError, ReviewRefused
+from nilometer.pipeline import reviewing
+from tests.pipeline.reviews import Reviewed
+
+ROWS = 400
+MINUTE = 60
+
+
+class RealClock:
+    def __call__(self):
+        return time.time_ns() // 1000
+
+
+def told(rng):
+    return rng.choice(
+        [
+            ("offset", {"offset": 1.5}),
+            ("drift", {"gap": 2.0}),
+            ("flag", {"flag": "fail", "where": {"above": 3}}),
+            ("delete", {"where": {"above": 4}}),
+            ("interpolate", {"greatest_gap": 900}),
+            ("retime", {"shift": 20}),
+        ]
+    )
+
+
+def say(what):
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
+def main():
+    reviewing.MOST_ROWS_A_COMMIT = 70
+    bench = Reviewed(Path(sys.argv[1]), clock=RealClock(), datastreams=1)
+    rng = random.Random(time.time_ns())
+
+    def seal():
+        while True:
+            bench.store.save_state("qc", bench.store.sequence(), b"")
+            bench.store.seal()
+
+    threading.Thread(target=seal, daemon=True).start()
+    say("ready")
+    while True:
+        first = rng.randrange(ROWS)
+        minutes = np.arange(first, min(first + 30, ROWS), rng.choice([1, 2]))
+        bench.send(bench.ids[0], minutes * MINUTE, rng.random() * 5 + minutes % 3)
+        start, end = sorted(rng.sample(range(ROWS), 2))
+        action, parameters = told(rng)
+        standing = [step.id for step in bench.store.catalog.reviews.active()]
+        try:
+            if len(standing) > 12 or (standing and rng.random() < 0.4):
+                done = bench.orders.undo(rng.choice(standing), by="Wang")
+            else:
+                done = bench.order(action, start * MINUTE, end * MINUTE, parameters)
+        except (RequestError, ReviewRefused):
+            continue
+        say(done.steps[0].id)
+
+
+if __name__ == "__main__":
+    main()

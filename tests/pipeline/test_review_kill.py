@@ -1,0 +1,75 @@
+"""Killed with -9 amid a review: what was acknowledged stands, and no step is half done."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.review_writer import RealClock
+from tests.pipeline.reviews import Replay, Reviewed, same
+from tests.store.waters import START
+
+WRITER = Path(__file__).parent / "review_writer.py"
+KILLS = int(os.environ.get("NILOMETER_KILLS", "4"))
+
+
+def run(folder, seconds):
+    """Review for some seconds, kill, and return the steps that were acknowledged."""
+    process = subprocess.Popen(
+        [sys.executable, str(WRITER), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(WRITER.parents[2]), *sys.path])},
+    )
+    with process:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        time.sleep(seconds)
+        process.kill()
+        out, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, errors
+    return [int(line) for line in out.split("\n")[:-1]]
+
+
+def replayed(bench):
+    """The history over the automatic rows, by the oracle."""
+    table = bench.store.snapshot().versions([bench.ids[0]])
+    reviewed = bench.store.catalog.reviewed(table["provenance"].to_numpy())
+    replay = Replay()
+    seconds = (table["phenomenon_time"].cast("int64").to_numpy() - START) / 1e6
+    for one, by_review, second, result, quality in zip(
+        table["id"].to_pylist(),
+        reviewed.tolist(),
+        seconds.tolist(),
+        table["result"].to_pylist(),
+        table["result_quality"].to_pylist(),
+        strict=True,
+    ):
+        if not by_review:
+            replay.automatic[one] = [second, result, quality]
+    for step in bench.store.catalog.reviews.active():
+        start, end = (step.start - START) / 1e6, (step.end - START) / 1e6
+        replay.steps[step.id] = (step.action, start, end, dict(step.parameters))
+    return replay.rows()
+
+
+@pytest.mark.slow
+def test_a_killed_review_is_whole_after_the_next_start(tmp_path):
+    finished = 0
+    for _ in range(KILLS):
+        acknowledged = run(tmp_path / "data", 0.5 + random.random() * 2)
+        bench = Reviewed(tmp_path / "data", clock=RealClock(), datastreams=1)
+        steps = {step.id: step for step in bench.store.catalog.reviews.steps()}
+        assert all(step.is_applied for step in steps.values())
+        assert set(acknowledged) <= set(steps)
+        finished += len(acknowledged)
+        same(replayed(bench), bench.served())
+        bench.close()
+    assert finished > KILLS, "too few steps for the kills to have hit any"
