@@ -267,7 +267,7 @@ class Joint:
         waiting = [digits[ident] for ident in self.open.id.tolist()]
         columns: dict[str, Any] = {
             "ends": np.array([self._newest, self._passed]),
-            "digits": np.array(waiting, np.uint8).reshape(len(waiting), -1),
+            "digits": np.array(waiting, np.uint8).reshape(len(waiting), -1 if waiting else 0),
         }
         for name, rows in (("open", self.open), ("recent", self._recent)):
             columns |= {f"{name}.{item}": getattr(rows, item) for item in ("time", "value", "moved", "id")}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role
+from nilometer.qc.qartod.definition import Definition, Kind, Parameter, Role
 
 __all__ = ["MULTI_VARIATE", "NEIGHBOR", "TS_CURVE"]
 
@@ -46,10 +46,10 @@ def _neighbor_fault(parameters: Mapping[str, Any]) -> str:
         return "give other: the Datastream of the neighbor"
     if "n_dev" in parameters:
         return _change_fault(parameters)
-    suspect, fail = parameters.get("suspect", ABSENT), parameters.get("fail", ABSENT)
-    if suspect == fail == ABSENT:
+    suspect, fail = parameters.get("suspect"), parameters.get("fail")
+    if suspect is None and fail is None:
         return "give suspect, fail or both, or n_dev, other_n_dev and tim_dev"
-    if fail < suspect:
+    if suspect is not None and fail is not None and suspect > fail:
         return f"suspect ({suspect:g}) must not lie beyond fail ({fail:g})"
     return _wait_fault(parameters)
 
