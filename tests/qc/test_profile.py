@@ -98,7 +98,7 @@ def test_a_wrong_dimension_is_an_error():
         ({"title": 3}, ["title = 3", "text"]),
         ({"inherits": "river/phh"}, ["inherits = 'river/phh'", "did you mean river/ph"]),
         ({"qartod": {"spike_test": {"threshold": 1}}}, ["qartod.spike_test = 'threshold'", "not a parameter"]),
-        ({"qartod": {"climatology_test": {}}}, ["qartod = 'climatology_test'", "gross_range_test"]),
+        ({"qartod": {"location_on_land_test": {}}}, ["qartod.location_on_land_test", "no map", "gross_range_test"]),
         ({"qartod": []}, ["qartod = []", "a table per test"]),
     ],
 )

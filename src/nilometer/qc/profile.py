@@ -361,8 +361,9 @@ def load(profile: str | Path | Mapping[str, Any] | Profile) -> Profile:
     ----------
     profile : str, path, mapping or Profile
         A name such as ``river/ph``; a TOML file (a path, or text that ends in ``.toml``); a dict as this module's
-        documents, or in `ioos_qc`'s own spelling (``{"qartod": {"gross_range_test": {...}}}``). A file below a folder
-        ``profiles`` may inherit from its neighbours there and is called by its path below it; any other by its stem.
+        documents, or in `ioos_qc`'s own spelling (``{"qartod": {"gross_range_test": {...}}}``), or a YAML or JSON file
+        of either (its name ends in ``.yaml``, ``.yml`` or ``.json``). A TOML file below a folder ``profiles`` may
+        inherit from its neighbours there and is called by its path below it; any other by its stem.
 
     Returns
     -------
@@ -386,6 +387,12 @@ def load(profile: str | Path | Mapping[str, Any] | Profile) -> Profile:
 
         document = peer.translated(profile) if peer.is_peers(profile) else profile
         return Profile.from_document(document, name="dict")
+    if str(profile).endswith((".yaml", ".yml", ".json")):
+        from nilometer.qc import peer, peer_contexts  # noqa: PLC0415 -- as above
+
+        document = peer_contexts.read(Path(profile))
+        document = peer.translated(document) if peer.is_peers(document) else document
+        return Profile.from_document(document, name=Path(profile).stem, file=str(profile))
     if isinstance(profile, Path) or profile.endswith(".toml"):
         from nilometer.qc.shelf import Shelf  # noqa: PLC0415 -- a shelf is made of profiles
 
