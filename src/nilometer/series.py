@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Columns", "Unpacked", "columns", "microseconds", "unpack"]
+__all__ = ["Columns", "Unpacked", "columns", "is_frame", "microseconds", "unpack"]
 
 NO_TIME = int(np.iinfo(np.int64).min)
 
@@ -137,6 +137,19 @@ def columns(frame: Any, time: Any = None) -> Columns:  # noqa: ANN401 -- any lib
     raise TypeError(
         f"{type(frame).__name__} is no frame: give a dict of arrays or a pandas, polars, xarray or Arrow table"
     )
+
+
+def is_frame(thing: Any) -> bool:  # noqa: ANN401 -- anything
+    """Return whether an object is a frame, a table of columns, and not a series."""
+    kinds = {
+        "pandas": ("DataFrame",),
+        "polars": ("DataFrame",),
+        "xarray": ("Dataset",),
+        "pyarrow": ("Table", "RecordBatch"),
+    }
+    loaded = ((sys.modules.get(library), names) for library, names in kinds.items())
+    types = tuple(getattr(module, name) for module, names in loaded if module is not None for name in names)
+    return isinstance(thing, (Mapping, *types))
 
 
 def microseconds(time: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- any library's times

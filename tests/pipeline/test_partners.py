@@ -81,12 +81,14 @@ async def test_a_row_of_the_future_moves_no_state_also_not_in_replay(tmp_path):
             await pipeline.ingest(rows(here, NOON + day, [10.0]))
             if broken:
                 pipeline.store.save_state("qc", 0, b"unreadable")  # the next start must replay
-                pipeline._save_state = lambda: None  # noqa: SLF001 -- as a kill would leave it
+                pipeline._save_state = lambda: None  # as a kill would leave it
         async with running(folder, config, clock=clock) as pipeline:
             await pipeline.ingest(rows(here, NOON - 8 * MINUTE, [15.0, 10.0, 10.0]))
             table = stored(pipeline, "river/t")
             flags = dict(
-                zip(table["phenomenon_time"].cast("int64").to_pylist(), table["result_quality"].to_pylist(), strict=True)
+                zip(
+                    table["phenomenon_time"].cast("int64").to_pylist(), table["result_quality"].to_pylist(), strict=True
+                )
             )
         assert flags[NOON + day] == 4
         assert flags[NOON - 8 * MINUTE] >= 3, name

@@ -91,3 +91,39 @@ def test_the_series_is_not_changed():
 
 def test_the_result_says_what_judged_it():
     assert check([50.0], "river/water_temperature", unit="degF").profile.unit == "degree_Fahrenheit"
+
+
+def test_a_frame_is_checked_column_by_column():
+    frame = pd.DataFrame({"ph": [7.1, 19.0], "t": [50.0, 400.0]}, index=pd.date_range("2024", periods=2, freq="h"))
+    ranges = {"ph": {"tests": {"gross_range": {"fail": [0, 14]}}}}
+    ranges["t"] = {"unit": "degree_Celsius", "tests": {"gross_range": {"fail": [-5, 50]}}}
+    found = check(frame, ranges, unit={"t": "degree_Fahrenheit"})
+    assert found.flags["ph_qartod_rollup"].tolist() == [1, 4]
+    assert found.results["t"].flags.tolist() == [1, 4]
+
+
+def test_places_records_and_reception_come_beside_the_values():
+    times = np.arange(4) * 3_600_000_000
+    tests = {
+        "location": {"displacement": 500},
+        "syntax": {},
+        "impossible_date": {"future": "1 min"},
+        "data_reception": {"suspect": "90 min"},
+        "percentile_range": {"low": 0, "high": 70},
+    }
+    found = check(
+        np.array([1.0, 2.0, 3.0, 4.0]),
+        {"tests": tests},
+        times,
+        latitude=[30.0, 30.001, 30.1, 91.0],
+        longitude=120.0,
+        syntax=[1, 4, 2, 1],
+        received="1970-01-01T02:00:00Z",
+    )
+    assert {name: flags.tolist() for name, flags in found.tests.items()} == {
+        "location": [1, 1, 3, 4],
+        "syntax": [1, 4, 2, 1],
+        "impossible_date": [1, 1, 1, 4],
+        "data_reception": [3, 1, 1, 1],
+        "percentile_range": [1, 1, 1, 3],
+    }

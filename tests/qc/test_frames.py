@@ -9,8 +9,9 @@ import xarray as xr
 
 from nilometer.errors import ConfigError
 from nilometer.qc import check
-from nilometer.qc.frames import check_frame, is_frame
+from nilometer.qc.frames import check_frame
 from nilometer.qc.schemes import scheme
+from nilometer.series import is_frame
 
 N = 48
 TIMES = np.datetime64("2024-01-01T00:00", "us") + np.arange(N) * np.timedelta64(900, "s")

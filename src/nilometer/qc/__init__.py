@@ -9,7 +9,18 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["CheckResult", "Profile", "QartodFlag", "QcEngine", "Suggestion", "check", "load", "suggest", "warm"]
+__all__ = [
+    "CheckResult",
+    "Profile",
+    "QartodFlag",
+    "QcEngine",
+    "Suggestion",
+    "check",
+    "check_frame",
+    "load",
+    "suggest",
+    "warm",
+]
 
 _WHERE = {
     "CheckResult": "nilometer.qc.checking",
@@ -18,6 +29,7 @@ _WHERE = {
     "QcEngine": "nilometer.qc.engine",
     "Suggestion": "nilometer.qc.suggestion",
     "check": "nilometer.qc.checking",
+    "check_frame": "nilometer.qc.frames",
     "load": "nilometer.qc.profile",
     "suggest": "nilometer.qc.suggestion",
     "warm": "nilometer.qc.engine",

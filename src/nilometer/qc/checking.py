@@ -17,7 +17,7 @@ from nilometer.qc.flags import NOT_EVALUATED, QartodFlag
 from nilometer.qc.joint import Partner
 from nilometer.qc.profile import Profile, load
 from nilometer.qc.qartod.percentile_range import span_of
-from nilometer.series import Unpacked, microseconds, unpack
+from nilometer.series import Unpacked, is_frame, microseconds, unpack
 
 __all__ = ["CheckResult", "check"]
 
@@ -46,15 +46,15 @@ def check(
     profile: str | Path | Mapping[str, Any] | Profile,
     time: Any = None,  # noqa: ANN401 -- any library's times
     *,
-    unit: str = "",
+    unit: str | Mapping[str, str] = "",
     depth: Any = None,  # noqa: ANN401 -- as the series
     latitude: Any = None,  # noqa: ANN401 -- as the series
     longitude: Any = None,  # noqa: ANN401 -- as the series
     syntax: Any = None,  # noqa: ANN401 -- as the series
     received: Any = None,  # noqa: ANN401 -- a time of any library
     others: Mapping[str, Any] | None = None,
-) -> CheckResult:
-    """Return the QARTOD flags of a series.
+) -> Any:  # noqa: ANN401 -- by what is given
+    """Return the QARTOD flags of a series, or of the columns of a frame.
 
     The rows are taken in the order given, as if they arrived one by one: a row that is not newer than all before it
     gets the point tests only. NaN, null, masked and infinite values are MISSING.
@@ -62,13 +62,15 @@ def check(
     Parameters
     ----------
     series : array_like, pandas.Series, polars.Series, xarray.DataArray or pyarrow.Array, shape (n,)
-        Results.
+        Results; or a frame (pandas, polars, Arrow, xarray.Dataset, mapping of arrays), judged column by column as
+        `nilometer.qc.check_frame` does.
     profile : str, path, mapping or Profile
-        As `nilometer.qc.load` takes it: a name, a file, or a dict in our spelling or in `ioos_qc`'s.
+        As `nilometer.qc.load` takes it: a name, a file, or a dict in our spelling or in `ioos_qc`'s; for a frame a
+        mapping of column to profile.
     time : array_like or str, optional
         Times of the values, where the series does not bring them. Without any, the tests that need times (gap, rate of
         change, flat line and others) are NOT_EVALUATED.
-    unit : str
+    unit : str, or mapping of column to str
         Unit of the series; thresholds are converted to it. Empty: the profile's own.
     depth, latitude, longitude : array_like, shape (n,), or number, optional
         Where each value was measured: m below the surface, degree_north, degree_east.
@@ -83,7 +85,7 @@ def check(
     Returns
     -------
     CheckResult
-        `flags` and `tests[name]` of the kind that came in.
+        `flags` and `tests[name]` of the kind that came in; for a frame a `Columnwise`.
 
     Raises
     ------
@@ -101,6 +103,18 @@ def check(
     >>> ph.flags.tolist()
     [1, 1, 4, 9]
     """
+    beside = {"depth": depth, "latitude": latitude, "longitude": longitude, "syntax": syntax}
+    if is_frame(series):
+        from nilometer.qc.frames import check_frame  # noqa: PLC0415 -- it is made of this function
+
+        more = {
+            name: value
+            for name, value in (beside | {"received": received, "others": others}).items()
+            if value is not None
+        }
+        return check_frame(series, profile, time=time, units=unit or None, **more)  # type: ignore[arg-type]
+    if not isinstance(unit, str):
+        raise TypeError("units by column are for frames: give the unit of the series")
     part = unpack(series, time)
     judged = _frozen(load(profile).in_unit(unit), part.values)
     n = len(part.values)

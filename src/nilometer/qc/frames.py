@@ -22,7 +22,7 @@ from nilometer.qc.checking import CheckResult, check
 from nilometer.qc.profile import Profile
 from nilometer.series import columns, microseconds
 
-__all__ = ["Columnwise", "ProfileLike", "check_frame", "is_frame"]
+__all__ = ["Columnwise", "ProfileLike", "check_frame"]
 
 ProfileLike = str | Path | Mapping[str, Any] | Profile
 _PLACES: Mapping[str, tuple[str, ...]] = {
@@ -116,19 +116,6 @@ def _flag_columns(name: str, result: CheckResult) -> dict[str, NDArray[np.int8]]
     for test in result.profile.tests:
         flags[flag_name(name, test.name, test.kind)] = np.asarray(result.tests[test.name], np.int8)
     return flags
-
-
-def is_frame(thing: Any) -> bool:  # noqa: ANN401 -- anything
-    """Return whether an object is a frame, and so judged column by column."""
-    kinds = {
-        "pandas": ("DataFrame",),
-        "polars": ("DataFrame",),
-        "xarray": ("Dataset",),
-        "pyarrow": ("Table", "RecordBatch"),
-    }
-    loaded = ((sys.modules.get(library), names) for library, names in kinds.items())
-    types = tuple(getattr(module, name) for module, names in loaded if module is not None for name in names)
-    return isinstance(thing, (Mapping, *types))
 
 
 # Datasets
