@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
     from nilometer.acquisition.formats.recording import Recording, RecordingColumn
     from nilometer.qc import CheckResult, Profile
+    from nilometer.qc.peer_parts import Parts
     from nilometer.qc.shelf import Shelf
 
 __all__ = ["register"]
 
 _TABLES = (".csv", ".parquet", ".nc")
 _LEVELS = {"suspect": 3, "fail": 4}
+_PLACES = {"depth": ("depth", "z"), "latitude": ("latitude", "lat"), "longitude": ("longitude", "lon", "long")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,10 @@ class _Choice:
 
     water: str
     shelf: Shelf
-    one: Profile | None = None
-    by_column: dict[str, Profile] | None = None
+    one: Profile | Parts | None = None
+    by_column: Mapping[str, Profile | Parts] | None = None
 
-    def of(self, part: RecordingColumn) -> tuple[Profile | None, str]:
+    def of(self, part: RecordingColumn) -> tuple[Profile | Parts | None, str]:
         """Return the profile of a column, or why there is none."""
         if self.one is not None:
             return self.one, ""
@@ -132,8 +134,9 @@ class _Choice:
 
 
 def _choice(profile: str | None, config: Path | None, water: str, data: Path | None) -> _Choice:
-    from nilometer.cli.peer_configuration import configured
     from nilometer.errors import ConfigError
+    from nilometer.qc.peer import streams
+    from nilometer.qc.peer_contexts import DEFAULT_STREAM
     from nilometer.qc.shelf import Shelf
 
     if data is not None and not data.is_dir():
@@ -142,8 +145,11 @@ def _choice(profile: str | None, config: Path | None, water: str, data: Path | N
     if profile is not None:
         return _Choice(water, shelf, one=shelf[profile])
     if config is not None:
-        found = configured(config)
-        return _Choice(water, shelf, by_column=found) if isinstance(found, dict) else _Choice(water, shelf, one=found)
+        found = streams(config)
+        one = found.pop(DEFAULT_STREAM, None)  # tests without a stream's name are for every column
+        if one is not None:
+            return _Choice(water, shelf, one=replace(one, name=config.stem))
+        return _Choice(water, shelf, by_column=found)
     waters = {name.partition("/")[0] for name in shelf.profiles.items}
     if water not in waters:
         raise ConfigError("--water", seen=water, allowed=waters, reason="no profiles for this water")
@@ -186,15 +192,47 @@ def _judge(recording: Recording, part: RecordingColumn, chosen: _Choice) -> _Jud
     from nilometer import units
     from nilometer.errors import ConfigError
     from nilometer.qc import check
+    from nilometer.qc.peer_parts import Parts
 
     profile, reason = chosen.of(part)
     if profile is None:
         return _Judged(part, part.values, None, reason)
+    times = recording.times.view("datetime64[us]")
+    others = {name: (other.values, times) for name, other in _others(recording, part).items()}
+    beside = {**_places(recording), "others": others}
+    if isinstance(profile, Parts):
+        return _Judged(part, part.values, profile.check(part.values, times, unit=part.unit, **beside))
     if profile.unit and not units.same_dimension(profile.unit, part.unit):
         reason = f"it is in {profile.unit}, column {part.name} is in {part.unit}; choose columns with --column"
         raise ConfigError("--profile", seen=profile.name, reason=reason)
-    result = check(part.values, profile, recording.times.view("datetime64[us]"), unit=part.unit)
-    return _Judged(part, part.values, result)
+    return _Judged(part, part.values, check(part.values, profile, times, unit=part.unit, **beside))
+
+
+def _others(recording: Recording, part: RecordingColumn) -> dict[str, RecordingColumn]:
+    """Return the other columns by name and by observed property, for tests of several series."""
+    others = {name: other for name, other in recording.columns.items() if other is not part}
+    by_property = {other.observed_property: other for other in others.values() if other.observed_property is not None}
+    return {**by_property, **others}
+
+
+def _places(recording: Recording) -> dict[str, NDArray[Any]]:
+    """Return depth, latitude and longitude of the rows, as far as the file has columns of these names."""
+    import numpy as np
+    import pyarrow as pa
+
+    beside = {name: np.asarray(part.values) for name, part in recording.columns.items()}
+    for name, column in recording.aside.items():
+        try:
+            beside[name] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue  # words, which are no place
+    by_name = {name.casefold(): values for name, values in beside.items()}
+    return {
+        place: by_name[name]
+        for place, names in _PLACES.items()
+        for name in [next((name for name in names if name in by_name), "")]
+        if name
+    }
 
 
 def _refuse(file: Path, judged: list[_Judged], chosen: _Choice) -> None:
