@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.model import Datastream
-from nilometer.review import ACTIONS, Step, parse
+from nilometer.model import NO_TIME, Datastream
+from nilometer.review import ACTIONS, FOREVER, Step, parse
 from nilometer.review.steps import Retime
 from nilometer.store import ReviewStep, Store
 from nilometer.store.review_ledger import SIGN_OFF
@@ -75,8 +75,14 @@ class Plans:
         self._store = store
         self._compiled: dict[int, Step] = {}
         self._plans: dict[int, Plan] | None = None
-        self._has: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        # From and until when something stands, by Datastream: the first look at live rows, without a loop.
+        self._first: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._last: NDArray[np.int64] = np.zeros(0, np.int64)
         store.catalog.on_change(self._changed)
+
+    def __bool__(self) -> bool:
+        """Say whether anything stands at all."""
+        return bool(self._all())
 
     def forget(self) -> None:
         """Compile anew at the next question: the history has changed."""
@@ -86,13 +92,16 @@ class Plans:
         """Return the plan of a Datastream; an empty one where nothing stands."""
         return self._all().get(datastream) or Plan()
 
-    def concerned(self, datastreams: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """Return which of these Datastreams have a plan."""
-        plans = self._all()
-        if not plans:
+    def concerned(self, datastreams: NDArray[np.integer], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows may lie near a step or under a sign-off; a time of `NO_TIME` may lie anywhere."""
+        if not self._all():
             return np.zeros(len(datastreams), bool)
-        inside = datastreams < len(self._has)
-        return inside & self._has[np.where(inside, datastreams, 0)]
+        inside = datastreams < len(self._first)
+        place = np.where(inside, datastreams, 0)
+        within = (times >= self._first[place]) & (times < self._last[place])
+        within |= (times == NO_TIME) & (self._first[place] < self._last[place])
+        mask: NDArray[np.bool_] = inside & within
+        return mask
 
     def datastreams(self, step: ReviewStep) -> list[int]:
         """Return the ids of the Datastreams that a step speaks of."""
@@ -121,8 +130,12 @@ class Plans:
                         plan.steps.append(self._compiled.setdefault(step.id, compiled(step)))
             for plan in plans.values():
                 plan.close()
-            self._has = np.zeros(max(plans, default=0) + 1, np.bool_)
-            self._has[list(plans)] = True
+            self._first = np.full(max(plans, default=0) + 1, FOREVER, np.int64)
+            self._last = np.full(len(self._first), NO_TIME, np.int64)
+            for datastream, plan in plans.items():
+                spans = [*plan.near.tolist(), *((step.start, step.end) for step in plan.signed)]
+                self._first[datastream] = min((span[0] for span in spans), default=FOREVER)
+                self._last[datastream] = max((span[1] for span in spans), default=NO_TIME)
             self._plans = plans
         return plans
 

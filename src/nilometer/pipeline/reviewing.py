@@ -71,27 +71,30 @@ class Reviewing:
         settled : Settlements
             New flags of earlier rows. Of a row that a review made, or that somebody signed, they become a revision.
         """
-        here = self.plans.concerned(rows.datastream)
-        there = self.plans.concerned(settled.id >> 32)
-        if not here.any() and not there.any():
+        if not self.plans:
             return rows, settled
         settled = settle_own(rows, settled)
-        there = self.plans.concerned(settled.id >> 32)
+        here = np.flatnonzero(self.plans.concerned(rows.datastream, rows.phenomenon_time))
         snapshot = self._store.snapshot()
-        parts, left = [rows], ~there
-        for datastream in np.union1d(rows.datastream[here], settled.id[there] >> 32):
+        stream = settled.id >> 32
+        there = self.plans.concerned(stream, snapshot.newest_times(settled.id))
+        # A row that is revised in this same commit settles as the version that it no longer is.
+        there &= ~np.isin(settled.id, _ids(rows))
+        parts, left = [rows], np.ones(len(settled), bool)
+        for datastream in np.union1d(rows.datastream[here], stream[there]):
             plan = self.plans.of(int(datastream))
-            # A row that is revised in this same commit settles as the version that it no longer is.
-            mine = np.flatnonzero((settled.id >> 32 == datastream) & ~np.isin(settled.id, _ids(rows)))
+            mine = np.flatnonzero(there & (stream == datastream))
             revised, taken = self._settled(snapshot, plan, settled, mine)
             left[mine] = ~taken
-            arrived = rows.take(np.flatnonzero(rows.datastream == datastream))
+            arrived = rows.take(here[rows.datastream[here] == datastream])
             arrived = arrived.take(plan.touches(arrived.phenomenon_time))
             if len(revised):
                 parts.append(revised)
             overlay = newest_only(ObservationBatch.concat([arrived, revised]))
             if len(overlay):
                 parts.extend(self._arrived(snapshot, int(datastream), plan, overlay))
+        if left.all() and len(parts) == 1:
+            return rows, settled
         kept = np.flatnonzero(left)
         others = Settlements(settled.id[kept], settled.result_quality[kept], settled.tests.take(pa.array(kept)))
         return (rows if len(parts) == 1 else ObservationBatch.concat(parts)), others

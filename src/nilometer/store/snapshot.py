@@ -206,6 +206,22 @@ class Snapshot:
         parts.extend(self._cold(int(datastream)) for datastream in wanted[location == NOWHERE])
         return _ordered(parts, OBSERVATION.names, newest_first=False).select(OBSERVATION.names)
 
+    def newest_times(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the phenomenon_time, µs UTC, of those ids that are the newest of their water; `NO_TIME` of others."""
+        times = np.full(len(ids), NO_TIME, np.int64)
+        extents = self._view.extents
+        datastream = ids >> 32
+        known = np.flatnonzero(datastream < len(extents.location))
+        location = extents.location[datastream[known]]
+        known, location = known[location != NOWHERE], location[location != NOWHERE]
+        for number in np.unique(location // CAPACITY):
+            segment, _ = self._view.segments[int(number)]
+            which = location // CAPACITY == number
+            rows, mine = location[which] % CAPACITY, known[which]
+            same = segment.columns["id"][rows] == ids[mine]
+            times[mine[same]] = segment.columns["phenomenon_time"][rows[same]]
+        return times
+
     def extent(self, datastream: int) -> tuple[int, int] | None:
         """Return the first and last phenomenon_time of a Datastream, µs UTC; None when it has no rows."""
         extents = self._view.extents
