@@ -163,6 +163,8 @@ def _program(tests: tuple[SlottedTest, ...], required: frozenset[str], *, along:
         table = definition.rows(test.parameters)
         slot[layout.FIRST_ROW], slot[layout.ROWS] = len(made.table), len(table)
         made.table += table
+        if kind in (Kind.ATTENUATED_SIGNAL, Kind.RATE_OF_DEVIATION):
+            made.numbers[j, -1] = along  # each cast has a window of its own
         if kind in _LATE:
             row[layout.LATE] = min(row[layout.LATE], j)
         _bound(row, kind, test.parameters, made.numbers[j])
@@ -195,10 +197,10 @@ def _keep(
         words, room, means = layout.QUEUE_WORDS, _QUEUE_ROOM, repr(float(numbers[2]))
     elif kind is Kind.ATTENUATED_SIGNAL:
         words, room = layout.WINDOW_WORDS, _ring_room(numbers[2], numbers[3])
-        means = json.dumps([float(numbers[place]) for place in (2, 3, 6)])
+        means = json.dumps([float(numbers[place]) for place in (2, 3, 6, 7)])
     elif kind is Kind.RATE_OF_DEVIATION:
         words, room = layout.WINDOW_WORDS, _ring_room(numbers[3], numbers[6])
-        means = json.dumps([float(numbers[place]) for place in (3, 6)])
+        means = json.dumps([float(numbers[place]) for place in (3, 6, 7)])
     elif DEFINITIONS[test.kind].wants & Wants.PLACE:
         words = layout.PLACE_WORDS
     if not words:

@@ -87,7 +87,7 @@ def flag_slot(
     elif kind == _ATTENUATED_SIGNAL:
         base = scratch.whole[BASE][a:b]
         flag_attenuated_signal(
-            flags, x, t, status, base, kept, memory, numbers, scratch.counted, scratch.spread, scratch.since
+            flags, x, t, last_t, status, base, kept, memory, numbers, scratch.counted, scratch.spread, scratch.since
         )
     elif kind == _RATE_OF_DEVIATION:
         base = scratch.whole[BASE][a:b]

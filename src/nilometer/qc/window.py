@@ -7,8 +7,9 @@ bucket, the sums of everything from there to the end of the front, and the sums 
 bucket is dropped by looking at the next, nothing is ever subtracted, and no error gathers (the queue of two stacks,
 which forms any associative aggregate).
 
-Sums are count, Σ(x - K) and Σ(x - K)², K near the mean of the window and moved with it; extremes are count, minimum
-and maximum.
+Of the open bucket the sums are count, Σ(x - K) and Σ(x - K)², K its first value; of closed ones count, mean and Σ(x -
+mean)², merged as Chan et al. (1983) do: a wild value, or a level far from zero, costs no digit once it has left the
+window. Extremes are count, minimum and maximum.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from nilometer.qc.layout import (
     HEAD,
     IN_ORDER,
     LENGTH,
+    LINKED,
     NEVER,
     OLDEST,
     PRESENT,
@@ -77,6 +79,7 @@ def slide(
     width: int,
     extremes: bool,
     before: bool,
+    last_t: NDArray[np.int64] | None = None,
 ) -> None:
     """Add each row to its Datastream's window and say what the window holds then, or held `before`.
 
@@ -94,6 +97,9 @@ def slide(
         The memory of the kernel.
     period, width
         µs.
+    last_t
+        Where the value before each stands along a cast: a cast has a window of its own, and depths are counted
+        downwards from its second row on where it goes up. Absent or empty: the rows are a series along time.
     """
     window = np.int64(-1)
     first, final, oldest, begun = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
@@ -108,6 +114,16 @@ def slide(
             window = base[k] + kept
             stale = True
             first = words[window + FIRST]
+        if last_t is not None:
+            if last_t.size > 0:
+                if not stale:
+                    _store(words, values, window, first, final, begun, shift, n0, a0, b0)
+                    stale = True
+                if not status[k] & LINKED:
+                    clear(words, values, window)
+                elif first != NO_TIME and words[window + FINAL] != last_t[k]:
+                    words[window + FIRST] = words[window + FINAL] = words[window + SINCE] = last_t[k]
+                first = words[window + FIRST]
         now, value = t[k], x[k]
         if not stale and first != NO_TIME and (now <= final or oldest <= now - period):
             _store(words, values, window, first, final, begun, shift, n0, a0, b0)
@@ -126,21 +142,17 @@ def slide(
             first, n0, a0, b0 = NO_TIME, 0.0, 0.0, 0.0
         if before:
             count[k] = n0 + n1
-            spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, extremes)
+            spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
         if first == NO_TIME:
-            begun, shift = now, value
+            begun = now
         if first == NO_TIME or now - first >= width:
             if first != NO_TIME:
                 _store(words, values, window, first, final, begun, shift, n0, a0, b0)
                 _close(words, values, pool, sums, used, window, extremes)
                 oldest = words[window + OLDEST]
                 n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
-            first, n0 = now, 1.0
-            if extremes:
-                a0, b0 = value, value
-            else:
-                a0 = value - shift
-                b0 = a0 * a0
+            first, shift, n0 = now, value, 1.0
+            a0, b0 = (value, value) if extremes else (0.0, 0.0)
         else:
             n0 += 1.0
             if extremes:
@@ -152,7 +164,7 @@ def slide(
         final = now
         if not before:
             count[k] = n0 + n1
-            spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, extremes)
+            spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
         since[k] = begun
     if window >= 0:
         _store(words, values, window, first, final, begun, shift, n0, a0, b0)
@@ -184,12 +196,13 @@ def _spread_of(
     n1: float,
     a1: float,
     b1: float,
+    shift: float,
     extremes: bool,
 ) -> float:
     if extremes:
         return max(b0, b1) - min(a0, a1) if n1 > 0.0 else b0 - a0
-    first = a0 + a1
-    return max((n0 + n1) * (b0 + b1) - first * first, 0.0)
+    apart = shift - a1 if n1 > 0.0 else 0.0
+    return max((n0 + n1) * (b0 + b1) + n1 * apart * (n0 * apart + 2.0 * a0) - a0 * a0, 0.0)
 
 
 @inlined
@@ -205,16 +218,17 @@ def clear(words: NDArray[np.int64], values: NDArray[np.float64], window: int) ->
 
 @inlined
 def _merge(values: NDArray[np.float64], into: int, more: NDArray[np.float64], at: int, extremes: bool) -> None:
-    if extremes:
-        if values[into] == 0.0:
-            values[into + 1], values[into + 2] = more[at + 1], more[at + 2]
-        elif more[at] > 0.0:
-            values[into + 1] = min(values[into + 1], more[at + 1])
-            values[into + 2] = max(values[into + 2], more[at + 2])
+    held, n = values[into], more[at]
+    if held == 0.0:
+        values[into + 1], values[into + 2] = more[at + 1], more[at + 2]
+    elif extremes:
+        values[into + 1] = min(values[into + 1], more[at + 1])
+        values[into + 2] = max(values[into + 2], more[at + 2])
     else:
-        values[into + 1] += more[at + 1]
-        values[into + 2] += more[at + 2]
-    values[into] += more[at]
+        apart = more[at + 1] - values[into + 1]
+        values[into + 1] += apart * n / (held + n)
+        values[into + 2] += more[at + 2] + apart * apart * (held * n / (held + n))
+    values[into] = held + n
 
 
 @compiled
@@ -230,6 +244,10 @@ def _close(
     """Put the open bucket behind the closed ones."""
     if words[window + LENGTH] == words[window + BUCKETS]:
         _widen(words, pool, used, window)
+    if not extremes:
+        n, first = values[window + BUCKET], values[window + BUCKET + 1]
+        values[window + BUCKET + 1] = values[window + SHIFT] + first / n
+        values[window + BUCKET + 2] = max(values[window + BUCKET + 2] - first * (first / n), 0.0)
     mask = words[window + BUCKETS] - 1
     at = words[window + RING] + ((words[window + HEAD] + words[window + LENGTH]) & mask) * BUCKET_WORDS
     pool[at] = words[window + FINAL]
@@ -289,29 +307,15 @@ def _turn(
     window: int,
     extremes: bool,
 ) -> None:
-    """Make everything the front: each bucket takes in those behind it. The shift moves to the mean on the way."""
+    """Make everything the front: each bucket takes in those behind it."""
     ring, mask = words[window + RING], words[window + BUCKETS] - 1
     head, length = words[window + HEAD], words[window + LENGTH]
-    move = 0.0
-    if not extremes:
-        move = values[window + REST + 1] / values[window + REST]
-        values[window + SHIFT] += move
-        _shift(values, window + BUCKET, move)
     behind = np.int64(-1)
     for k in range(length - 1, -1, -1):
         at = ring + ((head + k) & mask) * BUCKET_WORDS + 1
-        if not extremes:
-            _shift(sums, at, move)
         if behind >= 0:
             _merge(sums, at, sums, behind, extremes)
         behind = at
     words[window + FRONT] = length
     for part in range(3):
         values[window + BACK + part] = 0.0
-
-
-@inlined
-def _shift(sums: NDArray[np.float64], at: int, move: float) -> None:
-    n, first = sums[at], sums[at + 1]
-    sums[at + 1] = first - n * move
-    sums[at + 2] = max(sums[at + 2] - 2.0 * move * first + n * move * move, 0.0)
