@@ -91,7 +91,7 @@ def test_a_pipeline_stops_on_what_it_asks_for(creek, tmp_path):
         (["--profile", "river/phh"], "did you mean river/ph"),
         (["--profile", "river/ph"], "it is in 1, column Temp is in degree_Celsius"),
         (["--profile", "river/ph", "--config", "c.json"], "give either --profile or --config"),
-        (["--config", "absent.json"], "--config = 'absent.json': No such file"),
+        (["--config", "absent.json"], "config = 'absent.json': No such file"),
         (["--column", "Staff"], "has a profile for river: Staff (?)"),
         (["--data", "nowhere"], "--data = 'nowhere': there is no such folder"),
         (["--fail-on", "warn"], "--fail-on = 'warn' (allowed: fail, suspect)"),
@@ -134,18 +134,23 @@ def test_a_configuration_of_ioos_qc_judges_by_column(creek, tmp_path, name, text
 def test_a_configuration_of_one_stream_judges_every_column(creek, tmp_path):
     (tmp_path / "c.json").write_text(json.dumps(STREAMS["pH"]), encoding="utf-8")
     columns = nilometer("qc", creek, "--config", tmp_path / "c.json", "--json").json["columns"]
-    assert all(line["profile"]["name"] == "dict" for line in columns)
+    assert all(line["profile"]["name"] == "c" for line in columns)
+
+
+def test_a_context_judges_the_rows_of_its_window(creek, tmp_path):
+    window = {"starting": "2024-05-01T06:00:00Z", "ending": "2024-05-02T00:00:00Z"}
+    document = {"contexts": [{"streams": STREAMS, "window": window}]}
+    (tmp_path / "c.json").write_text(json.dumps(document), encoding="utf-8")
+    flags = nilometer("qc", creek, "--config", tmp_path / "c.json", "--json").json["columns"][0]["flags"]
+    assert flags == {"PASS": 71, "NOT_EVALUATED": ROWS - 72, "SUSPECT": 1, "FAIL": 0, "MISSING": 0}
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[1, 2]", "one context, or streams by name"),
-        ("{", "neither JSON nor YAML"),
-        ("a: [1", "neither JSON nor YAML"),
-        (json.dumps({"contexts": [{}, {}]}), "one context, or streams by name"),
-        (json.dumps({"streams": STREAMS, "window": {"starting": "2020"}}), "window"),
-        (json.dumps({"pH": 3}), "streams by name, each with its tests under qartod"),
+        ("[1, 2]", "a table of streams, contexts or modules"),
+        ("a: [1", "neither YAML nor JSON"),
+        (json.dumps({"pH": 3}), "pH"),
         (json.dumps({"other": STREAMS["pH"]}), "no column of"),
         (json.dumps({"pH": {"qartod": {"spike_tset": {}}}}), "spike_tset"),
     ],
@@ -154,6 +159,33 @@ def test_a_configuration_that_cannot_be_is_refused(creek, tmp_path, text, said):
     (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
     called = nilometer("qc", creek, "--config", tmp_path / "c.yaml")
     assert (called.code, said in called.err) == (2, True), called.err
+
+
+def test_places_and_other_columns_of_the_file_serve_the_tests_that_need_them(tmp_path):
+    rows = [
+        f"{time}Z,{7 + 0.01 * (n % 5):.2f},{20 + n % 3},{41.7 if n < 80 else 44.0},-111.8,{n % 9}"
+        for n, time in enumerate(STEPS)
+    ]
+    file = recorded(tmp_path, rows, "time,pH,Temp (°C),latitude,longitude,depth")
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        """
+        [tests.location]
+        displacement = 20000
+        [tests.climatology]
+        members = [{ depth = [0, 4], suspect = [7, 8] }, { depth = [5, 9], suspect = [0, 1] }]
+        [tests.neighbor]
+        other = "water_temperature"
+        suspect = 5
+        within = "1 min"
+        """,
+        encoding="utf-8",
+    )
+    line = nilometer("qc", file, "--profile", profile, "--json").json["columns"][0]
+    tests = line["tests"]
+    assert (line["column"], tests["location"]["SUSPECT"]) == ("pH", 1)
+    assert tests["climatology"]["SUSPECT"] == sum(1 for n in range(90) if n % 9 >= 5)
+    assert tests["neighbor"]["SUSPECT"] == 90
 
 
 def test_rows_out_of_order_are_judged_in_time_order(tmp_path):

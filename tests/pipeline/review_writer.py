@@ -5,6 +5,7 @@ A line `n` says that step n is acknowledged. Commits are small, so that a step t
 
 from __future__ import annotations
 
+import faulthandler
 import random
 import sys
 import threading
@@ -45,6 +46,7 @@ def say(what):
 
 
 def main():
+    faulthandler.dump_traceback_later(90, exit=True)  # whoever waits for a line is told where this hangs
     reviewing.MOST_ROWS_A_COMMIT = 70
     bench = Reviewed(Path(sys.argv[1]), clock=RealClock(), datastreams=1)
     rng = random.Random(time.time_ns())

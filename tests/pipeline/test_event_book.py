@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from nilometer.config import EventRuleConfig, parse
 from nilometer.errors import ConfigError, NotFound, RequestError, ReviewRefused
 from nilometer.model import Datastream, ObservedProperty
 from nilometer.pipeline.event_book import EventOrder, rules
+from tests.pipeline.conftest import MINUTE, NOON, ids, rows, running, stored
 from tests.pipeline.reviews import Reviewed
 from tests.store.waters import SECOND, START
 
@@ -170,3 +172,30 @@ def test_rules_come_from_the_configuration_and_the_usual_ones_stay():
     for wrong in ("soon", "-1 h"):
         with pytest.raises(ConfigError, match=r"events\.cleaning\.margin"):
             rules(parse({"events": {"cleaning": {"margin": wrong}}}).events)
+
+
+async def test_the_tests_go_on_beneath_an_open_event_and_over_a_restart(tmp_path):
+    """Spikes settle rows that the rule has already flagged: the worse of both is served, in every order."""
+    river = {"key": "river", "name": "River", "water_body": "river"}
+    config = {
+        "thing": [river],
+        "datastream": [{"key": "river/ph", "thing": "river", "property": "ph"}],
+        "events": {"maintenance": {"flag": "suspect"}},
+    }
+    values = [7.0, 7.1, 13.5, 7.1, 7.0, 7.2, 99.0, 7.1, 7.0, 12.9, 7.1, 7.2]
+    alone, under = [], []
+    for folder, found in ((tmp_path / "alone", alone), (tmp_path / "under", under)):
+        for first in range(0, len(values), 4):
+            async with running(folder, config) as pipeline:
+                number = ids(pipeline)["river/ph"]
+                if found is under and not first:
+                    start = NOON + 2 * MINUTE
+                    await pipeline.note(EventOrder(kind="maintenance", thing="river", start=start, by="Li"))
+                for place in range(first, first + 4):
+                    await pipeline.ingest(rows(number, NOON + place * MINUTE, [values[place]]))
+        async with running(folder, config) as pipeline:
+            found.append(stored(pipeline, "river/ph"))
+    flags_alone, flags_under = (table[0]["result_quality"].to_numpy() for table in (alone, under))
+    assert {3, 4} <= set(flags_alone.tolist()), "nothing was found to be settled"
+    np.testing.assert_array_equal(flags_under, np.maximum(flags_alone, [1, 1] + [3] * 10))
+    assert under[0]["tests"] == alone[0]["tests"], "what the tests said stays beside what the rule says"

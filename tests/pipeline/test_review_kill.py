@@ -17,7 +17,7 @@ from tests.pipeline.reviews import Replay, Reviewed, same
 from tests.store.waters import START
 
 WRITER = Path(__file__).parent / "review_writer.py"
-KILLS = int(os.environ.get("NILOMETER_KILLS", "4"))
+KILLS = int(os.environ.get("NILOMETER_KILLS", "3"))
 
 
 def run(folder, seconds):
@@ -61,6 +61,7 @@ def replayed(bench):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_killed_review_is_whole_after_the_next_start(tmp_path):
     finished = 0
     for _ in range(KILLS):

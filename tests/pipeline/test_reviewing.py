@@ -378,3 +378,12 @@ def test_one_step_may_speak_of_several_datastreams(bench):
     done = bench.order("offset", 0, 60, {"offset": 1}, datastreams=["weir/ph0", bench.ids[1]])
     assert (done.rows, done.sequence) == (2, before + 1)
     assert [results(bench), next(iter(bench.served(bench.ids[1]).values()))[1]] == [[2], 3]
+
+
+def test_what_was_corrected_is_told_from_what_was_only_flagged(bench):
+    bench.send(bench.ids[0], [0, 60, 120, 180], [1, 2, 3, 4])
+    bench.order("offset", 0, 120, {"offset": 1})
+    bench.order("flag", 60, 180, {"flag": "suspect"})
+    provenance = bench.store.snapshot().read()["provenance"].to_numpy()
+    assert bench.store.catalog.corrected(provenance).tolist() == [True, True, False, False]
+    assert bench.store.catalog.reviewed(provenance).tolist() == [True, True, True, False]

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nilometer.cli.flag_summary import LEVELS, JudgedColumn, show, stop_on, summary
 from nilometer.cli.listing import AsJson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nilometer.acquisition.formats.recording import Recording, RecordingColumn
-    from nilometer.qc import CheckResult, Profile
+    from nilometer.qc import Profile
+    from nilometer.qc.peer_parts import Parts
     from nilometer.qc.shelf import Shelf
 
 __all__ = ["register"]
 
 _TABLES = (".csv", ".parquet", ".nc")
-_LEVELS = {"suspect": 3, "fail": 4}
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """One column with its flags, or with the reason why it has none."""
-
-    part: RecordingColumn
-    values: NDArray[Any]
-    result: CheckResult | None
-    reason: str = ""
+_PLACES = {"depth": ("depth", "z"), "latitude": ("latitude", "lat"), "longitude": ("longitude", "lon", "long")}
 
 
 def qc(
@@ -70,7 +62,7 @@ def qc(
         chosen = _choice(profile, config, water, data)
         step(f"reading {file.name}")
         recording = _in_time_order(_read(file, file_format, time, time_zone, column))
-        judged: list[_Judged] = []
+        judged: list[JudgedColumn] = []
         work = len(recording.columns) + (out is not None) + (plot is not None)
         for name, part in recording.columns.items():
             step(f"judging {name}", work)
@@ -83,13 +75,13 @@ def qc(
         if plot is not None:
             step(f"drawing {plot.name}", work)
             _draw(recording, judged, plot)
-    summary = _summary(recording, judged)
+    told = summary(recording, judged)
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        typer.echo(json.dumps(told, ensure_ascii=False))
     else:
-        _show(summary)
+        show(told)
     if fail_on is not None:
-        _stop_on(fail_on, summary)
+        stop_on(fail_on, told)
 
 
 def _check_options(
@@ -104,8 +96,8 @@ def _check_options(
         raise ConfigError("--out", seen=str(out), allowed=f"a name that ends in {', '.join(_TABLES)}")
     if plot is not None and plot.suffix.lower() not in SUFFIXES:
         raise ConfigError("--plot", seen=str(plot), allowed=f"a name that ends in {', '.join(SUFFIXES)}")
-    if fail_on is not None and fail_on not in _LEVELS:
-        raise ConfigError("--fail-on", seen=fail_on, allowed=_LEVELS)
+    if fail_on is not None and fail_on not in LEVELS:
+        raise ConfigError("--fail-on", seen=fail_on, allowed=LEVELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +106,10 @@ class _Choice:
 
     water: str
     shelf: Shelf
-    one: Profile | None = None
-    by_column: dict[str, Profile] | None = None
+    one: Profile | Parts | None = None
+    by_column: Mapping[str, Profile | Parts] | None = None
 
-    def of(self, part: RecordingColumn) -> tuple[Profile | None, str]:
+    def of(self, part: RecordingColumn) -> tuple[Profile | Parts | None, str]:
         """Return the profile of a column, or why there is none."""
         if self.one is not None:
             return self.one, ""
@@ -132,8 +124,9 @@ class _Choice:
 
 
 def _choice(profile: str | None, config: Path | None, water: str, data: Path | None) -> _Choice:
-    from nilometer.cli.peer_configuration import configured
     from nilometer.errors import ConfigError
+    from nilometer.qc.peer import streams
+    from nilometer.qc.peer_contexts import DEFAULT_STREAM
     from nilometer.qc.shelf import Shelf
 
     if data is not None and not data.is_dir():
@@ -142,8 +135,11 @@ def _choice(profile: str | None, config: Path | None, water: str, data: Path | N
     if profile is not None:
         return _Choice(water, shelf, one=shelf[profile])
     if config is not None:
-        found = configured(config)
-        return _Choice(water, shelf, by_column=found) if isinstance(found, dict) else _Choice(water, shelf, one=found)
+        found = streams(config)
+        one = found.pop(DEFAULT_STREAM, None)  # tests without a stream's name are for every column
+        if one is not None:
+            return _Choice(water, shelf, one=replace(one, name=config.stem))
+        return _Choice(water, shelf, by_column=found)
     waters = {name.partition("/")[0] for name in shelf.profiles.items}
     if water not in waters:
         raise ConfigError("--water", seen=water, allowed=waters, reason="no profiles for this water")
@@ -182,22 +178,54 @@ def _in_time_order(recording: Recording) -> Recording:
     return ordered
 
 
-def _judge(recording: Recording, part: RecordingColumn, chosen: _Choice) -> _Judged:
+def _judge(recording: Recording, part: RecordingColumn, chosen: _Choice) -> JudgedColumn:
     from nilometer import units
     from nilometer.errors import ConfigError
     from nilometer.qc import check
+    from nilometer.qc.peer_parts import Parts
 
     profile, reason = chosen.of(part)
     if profile is None:
-        return _Judged(part, part.values, None, reason)
+        return JudgedColumn(part, part.values, None, reason)
+    times = recording.times.view("datetime64[us]")
+    others = {name: (other.values, times) for name, other in _others(recording, part).items()}
+    beside = {**_places(recording), "others": others}
+    if isinstance(profile, Parts):
+        return JudgedColumn(part, part.values, profile.check(part.values, times, unit=part.unit, **beside))
     if profile.unit and not units.same_dimension(profile.unit, part.unit):
         reason = f"it is in {profile.unit}, column {part.name} is in {part.unit}; choose columns with --column"
         raise ConfigError("--profile", seen=profile.name, reason=reason)
-    result = check(part.values, profile, recording.times.view("datetime64[us]"), unit=part.unit)
-    return _Judged(part, part.values, result)
+    return JudgedColumn(part, part.values, check(part.values, profile, times, unit=part.unit, **beside))
 
 
-def _refuse(file: Path, judged: list[_Judged], chosen: _Choice) -> None:
+def _others(recording: Recording, part: RecordingColumn) -> dict[str, RecordingColumn]:
+    """Return the other columns by name and by observed property, for tests of several series."""
+    others = {name: other for name, other in recording.columns.items() if other is not part}
+    by_property = {other.observed_property: other for other in others.values() if other.observed_property is not None}
+    return {**by_property, **others}
+
+
+def _places(recording: Recording) -> dict[str, NDArray[Any]]:
+    """Return depth, latitude and longitude of the rows, as far as the file has columns of these names."""
+    import numpy as np
+    import pyarrow as pa
+
+    beside = {name: np.asarray(part.values) for name, part in recording.columns.items()}
+    for name, column in recording.aside.items():
+        try:
+            beside[name] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue  # words, which are no place
+    by_name = {name.casefold(): values for name, values in beside.items()}
+    return {
+        place: by_name[name]
+        for place, names in _PLACES.items()
+        for name in [next((name for name in names if name in by_name), "")]
+        if name
+    }
+
+
+def _refuse(file: Path, judged: list[JudgedColumn], chosen: _Choice) -> None:
     from nilometer.errors import ConfigError
 
     if chosen.by_column is not None:
@@ -210,7 +238,7 @@ def _refuse(file: Path, judged: list[_Judged], chosen: _Choice) -> None:
     raise ConfigError("--profile", allowed=fitting, reason=reason)
 
 
-def _write(recording: Recording, judged: list[_Judged], out: Path) -> None:
+def _write(recording: Recording, judged: list[JudgedColumn], out: Path) -> None:
     """Write one row a value with its flags, or a netCDF file with ancillary flag variables."""
     import numpy as np
 
@@ -256,7 +284,7 @@ def _write(recording: Recording, judged: list[_Judged], out: Path) -> None:
         parquet.write_table(table, out, compression="zstd")
 
 
-def _draw(recording: Recording, judged: list[_Judged], path: Path) -> None:
+def _draw(recording: Recording, judged: list[JudgedColumn], path: Path) -> None:
     import numpy as np
 
     from nilometer import units
@@ -276,73 +304,6 @@ def _draw(recording: Recording, judged: list[_Judged], path: Path) -> None:
         if one.result is not None
     ]
     draw(panels, path, title=recording.path.name)
-
-
-def _summary(recording: Recording, judged: list[_Judged]) -> dict[str, Any]:
-    import numpy as np
-
-    from nilometer.model import QartodFlag
-
-    def counted(flags: Any) -> dict[str, int]:  # noqa: ANN401 -- an array
-        return {flag.name: int((np.asarray(flags) == flag).sum()) for flag in QartodFlag}
-
-    first, last = (str(time.astype("datetime64[us]").astype("datetime64[s]")) for time in recording.times[[0, -1]])
-    columns: list[dict[str, Any]] = []
-    for one in judged:
-        about = {"column": one.part.name, "property": one.part.observed_property, "unit": one.part.unit}
-        if one.result is None:
-            columns.append({**about, "profile": None, "reason": one.reason})
-            continue
-        made_by = one.result.profile
-        columns.append(
-            {
-                **about,
-                "profile": {"name": made_by.name, "version": made_by.version, "digest": made_by.digest},
-                "flags": counted(one.result.flags),
-                "tests": {test: counted(outcome) for test, outcome in one.result.tests.items()},
-            }
-        )
-    rows = len(recording.times)
-    return {"file": str(recording.path), "rows": rows, "first": f"{first}Z", "last": f"{last}Z", "columns": columns}
-
-
-def _show(summary: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    head = f"{summary['file']}: {summary['rows']} rows, {summary['first']} to {summary['last']}"
-    console.print(head, highlight=False, markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("column / test", overflow="fold")
-    for name in ("suspect", "fail", "missing", "not eval.", "pass"):
-        table.add_column(name, justify="right")
-    for line in summary["columns"]:
-        if line["profile"] is None:
-            continue
-        passed = line["flags"]["PASS"]
-        # 99.98 % is not all: the whole hundred is written only where it is so.
-        share = "100%" if passed == summary["rows"] else f"{min(passed / summary['rows'], 0.999):.1%}"
-        name = f"{line['column']} ({line['profile']['name']} {line['profile']['version']})"
-        table.add_row(name, *_cells(line["flags"]), share, style="bold")
-        for test, counts in line["tests"].items():
-            table.add_row(f"  {test}", *_cells(counts), "")
-    console.print(table)
-    for line in summary["columns"]:
-        if line["profile"] is None:
-            console.print(f"{line['column']}: not judged, {line['reason']}", highlight=False, markup=False)
-
-
-def _cells(counts: dict[str, int]) -> list[str]:
-    return [str(counts[flag] or "·") for flag in ("SUSPECT", "FAIL", "MISSING", "NOT_EVALUATED")]
-
-
-def _stop_on(fail_on: str, summary: dict[str, Any]) -> None:
-    levels = ["SUSPECT", "FAIL"] if fail_on == "suspect" else ["FAIL"]
-    found = sum(line["flags"][level] for line in summary["columns"] if line["profile"] for level in levels)
-    if found:
-        typer.echo(f"{found} values are {' or '.join(levels)}", err=True)
-        raise typer.Exit(1)
 
 
 @contextmanager

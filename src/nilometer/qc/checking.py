@@ -15,6 +15,8 @@ from nilometer.model.batch import ObservationBatch
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.flags import NOT_EVALUATED, QartodFlag
 from nilometer.qc.joint import Partner
+from nilometer.qc.peer import in_parts
+from nilometer.qc.peer_parts import Parts
 from nilometer.qc.profile import Profile, load
 from nilometer.qc.qartod.percentile_range import span_of
 from nilometer.series import Unpacked, is_frame, microseconds, unpack
@@ -43,7 +45,7 @@ class CheckResult:
 
 def check(
     series: Any,  # noqa: ANN401 -- any library's series
-    profile: str | Path | Mapping[str, Any] | Profile,
+    profile: str | Path | Mapping[str, Any] | Profile | Parts,
     time: Any = None,  # noqa: ANN401 -- any library's times
     *,
     unit: str | Mapping[str, str] = "",
@@ -115,8 +117,14 @@ def check(
         return check_frame(series, profile, time=time, units=unit or None, **more)  # type: ignore[arg-type]
     if not isinstance(unit, str):
         raise TypeError("units by column are for frames: give the unit of the series")
+    found = in_parts(profile)
+    if isinstance(found, Parts):
+        beside = {"depth": depth, "latitude": latitude, "longitude": longitude, "syntax": syntax}
+        given = {name: value for name, value in beside.items() if value is not None}
+        return found.check(series, time, unit=unit, received=received, others=others, **given)
+    assert not isinstance(profile, Parts)  # noqa: S101 -- in_parts gives such back
     part = unpack(series, time)
-    judged = _frozen(load(profile).in_unit(unit), part.values)
+    judged = _frozen((load(profile) if found is None else found).in_unit(unit), part.values)
     n = len(part.values)
     batch = ObservationBatch(
         datastream=np.zeros(1, np.int32),

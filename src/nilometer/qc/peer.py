@@ -24,6 +24,7 @@ __all__ = ["in_parts", "is_peers", "streams", "translated"]
 
 Table = dict[str, Any]
 
+_NUMBERS = (float, int, np.integer, np.floating)
 _LEAST = math.ulp(0.0)  # stands for a threshold of 0: everything above 0 exceeds it
 _MOST = sys.float_info.max  # stands for a threshold that is switched off: no difference exceeds it
 _ONLY_WHOLE: Mapping[str, tuple[str, str]] = {
@@ -59,10 +60,13 @@ class _Given:
         return None if value is None else sorted(self.numbers(key, value, 2, "two numbers"))
 
     def numbers(self, key: str, value: Any, count: int, allowed: str) -> list[float]:  # noqa: ANN401 -- as `take`
-        is_list = isinstance(value, list | tuple) and len(value) == count
-        if not is_list or not all(type(one) in {int, float} and math.isfinite(one) for one in value):
+        items = value.tolist() if isinstance(value, np.ndarray) else value
+        is_list = isinstance(items, list | tuple) and len(items) == count
+        if not is_list or not all(
+            isinstance(one, _NUMBERS) and not isinstance(one, bool) and math.isfinite(one) for one in items
+        ):
             raise self.error(key, value, allowed=allowed)
-        return [float(one) for one in value]
+        return [float(one) for one in items]
 
     def choice(self, key: str, default: str, choices: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- what is chosen
         value = self.take(key, default)

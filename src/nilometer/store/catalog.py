@@ -34,7 +34,7 @@ from nilometer.store import tables
 from nilometer.store.entity_table import EntityTable
 from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
 from nilometer.store.refusal import refusal
-from nilometer.store.review_ledger import ReviewLedger
+from nilometer.store.review_ledger import VALUE_ACTIONS, ReviewLedger
 
 __all__ = ["CalibrationRow", "Catalog", "Event", "ProfileVersionRow", "ProvenanceRow"]
 
@@ -321,6 +321,15 @@ class Catalog:
     def reviewed(self, provenance: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which rows a manual review made, by their provenance."""
         return self.ledger.reviewed(provenance)
+
+    def corrected(self, provenance: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which rows a review corrected, so that they are not what was measured; an uplink leaves them out."""
+        mask = self.reviewed(provenance)
+        for number in np.unique(provenance[mask]):
+            steps = (self.provenance_row(int(number)).steps or "").split(",")
+            if not any(self.reviews.step(int(step)).action in VALUE_ACTIONS for step in steps if step):
+                mask[provenance == number] = False
+        return mask
 
     def provenance_row(self, number: int) -> ProvenanceRow:
         """Return the provenance of an id, or raise NotFound."""

@@ -4,9 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.qc import oracle
+from tests.qc.streams import batch
 
 from nilometer.qc import check
+from nilometer.qc.engine import QcEngine
 from nilometer.qc.layout import MOST_POINTS
+from nilometer.qc.profile import load
 
 MINUTE = 60_000_000
 
@@ -87,3 +90,20 @@ def test_a_run_of_more_extremes_than_are_kept_is_judged_a_little_wider_than_it_i
     assert flat(ramp, **window, tolerance=0.95)[-1] == 1
     wave = np.where(np.arange(n) % 2, ramp, -ramp)  # both queues fill
     assert flat(wave[::-1], **window, tolerance=2.1)[-1] == 3
+
+
+def test_runs_of_interleaved_datastreams_of_one_profile_are_their_own():
+    # The first and the last row are of one Datastream, and those between are not: taken as one, no run ever ended.
+    profile = load({"tests": {"flat_line": {"suspect": "3 s", "tolerance": 0.5}}})
+    engine = QcEngine()
+    for datastream in (1, 2):
+        engine.set(datastream, profile, unit="1")
+
+    def judged(streams, seconds, values):
+        rows = batch([(d, s * 1_000_000, x, s, False, None) for d, s, x in zip(streams, seconds, values, strict=True)])
+        engine.evaluate(rows)
+        return rows.tests.to_pylist()
+
+    assert judged([1, 2], [0, 0], [5, 9]) == ["2", "2"]
+    found = judged([1, 2] * 4 + [1], [1, 1, 2, 2, 3, 3, 4, 4, 5], [5, 9, 5, 9, 5, 0, 5, 0, 5])
+    assert found == ["2", "2", "2", "2", "3", None, "3", None, "3"]

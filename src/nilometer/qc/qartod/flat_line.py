@@ -105,8 +105,8 @@ def flag_flat_line(
     live = np.int64(1) << np.int64(LIVE + bit)
     others = 0
     for k in range(flags.size):
-        others += status[k] & _JUDGED != _JUDGED
-    if others == 0 and base[0] == base[flags.size - 1]:  # a single Datastream, going on
+        others += (status[k] & _JUDGED != _JUDGED) | (base[k] != base[0])
+    if others == 0:  # a single Datastream, going on
         still = 0
         for k in range(flags.size):
             places[still] = k
