@@ -28,6 +28,7 @@ from nilometer.qc.layout import (
     DIRECTION,
     EARLIER,
     EARLIEST,
+    FETCH,
     FLANKED,
     FOUND,
     FUTURE,
@@ -56,7 +57,6 @@ from nilometer.qc.layout import (
     ROW,
     SCHEME,
     SETTLED,
-    SPACE,
     SPIKED,
     STEP,
     STEPPED,
@@ -81,9 +81,6 @@ __all__ = ["enter", "look_up"]
 
 AHEAD = 16
 """Rows; about the time that memory takes."""
-
-FETCHED = 64
-"""Words of a Datastream's state, at most, that are asked for ahead."""
 
 _KEPT_BITS = ~((1 << 32) - 1)
 _SUMMARY_MASK = 0xFFFF
@@ -165,8 +162,7 @@ def enter(
     marked, sampled, revised = mark.size > 0, water.size > 0, revision.size > 0
     for o in range(n):
         if o + AHEAD < n and whole[STREAM, o + AHEAD] >= 0:
-            space = programs[whole[PROGRAM_OF, o + AHEAD], SPACE]
-            for line in range(0, min(space, FETCHED), LINE):
+            for line in range(0, programs[whole[PROGRAM_OF, o + AHEAD], FETCH], LINE):
                 prefetch(words, whole[FOUND, o + AHEAD] + line)
         s = whole[STREAM, o]
         if s < 0:
@@ -249,7 +245,8 @@ def enter(
                         whole[EARLIER, k], earlier[k] = at, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
                         settled_id[at] = words[base + OPEN_ID]
                         if (bits >> SUMMARY) & _SUMMARY_MASK == ALL_PASSED and not programs[p, ALONG]:
-                            settled_flags[at, :] = PASS
+                            for j in range(programs[p, COUNT]):
+                                settled_flags[at, j] = PASS
                         else:
                             for j in range(programs[p, COUNT]):
                                 settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]

@@ -129,8 +129,9 @@ def _slide_sums(digest: int) -> Callable[..., None]:
         """Slide one window of sums over a series (`nilometer.qc.window.slide`), telling what it held before each."""
         if digest >= 0:
             slide(
-                count, spread, since, x, t, status, base, 0, words, values, pool, sums, used, period, width, False, True
-            )
+                count, spread, since, x, t, status, base, 0, words, values, pool, sums, used, period, width,
+                False, True, t[:0],
+            )  # fmt: skip
 
     return slide_sums
 

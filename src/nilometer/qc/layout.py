@@ -65,7 +65,8 @@ ALONG: Final = 8  # 1: rows follow each other down a cast, by depth
 SPACE: Final = 9  # words of state
 ROOM: Final = 10  # words of pool that one Datastream's windows may ever ask for
 WANTS: Final = 11  # what its tests read (`qartod.definition.Wants`)
-PROGRAM_COLUMNS: Final = 12
+FETCH: Final = 12  # words of the state that most rows touch
+PROGRAM_COLUMNS: Final = 13
 NEVER: Final = 1 << 62
 
 # slots: one row a test of a program

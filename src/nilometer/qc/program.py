@@ -169,6 +169,8 @@ def _program(tests: tuple[SlottedTest, ...], required: frozenset[str], *, along:
             row[layout.LATE] = min(row[layout.LATE], j)
         _bound(row, kind, test.parameters, made.numbers[j])
         space = _keep(made, kind, test, slot, made.numbers[j], space)
+    ends = [kept.place + kept.words for kept in made.kept if kept.kind is not Kind.FLAT_LINE]
+    row[layout.FETCH] = max(ends, default=layout.LINE)
     row[layout.SPACE] = -(-space // layout.LINE) * layout.LINE
     return made
 

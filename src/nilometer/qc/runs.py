@@ -70,6 +70,7 @@ _ROW_OF = int(Wants.PLACE | Wants.DEPTH | Wants.SYNTAX | Wants.RECEIVED)
 _MARKS = int(Wants.MARK)
 _STEPS = int(Wants.STEP)
 _STEP = 256
+_STRETCH = 64
 
 
 @compiled
@@ -257,11 +258,18 @@ def _roll_up_run(
     )
     quality[:] = np.int8(PASS)
     spans[:] = np.uint8(0)
-    for k in range(n):
-        if any_of[k] == PASS:
+    for begin in range(0, n, _STRETCH):
+        end = min(begin + _STRETCH, n)
+        others = 0
+        for k in range(begin, end):
+            others += any_of[k] != PASS
+        if others == 0:
             continue
-        summary = np.int64(0)
-        for j in range(count):
-            summary |= told(np.int64(flags[j, first + k]), slots[start + j, REQUIRED])
-        quality[k] = roll_up(summary, rule, True)
-        spans[k] = 0 if summary == ALL_PASSED else count
+        for k in range(begin, end):
+            if any_of[k] == PASS:
+                continue
+            summary = np.int64(0)
+            for j in range(count):
+                summary |= told(np.int64(flags[j, first + k]), slots[start + j, REQUIRED])
+            quality[k] = roll_up(summary, rule, True)
+            spans[k] = 0 if summary == ALL_PASSED else count

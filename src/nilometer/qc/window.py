@@ -79,7 +79,7 @@ def slide(
     width: int,
     extremes: bool,
     before: bool,
-    last_t: NDArray[np.int64] | None = None,
+    last_t: NDArray[np.int64],
 ) -> None:
     """Add each row to its Datastream's window and say what the window holds then, or held `before`.
 
@@ -99,45 +99,66 @@ def slide(
         µs.
     last_t
         Where the value before each stands along a cast: a cast has a window of its own, and depths are counted
-        downwards from its second row on where it goes up. Absent or empty: the rows are a series along time.
+        downwards from its second row on where it goes up. Empty: the rows are a series along time.
     """
     window = np.int64(-1)
     first, final, oldest, begun = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    shift, n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(x.size):
+    ring, mask = np.int64(0), np.int64(0)
+    head, length, front = np.int64(0), np.int64(0), np.int64(0)
+    shift, n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # shift, the open bucket, all closed ones,
+    n2, a2, b2 = 0.0, 0.0, 0.0  # and those behind the front
+    rows, k = x.size, 0
+    casts = last_t.size > 0
+    while k < rows:
         if status[k] & _COUNTS != _COUNTS:
+            k += 1
             continue
-        stale = False  # the registers are behind the memory
-        if base[k] + kept != window:
-            if window >= 0:
-                _store(words, values, window, first, final, begun, shift, n0, a0, b0)
-            window = base[k] + kept
-            stale = True
-            first = words[window + FIRST]
-        if last_t is not None:
-            if last_t.size > 0:
-                if not stale:
-                    _store(words, values, window, first, final, begun, shift, n0, a0, b0)
-                    stale = True
-                if not status[k] & LINKED:
-                    clear(words, values, window)
-                elif first != NO_TIME and words[window + FINAL] != last_t[k]:
-                    words[window + FIRST] = words[window + FINAL] = words[window + SINCE] = last_t[k]
-                first = words[window + FIRST]
         now, value = t[k], x[k]
-        if not stale and first != NO_TIME and (now <= final or oldest <= now - period):
-            _store(words, values, window, first, final, begun, shift, n0, a0, b0)
-            stale = True
-        if stale:
-            if first != NO_TIME and now <= words[window + FINAL]:
-                clear(words, values, window)
-            elif words[window + OLDEST] <= now - period:
-                _drop(words, values, pool, sums, window, now - period, extremes)
-            first, final = words[window + FIRST], words[window + FINAL]
-            oldest, begun = words[window + OLDEST], words[window + SINCE]
+        is_other = base[k] + kept != window
+        # A full ring grows, and a front that is used up is made anew, in memory: the registers go there and back.
+        turns = not is_other and oldest <= now - period and front == 0
+        widens = not is_other and first != NO_TIME and now - first >= width and length > mask
+        if is_other or turns or widens:
+            if window >= 0:
+                words[window + FIRST], words[window + FINAL], words[window + SINCE] = first, final, begun
+                words[window + OLDEST], words[window + HEAD] = oldest, head
+                words[window + LENGTH], words[window + FRONT] = length, front
+                values[window + SHIFT] = shift
+                values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n0, a0, b0
+                values[window + REST], values[window + REST + 1], values[window + REST + 2] = n1, a1, b1
+                values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
+            window = base[k] + kept
+            if words[window + OLDEST] <= now - period and words[window + FRONT] == 0:
+                _turn(words, values, sums, window, extremes)
+            if words[window + LENGTH] == words[window + BUCKETS]:
+                _widen(words, pool, used, window)
+            first, final, begun = words[window + FIRST], words[window + FINAL], words[window + SINCE]
+            oldest, head = words[window + OLDEST], words[window + HEAD]
+            length, front = words[window + LENGTH], words[window + FRONT]
+            ring, mask = words[window + RING], words[window + BUCKETS] - 1
             shift = values[window + SHIFT]
             n0, a0, b0 = values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2]
             n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
+            n2, a2, b2 = values[window + BACK], values[window + BACK + 1], values[window + BACK + 2]
+        if casts:
+            if not status[k] & LINKED:  # a cast begins
+                first, oldest = NO_TIME, np.int64(NEVER)
+                head, length, front = 0, 0, 0
+                n0, a0, b0, n1, a1, b1, n2, a2, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            elif first != NO_TIME and final != last_t[k]:  # it goes up: its first row is counted downwards, too
+                first = final = begun = last_t[k]
+        if oldest <= now - period:
+            while front > 0 and oldest <= now - period:
+                head = (head + 1) & mask
+                front -= 1
+                length -= 1
+                oldest = pool[ring + head * BUCKET_WORDS] if length > 0 else np.int64(NEVER)
+            n1, a1, b1 = n2, a2, b2
+            if front > 0:
+                at = ring + head * BUCKET_WORDS
+                n1, a1, b1 = _both(n1, a1, b1, sums[at + 1], sums[at + 2], sums[at + 3], extremes)
+            if front == 0 and oldest <= now - period:
+                continue  # the rest of the ring is as old: it is turned first
         if oldest == NEVER and first != NO_TIME and final <= now - period:
             first, n0, a0, b0 = NO_TIME, 0.0, 0.0, 0.0
         if before:
@@ -146,11 +167,17 @@ def slide(
         if first == NO_TIME:
             begun = now
         if first == NO_TIME or now - first >= width:
-            if first != NO_TIME:
-                _store(words, values, window, first, final, begun, shift, n0, a0, b0)
-                _close(words, values, pool, sums, used, window, extremes)
-                oldest = words[window + OLDEST]
-                n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
+            if first != NO_TIME:  # the open bucket is closed
+                if not extremes:
+                    b0 = max(b0 - a0 * (a0 / n0), 0.0)
+                    a0 = shift + a0 / n0
+                at = ring + ((head + length) & mask) * BUCKET_WORDS
+                pool[at], sums[at + 1], sums[at + 2], sums[at + 3] = final, n0, a0, b0
+                if length == 0:
+                    oldest = final
+                length += 1
+                n1, a1, b1 = _both(n1, a1, b1, n0, a0, b0, extremes)
+                n2, a2, b2 = _both(n2, a2, b2, n0, a0, b0, extremes)
             first, shift, n0 = now, value, 1.0
             a0, b0 = (value, value) if extremes else (0.0, 0.0)
         else:
@@ -166,98 +193,61 @@ def slide(
             count[k] = n0 + n1
             spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
         since[k] = begun
+        k += 1
+        # What comes before the bucket is full and before another is too old only adds to the open one.
+        until = min(first + width, oldest + period)
+        while k < rows and not casts:
+            if status[k] & _COUNTS != _COUNTS or base[k] + kept != window or not final < t[k] < until:
+                break
+            value = x[k]
+            if before:
+                count[k] = n0 + n1
+                spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
+            n0 += 1.0
+            if extremes:
+                a0, b0 = min(a0, value), max(b0, value)
+            else:
+                apart = value - shift
+                a0 += apart
+                b0 += apart * apart
+            if not before:
+                count[k] = n0 + n1
+                spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
+            since[k] = begun
+            final = t[k]
+            k += 1
     if window >= 0:
-        _store(words, values, window, first, final, begun, shift, n0, a0, b0)
+        words[window + FIRST], words[window + FINAL], words[window + SINCE] = first, final, begun
+        words[window + OLDEST], words[window + HEAD] = oldest, head
+        words[window + LENGTH], words[window + FRONT] = length, front
+        values[window + SHIFT] = shift
+        values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n0, a0, b0
+        values[window + REST], values[window + REST + 1], values[window + REST + 2] = n1, a1, b1
+        values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
 
 
 @inlined
-def _store(
-    words: NDArray[np.int64],
-    values: NDArray[np.float64],
-    window: int,
-    first: int,
-    final: int,
-    begun: int,
-    shift: float,
-    n: float,
-    a: float,
-    b: float,
-) -> None:
-    words[window + FIRST], words[window + FINAL], words[window + SINCE] = first, final, begun
-    values[window + SHIFT] = shift
-    values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n, a, b
+def _both(
+    n: float, a: float, b: float, more_n: float, more_a: float, more_b: float, extremes: bool
+) -> tuple[float, float, float]:
+    """Return two parts as one: counts, with means and sums of squares about them, or with extremes."""
+    if n == 0.0:
+        return more_n, more_a, more_b
+    if more_n == 0.0:
+        return n, a, b
+    whole = n + more_n
+    if extremes:
+        return whole, min(a, more_a), max(b, more_b)
+    apart = more_a - a
+    return whole, a + apart * more_n / whole, b + more_b + apart * apart * (n * more_n / whole)
 
 
 @inlined
-def _spread_of(
-    n0: float,
-    a0: float,
-    b0: float,
-    n1: float,
-    a1: float,
-    b1: float,
-    shift: float,
-    extremes: bool,
-) -> float:
+def _spread_of(n0: float, a0: float, b0: float, n1: float, a1: float, b1: float, shift: float, extremes: bool) -> float:
     if extremes:
         return max(b0, b1) - min(a0, a1) if n1 > 0.0 else b0 - a0
     apart = shift - a1 if n1 > 0.0 else 0.0
     return max((n0 + n1) * (b0 + b1) + n1 * apart * (n0 * apart + 2.0 * a0) - a0 * a0, 0.0)
-
-
-@inlined
-def clear(words: NDArray[np.int64], values: NDArray[np.float64], window: int) -> None:
-    """Forget everything: a new cast begins where depths begin anew."""
-    words[window + FIRST], words[window + OLDEST] = NO_TIME, NEVER
-    words[window + HEAD], words[window + LENGTH], words[window + FRONT] = 0, 0, 0
-    for part in range(3):
-        values[window + BUCKET + part] = 0.0
-        values[window + REST + part] = 0.0
-        values[window + BACK + part] = 0.0
-
-
-@inlined
-def _merge(values: NDArray[np.float64], into: int, more: NDArray[np.float64], at: int, extremes: bool) -> None:
-    held, n = values[into], more[at]
-    if held == 0.0:
-        values[into + 1], values[into + 2] = more[at + 1], more[at + 2]
-    elif extremes:
-        values[into + 1] = min(values[into + 1], more[at + 1])
-        values[into + 2] = max(values[into + 2], more[at + 2])
-    else:
-        apart = more[at + 1] - values[into + 1]
-        values[into + 1] += apart * n / (held + n)
-        values[into + 2] += more[at + 2] + apart * apart * (held * n / (held + n))
-    values[into] = held + n
-
-
-@compiled
-def _close(
-    words: NDArray[np.int64],
-    values: NDArray[np.float64],
-    pool: NDArray[np.int64],
-    sums: NDArray[np.float64],
-    used: NDArray[np.int64],
-    window: int,
-    extremes: bool,
-) -> None:
-    """Put the open bucket behind the closed ones."""
-    if words[window + LENGTH] == words[window + BUCKETS]:
-        _widen(words, pool, used, window)
-    if not extremes:
-        n, first = values[window + BUCKET], values[window + BUCKET + 1]
-        values[window + BUCKET + 1] = values[window + SHIFT] + first / n
-        values[window + BUCKET + 2] = max(values[window + BUCKET + 2] - first * (first / n), 0.0)
-    mask = words[window + BUCKETS] - 1
-    at = words[window + RING] + ((words[window + HEAD] + words[window + LENGTH]) & mask) * BUCKET_WORDS
-    pool[at] = words[window + FINAL]
-    for part in range(3):
-        sums[at + 1 + part] = values[window + BUCKET + part]
-    if words[window + LENGTH] == 0:
-        words[window + OLDEST] = words[window + FINAL]
-    words[window + LENGTH] += 1
-    _merge(values, window + BACK, values, window + BUCKET, extremes)
-    _merge(values, window + REST, values, window + BUCKET, extremes)
 
 
 @compiled
@@ -274,48 +264,18 @@ def _widen(words: NDArray[np.int64], pool: NDArray[np.int64], used: NDArray[np.i
 
 
 @compiled
-def _drop(
-    words: NDArray[np.int64],
-    values: NDArray[np.float64],
-    pool: NDArray[np.int64],
-    sums: NDArray[np.float64],
-    window: int,
-    horizon: int,
-    extremes: bool,
-) -> None:
-    ring, mask = words[window + RING], words[window + BUCKETS] - 1
-    while words[window + LENGTH] > 0 and pool[ring + (words[window + HEAD] & mask) * BUCKET_WORDS] <= horizon:
-        if words[window + FRONT] == 0:
-            _turn(words, values, pool, sums, window, extremes)
-        words[window + HEAD] = (words[window + HEAD] + 1) & mask
-        words[window + FRONT] -= 1
-        words[window + LENGTH] -= 1
-    head = ring + words[window + HEAD] * BUCKET_WORDS
-    words[window + OLDEST] = pool[head] if words[window + LENGTH] > 0 else NEVER
-    for part in range(3):
-        values[window + REST + part] = values[window + BACK + part]
-    if words[window + FRONT] > 0:
-        _merge(values, window + REST, sums, head + 1, extremes)
-
-
-@compiled
 def _turn(
-    words: NDArray[np.int64],
-    values: NDArray[np.float64],
-    pool: NDArray[np.int64],
-    sums: NDArray[np.float64],
-    window: int,
-    extremes: bool,
+    words: NDArray[np.int64], values: NDArray[np.float64], sums: NDArray[np.float64], window: int, extremes: bool
 ) -> None:
     """Make everything the front: each bucket takes in those behind it."""
     ring, mask = words[window + RING], words[window + BUCKETS] - 1
     head, length = words[window + HEAD], words[window + LENGTH]
-    behind = np.int64(-1)
+    n, a, b = 0.0, 0.0, 0.0
     for k in range(length - 1, -1, -1):
-        at = ring + ((head + k) & mask) * BUCKET_WORDS + 1
-        if behind >= 0:
-            _merge(sums, at, sums, behind, extremes)
-        behind = at
+        at = ring + ((head + k) & mask) * BUCKET_WORDS
+        n, a, b = _both(sums[at + 1], sums[at + 2], sums[at + 3], n, a, b, extremes)
+        sums[at + 1], sums[at + 2], sums[at + 3] = n, a, b
     words[window + FRONT] = length
+    values[window + REST], values[window + REST + 1], values[window + REST + 2] = n, a, b
     for part in range(3):
         values[window + BACK + part] = 0.0

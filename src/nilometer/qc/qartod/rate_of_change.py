@@ -77,6 +77,7 @@ RATE_OF_CHANGE = Definition(
 )
 
 _JUDGED = PRESENT | IN_ORDER | LINKED
+_STRETCH = 256
 
 
 @compiled
@@ -91,15 +92,35 @@ def flag_rate_of_change(
 ) -> None:
     """Flag changes in the time (µs) they took; thresholds per second, exceeded when greater."""
     suspect, fail = numbers[0], numbers[1]
-    # Most blocks hold no change near a threshold, which a product shows sooner than a quotient; the quotient decides.
+    # Most stretches hold no change near a threshold: a product shows that sooner than the quotient, which decides.
     surely = min(suspect, fail) * 1e-6 * (1.0 - 1e-12)
-    doubtful = False
+    for begin in range(0, flags.size, _STRETCH):
+        end = min(begin + _STRETCH, flags.size)
+        _flag_stretch(
+            flags[begin:end], x[begin:end], last[begin:end], t[begin:end], last_t[begin:end], status[begin:end],
+            suspect, fail, surely,
+        )  # fmt: skip
+
+
+@compiled
+def _flag_stretch(
+    flags: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    last: NDArray[np.float64],
+    t: NDArray[np.int64],
+    last_t: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    suspect: float,
+    fail: float,
+    surely: float,
+) -> None:
+    doubtful = 0
     for k in range(flags.size):
-        doubtful |= not (abs(x[k] - last[k]) < surely * (t[k] - last_t[k]))
-        doubtful |= status[k] & _JUDGED != _JUDGED
-    if not doubtful:
-        for k in range(flags.size):
-            flags[k] = np.uint8(PASS)
+        doubtful += not (abs(x[k] - last[k]) < surely * (t[k] - last_t[k]))
+        flags[k] = np.uint8(PASS)
+    for k in range(flags.size):
+        doubtful += status[k] & _JUDGED != _JUDGED
+    if doubtful == 0:
         return
     for k in range(flags.size):
         rate = abs((x[k] - last[k]) / ((t[k] - last_t[k]) / 1e6))
