@@ -210,7 +210,7 @@ class Client:
         return found
 
     def enter_event(self, kind: str, start: str | int, by: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        """Enter an event of a ``thing`` or of ``datastreams``; with ``end``, ``note``, ``detail``, ``force`` if need be."""
+        """Enter an event of a ``thing`` or of ``datastreams``; ``end``, ``note``, ``detail``, ``force`` as needed."""
         return self._send("POST", "/api/v1/events", {"kind": kind, "start": start, "by": by, **told})
 
     def edit_event(self, event: int, kind: str, start: str | int, by: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
