@@ -102,7 +102,8 @@ def _valid_range(given: _Given) -> Table:
         low = math.nextafter(low, math.inf)
     if high is not None and not ends_too:
         high = math.nextafter(high, -math.inf)
-    return {"test": "gross_range", "fail": [-_MOST if low is None else low, _MOST if high is None else high]}
+    least, most = -_MOST if low is None else low, _MOST if high is None else high
+    return {"test": "gross_range", "fail": [least, most] if least <= most else [_MOST, _MOST]}  # nothing is good
 
 
 def _spike(given: _Given) -> Table:

@@ -120,7 +120,7 @@ class Parts:
         from nilometer.qc.checking import CheckResult, check  # noqa: PLC0415 -- check hands configurations to this
 
         records = _records(series)
-        part_of = unpack(series if records is None else np.full(len(records), np.nan), time)
+        part_of = unpack(series if records is None else _nothing(series), time)
         values, times, n = part_of.values, part_of.times, len(part_of.values)
         columns = {key: _column(value, n) for key, value in beside.items() if key not in {"received", "others"}}
         tests: dict[str, NDArray[np.int8]] = {}
@@ -157,6 +157,12 @@ def _records(series: Any) -> list[Any] | None:  # noqa: ANN401 -- any library's 
         return None
     items = values.tolist()
     return items if any(isinstance(item, str | bytes) for item in items) else None
+
+
+def _nothing(series: Any) -> Any:  # noqa: ANN401 -- any library's series
+    """Return a series without a number, as long as one of records."""
+    n = len(series)
+    return [np.nan] * n if isinstance(series, list | tuple) else np.full(n, np.nan)
 
 
 def _column(values: Any, n: int) -> NDArray[np.float64]:  # noqa: ANN401 -- any library's series
