@@ -105,8 +105,7 @@ def slide(
     first, final, oldest, begun = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     ring, mask = np.int64(0), np.int64(0)
     head, length, front = np.int64(0), np.int64(0), np.int64(0)
-    shift, n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # shift, the open bucket, all closed ones,
-    n2, a2, b2 = 0.0, 0.0, 0.0  # and those behind the front
+    shift, n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # shift, the open bucket, all closed ones
     rows, k = x.size, 0
     casts = last_t.size > 0
     while k < rows:
@@ -126,11 +125,11 @@ def slide(
                 values[window + SHIFT] = shift
                 values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n0, a0, b0
                 values[window + REST], values[window + REST + 1], values[window + REST + 2] = n1, a1, b1
-                values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
             window = base[k] + kept
             if words[window + OLDEST] <= now - period and words[window + FRONT] == 0:
                 _turn(words, values, sums, window, extremes)
-            if words[window + LENGTH] == words[window + BUCKETS]:
+            first = words[window + FIRST]
+            if first != NO_TIME and now - first >= width and words[window + LENGTH] == words[window + BUCKETS]:
                 _widen(words, pool, used, window)
             first, final, begun = words[window + FIRST], words[window + FINAL], words[window + SINCE]
             oldest, head = words[window + OLDEST], words[window + HEAD]
@@ -139,12 +138,12 @@ def slide(
             shift = values[window + SHIFT]
             n0, a0, b0 = values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2]
             n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
-            n2, a2, b2 = values[window + BACK], values[window + BACK + 1], values[window + BACK + 2]
         if casts:
             if not status[k] & LINKED:  # a cast begins
                 first, oldest = NO_TIME, np.int64(NEVER)
                 head, length, front = 0, 0, 0
-                n0, a0, b0, n1, a1, b1, n2, a2, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+                n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+                values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = 0.0, 0.0, 0.0
             elif first != NO_TIME and final != last_t[k]:  # it goes up: its first row is counted downwards, too
                 first = final = begun = last_t[k]
         if oldest <= now - period:
@@ -153,7 +152,7 @@ def slide(
                 front -= 1
                 length -= 1
                 oldest = pool[ring + head * BUCKET_WORDS] if length > 0 else np.int64(NEVER)
-            n1, a1, b1 = n2, a2, b2
+            n1, a1, b1 = values[window + BACK], values[window + BACK + 1], values[window + BACK + 2]
             if front > 0:
                 at = ring + head * BUCKET_WORDS
                 n1, a1, b1 = _both(n1, a1, b1, sums[at + 1], sums[at + 2], sums[at + 3], extremes)
@@ -177,7 +176,9 @@ def slide(
                     oldest = final
                 length += 1
                 n1, a1, b1 = _both(n1, a1, b1, n0, a0, b0, extremes)
+                n2, a2, b2 = values[window + BACK], values[window + BACK + 1], values[window + BACK + 2]
                 n2, a2, b2 = _both(n2, a2, b2, n0, a0, b0, extremes)
+                values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
             first, shift, n0 = now, value, 1.0
             a0, b0 = (value, value) if extremes else (0.0, 0.0)
         else:
@@ -223,7 +224,6 @@ def slide(
         values[window + SHIFT] = shift
         values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n0, a0, b0
         values[window + REST], values[window + REST + 1], values[window + REST + 2] = n1, a1, b1
-        values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
 
 
 @inlined
