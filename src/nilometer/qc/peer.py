@@ -65,7 +65,7 @@ class _Given:
         if not is_list or not all(
             isinstance(one, _NUMBERS) and not isinstance(one, bool) and math.isfinite(one) for one in items
         ):
-            raise self.error(key, value, allowed=allowed)
+            raise self.error(key, items[0] if count == 1 else value, allowed=allowed)
         return [float(one) for one in items]
 
     def choice(self, key: str, default: str, choices: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- what is chosen
