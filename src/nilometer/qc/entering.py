@@ -82,6 +82,9 @@ __all__ = ["enter", "look_up"]
 AHEAD = 16
 """Rows; about the time that memory takes."""
 
+MOST_DEPTH = 1e9
+"""m; what is not less is a number, such as a fill value, and no depth."""
+
 _KEPT_BITS = ~((1 << 32) - 1)
 _SUMMARY_MASK = 0xFFFF
 
@@ -190,7 +193,7 @@ def enter(
         way = np.int64(0)
         if programs[p, ALONG]:
             depth = depths[i] if depths.size else np.nan
-            in_order = in_order and math.isfinite(depth) and t >= newest
+            in_order = in_order and abs(depth) < MOST_DEPTH and t >= newest
             if in_order and present:
                 stands = np.int64(round(depth * 1e6))
                 way = (bits >> DIRECTION) & 3
