@@ -32,6 +32,7 @@ from nilometer.model.batch import NO_TIME
 from nilometer.qc import layout
 from nilometer.qc.flags import FAIL, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.kernel import slide_sums
+from nilometer.qc.qartod.parameter import microseconds
 from nilometer.qc.window import POINTS, most_buckets, width_of
 
 __all__ = ["Joint", "Partner", "Seen", "Settled"]
@@ -156,10 +157,10 @@ class Joint:
     def __init__(self, parameters: Mapping[str, Any], partner: Partner) -> None:
         self.partner = partner
         self.parameters = parameters
-        self._within = int(parameters["within"] * 1e6)
-        self._deadline = int(parameters["deadline"] * 1e6)
+        self._within = int(microseconds(parameters["within"]))
+        self._deadline = int(microseconds(parameters["deadline"]))
         self._by_change = "n_dev" in parameters
-        period = int(parameters.get("tim_dev", 1.0) * 1e6)
+        period = int(microseconds(parameters.get("tim_dev", 1.0)))
         self._own, self._other = _Side(period), _Side(period)
         self.open = _Rows()
         self._recent = _Rows()

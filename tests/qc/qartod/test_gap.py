@@ -16,6 +16,14 @@ def test_a_step_as_long_as_the_threshold_is_no_gap():
     assert flags([0, HOUR, 2 * HOUR + 1, 5 * HOUR + 1, 8 * HOUR + 2]) == [2, 1, 3, 3, 4]
 
 
+def test_a_threshold_is_a_whole_number_of_microseconds():
+    # 4.1 min are 245.99999999999997 s in float64, and 1.001 s are 1000999.9999999999 µs.
+    for text, step in (("4.1 min", 246_000_000), ("1.001 s", 1_001_000)):
+        profile = {"tests": {"gap": {"suspect": text}, "spike": {"suspect": 1}}}
+        assert flags([0, step, 2 * step + 1], profile) == [2, 1, 3]
+        assert flags([0, step, 2 * step, 3 * step + 1], profile, "spike") == [2, 1, 2, 2]
+
+
 def test_the_first_row_has_no_step():
     assert flags([0]) == [2]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nilometer.qc.compiled import compiled
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.layout import IN_ORDER, PRESENT, Memory
-from nilometer.qc.qartod.definition import Definition, Kind, Parameter, Role, Wants
+from nilometer.qc.qartod.definition import Definition, Kind, Parameter, Role, Wants, microseconds
 from nilometer.qc.window import POINTS, slide, width_of
 
 __all__ = ["ATTENUATED_SIGNAL", "flag_attenuated_signal"]
@@ -26,7 +26,7 @@ _MEASURES = ("sd", "range")
 
 
 def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
-    period = parameters["over"] * 1e6
+    period = microseconds(parameters["over"])
     is_range = parameters["measure"] == "range"
     least = parameters.get("least")
     thresholds = (parameters.get("suspect", 0.0), parameters.get("fail", 0.0))

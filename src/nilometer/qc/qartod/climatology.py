@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer.model.batch import NO_TIME
 from nilometer.qc.compiled import compiled, inlined
 from nilometer.qc.flags import MISSING, NOT_EVALUATED
 from nilometer.qc.layout import PRESENT
@@ -125,6 +126,13 @@ def _ask(
     holding: NDArray[np.bool_], members: NDArray[np.float64], t: int, offset: int, grain: int
 ) -> tuple[int, int, int]:
     """Note which members hold at `t`; return from when to when they do, and the last one that does, or -1."""
+    if t == NO_TIME:  # a member without a time holds for a row without one
+        chosen = -1
+        for m in range(members.shape[0]):
+            holding[m] = members[m, 0] == _ALWAYS
+            if holding[m]:
+                chosen = m
+        return t, t + 1, chosen
     begin = (t + offset) // grain * grain - offset
     end = begin + grain
     days = (begin + offset) // _DAY

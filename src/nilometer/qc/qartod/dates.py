@@ -25,6 +25,7 @@ from nilometer.qc.qartod.definition import (
     Parameter,
     Role,
     Wants,
+    microseconds,
     moment,
     suspect_before_fail,
 )
@@ -37,7 +38,7 @@ def _date_numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
     return (
         -ABSENT if earliest is None else float(moment(earliest)),
         ABSENT if latest is None else float(moment(latest)),
-        parameters["future"] * 1e6,
+        microseconds(parameters["future"]),
     )
 
 
@@ -66,7 +67,7 @@ IMPOSSIBLE_DATE = Definition(
 
 
 def _reception_numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
-    return (parameters.get("suspect", ABSENT) * 1e6, parameters.get("fail", ABSENT) * 1e6)
+    return tuple(microseconds(parameters.get(key, ABSENT)) for key in ("suspect", "fail"))
 
 
 DATA_RECEPTION = Definition(
@@ -100,6 +101,8 @@ def flag_impossible_date(
         is_early, is_late = t < earliest, t > latest
         is_future = received != NO_TIME and t - received > future
         flags[k] = np.uint8(FAIL) if is_early or is_late or is_future else np.uint8(PASS)
+        if t == NO_TIME:
+            flags[k] = np.uint8(NOT_EVALUATED)
 
 
 @compiled
@@ -114,7 +117,7 @@ def flag_data_reception(
     suspect, fail = numbers[0], numbers[1]
     for k in range(flags.size):
         flag = np.uint8(NOT_EVALUATED)
-        if received != NO_TIME:
+        if received != NO_TIME and time[row[k]] != NO_TIME:
             way = received - time[row[k]]
             flag = np.uint8(FAIL) if way > fail else (np.uint8(SUSPECT) if way > suspect else np.uint8(PASS))
         flags[k] = flag

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
-from nilometer.qc.qartod.parameter import Parameter, Role, moment, seconds
+from nilometer.qc.qartod.parameter import Parameter, Role, microseconds, moment, seconds
 
 __all__ = [
     "ABSENT",
@@ -18,6 +18,7 @@ __all__ = [
     "Role",
     "Rows",
     "Wants",
+    "microseconds",
     "moment",
     "seconds",
     "suspect_before_fail",

@@ -43,13 +43,22 @@ from nilometer.qc.layout import (
     ROOMS,
     Memory,
 )
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants, suspect_before_fail
+from nilometer.qc.qartod.definition import (
+    ABSENT,
+    Definition,
+    Kind,
+    Parameter,
+    Role,
+    Wants,
+    microseconds,
+    suspect_before_fail,
+)
 
 __all__ = ["FLAT_LINE", "flag_flat_line"]
 
 
 def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
-    return (parameters.get("suspect", ABSENT) * 1e6, parameters.get("fail", ABSENT) * 1e6, parameters["tolerance"])
+    return (*(microseconds(parameters.get(key, ABSENT)) for key in ("suspect", "fail")), parameters["tolerance"])
 
 
 def _fault(parameters: Mapping[str, Any]) -> str:

@@ -18,13 +18,22 @@ from numpy.typing import NDArray
 from nilometer.qc.compiled import compiled
 from nilometer.qc.flags import FAIL, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.layout import IN_ORDER, STEPPED
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants, suspect_before_fail
+from nilometer.qc.qartod.definition import (
+    ABSENT,
+    Definition,
+    Kind,
+    Parameter,
+    Role,
+    Wants,
+    microseconds,
+    suspect_before_fail,
+)
 
 __all__ = ["GAP", "flag_gap"]
 
 
 def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
-    return (parameters.get("suspect", ABSENT) * 1e6, parameters.get("fail", ABSENT) * 1e6)
+    return tuple(microseconds(parameters.get(key, ABSENT)) for key in ("suspect", "fail"))
 
 
 GAP = Definition(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nilometer.qc.compiled import compiled
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.layout import IN_ORDER, LINKED, PRESENT, Memory
-from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants
+from nilometer.qc.qartod.definition import ABSENT, Definition, Kind, Parameter, Role, Wants, microseconds
 from nilometer.qc.window import POINTS, slide, width_of
 
 __all__ = ["RATE_OF_CHANGE", "flag_rate_of_change", "flag_rate_of_deviation"]
@@ -27,7 +27,7 @@ __all__ = ["RATE_OF_CHANGE", "flag_rate_of_change", "flag_rate_of_deviation"]
 
 def _numbers(parameters: Mapping[str, Any]) -> tuple[float, ...]:
     per = parameters["per"]
-    tim_dev = parameters.get("tim_dev", 0.0) * 1e6
+    tim_dev = microseconds(parameters.get("tim_dev", 0.0))
     return (
         parameters.get("suspect", ABSENT) / per,
         parameters.get("fail", ABSENT) / per,
