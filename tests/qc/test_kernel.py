@@ -8,7 +8,23 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.qc import oracle
-from tests.qc.streams import BARE, FULL, batch, cut, engine, rows, run
+from tests.qc.streams import (
+    BARE,
+    FULL,
+    LATER,
+    MARKED,
+    PROFILES,
+    batch,
+    columns,
+    cut,
+    cut_rows,
+    engine,
+    every_engine,
+    interleaved,
+    judged,
+    rows,
+    run,
+)
 
 CUTS = st.lists(st.integers(0, 1000), max_size=6)
 
@@ -19,14 +35,82 @@ def test_the_kernel_says_what_a_plain_reading_of_the_tests_says(made):
     all_rows, water = made
     answers = run(engine(), [all_rows], water)
     profiles = {0: (FULL, True), 1: (FULL.in_unit("degree_Fahrenheit"), False), 2: (BARE, False)}
+    profiles |= {4: (FULL, True), 5: (FULL, False)}
     for stream, (profile, marked) in profiles.items():
         places = [k for k, row in enumerate(all_rows) if row[0] == stream]
-        mine = [all_rows[k] for k in places]
-        expected = oracle.judge(profile, mine, [water[k] for k in places], marked)
+        mine = [oracle.Row(*all_rows[k][1:], water=water[k]) for k in places]
+        expected = oracle.judge(profile, mine, marked)
         for k, row, outcome in zip(places, mine, expected, strict=True):
-            present = math.isfinite(row[2]) and not (marked and row[5] == "F")
+            present = math.isfinite(row.value) and not (marked and row.mark == "F")
             text = None if set(outcome) == {1} else "".join(map(str, outcome))
             assert answers[k] == (oracle.roll_up(profile, outcome, present), text)
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+WILD = st.sampled_from([0.0, 0.05, 0.2, 0.5])
+RECEIVED = st.sampled_from([None, LATER])
+
+
+def differences(found, made, received):
+    """Where the flags of rows are not what a plain reading of the tests says."""
+    different = []
+    for stream, profile in PROFILES.items():
+        places = np.flatnonzero(made.datastream == stream)
+        mine = made.take(places).rows(received)
+        expected = oracle.judge(profile, mine, stream in MARKED)
+        for k, row, outcome in zip(places.tolist(), mine, expected, strict=True):
+            quality, text = found[k]
+            digits = [1] * len(profile.tests) if text is None else [int(digit) for digit in text]
+            for name, digit, right in zip(profile.names, digits, outcome, strict=True):
+                if digit not in (right if isinstance(right, set) else {right}):
+                    different.append((stream, k, name, digit, right))
+            rolled = oracle.roll_up(profile, digits, row.present)
+            if quality != rolled or (text is not None and set(digits) == {1}):
+                different.append((stream, k, "roll-up", quality, rolled))
+    return different
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, n=st.integers(1, 250), wild=WILD, received=RECEIVED)
+def test_every_test_along_time_and_down_a_cast_says_what_a_plain_reading_says(seed, n, wild, received):
+    made = columns(seed, n, wild=wild)
+    assert differences(judged(every_engine(), made, [np.arange(n)], received), made, received) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, n=st.integers(1, 250), wild=WILD, received=RECEIVED, places=CUTS, order=SEEDS)
+def test_every_test_says_the_same_for_every_cut_and_every_interleaving(seed, n, wild, received, places, order):
+    made = columns(seed, n, wild=wild)
+    whole, parts, mixed = every_engine(), every_engine(), every_engine()
+    straight = judged(whole, made, [np.arange(n)], received)
+    assert judged(parts, made, cut_rows(n, places), received) == straight
+    order = interleaved(made, order)
+    again = judged(mixed, made.take(order), cut_rows(n, places), received)
+    assert again == [straight[k] for k in order.tolist()]
+    assert whole.snapshot() == parts.snapshot() == mixed.snapshot()
+    assert sorted(whole.pending().tolist()) == sorted(parts.pending().tolist()) == sorted(mixed.pending().tolist())
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS, n=st.integers(2, 250), wild=WILD, place=st.integers(0, 250), received=RECEIVED)
+def test_a_restart_in_the_middle_of_every_test_goes_on(seed, n, wild, place, received):
+    made = columns(seed, n, wild=wild)
+    before, after = cut_rows(n, [place])
+    steady, replayed, restarted = every_engine(), every_engine(), every_engine()
+    some = made.take(before)
+    steady.evaluate(some.batch(), water=some.water, received=received)
+    replayed.advance(some.batch(), water=some.water, received=received)
+    state = steady.snapshot()
+    restarted.restore(state)
+    assert restarted.snapshot() == replayed.snapshot() == state
+    rest = made.take(after)
+    answers = []
+    for one in (steady, replayed, restarted):
+        rows_after = rest.batch()
+        settled = one.evaluate(rows_after, water=rest.water, received=received)
+        answers.append((rows_after.result_quality.tolist(), rows_after.tests, settled.id.tolist(), settled.tests))
+    assert answers[0] == answers[1] == answers[2]
+    assert steady.snapshot() == replayed.snapshot() == restarted.snapshot()
 
 
 @settings(max_examples=150, deadline=None)
