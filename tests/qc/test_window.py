@@ -144,3 +144,17 @@ def test_the_first_value_of_a_cast_counts_for_the_deviation_whichever_way_it_goe
     assert cast([1, 2, 3, 4], [0, 1, 0, 9], change) == ["2", "2", "2", "3"]
     assert cast([4, 3, 2, 1], [0, 1, 0, 9], change) == ["2", "2", "2", "3"]
     assert cast([0, -1, -2, -3], [0, 1, 0, 9], change) == ["2", "2", "2", "3"]
+
+
+def test_a_cast_up_takes_room_of_its_own_for_its_first_parts():
+    # Two casts in turn: what one writes where it has no room yet would be read by the other.
+    engine = QcEngine()
+    deviation = {"test": "rate_of_change", "n_dev": 2.2, "tim_dev": "5 m", "least": 2}
+    for datastream in (1, 2):
+        engine.set(datastream, load({"along": "depth", "tests": {"it": deviation}}), unit="1")
+    depth = [1, 9, 2, 8, 3, 7, 4, 6, 5, 5, 6, 4, 7, 3]
+    value = [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 9, 9]
+    rows = rows_of(np.zeros(14), value, depth)
+    rows.datastream = np.array([1, 2] * 7, np.int32)
+    engine.evaluate(rows)
+    assert rows.tests.to_pylist() == ["2"] * 4 + [None] * 8 + ["3"] * 2

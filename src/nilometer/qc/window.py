@@ -113,7 +113,7 @@ def slide(
             k += 1
             continue
         now, value = t[k], x[k]
-        is_other = base[k] + kept != window
+        is_other = casts or base[k] + kept != window  # what a cast begins with is changed in memory, too
         # A full ring grows, and a front that is used up is made anew, in memory: the registers go there and back.
         turns = not is_other and oldest <= now - period and front == 0
         widens = not is_other and first != NO_TIME and now - first >= width and length > mask
@@ -126,6 +126,17 @@ def slide(
                 values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n0, a0, b0
                 values[window + REST], values[window + REST + 1], values[window + REST + 2] = n1, a1, b1
             window = base[k] + kept
+            if casts:
+                if not status[k] & LINKED:  # a cast begins
+                    words[window + FIRST], words[window + OLDEST] = NO_TIME, NEVER
+                    words[window + HEAD], words[window + LENGTH], words[window + FRONT] = 0, 0, 0
+                    for part in range(3):
+                        values[window + BUCKET + part] = 0.0
+                        values[window + REST + part] = 0.0
+                        values[window + BACK + part] = 0.0
+                elif words[window + FIRST] != NO_TIME and words[window + FINAL] != last_t[k]:
+                    # It goes up: its first row is counted downwards, too.
+                    words[window + FIRST] = words[window + FINAL] = words[window + SINCE] = last_t[k]
             if words[window + OLDEST] <= now - period and words[window + FRONT] == 0:
                 _turn(words, values, sums, window, extremes)
             first = words[window + FIRST]
@@ -138,14 +149,6 @@ def slide(
             shift = values[window + SHIFT]
             n0, a0, b0 = values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2]
             n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
-        if casts:
-            if not status[k] & LINKED:  # a cast begins
-                first, oldest = NO_TIME, np.int64(NEVER)
-                head, length, front = 0, 0, 0
-                n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-                values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = 0.0, 0.0, 0.0
-            elif first != NO_TIME and final != last_t[k]:  # it goes up: its first row is counted downwards, too
-                first = final = begun = last_t[k]
         if oldest <= now - period:
             while front > 0 and oldest <= now - period:
                 head = (head + 1) & mask
