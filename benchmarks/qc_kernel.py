@@ -26,6 +26,24 @@ TESTS = {
     "flat_line": {"suspect": "1 h", "fail": "3 h", "tolerance": 0.001},
 }
 FOUR = load({"tests": TESTS})
+SERIES = load(
+    {
+        "required": ["gap", "gross_range"],
+        "tests": {"gap": {"suspect": "2 h"}}
+        | TESTS
+        | {
+            "climatology": {
+                "members": [
+                    {"period": "month", "time": [4, 9], "suspect": [0, 30]},
+                    {"period": "month", "time": [10, 3], "suspect": [-1, 20]},
+                ]
+            },
+            "moved": {"test": "rate_of_change", "n_dev": 5, "tim_dev": "25 h"},
+            "attenuated_signal": {"suspect": 0.001, "over": "12 h"},
+            "mark": {},
+        },
+    }
+)
 SIX = load({"required": ["gap", "gross_range"], "tests": {"gap": {"suspect": "2 h"}} | TESTS | {"mark": {}}})
 
 
@@ -82,18 +100,28 @@ def one(name, streams, order, n, repeat, profile=SIX):
     print(f"{name:58s} {n / took / 1e6:8.2f} M rows/s {took / n * 1e9:8.1f} ns/row")
 
 
-def micro(streams, repeat):
-    """One value a Datastream a batch: what arrives live."""
-    judge = engine(SIX, streams)
+def live(streams, repeat, profile, order):
+    """One value a Datastream a batch: what arrives live, judged and its settlements written."""
+    judge = engine(profile, streams)
+    rng = np.random.default_rng(3)
     took = []
-    for k in range(10 * repeat):
-        batch = rows(streams, "shuffled", streams, k)
+    for k in range(4 * repeat + 2):
+        datastream = np.arange(streams, dtype=np.int32)
+        values = 15 + rng.normal(0, 0.05, streams)
+        batch = ObservationBatch(
+            datastream=datastream if order == "in order" else rng.permutation(datastream),
+            phenomenon_time=np.full(streams, k * MINUTE),
+            raw_result=values,
+            result=values,
+            id=np.arange(streams) + k * streams,
+        )
         start = time.perf_counter()
-        judge.evaluate(batch)
+        judge.walk(batch, None)
         took.append(time.perf_counter() - start)
-    took = float(np.median(took))
-    name = f"live, six tests, {streams:,} Datastreams, one value each a batch"
-    print(f"{name:58s} {streams / took / 1e6:8.2f} M rows/s {took * 1e3:8.3f} ms/batch")
+    took = float(np.median(took[2:]))
+    name = f"live, {len(profile.tests)} tests, {streams:,} Datastreams {order}, one value each"
+    kept = judge.bytes_used() / streams
+    print(f"{name:70s} {streams / took / 1e6:8.2f} M rows/s {took * 1e3:8.3f} ms/batch {kept:6.0f} B/Datastream")
 
 
 def peer(values, times, repeat):
@@ -133,22 +161,29 @@ def main():
     one("shuffled, six tests, 1,000 Datastreams", 1000, "shuffled", n, given.repeat)
     one("interleaved, six tests, 100,000 Datastreams", 100_000, "interleaved", n, given.repeat)
     one("shuffled, six tests, 100,000 Datastreams", 100_000, "shuffled", n, given.repeat)
+    one("history, all ten series tests, 1 Datastream", 1, "sorted", n, given.repeat, SERIES)
+    print()
     for streams in (100, 10_000, 100_000):
-        micro(streams, given.repeat)
+        for profile in (SIX, SERIES):
+            for order in ("in order", "shuffled"):
+                live(streams, given.repeat, profile, order)
 
     print()
     batch = rows(1, "sorted", n, 0)
     four = best(given.repeat, lambda _: engine(FOUR, 1), lambda judge: judge.walk(batch, None)) / n
-    out = [np.empty(n), np.empty(n, np.int64), np.empty((n, 4), np.uint8), np.empty(n, np.int8)]
+    suite = best(given.repeat, lambda _: engine(SERIES, 1), lambda judge: judge.walk(batch, None)) / n
 
-    def copies(_):
-        out[0][:] = batch.result
-        out[1][:] = batch.phenomenon_time
-        out[2][:] = 1
-        out[3][:] = 1
+    def copies(flags):
+        """Copies of what is read, and as much written as the flags are: arrays made, not only filled."""
+        made = [batch.result.copy(), batch.phenomenon_time.copy()]
+        made += [np.full(n, 1, np.uint8) for _ in range(flags + 1)]
+        return made
 
-    copy = best(given.repeat, lambda k: k, copies) / n
-    print(f"four tests over one series: {four * 1e9:.1f} ns/row; a copy of the same arrays: {copy * 1e9:.2f} ns/row")
+    for name, ours, flags in (("four tests", four, 4), (f"{len(SERIES.tests)} tests", suite, len(SERIES.tests))):
+        copy = best(given.repeat, lambda k: k, lambda _, flags=flags: copies(flags)) / n
+        print(
+            f"{name} over one series: {ours * 1e9:.1f} ns/row; a copy of the same arrays: {copy * 1e9:.2f}: {ours / copy:.1f} ×"
+        )
     m = given.peer_rows
     stamps = batch.phenomenon_time[:m].astype("datetime64[us]").astype("datetime64[s]")
     theirs = peer(batch.result[:m], stamps, given.repeat)
