@@ -6,7 +6,9 @@ import threading
 
 import numpy as np
 import pytest
-from tests.qc.streams import FULL, batch, engine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.qc.streams import EVERY, EVERY_TEST, FULL, SECOND, Columns, batch, columns, cut_rows, engine, judged
 
 from nilometer.model.batch import ObservationBatch
 from nilometer.qc.engine import QcEngine, warm
@@ -180,6 +182,92 @@ def test_a_run_survives_a_change_of_thresholds_but_not_of_tolerance():
         rows = batch([(1, 10 * minute, 5.0, 10, False, None)])
         judge.evaluate(rows)
         assert rows.tests.to_pylist() == [expected]
+
+
+CHANGED = load(
+    {
+        "tests": {
+            "fresh_flat": {"test": "flat_line", "suspect": "2 min", "tolerance": 0.75},
+            "fresh_window": {"test": "attenuated_signal", "suspect": 1, "over": "2 min"},
+        }
+        | {
+            name: EVERY_TEST[name] | ({"suspect": [-2, 2]} if name == "gross_range" else {})
+            for name in reversed(EVERY_TEST)
+            if name not in ("stuck", "needle", "narrow", "mark")
+        }
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(2, 200),
+    place=st.integers(0, 200),
+    wild=st.sampled_from([0.0, 0.1, 0.3]),
+    kept=st.booleans(),
+)
+def test_a_test_that_a_changed_profile_keeps_goes_on(seed, n, place, wild, kept):
+    made = columns(seed, n, wild=wild, streams=(0, 1))
+    before, after = cut_rows(n, [place])
+    same, changed = QcEngine(), QcEngine()
+    for one in (same, changed):
+        for datastream in (0, 1):
+            one.set(datastream, EVERY, unit="1")
+        judged(one, made.take(before), [np.arange(len(before))])
+    if kept:  # through a snapshot, to an engine that has the changed profile from the beginning
+        state, changed = changed.snapshot(), QcEngine()
+        changed.restore(state)
+    for datastream in (0, 1):
+        changed.set(datastream, CHANGED, unit="1")
+    assert changed.pending().tolist() == []
+    rest = made.take(after)
+    answers = []
+    for one, profile in ((same, EVERY), (changed, CHANGED)):
+        rows = rest.batch()
+        one.evaluate(rows, water=rest.water)
+        texts = [text or "1" * len(profile.names) for text in rows.tests.to_pylist()]
+        answers.append({name: [text[slot] for text in texts] for slot, name in enumerate(profile.names)})
+    kept_names = set(EVERY.names) & set(CHANGED.names) - {"gross_range"}
+    assert {name: answers[0][name] for name in kept_names} == {name: answers[1][name] for name in kept_names}
+
+
+def after_a_change(before, changed, *, unit="1", depth=None, kept):
+    """Digits of three rows that follow ten of another profile, and of three that follow nothing."""
+    first = Columns(np.ones(10), np.arange(10) * SECOND, np.full(10, 5.0), np.arange(10), depth=depth)
+    rest = Columns(np.ones(3), np.arange(10, 13) * SECOND, np.array([41.0, 41, 41]), np.arange(10, 13))
+    rest.depth = None if depth is None else np.arange(10.0, 13)
+    old, fresh = QcEngine(), QcEngine()
+    old.set(1, before, unit="1")
+    judged(old, first, [np.arange(10)])
+    if kept:
+        state, old = old.snapshot(), QcEngine()
+        old.restore(state)
+    for one in (old, fresh):
+        one.set(1, changed, unit=unit)
+    return [judged(one, rest, [np.arange(3)]) for one in (old, fresh)]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_values_of_another_unit_are_not_compared(kept):
+    tests = {"rate_of_change": {"suspect": 0.1}, "stuck": {"test": "flat_line", "suspect": "2 s", "tolerance": 50}}
+    tests |= {"calm": {"test": "attenuated_signal", "suspect": 1, "over": "3 s", "least": 2}}
+    profile = load({"tests": tests})
+    changed, fresh = after_a_change(profile, profile, unit="degree_Fahrenheit", kept=kept)
+    assert changed == fresh
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_profile_down_a_cast_does_not_go_on_from_times(kept):
+    tests = {
+        "rate_of_change": {"suspect": 1},
+        "flat_line": {"suspect": "2 m", "tolerance": 50},
+        "spike": {"suspect": 1},
+    }
+    along = load({"along": "depth", "tests": tests})
+    for before, after in ((load({"tests": tests}), along), (along, load({"tests": tests}))):
+        changed, fresh = after_a_change(before, after, depth=np.arange(10.0), kept=kept)
+        assert changed == fresh
 
 
 def test_a_snapshot_waits_for_datastreams_that_are_set_later():

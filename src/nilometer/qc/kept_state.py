@@ -21,7 +21,7 @@ from nilometer.qc.state import State
 
 __all__ = ["Group", "groups_of", "read_groups", "write_groups"]
 
-_FORMAT = 2
+_FORMAT = 3
 _JOINT = "joint."
 _SPARE_BITS = (0xFFFF << layout.SUMMARY) | layout.FLANKED
 
@@ -32,8 +32,8 @@ class Group:
 
     Parameters
     ----------
-    program : ndarray of int64, shape (1,)
-        Fingerprint of the program.
+    program : ndarray of int64, shape (2,)
+        Fingerprints of the program, and of its unit and axis.
     datastream : ndarray of int32, shape (n,)
         Ids, rising.
     words : ndarray of int64, shape (n, space)
@@ -56,10 +56,14 @@ class Group:
     def give(self, picked: NDArray[np.intp], state: State, rows: NDArray[np.intp], programs: Programs) -> None:
         """Let rows of one program, freshly placed, go on from the Datastreams `picked` of this group.
 
-        What a changed profile cannot use (an open verdict, another test's window) begins anew.
+        What a changed profile cannot use (an open verdict, another test's window) begins anew; in another unit, or
+        along another axis, everything does.
         """
         program = int(state.streams[rows[0], layout.PROGRAM])
         words, base = self.words[picked], state.bases(rows)
+        if programs.axes[program] != self.program[1]:
+            state.words[base + layout.NEWEST] = words[:, layout.NEWEST]
+            return
         head = words[:, : layout.DIGITS].copy()
         bits = words[:, layout.BITS]
         new = bits & (layout.KNOWN | layout.NEXT | (3 << layout.DIRECTION))
@@ -81,7 +85,8 @@ class Group:
                     old = int((self.tests[:n, 2] == layout.QUEUE_WORDS).sum())
                     new |= ((bits >> (layout.LIVE + old)) & 1) << (layout.LIVE + flat)
             elif one.words == layout.QUEUE_WORDS:
-                head[:, layout.LAST2] = NO_TIME  # the record of a new test begins with the last value
+                _put(state.words, base + one.place, _begun(head, state))
+                new |= (bits & layout.KNOWN) << (layout.LIVE + flat)
             flat += one.words == layout.QUEUE_WORDS
         head[:, layout.BITS] = new
         _put(state.words, base, head)
@@ -110,6 +115,19 @@ class Group:
             count = lengths[:, side] * unit
             state.pool[_spread(where + side * room * unit, count)] = self.points[_spread(at, count)]
             at = at + count
+
+
+def _begun(head: NDArray[np.int64], state: State) -> NDArray[np.int64]:
+    """Return what a new flat-line test keeps whose record begins with the last value."""
+    words = np.zeros((len(head), layout.QUEUE_WORDS), np.int64)
+    side = layout.FEW * layout.POINT
+    low = state.room(len(head) * 2 * side) + np.arange(len(head)) * 2 * side
+    for place in (low, low + side):
+        state.pool[place], state.pool[place + 1] = head[:, layout.LAST], head[:, layout.X1]
+    words[:, layout.BLOCKER], words[:, layout.BEGIN] = NO_TIME, head[:, layout.LAST]
+    words[:, layout.LOW], words[:, layout.ROOMS] = low, layout.FEW
+    words[:, layout.LOW_LENGTH] = words[:, layout.HIGH_LENGTH] = 1
+    return words
 
 
 def groups_of(state: State, rows: NDArray[np.intp], programs: Programs) -> list[Group]:
@@ -162,7 +180,7 @@ def _group(state: State, rows: NDArray[np.intp], program: int, programs: Program
         lengths.append(length_words)
         points.append(state.pool[at])
     return Group(
-        np.array([programs.keys[program]], np.int64),
+        np.array([programs.keys[program], programs.axes[program]], np.int64),
         state.ids[rows],
         words,
         np.array([(one.key, one.place, one.words) for one in kept], np.int64).reshape(-1, 3),

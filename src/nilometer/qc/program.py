@@ -75,6 +75,8 @@ class Programs:
         Tables of tests that have one.
     keys : list of int
         Fingerprint of each program: the profile's content, its version and the unit.
+    axes : list of int
+        Fingerprint of the unit and the axis of each program: what was kept on other ones cannot be compared.
     kept : list of list of Kept
         What each program's tests keep.
     width : int
@@ -86,6 +88,7 @@ class Programs:
     numbers: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, layout.NUMBERS)))
     rows: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, layout.TABLE_COLUMNS)))
     keys: list[int] = field(default_factory=list)
+    axes: list[int] = field(default_factory=list)
     kept: list[list[Kept]] = field(default_factory=list)
     width: int = 1
     _rows: dict[int, int] = field(default_factory=dict)
@@ -110,7 +113,7 @@ class Programs:
         """
         asked = (id(profile), unit, timed)  # a fingerprint costs as much as everything else about a Datastream
         if asked not in self._asked:
-            key = fingerprint("" if profile is None else f"{profile.fingerprint}|{unit}|{timed}")
+            key = fingerprint(f"{'' if profile is None else profile.fingerprint}|{unit}|{timed}")
             if key not in self._rows:
                 self._rows[key] = self._add(profile, unit, key, timed=timed)
             self._asked[asked] = (self._rows[key], profile)  # holds the profile, so that its id is not given again
@@ -129,6 +132,7 @@ class Programs:
         if made.table:
             self.rows = np.concatenate([self.rows, np.array(made.table)])
         self.keys.append(key)
+        self.axes.append(fingerprint(f"{unit}|{'time' if profile is None else profile.along}"))
         self.kept.append(made.kept)
         self.width = max(self.width, len(tests))
         return len(self.programs) - 1
