@@ -181,9 +181,8 @@ def main():
 
     for name, ours, flags in (("four tests", four, 4), (f"{len(SERIES.tests)} tests", suite, len(SERIES.tests))):
         copy = best(given.repeat, lambda k: k, lambda _, flags=flags: copies(flags)) / n
-        print(
-            f"{name} over one series: {ours * 1e9:.1f} ns/row; a copy of the same arrays: {copy * 1e9:.2f}: {ours / copy:.1f} ×"
-        )
+        ratio = ours / copy
+        print(f"{name}, one series: {ours * 1e9:.1f} ns/row; a copy of its arrays {copy * 1e9:.2f}: {ratio:.1f} ×")
     m = given.peer_rows
     stamps = batch.phenomenon_time[:m].astype("datetime64[us]").astype("datetime64[s]")
     theirs = peer(batch.result[:m], stamps, given.repeat)
