@@ -251,6 +251,14 @@ export const messages = {
   'test.spike': ['spike', '尖峰'],
   'test.rate_of_change': ['rate of change', '变化率'],
   'test.flat_line': ['flat line', '恒值'],
+  'test.multi_variate': ['multi-variate', '多参数关联'],
+  'test.attenuated_signal': ['attenuated signal', '信号衰减'],
+  'test.neighbor': ['neighbor', '邻近站点'],
+  'test.ts_curve': ['TS curve', '温盐关系'],
+  'test.density_inversion': ['density inversion', '密度倒置'],
+  'test.data_reception': ['data reception', '数据时效'],
+  'test.impossible_date': ['impossible date', '时间异常'],
+  'test.percentile_range': ['percentile range', '百分位范围'],
   'test.mark': ['mark', '数据标记'],
 } as const satisfies Record<string, Pair>;
 
