@@ -12,6 +12,7 @@ from tests.qc.peers import theirs
 
 from nilometer.errors import ConfigError
 from nilometer.qc import Profile, check, load
+from nilometer.qc.frames import check_frame
 from nilometer.qc.peer import streams
 from nilometer.qc.peer_contexts import Region
 from nilometer.qc.peer_parts import Parts
@@ -264,6 +265,21 @@ def test_the_kind_of_the_series_comes_back():
     assert isinstance(found.flags, pd.Series)
     assert found.flags.index.equals(series.index)
     assert found.tests["gross_range"].tolist() == [1, 2]
+
+
+def test_a_frame_is_judged_by_the_streams_of_a_configuration():
+    frame = {"time": stamps(3), "salt": np.array([5.0, 11.5, 13]), "heat": np.array([5.0, 31, 13])}
+    asked = {"heat": {"qartod": {"gross_range_test": {"fail_span": [0, 30]}}}, "salt": {"qartod": TESTS}}
+    window = {"ending": "2020-01-01T02:00"}
+    found = check_frame(frame, streams({"contexts": [{"streams": asked}, {"window": window, "streams": asked}]}))
+    assert {name: flags.tolist() for name, flags in found.flags.items()} == {
+        "heat_qartod_rollup": [1, 4, 1],
+        "heat_qartod_gross_range_test": [1, 4, 1],
+        "heat_qartod_gross_range_2_test": [1, 4, 2],
+        "salt_qartod_rollup": [1, 3, 4],
+        "salt_qartod_gross_range_test": [1, 3, 4],
+        "salt_qartod_gross_range_2_test": [1, 3, 2],
+    }
 
 
 def test_everything_they_have_loads_at_once():
