@@ -233,6 +233,12 @@ def test_contexts_without_times_are_refused():
         check(np.ones(3), document)
 
 
+@pytest.mark.parametrize("config", [[], [{"vspan": [0, 1], "tspan": [0, 0], "period": "month"}]])
+def test_a_climatology_that_holds_never_says_nothing(config):
+    asked = {"qartod": {"climatology_test": {"config": config}}}
+    assert check(np.array([1.0, np.nan]), asked, stamps(2)).flags.tolist() == [2, 9]
+
+
 def test_density_runs_down_the_cast_and_the_rest_along_time():
     asked = {
         "density_inversion_test": {"suspect_threshold": -0.1},

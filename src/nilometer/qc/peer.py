@@ -27,6 +27,7 @@ Table = dict[str, Any]
 _NUMBERS = (float, int, np.integer, np.floating)
 _LEAST = math.ulp(0.0)  # stands for a threshold of 0: everything above 0 exceeds it
 _MOST = sys.float_info.max  # stands for a threshold that is switched off: no difference exceeds it
+_NEVER = ["0001-01-01", "0001-01-01"]  # times of a member that holds for no row
 _ONLY_WHOLE: Mapping[str, tuple[str, str]] = {
     MIN_PERIOD: ("min_period", "how many values it means follows only from a series that is there; give min_obs"),
     WHOLE: ("test_period", "one verdict for a whole series needs it whole; give test_period"),
@@ -197,17 +198,15 @@ def _climatology(given: _Given) -> Table:
     members = given.take("config")
     if not isinstance(members, list | tuple):
         raise given.error("config", members, allowed="a list of members with tspan, vspan and more")
-    read_members = [
-        _member(_Given(f"{given.test}.config[{place}]", member), place) for place, member in enumerate(members)
-    ]
-    return {"members": [member for member in read_members if member is not None]}
+    read_members = [_member(_Given(f"{given.test}.config[{place}]", member)) for place, member in enumerate(members)]
+    return {"members": read_members or [{"suspect": [0, 0], "time": _NEVER}]}
 
 
-def _member(given: _Given, place: int) -> Table | None:
-    """Return a member of a climatology, or None where its times name no part of the calendar."""
+def _member(given: _Given) -> Table:
+    """Return a member of a climatology; one whose times are none of the calendar's holds never, as there."""
     inner, outer, depth = given.span("vspan"), given.span("fspan"), given.span("zspan")
     if inner is None:
-        raise given.error("vspan", None, allowed="two numbers", reason=f"member {place} needs it")
+        raise given.error("vspan", None, allowed="two numbers", reason="every member needs it")
     if outer is not None:
         # There the fail span speaks first, so that a wider suspect span says no more than the fail span.
         inner = [max(inner[0], outer[0]), min(inner[1], outer[1])]
@@ -225,10 +224,7 @@ def _member(given: _Given, place: int) -> Table | None:
         called = _PARTS_OF_TIME[period]
         low, high = sorted(given.numbers("tspan", times, 2, "two numbers"))
         first, last = max(math.ceil(low), PERIODS[called][0]), min(math.floor(high), PERIODS[called][1])
-        if first > last:
-            _refuse_left(given)
-            return None
-        member |= {"period": called, "time": [first, last]}
+        member |= {"period": called, "time": [first, last]} if first <= last else {"time": _NEVER}
     _refuse_left(given)
     return {key: value for key, value in member.items() if value is not None}
 
