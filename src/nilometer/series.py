@@ -195,7 +195,7 @@ def microseconds(time: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- any library
 
 def _whole_microseconds(values: NDArray[Any]) -> NDArray[np.int64]:
     if values.dtype.kind == "M":
-        return values.astype("datetime64[us]").astype(np.int64)
+        return values.astype("datetime64[us]", copy=False).view(np.int64)
     if values.dtype.kind in "iu":
         return values.astype(np.int64)
     if values.dtype.kind in "UTO":
