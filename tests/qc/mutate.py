@@ -38,6 +38,8 @@ FAST = (
     "tests/qc/test_window.py",
     "tests/qc/test_kernel.py",
     "tests/qc/test_runs.py",
+    "tests/qc/test_rollup.py",
+    "tests/qc/test_arithmetic.py",
 )
 SLOW = "not cut_anywhere and not in_disorder and not more_extremes and not memory"
 """Uncompiled, these are left to the second look."""
@@ -193,13 +195,13 @@ def relevant(mutant: Mutant) -> list[str]:
     return [*first, *FAST]
 
 
-def all_mutants(only: str) -> list[Mutant]:
-    """Every change whose name has a text."""
+def all_mutants(only: list[str]) -> list[Mutant]:
+    """Every change, or those whose name has one of some texts."""
     mutants = []
     for pattern in FILES:
         for path in sorted((HERE / SOURCES).glob(pattern)):
             mutants += mutants_of(path, path.relative_to(HERE / SOURCES).as_posix())
-    return [mutant for mutant in mutants if only in mutant.name]
+    return [mutant for mutant in mutants if not only or any(text in mutant.name for text in only)]
 
 
 def survivors(mutants: list[Mutant], workers: int, top: Path) -> list[Mutant]:
@@ -241,7 +243,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("only", nargs="?", default="", help="of changes whose name has this text")
+    parser.add_argument("only", nargs="*", help="only changes whose name has one of these texts")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         "--again", action="store_true", help="try what survives compiled, with every test: minutes each"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import pairwise
 
 import numpy as np
@@ -10,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.qc.streams import EVERY, FULL, LATER, SECOND, SIMPLE, START, STRICT, Columns, columns, judged
 
+from nilometer.model.batch import NO_TIME
+from nilometer.qc import engine as engine_module
+from nilometer.qc import layout
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.layout import BLOCK, RUN
 from nilometer.qc.profile import load
+from nilometer.qc.runs import plain_rows
 
 EDGES = [1, 2, 3, 31, 32, 33, 34, 35, BLOCK - 1, BLOCK, BLOCK + 1, RUN - 1, RUN, RUN + 1, RUN + 2, RUN + 3]
 LATE = load({"tests": {"flat_line": EVERY.tests[13].parameters, "gap": {"suspect": "20 min"}}})
@@ -155,3 +160,162 @@ def test_rows_in_disorder_go_through_both_ways():
     flags = judged(mixed, made, parts_at(6000, [100, 5000]))
     assert [flags[k] for k in order.tolist()] == sorted_flags
     assert plain.snapshot() == mixed.snapshot()
+
+
+SERIES = load(
+    {"tests": {"gap": {"suspect": "1 h"}, "spike": {"suspect": 1}, "flat_line": {"suspect": 9, "tolerance": 1}}}
+)
+STEADY = load({"tests": {"gap": {"suspect": "1 h"}, "gross_range": {"fail": [-90, 90]}}})
+DOWN = load({"along": "depth", "tests": {"gross_range": {"fail": [-90, 90]}}})
+
+
+class Walked:
+    """The first rows of a batch have been walked; how many of the others simply go on?"""
+
+    def __init__(self, monkeypatch, profile=SERIES, *, first=40, n=700, step=60 * SECOND, datastream=0, scheme=None):
+        self.first, self.n = first, n
+        judge = QcEngine()
+        judge.set(0, profile, unit="1", mark_scheme=scheme)
+        judge.set(1, profile, unit="1", mark_scheme=scheme)
+        time = START // SECOND * SECOND + np.arange(n, dtype=np.int64) * step
+        self.all = Columns(np.full(n, datastream), time, np.arange(n) % 7.0, np.arange(n), depth=time / 1e6)
+        seen = []
+
+        def walk(*arguments):
+            seen.append(arguments)
+            return real(*arguments)
+
+        # What the engine hands to the kernel is looked at, and handed on.
+        real = engine_module.walk
+        monkeypatch.setattr(engine_module, "walk", walk)
+        judge.evaluate(self.all.take(np.arange(first)).batch())
+        judge.evaluate(Columns(np.ones(0), *[np.zeros(0, np.int64)] * 3).batch())
+        _, epoch, _, rows, tables, memory, *_ = seen[0]
+        self.epoch, self.tables, self.memory = epoch, tables, memory
+        self.base = int(tables.streams[tables.lookup[0], layout.PLACE]) * layout.LINE
+        self.rows = rows._replace(
+            datastream=self.all.datastream.astype(np.int32), time=time, result=self.all.value, id=self.all.id
+        )
+
+    def plain(self, *, first=None, received=NO_TIME, epoch=None, **columns):
+        rows = self.rows._replace(**columns)
+        first = self.first if first is None else first
+        return plain_rows(first, self.epoch if epoch is None else epoch, received, rows, self.tables, self.memory)
+
+    def changed(self, name, place, value):
+        """A column with one place changed."""
+        column = getattr(self.rows, name).copy()
+        column[place] = value
+        return {name: column}
+
+    def within(self, column, value):
+        """The same, were this number of all programs another."""
+        programs = self.tables.programs.copy()
+        programs[:, column] = value
+        other = copy(self)
+        other.tables = self.tables._replace(programs=programs)
+        return other
+
+
+@pytest.mark.parametrize("profile", [SERIES, STEADY])
+@pytest.mark.parametrize("first", [2, 3, 40])
+def test_rows_that_go_on_are_plain_from_the_third_on(monkeypatch, profile, first):
+    walked = Walked(monkeypatch, profile, first=first)
+    assert walked.plain() == 700 - first
+    assert walked.plain(datastream=np.zeros(1, np.int32)) == 700 - first
+    assert walked.plain(id=np.empty(0, np.int64)) == 700 - first
+    assert Walked(monkeypatch, profile, first=40, n=41).plain() == 1
+    assert Walked(monkeypatch, profile, first=1).plain() == 0
+    assert Walked(monkeypatch, profile, first=40, n=40 + RUN + 9).plain() == RUN
+
+
+def test_a_column_that_may_say_something_leaves_no_row_plain(monkeypatch):
+    walked = Walked(monkeypatch)
+    for name, dtype in (("mark", np.int32), ("supersedes", np.bool_), ("water", np.bool_)):
+        assert walked.plain(**{name: np.zeros(700, dtype)}) == 0
+
+
+def test_rows_of_no_datastream_or_of_a_cast_are_not_plain(monkeypatch):
+    walked = Walked(monkeypatch)
+    for stranger in (-1, 2, len(walked.tables.lookup) - 1, len(walked.tables.lookup), 1 << 20):
+        assert walked.plain(datastream=np.full(700, stranger, np.int32)) == 0
+        assert walked.plain(datastream=np.full(1, stranger, np.int32)) == 0
+    assert Walked(monkeypatch, DOWN).plain() == 0
+
+
+def test_where_no_mark_means_no_value_or_no_water_no_row_is_plain(monkeypatch):
+    walked = Walked(monkeypatch)
+    for said, expected in ((1, 660), (3, 660), (4, 660), (9, 0), (layout.NOT_WATER | 1, 0), (layout.NOT_WATER | 9, 0)):
+        assert walked.plain(mark_flags=np.full((1, 1), said, np.uint8)) == expected
+
+
+@pytest.mark.parametrize("profile", [SERIES, STEADY])
+@pytest.mark.parametrize("word", [layout.NEWEST, layout.LAST, layout.LAST2, layout.X1, layout.X2])
+def test_a_state_that_is_not_of_the_two_rows_before_leaves_no_row_plain(monkeypatch, profile, word):
+    walked = Walked(monkeypatch, profile)
+    for add in (1, -1):
+        walked.memory.words[walked.base + word] += add
+        assert walked.plain() == 0
+        walked.memory.words[walked.base + word] -= add
+    assert walked.plain() == 660
+
+
+def test_a_row_before_without_its_value_or_its_open_verdict_leaves_no_row_plain(monkeypatch):
+    walked, steady = Walked(monkeypatch), Walked(monkeypatch, STEADY)
+    for bit in (layout.KNOWN, layout.NEXT, layout.OPEN, layout.FLANKED):
+        for some in (walked, steady):
+            kept = int(some.memory.words[some.base + layout.BITS])
+            some.memory.words[some.base + layout.BITS] = kept & ~bit
+            asked = some is walked or bit in (layout.KNOWN, layout.NEXT)
+            assert some.plain() == (0 if asked else 660)
+            some.memory.words[some.base + layout.BITS] = kept
+    assert walked.plain(epoch=walked.epoch + 1) == 0
+    assert steady.plain(epoch=steady.epoch + 1) == 660
+    for other in (38, 40):
+        walked.memory.words[walked.base + layout.WHERE] = (walked.epoch << 32) | other
+        assert walked.plain() == 0
+
+
+@pytest.mark.parametrize("profile", [SERIES, STEADY])
+@pytest.mark.parametrize("place", [0, 1, 7, 20, 255, 256, 257, 600, 659])
+def test_a_run_ends_before_the_first_row_that_does_not_go_on(monkeypatch, profile, place):
+    walked = Walked(monkeypatch, profile)
+    at = 40 + place
+    before = int(walked.rows.time[at - 1])
+    for value in (np.nan, np.inf, -np.inf):
+        assert walked.plain(**walked.changed("result", at, value)) == place
+    near = 0 if place == 15 else place
+    assert walked.plain(**walked.changed("datastream", at, 1)) == near
+    assert walked.plain(**walked.changed("time", at, before)) == place
+    assert walked.plain(**walked.changed("time", at, before - 1)) == place
+    assert walked.plain(**walked.changed("time", at, before + 1)) == 660
+    later = walked.rows.time.copy()
+    later[at:] += 3600 * SECOND - 60 * SECOND
+    assert walked.plain(time=later) == 660
+    later[at:] += 1
+    assert walked.plain(time=later) == place
+
+
+def test_the_datastreams_of_the_rows_before_and_a_little_ahead_are_looked_at_first(monkeypatch):
+    walked = Walked(monkeypatch, STEADY)
+    for place in (38, 39, 40, 55):
+        assert walked.plain(**walked.changed("datastream", place, 1)) == 0
+    assert walked.plain(**walked.changed("datastream", 37, 1)) == 660
+    assert walked.plain(**walked.changed("datastream", 54, 1)) == 14
+    assert walked.plain(**walked.changed("datastream", 56, 1)) == 16
+
+
+@pytest.mark.parametrize("place", [0, 20, 255, 256, 600])
+def test_a_run_keeps_to_the_dates_that_can_be(monkeypatch, place):
+    walked = Walked(monkeypatch, STEADY)
+    time = int(walked.rows.time[40 + place])
+    assert walked.within(layout.LATEST, time).plain() == place + 1
+    assert walked.within(layout.LATEST, time - 1).plain() == place
+    patient = walked.within(layout.FUTURE, 600 * SECOND)
+    assert patient.plain() == 660
+    assert patient.plain(received=time - 600 * SECOND) == place + 1
+    assert patient.plain(received=time - 600 * SECOND - 1) == place
+    assert walked.plain(received=START) == 660
+    first = int(walked.rows.time[40])
+    for earliest, expected in ((first, 660), (first - 1, 660), (first + 1, 0)):
+        assert walked.within(layout.EARLIEST, earliest).plain() == expected

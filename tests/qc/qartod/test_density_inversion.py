@@ -45,6 +45,8 @@ def test_a_point_that_has_no_pair_is_not_evaluated():
     assert flags([1, 1, 2], [20, 15, 21]) == [1, 2, 1]
     assert flags([1, np.nan, 2], [20, 15, 21]) == [1, 2, 1]
     assert flags([1, 9.96921e36, 2], [20, 15, 21]) == [1, 2, 1]
+    assert flags([1, 1e9, 2], [20, 15, 21]) == [1, 2, 1]
+    assert flags([1, 999_999_999, 2], [20, 15, 21]) == [4, 4, 2]
 
 
 def test_along_time_there_is_no_inversion():
