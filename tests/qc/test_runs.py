@@ -97,6 +97,39 @@ def test_a_series_cut_anywhere_near_the_sizes_of_blocks_and_runs_is_one_series(f
         assert parts.snapshot() == whole.snapshot()
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 3 * RUN),
+    levels=st.sampled_from([1, 2, 3, 10]),
+    holes=st.sampled_from([0.0, 0.001, 0.02, 0.3, 0.95]),
+    suspect=st.sampled_from([2, 3, 4, 63, 64, 65, 300]),
+    jitter=st.sampled_from([0, 1, 20]),
+    cuts=st.lists(st.integers(1, 3 * RUN), max_size=3),
+)
+def test_a_series_alone_and_among_others_says_the_same(seed, n, levels, holes, suspect, jitter, cuts):
+    rng = np.random.default_rng(seed)
+    value = np.round(rng.choice(levels, n) + np.cumsum(rng.random(n) < 0.01) + rng.normal(0, 0.01, n), 2)
+    value[rng.random(n) < holes] = rng.choice([np.nan, np.inf, -np.inf])
+    time = START + (np.arange(n) * 60 + rng.integers(0, jitter + 1, n)) * SECOND
+    time[n // 2 :] += rng.choice([0, 1, 600, 90_000]) * SECOND
+    flat = {"suspect": f"{suspect} min", "fail": f"{2 * suspect} min", "tolerance": 0.5}
+    tests = {"gap": {"suspect": "1 h"}, "spike": {"suspect": 1}, "flat_line": flat, "rate_of_change": {"suspect": 0.02}}
+    tests["short"] = {"test": "flat_line", "suspect": "90 s", "tolerance": 0.015}
+    tests["lone"] = {"test": "spike", "suspect": 1, "method": "differential"}
+    profile = load({"tests": tests, "required": ["gap"]})
+    alone, among = QcEngine(), QcEngine()
+    for made in (alone, among):
+        made.set(0, profile, unit="1")
+    among.set(1, profile, unit="1")
+    own = Columns(np.zeros(n), time, value, np.arange(n))
+    mixed = own.take(np.repeat(np.arange(n), 2))
+    mixed.datastream = np.tile([0, 1], n)
+    mixed.id = np.arange(2 * n)
+    expected = judged(among, mixed, [np.arange(2 * n)])
+    assert judged(alone, own, parts_at(n, cuts)) == expected[0::2] == expected[1::2]
+
+
 def test_one_datastream_for_all_rows_is_one_for_each():
     rows = long_rows(5, 5000, [0], 100)
     single, each = engine(), engine()
@@ -172,13 +205,17 @@ DOWN = load({"along": "depth", "tests": {"gross_range": {"fail": [-90, 90]}}})
 class Walked:
     """The first rows of a batch have been walked; how many of the others simply go on?"""
 
-    def __init__(self, monkeypatch, profile=SERIES, *, first=40, n=700, step=60 * SECOND, datastream=0, scheme=None):
+    def __init__(
+        self, monkeypatch, profile=SERIES, *, first=40, n=700, step=60 * SECOND, datastream=0, scheme=None, holes=()
+    ):
         self.first, self.n = first, n
         judge = QcEngine()
         judge.set(0, profile, unit="1", mark_scheme=scheme)
         judge.set(1, profile, unit="1", mark_scheme=scheme)
         time = START // SECOND * SECOND + np.arange(n, dtype=np.int64) * step
-        self.all = Columns(np.full(n, datastream), time, np.arange(n) % 7.0, np.arange(n), depth=time / 1e6)
+        value = np.arange(n) % 7.0
+        value[list(holes)] = np.nan
+        self.all = Columns(np.full(n, datastream), time, value, np.arange(n), depth=time / 1e6)
         seen = []
 
         def walk(*arguments):
@@ -197,7 +234,10 @@ class Walked:
             datastream=self.all.datastream.astype(np.int32), time=time, result=self.all.value, id=self.all.id
         )
 
-    def plain(self, *, first=None, received=NO_TIME, epoch=None, **columns):
+    def plain(self, **given):
+        return self.found(**given)[0]
+
+    def found(self, *, first=None, received=NO_TIME, epoch=None, **columns):
         rows = self.rows._replace(**columns)
         first = self.first if first is None else first
         return plain_rows(first, self.epoch if epoch is None else epoch, received, rows, self.tables, self.memory)
@@ -249,15 +289,17 @@ def test_where_no_mark_means_no_value_or_no_water_no_row_is_plain(monkeypatch):
         assert walked.plain(mark_flags=np.full((1, 1), said, np.uint8)) == expected
 
 
-@pytest.mark.parametrize("profile", [SERIES, STEADY])
 @pytest.mark.parametrize("word", [layout.NEWEST, layout.LAST, layout.LAST2, layout.X1, layout.X2])
-def test_a_state_that_is_not_of_the_two_rows_before_leaves_no_row_plain(monkeypatch, profile, word):
-    walked = Walked(monkeypatch, profile)
+def test_a_state_that_is_not_of_the_two_rows_before_leaves_no_row_plain(monkeypatch, word):
+    walked, steady = Walked(monkeypatch), Walked(monkeypatch, STEADY)
     for add in (1, -1):
-        walked.memory.words[walked.base + word] += add
-        assert walked.plain() == 0
-        walked.memory.words[walked.base + word] -= add
-    assert walked.plain() == 660
+        for some in (walked, steady):
+            some.memory.words[some.base + word] += add
+            # Without a spike nothing is asked of the value before the last; it is taken from the state.
+            older = some is steady and word in (layout.LAST2, layout.X2)
+            assert some.found() == ((660, False) if older else (0, True))
+            some.memory.words[some.base + word] -= add
+    assert walked.found() == steady.found() == (660, True)
 
 
 def test_a_row_before_without_its_value_or_its_open_verdict_leaves_no_row_plain(monkeypatch):
@@ -276,14 +318,28 @@ def test_a_row_before_without_its_value_or_its_open_verdict_leaves_no_row_plain(
         assert walked.plain() == 0
 
 
+def test_rows_go_on_behind_a_value_that_is_missing(monkeypatch):
+    walked = Walked(monkeypatch, holes=[39])
+    assert walked.found() == (660, False)
+    assert walked.found(**walked.changed("result", 39, 1.0)) == (0, True)  # the state knows of none
+    walked.memory.words[walked.base + layout.NEWEST] += 1
+    assert walked.found() == (0, True)
+    walked = Walked(monkeypatch, holes=[38])
+    assert walked.found() == (660, False)
+    assert walked.found(**walked.changed("result", 38, 1.0)) == (0, True)  # its verdict would be open
+    assert Walked(monkeypatch, holes=[37]).found() == (660, True)
+    assert Walked(monkeypatch, holes=range(40)).found() == (0, True)  # no last value is known
+
+
 @pytest.mark.parametrize("profile", [SERIES, STEADY])
 @pytest.mark.parametrize("place", [0, 1, 7, 20, 255, 256, 257, 600, 659])
 def test_a_run_ends_before_the_first_row_that_does_not_go_on(monkeypatch, profile, place):
     walked = Walked(monkeypatch, profile)
     at = 40 + place
     before = int(walked.rows.time[at - 1])
+    assert walked.found() == (660, True)
     for value in (np.nan, np.inf, -np.inf):
-        assert walked.plain(**walked.changed("result", at, value)) == place
+        assert walked.found(**walked.changed("result", at, value)) == (660, False)
     near = 0 if place == 15 else place
     assert walked.plain(**walked.changed("datastream", at, 1)) == near
     assert walked.plain(**walked.changed("time", at, before)) == place

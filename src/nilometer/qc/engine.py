@@ -82,11 +82,10 @@ class Outcome:
 
 def _scratch(programs: int) -> Scratch:
     """Return the columns of a block, for any number of programs up to the one given."""
-    wide = layout.RUN + 1
     return Scratch(
-        numbers=np.zeros((3, layout.BLOCK)),
+        numbers=np.zeros((3, layout.RUN)),
         whole=np.zeros((layout.WHOLE_COLUMNS, layout.RUN), np.int64),
-        status=np.zeros(layout.BLOCK, np.uint8),
+        status=np.zeros(layout.RUN, np.uint8),
         mark=np.zeros(layout.RUN, np.uint8),
         flags=np.zeros((layout.MOST_TESTS, layout.BLOCK), np.uint8),
         verdicts=np.zeros(layout.BLOCK, np.uint8),
@@ -94,11 +93,12 @@ def _scratch(programs: int) -> Scratch:
         late=np.zeros(layout.BLOCK, np.uint32),
         earlier=np.zeros(layout.BLOCK, np.uint32),
         place=np.zeros(programs + 2, np.int64),
-        any_of=np.zeros(wide, np.uint8),
+        any_of=np.zeros(layout.RUN, np.uint8),
         counted=np.zeros(layout.RUN),
         spread=np.zeros(layout.RUN),
         since=np.zeros(layout.RUN, np.int64),
-        full=np.full(wide, layout.PRESENT | layout.IN_ORDER | layout.LINKED | layout.STEPPED, np.uint8),
+        full=np.full(layout.RUN, layout.PRESENT | layout.IN_ORDER | layout.LINKED | layout.STEPPED, np.uint8),
+        moves=np.zeros(layout.RUN, np.uint8),
     )
 
 

@@ -34,6 +34,7 @@ from nilometer.qc.layout import (
     FUTURE,
     HERE,
     IN_ORDER,
+    KEPT_BITS,
     KNOWN,
     LAST,
     LAST2,
@@ -85,7 +86,6 @@ AHEAD = 16
 MOST_DEPTH = 1e9
 """m; what is not less is a number, such as a fill value, and no depth."""
 
-_KEPT_BITS = ~((1 << 32) - 1)
 _SUMMARY_MASK = 0xFFFF
 
 
@@ -253,7 +253,7 @@ def enter(
                         else:
                             for j in range(programs[p, COUNT]):
                                 settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
-            live = bits & _KEPT_BITS
+            live = bits & KEPT_BITS
             if present:
                 if linked:
                     status |= LINKED

@@ -84,18 +84,20 @@ def _walk(digest: int) -> Callable[..., int]:
         room = np.int64(0)
         for p in range(tables.programs.shape[0]):
             room = max(room, tables.programs[p, ROOM])
-        at = first
+        at, few = first, 3
         while at < n:
             if room > 0 and memory.pool.size - memory.used[0] < room * min(BLOCK, tables.streams.shape[0]):
                 return at
-            run = plain_rows(at, epoch, received, rows, tables, memory)
+            run, whole = plain_rows(at, epoch, received, rows, tables, memory)
             if run >= _LEAST_RUN:
-                judge_run(at, run, epoch, received, rows, tables, memory, scratch, written)
+                judge_run(at, run, whole, epoch, received, rows, tables, memory, scratch, written)
                 at += run
+                few = 3
                 continue
             size = min(n - at, BLOCK)
             if rows.datastream.size == 1 or (size > run + 32 and rows.datastream[at] == rows.datastream[at + run + 31]):
-                size = min(size, run + 3)  # history: only what a plain run cannot take
+                size = min(size, run + few)  # history: only what a plain run cannot take
+                few = min(2 * few, BLOCK)
             places = look_up(at, size, rows, tables, scratch, written)
             enter(at, size, epoch, received, rows, tables, memory, scratch, written)
             if places > 0:
@@ -223,6 +225,7 @@ _SCRATCH = types.NamedTuple(
         _writes(types.float64),  # spread
         _writes(types.int64),  # since
         _writes(types.uint8),  # full
+        _writes(types.uint8),  # moves
     ),
     Scratch,
 )

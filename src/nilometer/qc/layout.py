@@ -44,6 +44,7 @@ FLANKED: Final = 8  # the open row has a value right before it
 DIRECTION: Final = 4  # shift: 0 not known, 1 down, 2 up the cast
 SUMMARY: Final = 8  # shift: outcomes of the open row's other tests
 LIVE: Final = 32  # shift: a bit for each flat-line test whose queue is not empty
+KEPT_BITS: Final = ~((1 << LIVE) - 1)
 MOST_TESTS: Final = 64
 MOST_FLAT: Final = 16
 
@@ -120,7 +121,7 @@ NOT_WATER: Final = 16
 BLOCK: Final = 512
 """Rows judged at a time: their columns stay in the processor's first cache."""
 
-RUN: Final = 4096
+RUN: Final = 8192
 """Rows of a plain run judged at a time: its columns are those of the batch."""
 
 # columns of a block: `Scratch.numbers` ...
@@ -226,3 +227,4 @@ class Scratch(NamedTuple):
     spread: NDArray[Any]  # how far they spread,
     since: NDArray[Any]  # and since when; room for numbers of rows, too
     full: NDArray[Any]  # status of a plain run: everything is there
+    moves: NDArray[Any]  # whether values leave the last ones, for flat lines

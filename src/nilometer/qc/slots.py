@@ -81,7 +81,7 @@ def flag_slot(
     elif kind == _FLAT_LINE:
         bit = tables.slots[g, BIT]
         base = scratch.whole[BASE][a:b]
-        flag_flat_line(flags, x, last, t, last_t, before_t, status, base, kept, bit, memory, numbers, scratch.since)
+        flag_flat_line(flags, x, last, t, last_t, before_t, status, base, kept, bit, memory, numbers, scratch.moves)
     elif kind == _GAP:
         flag_gap(flags, step, status, numbers)
     elif kind == _ATTENUATED_SIGNAL:

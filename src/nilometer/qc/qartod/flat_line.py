@@ -38,6 +38,7 @@ from nilometer.qc.layout import (
     LOW_HEAD,
     LOW_LENGTH,
     MOST_POINTS,
+    NEVER,
     POINT,
     PRESENT,
     ROOMS,
@@ -85,6 +86,7 @@ FLAT_LINE = Definition(
 
 
 _JUDGED = PRESENT | IN_ORDER | LINKED
+_STRETCH = 64
 
 
 @compiled
@@ -101,12 +103,12 @@ def flag_flat_line(
     bit: int,
     memory: Memory,
     numbers: NDArray[np.float64],
-    places: NDArray[np.int64],
+    moves: NDArray[np.uint8],
 ) -> None:
     """Flag values by the run that ends in them.
 
     An empty queue stands for a run of the newest value alone, or of all values where there are at most two: a series
-    that moves needs no more, and touches nothing but its first cache line. `places` is room for a number a row.
+    that moves needs no more, and touches nothing but its first cache line. `moves` is room for a byte a row.
     """
     words, pool, points, used = memory.words, memory.pool, memory.pool_values, memory.used
     suspect, fail, tolerance = numbers[0], numbers[1], numbers[2]
@@ -114,23 +116,12 @@ def flag_flat_line(
     live = np.int64(1) << np.int64(LIVE + bit)
     others = 0
     for k in range(flags.size):
-        others += (status[k] & _JUDGED != _JUDGED) | (base[k] != base[0])
-    if others == 0:  # a single Datastream, going on
-        still = 0
-        for k in range(flags.size):
-            places[still] = k
-            still += np.int64(abs(x[k] - last[k]) < tolerance)
-            flags[k] = np.uint8(PASS) if t[k] - last_t[k] <= shorter else np.uint8(NOT_EVALUATED)
-        bits, queue = base[0] + BITS, base[0] + kept
-        before = np.int64(-1) if words[bits] & live else np.int64(-2)
-        for place in range(still):
-            k = places[place]
-            if before != k - 1:
-                _begin(words, pool, points, used, queue, last_t[k], last[k], before_t[k])
-            _lengthen(words, pool, points, used, queue, t[k], x[k], tolerance)
-            flags[k] = _flag_run(words, queue, t[k], t[k] - last_t[k], suspect, fail)
-            before = k
-        words[bits] = words[bits] | live if before == flags.size - 1 else words[bits] & ~live
+        others += base[k] != base[0]
+    if others == 0:
+        _flag_one_series(
+            flags, x, last, t, last_t, before_t, status, base[0] + BITS, base[0] + kept, live,
+            words, pool, points, used, suspect, fail, shorter, tolerance, moves,
+        )  # fmt: skip
         return
     for k in range(flags.size):
         if not status[k] & PRESENT:
@@ -156,10 +147,166 @@ def flag_flat_line(
         flags[k] = _flag_run(words, queue, t[k], t[k] - last_t[k], suspect, fail)
 
 
+@compiled
+def _flag_one_series(
+    flags: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    last: NDArray[np.float64],
+    t: NDArray[np.int64],
+    last_t: NDArray[np.int64],
+    before_t: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    bits: int,
+    queue: int,
+    live: int,
+    words: NDArray[np.int64],
+    pool: NDArray[np.int64],
+    points: NDArray[np.float64],
+    used: NDArray[np.int64],
+    suspect: float,
+    fail: float,
+    shorter: int,
+    tolerance: float,
+    moves: NDArray[np.uint8],
+) -> None:
+    """Flag values of a single Datastream.
+
+    A run passes, whatever it holds, while the value before it lies in the shorter window: its queues are made from the
+    rows only when it grows longer, or when the rows end.
+    """
+    n = flags.size
+    queued = words[bits] & live != 0
+    # The row a run may begin with, and where the value before it stands: a run that is queued is looked at row by row.
+    start, blocker = np.int64(0), np.int64(-NEVER)
+    # The first row of a run, and its range: known (`ranged`) once somebody has asked.
+    ranged, first, low, high = False, np.int64(0), 0.0, 0.0
+    if not queued and n > 0 and before_t[0] != NO_TIME:
+        blocker = before_t[0]
+    for k in range(n):
+        flags[k] = np.uint8(PASS) if t[k] - last_t[k] <= shorter else np.uint8(NOT_EVALUATED)
+    usual = _usual_step(t, last_t)
+    for k in range(n):
+        is_odd = (t[k] - last_t[k] > usual) | (status[k] & _JUDGED != _JUDGED)
+        moves[k] = np.uint8(not abs(x[k] - last[k]) < tolerance) | np.uint8(is_odd) << np.uint8(1)
+    # A run of so many rows and no fewer can be longer than the window: one more step leads back to the value before.
+    least = max(shorter // usual, 1)
+    eights = moves.view(np.uint64)
+    for begin in range(0, n, _STRETCH):
+        end = min(begin + _STRETCH, n)
+        if end - begin == _STRETCH and not _may_be_flat(eights, begin, least):
+            k = begin
+            while k < end and moves[k] == 0:
+                k += 1
+            if k == begin or t[k - 1] - blocker <= shorter:
+                if k < end:
+                    k = end - 1
+                    while moves[k] == 0:
+                        k -= 1
+                    start, blocker, queued, ranged = k + 1, last_t[k], False, False
+                continue
+        for k in range(begin, end):
+            if status[k] & _JUDGED != _JUDGED:
+                flags[k] = np.uint8(NOT_EVALUATED) if status[k] & PRESENT else np.uint8(MISSING)
+                if status[k] & _JUDGED == _JUDGED & ~LINKED:  # a record begins
+                    start, blocker, queued, ranged = k + 1, np.int64(-NEVER), False, False
+            elif moves[k] & 1:
+                start, blocker, queued, ranged = k + 1, last_t[k], False, False
+            elif queued or t[k] - blocker > shorter:
+                if not queued:
+                    if not ranged:
+                        ranged, first = True, start
+                        while status[first] & _JUDGED != _JUDGED:
+                            first += 1
+                        low = high = last[first]
+                        for earlier in range(first, k):
+                            if status[earlier] & _JUDGED == _JUDGED:
+                                low, high = min(low, x[earlier]), max(high, x[earlier])
+                    low, high = min(low, x[k]), max(high, x[k])
+                    if high - low < tolerance:  # all of it still belongs to the run
+                        flags[k] = _flag_of(before_t[first], last_t[first], t[k], t[k] - last_t[k], suspect, fail)
+                        continue
+                    _queue_up(
+                        words, pool, points, used, queue, first, k, x, last, t, last_t, before_t, status, tolerance
+                    )
+                    queued = True
+                _lengthen(words, pool, points, used, queue, t[k], x[k], tolerance)
+                flags[k] = _flag_run(words, queue, t[k], t[k] - last_t[k], suspect, fail)
+    newest = n - 1
+    while newest >= 0 and status[newest] & (PRESENT | IN_ORDER) != PRESENT | IN_ORDER:
+        newest -= 1
+    if newest < 0:
+        return
+    if newest < start:
+        words[bits] &= ~live
+        return
+    words[bits] |= live
+    if not queued:
+        _queue_up(words, pool, points, used, queue, start, n, x, last, t, last_t, before_t, status, tolerance)
+
+
+@inlined
+def _usual_step(t: NDArray[np.int64], last_t: NDArray[np.int64]) -> int:
+    """Return a time that few steps exceed: the median of three of them, and a quarter more where they differ."""
+    a, b, c = t[0] - last_t[0], t[t.size // 2] - last_t[t.size // 2], t[t.size - 1] - last_t[t.size - 1]
+    step = max(min(a, b), min(max(a, b), c), 1)
+    return step if a == b == c else step + step // 4
+
+
+@inlined
+def _may_be_flat(eights: NDArray[np.uint64], begin: int, least: int) -> bool:
+    """Return whether so many rows of a stretch, one after another, do not move, or one is odd."""
+    still, odd = np.uint64(0), np.uint64(0)
+    for j in range(8):  # a bit a row, from a byte a row
+        eight = eights[np.uint64(begin >> 3) + np.uint64(j)]
+        odd |= eight
+        eight = ~eight & np.uint64(0x0101010101010101)
+        still |= (eight * np.uint64(0x0102040810204080) >> np.uint64(56)) << np.uint64(8 * j)
+    if odd & np.uint64(0x0202020202020202) != 0:
+        return True
+    have = 1
+    while have < min(least, _STRETCH + 1) and still != 0:
+        more = min(have, least - have)
+        still &= still >> np.uint64(min(more, 63))
+        have += more
+    return still != 0 and have <= _STRETCH
+
+
+@compiled
+def _queue_up(
+    words: NDArray[np.int64],
+    pool: NDArray[np.int64],
+    points: NDArray[np.float64],
+    used: NDArray[np.int64],
+    queue: int,
+    start: int,
+    end: int,
+    x: NDArray[np.float64],
+    last: NDArray[np.float64],
+    t: NDArray[np.int64],
+    last_t: NDArray[np.int64],
+    before_t: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    tolerance: float,
+) -> None:
+    """Make the queues of a run from its rows."""
+    first = start
+    while first < end and status[first] & _JUDGED != _JUDGED:
+        first += 1
+    _begin(words, pool, points, used, queue, last_t[first], last[first], before_t[first])
+    for k in range(first, end):
+        if status[k] & _JUDGED == _JUDGED:
+            _lengthen(words, pool, points, used, queue, t[k], x[k], tolerance)
+
+
 @inlined
 def _flag_run(words: NDArray[np.int64], queue: int, t: int, alone: int, suspect: float, fail: float) -> int:
     """Return the flag of the newest value, which the run already holds, `alone` µs after the one before."""
-    blocker, begin = words[queue + BLOCKER], words[queue + BEGIN]
+    return _flag_of(words[queue + BLOCKER], words[queue + BEGIN], t, alone, suspect, fail)
+
+
+@inlined
+def _flag_of(blocker: int, begin: int, t: int, alone: int, suspect: float, fail: float) -> int:
+    """Return the flag of a value by the run that ends in it, which begins after `blocker`."""
     flag = np.int64(PASS)
     if fail < np.inf:
         flag = _is_flat(blocker, begin, t, alone, fail)
