@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from nilometer.model.batch import NO_TIME, ObservationBatch, Settlements
 from nilometer.qc import layout
 from nilometer.qc.digits import strings
+from nilometer.qc.flags import PASS
 from nilometer.qc.joint import Partner
 from nilometer.qc.joints import Joints
 from nilometer.qc.kept_state import Group, groups_of, read_groups, write_groups
@@ -42,7 +43,7 @@ class Outcome:
             spans=np.empty(rows, np.uint8),
             quality=np.empty(rows, np.int8),
             settled_id=np.empty(settled, np.int64),
-            settled_flags=np.empty((settled, width), np.uint8),
+            settled_flags=np.full((settled, width), PASS, np.uint8),
             settled_spans=np.empty(settled, np.uint8),
             settled_quality=np.empty(settled, np.int8),
             settled=np.zeros(1, np.int64),

@@ -14,7 +14,7 @@ import numpy as np
 
 from nilometer.model.batch import NO_TIME
 from nilometer.qc.compiled import compiled
-from nilometer.qc.flags import MISSING, NOT_EVALUATED, PASS
+from nilometer.qc.flags import MISSING, NOT_EVALUATED
 from nilometer.qc.layout import (
     ALONG,
     AT,
@@ -87,6 +87,7 @@ MOST_DEPTH = 1e9
 """m; what is not less is a number, such as a fill value, and no depth."""
 
 _SUMMARY_MASK = 0xFFFF
+_STANDS = (1 << SUMMARY) - 1
 
 
 @compiled
@@ -155,6 +156,110 @@ def enter(
     written: Written,
 ) -> None:
     """Bring `n` rows in, in their order of arrival."""
+    programs, whole, place = tables.programs, scratch.whole, scratch.place
+    p = whole[PROGRAM_OF, 0]
+    if p < programs.shape[0] and place[p + 1] - place[p] == n and not programs[p, ALONG]:
+        if not rows.mark.size and not rows.water.size and not rows.supersedes.size:
+            _enter_alike(first, n, p, epoch, received, rows, tables, memory, scratch, written)
+            return
+    for o in range(n):
+        if o + AHEAD < n and whole[STREAM, o + AHEAD] >= 0:
+            for line in range(0, programs[whole[PROGRAM_OF, o + AHEAD], FETCH], LINE):
+                prefetch(memory.words, whole[FOUND, o + AHEAD] + line)
+        _enter_row(o, first, epoch, received, rows, tables, memory, scratch, written)
+
+
+@compiled
+def _enter_alike(
+    first: int,
+    n: int,
+    p: int,
+    epoch: int,
+    received: int,
+    rows: Rows,
+    tables: Tables,
+    memory: Memory,
+    scratch: Scratch,
+    written: Written,
+) -> None:
+    """Bring rows of one program in: those of Datastreams that simply go on take the short way."""
+    words, values, streams, programs = memory.words, memory.values, tables.streams, tables.programs
+    time, result, ids, mark_flags = rows.time, rows.result, rows.id, rows.mark_flags
+    status_of, mark_of, earlier = scratch.status, scratch.mark, scratch.earlier
+    x_of, last_x, before_x = scratch.numbers[X], scratch.numbers[LAST_X], scratch.numbers[BEFORE_X]
+    t_of, last_t, before_t = scratch.whole[T], scratch.whole[LAST_T], scratch.whole[BEFORE_T]
+    step, base_of, settles, row_of = (
+        scratch.whole[STEP],
+        scratch.whole[BASE],
+        scratch.whole[EARLIER],
+        scratch.whole[ROW],
+    )
+    found, stream = scratch.whole[FOUND], scratch.whole[STREAM]
+    settled, settled_id, settled_flags = written.settled, written.settled_id, written.settled_flags
+    octets, count = memory.octets, programs[p, COUNT]
+    restart, earliest, latest = programs[p, RESTART], programs[p, EARLIEST], programs[p, LATEST]
+    fetch, opens = programs[p, FETCH], programs[p, LATE] < programs[p, COUNT]
+    if received != NO_TIME:
+        latest = min(latest, received + programs[p, FUTURE])
+    # What is known of a Datastream that goes on: its last two rows have a value, and the verdict of one is open.
+    usual = np.int64(KNOWN | NEXT | OPEN | FLANKED if opens else KNOWN | NEXT)
+    status = np.uint8(PRESENT | IN_ORDER | LINKED | STEPPED)
+    if opens:
+        status |= np.uint8(SETTLED | OPENED)
+    for o in range(n):
+        if o + AHEAD < n:
+            for line in range(0, fetch, LINE):
+                prefetch(words, found[o + AHEAD] + line)
+        base, i = found[o], first + o
+        x, t, newest, bits = result[i], time[i], words[base + NEWEST], words[base + BITS]
+        said = mark_flags[streams[stream[o], SCHEME], 0]
+        if not (
+            (bits & _STANDS == usual)
+            & (newest < t)
+            & (t - newest <= restart)
+            & (earliest <= t)
+            & (t <= latest)
+            & (x - x == 0.0)
+            & (said & 15 != MISSING)
+            & (said & NOT_WATER == 0)
+            & ((words[base + WHERE] >> 32 != epoch) | (not opens))
+        ):
+            _enter_row(o, first, epoch, received, rows, tables, memory, scratch, written)
+            continue
+        last, x1 = words[base + LAST], values[base + X1]
+        x_of[o], last_x[o], before_x[o] = x, x1, values[base + X2]
+        t_of[o], last_t[o], before_t[o] = t, last, words[base + LAST2]
+        step[o], base_of[o], row_of[o] = t - newest, base, i
+        status_of[o], mark_of[o] = status, said & 15
+        words[base + NEWEST] = words[base + LAST] = t
+        words[base + LAST2], values[base + X1], values[base + X2] = last, x, x1
+        if opens:
+            at = settled[0]
+            settled[0] = at + 1
+            summary = (bits >> SUMMARY) & _SUMMARY_MASK
+            settles[o], earlier[o] = at, np.uint32(SPIKED | summary)
+            if summary != ALL_PASSED:
+                for j in range(count):
+                    settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
+                words[base + BITS] = (bits & ~(_SUMMARY_MASK << SUMMARY)) | (ALL_PASSED << SUMMARY)
+            settled_id[at] = words[base + OPEN_ID]
+            words[base + OPEN_ID] = ids[i] if ids.size else i
+            words[base + WHERE] = (epoch << 32) | i
+
+
+@compiled
+def _enter_row(
+    o: int,
+    first: int,
+    epoch: int,
+    received: int,
+    rows: Rows,
+    tables: Tables,
+    memory: Memory,
+    scratch: Scratch,
+    written: Written,
+) -> None:
+    """Bring the `o`-th row of a block in, whatever it is."""
     words, values, octets = memory.words, memory.values, memory.octets
     whole, numbers, status_of = scratch.whole, scratch.numbers, scratch.status
     mark_of, earlier = scratch.mark, scratch.earlier
@@ -163,128 +268,121 @@ def enter(
     mark, mark_flags, water, revision = rows.mark, rows.mark_flags, rows.water, rows.supersedes
     settled, settled_id, settled_flags = written.settled, written.settled_id, written.settled_flags
     marked, sampled, revised = mark.size > 0, water.size > 0, revision.size > 0
-    for o in range(n):
-        if o + AHEAD < n and whole[STREAM, o + AHEAD] >= 0:
-            for line in range(0, programs[whole[PROGRAM_OF, o + AHEAD], FETCH], LINE):
-                prefetch(words, whole[FOUND, o + AHEAD] + line)
-        s = whole[STREAM, o]
-        if s < 0:
-            continue
-        i = first + o
-        k = whole[AT, o]
-        p = whole[PROGRAM_OF, o]
-        base = whole[FOUND, o]
-        x = result[i]
-        said = mark_flags[streams[s, SCHEME], mark[i] if marked else 0]
-        present = math.isfinite(x) and said & 15 != MISSING
-        t = time[i]
-        newest = words[base + NEWEST]
-        bits = words[base + BITS]
-        supersedes = revised and revision[i]
-        in_order = (
-            not supersedes
-            and (not sampled or water[i])
-            and said & NOT_WATER == 0
-            and programs[p, EARLIEST] <= t <= programs[p, LATEST]
-            and (received == NO_TIME or t - received <= programs[p, FUTURE])
-        )
-        restart = newest != NO_TIME and t - newest > programs[p, RESTART]
-        stands = t
-        way = np.int64(0)
-        if programs[p, ALONG]:
-            depth = depths[i] if depths.size else np.nan
-            in_order = in_order and abs(depth) < MOST_DEPTH and t >= newest
-            if in_order and present:
-                stands = np.int64(round(depth * 1e6))
-                way = (bits >> DIRECTION) & 3
-                last = words[base + LAST]
-                if restart or not bits & KNOWN:
-                    way = 0
-                elif way == 0:
-                    in_order = stands != last  # the same depth again does not say where the cast goes
-                    way = np.int64(1 if stands > last else 2)
-                    if in_order and way == 2:
-                        words[base + LAST] = -last
-                        stands = -stands
-                else:
-                    stands = stands if way == 1 else -stands
-                    in_order = stands != last
-                    if stands < last:  # it turned: another cast
-                        restart = True
-                        stands = stands if way == 1 else -stands
-                        way = 0
-        else:
-            in_order = in_order and t > newest
-
-        status = PRESENT if present else 0
-        linked = False
-        if in_order:
-            status |= IN_ORDER
-            known = bits & (KNOWN | NEXT)
-            if newest != NO_TIME:
-                status |= STEPPED
-                whole[STEP, k] = t - newest
-            if restart:
-                known = 0
-            linked = known & KNOWN != 0
-            if bits & OPEN:
-                where = words[base + WHERE]
-                row = where & 0xFFFFFFFF
-                is_here = where >> 32 == epoch and row >= first
-                if is_here:
-                    status_of[whole[AT, row - first]] &= np.uint8(~OPENED & 0xFF)
-                if present and not restart:  # this row brings the verdict
-                    spiked = SPIKED if bits & FLANKED else 0
-                    if is_here:
-                        status |= HERE
-                        whole[EARLIER, k], earlier[k] = whole[AT, row - first], spiked
-                    elif where >> 32 == epoch:
-                        status |= BATCH
-                        whole[EARLIER, k], earlier[k] = row, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
-                    else:
-                        status |= SETTLED
-                        at = settled[0]
-                        settled[0] = at + 1
-                        whole[EARLIER, k], earlier[k] = at, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
-                        settled_id[at] = words[base + OPEN_ID]
-                        if (bits >> SUMMARY) & _SUMMARY_MASK == ALL_PASSED and not programs[p, ALONG]:
-                            for j in range(programs[p, COUNT]):
-                                settled_flags[at, j] = PASS
-                        else:
-                            for j in range(programs[p, COUNT]):
-                                settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
-            live = bits & KEPT_BITS
-            if present:
-                if linked:
-                    status |= LINKED
-                    numbers[LAST_X, k], whole[LAST_T, k] = values[base + X1], words[base + LAST]
-                    numbers[BEFORE_X, k], whole[BEFORE_T, k] = values[base + X2], words[base + LAST2]
-                    values[base + X2], words[base + LAST2] = values[base + X1], words[base + LAST]
-                else:
-                    words[base + LAST2] = NO_TIME
-                values[base + X1], words[base + LAST] = x, stands
-                live |= KNOWN | NEXT | (way << DIRECTION)
-                whole[WAY, k] = (1 if way == 1 else -1) if known & NEXT and way != 0 else 0
-                if programs[p, LATE] < programs[p, COUNT] and (known & NEXT or programs[p, ALONG]):
-                    live |= OPEN | (FLANKED if known & NEXT else 0)
-                    status |= OPENED
-                    words[base + OPEN_ID] = ids[i] if ids.size else i
-                    words[base + WHERE] = (epoch << 32) | i
+    s = whole[STREAM, o]
+    if s < 0:
+        return
+    i = first + o
+    k = whole[AT, o]
+    p = whole[PROGRAM_OF, o]
+    base = whole[FOUND, o]
+    x = result[i]
+    said = mark_flags[streams[s, SCHEME], mark[i] if marked else 0]
+    present = math.isfinite(x) and said & 15 != MISSING
+    t = time[i]
+    newest = words[base + NEWEST]
+    bits = words[base + BITS]
+    supersedes = revised and revision[i]
+    in_order = (
+        not supersedes
+        and (not sampled or water[i])
+        and said & NOT_WATER == 0
+        and programs[p, EARLIEST] <= t <= programs[p, LATEST]
+        and (received == NO_TIME or t - received <= programs[p, FUTURE])
+    )
+    restart = newest != NO_TIME and t - newest > programs[p, RESTART]
+    stands = t
+    way = np.int64(0)
+    if programs[p, ALONG]:
+        depth = depths[i] if depths.size else np.nan
+        in_order = in_order and abs(depth) < MOST_DEPTH and t >= newest
+        if in_order and present:
+            stands = np.int64(round(depth * 1e6))
+            way = (bits >> DIRECTION) & 3
+            last = words[base + LAST]
+            if restart or not bits & KNOWN:
+                way = 0
+            elif way == 0:
+                in_order = stands != last  # the same depth again does not say where the cast goes
+                way = np.int64(1 if stands > last else 2)
+                if in_order and way == 2:
+                    words[base + LAST] = -last
+                    stands = -stands
             else:
-                live |= (known & KNOWN) | (0 if restart else bits & (3 << DIRECTION))
-            words[base + NEWEST] = t
-            words[base + BITS] = live
-        elif supersedes and bits & OPEN and words[base + OPEN_ID] == ids[i]:
-            # The row that waited is no longer the row that is kept.
+                stands = stands if way == 1 else -stands
+                in_order = stands != last
+                if stands < last:  # it turned: another cast
+                    restart = True
+                    stands = stands if way == 1 else -stands
+                    way = 0
+    else:
+        in_order = in_order and t > newest
+
+    status = PRESENT if present else 0
+    linked = False
+    if in_order:
+        status |= IN_ORDER
+        known = bits & (KNOWN | NEXT)
+        if newest != NO_TIME:
+            status |= STEPPED
+            whole[STEP, k] = t - newest
+        if restart:
+            known = 0
+        linked = known & KNOWN != 0
+        if bits & OPEN:
             where = words[base + WHERE]
-            if where >> 32 == epoch and where & 0xFFFFFFFF >= first:
-                status_of[whole[AT, (where & 0xFFFFFFFF) - first]] &= np.uint8(~OPENED & 0xFF)
-            words[base + BITS] = bits & ~OPEN
-        if not linked:
-            numbers[LAST_X, k], whole[LAST_T, k] = x, stands
-            numbers[BEFORE_X, k], whole[BEFORE_T, k] = x, NO_TIME
-        numbers[X, k], whole[T, k] = x, stands
-        whole[BASE, k] = base
-        status_of[k] = status
-        mark_of[k] = said & 15
-        whole[ROW, k] = i
+            row = where & 0xFFFFFFFF
+            is_here = where >> 32 == epoch and row >= first
+            if is_here:
+                status_of[whole[AT, row - first]] &= np.uint8(~OPENED & 0xFF)
+            if present and not restart:  # this row brings the verdict
+                spiked = SPIKED if bits & FLANKED else 0
+                if is_here:
+                    status |= HERE
+                    whole[EARLIER, k], earlier[k] = whole[AT, row - first], spiked
+                elif where >> 32 == epoch:
+                    status |= BATCH
+                    whole[EARLIER, k], earlier[k] = row, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
+                else:
+                    status |= SETTLED
+                    at = settled[0]
+                    settled[0] = at + 1
+                    whole[EARLIER, k], earlier[k] = at, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
+                    settled_id[at] = words[base + OPEN_ID]
+                    if (bits >> SUMMARY) & _SUMMARY_MASK != ALL_PASSED or programs[p, ALONG]:  # they stand at PASS
+                        for j in range(programs[p, COUNT]):
+                            settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
+        live = bits & KEPT_BITS
+        if present:
+            if linked:
+                status |= LINKED
+                numbers[LAST_X, k], whole[LAST_T, k] = values[base + X1], words[base + LAST]
+                numbers[BEFORE_X, k], whole[BEFORE_T, k] = values[base + X2], words[base + LAST2]
+                values[base + X2], words[base + LAST2] = values[base + X1], words[base + LAST]
+            else:
+                words[base + LAST2] = NO_TIME
+            values[base + X1], words[base + LAST] = x, stands
+            live |= KNOWN | NEXT | (way << DIRECTION)
+            whole[WAY, k] = (1 if way == 1 else -1) if known & NEXT and way != 0 else 0
+            if programs[p, LATE] < programs[p, COUNT] and (known & NEXT or programs[p, ALONG]):
+                live |= OPEN | (FLANKED if known & NEXT else 0) | (ALL_PASSED << SUMMARY)
+                status |= OPENED
+                words[base + OPEN_ID] = ids[i] if ids.size else i
+                words[base + WHERE] = (epoch << 32) | i
+        else:
+            live |= (known & KNOWN) | (0 if restart else bits & (3 << DIRECTION))
+        words[base + NEWEST] = t
+        words[base + BITS] = live
+    elif supersedes and bits & OPEN and words[base + OPEN_ID] == ids[i]:
+        # The row that waited is no longer the row that is kept.
+        where = words[base + WHERE]
+        if where >> 32 == epoch and where & 0xFFFFFFFF >= first:
+            status_of[whole[AT, (where & 0xFFFFFFFF) - first]] &= np.uint8(~OPENED & 0xFF)
+        words[base + BITS] = bits & ~OPEN
+    if not linked:
+        numbers[LAST_X, k], whole[LAST_T, k] = x, stands
+        numbers[BEFORE_X, k], whole[BEFORE_T, k] = x, NO_TIME
+    numbers[X, k], whole[T, k] = x, stands
+    whole[BASE, k] = base
+    status_of[k] = status
+    mark_of[k] = said & 15
+    whole[ROW, k] = i

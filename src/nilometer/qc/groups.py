@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.qc.compiled import compiled
-from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, SUSPECT
+from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 from nilometer.qc.layout import (
     ALONG,
     BASE,
@@ -50,6 +50,7 @@ from nilometer.qc.slots import flag_slot
 __all__ = ["judge_group"]
 
 _STANDING = PRESENT | IN_ORDER | LINKED
+_USUAL = SPIKED | ALL_PASSED
 _SPIKE = int(Kind.SPIKE)
 _DENSITY_INVERSION = int(Kind.DENSITY_INVERSION)
 
@@ -97,27 +98,40 @@ def judge_group(
                 _summarise(later, scratch.flags[j][a:b], tables.slots[start + j, REQUIRED])
     for k in range(b - a):
         own[k] |= later[k]
-    rows_of, summaries, statuses = whole[ROW], scratch.own, scratch.status
-    quality, spans, said = written.quality, written.spans, scratch.mark
+    _write(a, b, count, rule, memory, scratch, written)
+
+
+@compiled
+def _write(a: int, b: int, count: int, rule: int, memory: Memory, scratch: Scratch, written: Written) -> None:
+    """Roll the rows up and write all that was found of them where they stand in the batch."""
+    rows_of, summaries, statuses, said = scratch.whole[ROW], scratch.own, scratch.status, scratch.mark
+    quality, spans = written.quality, written.spans
+    rolled, flag, span = np.int64(-1), np.int64(NOT_EVALUATED), 0  # most rows have the summary of the one before
     for k in range(a, b):
         row = rows_of[k]
         present = statuses[k] & PRESENT != 0
         summary = np.int64(summaries[k])
-        spans[row] = 0 if summary == ALL_PASSED or count == 0 else count
-        if count > 0:
-            quality[row] = roll_up(summary, rule, present)
-        elif not present:
-            quality[row] = MISSING
-        else:  # without a profile only the instrument's own doubt counts
-            quality[row] = said[k] if said[k] == SUSPECT or said[k] == FAIL else NOT_EVALUATED
+        if count == 0:  # without a profile only the instrument's own doubt counts
+            doubt = said[k] if said[k] == SUSPECT or said[k] == FAIL else NOT_EVALUATED
+            quality[row], spans[row] = doubt if present else MISSING, 0
+            continue
+        if summary + summary + present != rolled:
+            rolled = summary + summary + present
+            flag, span = roll_up(summary, rule, present), 0 if summary == ALL_PASSED else count
+        quality[row], spans[row] = flag, span
+    in_one = rows_of[b - 1] - rows_of[a] == b - 1 - a
+    first, end = rows_of[a], rows_of[a] + b - a
     if written.entered.size:
         entered = written.entered
         for k in range(a, b):
             entered[rows_of[k]] = statuses[k] & _STANDING
     for j in range(count):
-        of, to = scratch.flags[j], written.flags[j]
-        for k in range(a, b):
-            to[rows_of[k]] = of[k]
+        if in_one:
+            written.flags[j, first:end] = scratch.flags[j, a:b]
+        else:
+            of, to = scratch.flags[j], written.flags[j]
+            for k in range(a, b):
+                to[rows_of[k]] = of[k]
 
 
 @compiled
@@ -157,6 +171,8 @@ def _judge_late(a: int, b: int, j: int, g: int, tables: Tables, scratch: Scratch
         brings = status[k] & (HERE | BATCH | SETTLED)
         if not brings:
             continue
+        if earlier[k] == _USUAL and verdicts[k - a] == PASS and spike and brings == SETTLED:
+            continue  # it stands at PASS
         flag = np.int64(verdicts[k - a])
         if spike and not earlier[k] & SPIKED:
             flag = NOT_EVALUATED
@@ -201,10 +217,11 @@ def _keep_open(a: int, b: int, count: int, has_density: bool, memory: Memory, sc
     words, octets = memory.words, memory.octets
     status, bases, own, flags = scratch.status, scratch.whole[BASE], scratch.own, scratch.flags
     for k in range(a, b):
-        if not status[k] & OPENED:
+        if not status[k] & OPENED or (own[k] == ALL_PASSED and not has_density):
             continue
         base = bases[k]
-        words[base + BITS] |= np.int64(own[k]) << SUMMARY
+        if own[k] != ALL_PASSED:
+            words[base + BITS] += (np.int64(own[k]) - ALL_PASSED) << SUMMARY
         if own[k] != ALL_PASSED or has_density:
             for j in range(count):
                 octets[(base + DIGITS) * 8 + j] = flags[j, k]

@@ -249,7 +249,7 @@ def _usual_step(t: NDArray[np.int64], last_t: NDArray[np.int64]) -> int:
     """Return a time that few steps exceed: the median of three of them, and a quarter more where they differ."""
     a, b, c = t[0] - last_t[0], t[t.size // 2] - last_t[t.size // 2], t[t.size - 1] - last_t[t.size - 1]
     step = max(min(a, b), min(max(a, b), c), 1)
-    return step if a == b == c else step + step // 4
+    return np.int64(step if a == b == c else step + step // 4)
 
 
 @inlined
