@@ -294,3 +294,9 @@ def test_of_two_others_as_near_the_earlier_is_the_partner(one_by_one):
     assert outcomes(rows, one_by_one=one_by_one)[0] == "1"
     rows[0] = (1, -MINUTE - 1, 0.0, 10)
     assert outcomes(rows, one_by_one=one_by_one)[0] == "3"
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_the_other_may_come_first_again_and_again(one_by_one):
+    rows = [(0, 0, 1.0, 1), (1, 0, 1.0, 10), (1, 5 * MINUTE, 1.0, 11), (0, 5 * MINUTE, 1.0, 0)]
+    assert outcomes(rows, one_by_one=one_by_one)[0] == "1"

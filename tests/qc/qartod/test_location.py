@@ -76,3 +76,9 @@ def test_a_move_of_the_displacement_itself_is_none():
     away = float(_distance(0.0, 0.0, 0.25, 0.5))
     assert flags([(0.25, 0.5)], displacement=away, place=[0, 0]) == [1]
     assert flags([(0.25, 0.5)], displacement=np.nextafter(away, 0), place=[0, 0]) == [3]
+
+
+def test_a_pole_and_the_date_line_are_places_to_move_from():
+    assert flags([(90, 0), (0, 0)], displacement=1000) == [1, 3]
+    assert flags([(-90, 0), (0, 0)], displacement=1000) == [1, 3]
+    assert flags([(0, 180), (0, 0)], displacement=1000) == [1, 3]
