@@ -69,7 +69,7 @@ EQUIVALENT: dict[str, str] = {
         "a row at the very begin is asked for anew, with the same answer"
     ),
     "qartod/rate_of_change.py _flag_stretch: abs(x[k] - last[k]) < surely * (t[k] - last_t[k])"
-    "  ->  abs(x[k] - last[k]) <= surely * (t[k] - last_t[k])": "it lies a millionth of a millionth below the threshold",
+    "  ->  abs(x[k] - last[k]) <= surely * (t[k] - last_t[k])": "it lies 1e-12 of itself below the threshold",
     "qartod/spike.py flag_spike: rise * fall >= 0.0  ->  rise * fall > 0.0": "of a step of 0 the departure is 0",
     "joint.py _partners: after < n  ->  after <= n": "with nothing later no partner is known yet",
     "joint.py _partners: came & (chosen >= 0)  ->  came | (chosen >= 0)": (

@@ -196,8 +196,10 @@ async def test_the_settings_and_the_openapi_document_say_what_works(refusing):
 
 
 async def test_listeners_are_told_of_the_rows_that_a_step_changed(station):
-    await station.ingest("river/ph", NOON, [7.0, 7.1])
     listener = station.pipeline.subscribe([station.id("river/ph")])
+    await station.ingest("river/ph", NOON, [7.0, 7.1])
+    told = await anext(aiter(listener))  # listeners may hear of rows after who sent them
+    assert told.rows.result.tolist() == [7.0, 7.1]
     await send(station, "/api/v1/reviews", {"action": "offset", "datastreams": ["river/ph"], "offset": 1, **SPAN})
     told = await anext(aiter(listener))
     assert told.rows.result.tolist() == [8.0, 8.1]
