@@ -179,3 +179,36 @@ def test_no_library_is_imported_for_an_array():
         "sys.exit(any(name in sys.modules for name in ('pandas', 'polars', 'xarray', 'pyarrow')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_index_of_several_time_zones_or_of_text_brings_its_times():
+    zones = (UTC, timezone(timedelta(hours=8)))
+    stamps = [datetime.fromtimestamp(us / 1e6, zones[k % 2]) for k, us in enumerate(MICROSECONDS)]
+    for index in (pd.Index(stamps, dtype=object), pd.Index([None, *stamps[1:]], dtype=object)):
+        part = unpack(pd.Series([1.0, 2.0, 3.0], index=index))
+        assert part.times.tolist() == [MICROSECONDS[0] if index[0] else NO_TIME, *MICROSECONDS[1:]]
+    text = pd.Index([stamp.isoformat() for stamp in stamps])
+    assert unpack(pd.Series([1.0, 2.0, 3.0], index=text)).times.tolist() == MICROSECONDS
+    assert columns(pd.DataFrame({"ph": [1.0, 2.0, 3.0]}, index=text)).times.tolist() == MICROSECONDS
+    for index in (None, ["a", "b", "c"], ["20240101", "20240102", "20240103"], ["2024-99-99", "b", "c"]):
+        assert unpack(pd.Series([1.0, 2.0, 3.0], index=index)).times is None
+    with pytest.raises(ValueError, match="'later' is no time"):
+        unpack(pd.Series([1.0, 2.0], index=["2024-01-01", "later"]))
+
+
+@pytest.mark.parametrize(
+    "made", [dict, pd.DataFrame, pl.DataFrame, lambda named: pa.table({k: pa.array(v) for k, v in named.items()})]
+)
+def test_a_column_of_text_brings_the_times_where_none_is_of_a_datetime_type(made):
+    text = ["2024-01-01T08:00+08:00", "2024-01-01T00:15Z", "2024-01-01T00:30"]
+    part = columns(made({"site": ["a", "b", "c"], "ph": [7.1, 7.2, 7.3], "when": text}))
+    assert part.times.tolist() == MICROSECONDS
+    assert list(part.values) == ["ph"]
+    assert columns(made({"site": ["a", "b", "c"], "ph": [7.1, 7.2, 7.3]})).times is None
+
+
+def test_values_that_have_no_order_are_no_series():
+    with pytest.raises(ValueError, match="complex"):
+        unpack(np.array([1j, 2.0]))
+    with pytest.raises(ValueError, match="the series holds something that is no number"):
+        unpack(pd.Series(["a", "b"]))

@@ -6,6 +6,7 @@ back. No library is imported here unless the object given comes from it. Nothing
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ def unpack(series: Any, time: Any = None) -> Unpacked:  # noqa: ANN401 -- any li
     series : array_like, pandas.Series, polars.Series, xarray.DataArray or pyarrow.Array, shape (n,)
         Numbers; None, NA, masked and NaT are missing.
     time : array_like, pandas.Index, polars.Series or str, optional
-        Times of the values, or the name of an xarray coordinate. Without it the times are those of a pandas
-        DatetimeIndex or of the datetime coordinate of an xarray object. Naive times are taken as UTC.
+        Times of the values, or the name of an xarray coordinate. Without it: a pandas index of datetimes (of one
+        zone or several) or ISO 8601 text, or the datetime coordinate of an xarray object. Naive times are UTC.
 
     Returns
     -------
@@ -106,8 +107,9 @@ def columns(frame: Any, time: Any = None) -> Columns:  # noqa: ANN401 -- any lib
     frame : mapping of arrays, pandas.DataFrame, polars.DataFrame, xarray.Dataset, pyarrow.Table
         Or any object whose ``to_arrow()`` gives a table, such as a Recording.
     time : str or array_like, optional
-        Name of the column that holds the times, or the times. Without it: a pandas DatetimeIndex, an xarray datetime
-        coordinate, or the first column of a datetime type.
+        Name of the column that holds the times, or the times. Without it: a pandas index of datetimes or ISO 8601
+        text, an xarray datetime coordinate, the first column of a datetime type, or else the first one whose values
+        are datetimes or ISO 8601 text.
 
     Returns
     -------
@@ -218,6 +220,22 @@ def _one_time(item: Any) -> int:  # noqa: ANN401 -- datetime, text or a missing 
     return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]\d.*)?")
+
+
+def _is_dated(column: Any) -> bool:  # noqa: ANN401 -- any library's column
+    """Return whether the first thing that a column says, among its first rows, is a datetime or a date as text."""
+    if not hasattr(column, "__len__") or getattr(getattr(column, "dtype", None), "kind", "O") in "fiubc":
+        return False
+    for item in column[:20]:
+        said = item.as_py() if hasattr(item, "as_py") else item
+        if isinstance(said, datetime) and said == said:  # noqa: PLR0124 -- NaT is a datetime that is not itself
+            return True
+        if isinstance(said, str) and said.strip():
+            return _DATE.fullmatch(said) is not None
+    return False
+
+
 _LIBRARIES = {
     "pandas": ("Series", "DataFrame", "Index"),
     "polars": ("Series", "DataFrame"),
@@ -237,6 +255,8 @@ def _kind(thing: Any) -> str:  # noqa: ANN401 -- anything
 
 
 def _floats(values: Any) -> NDArray[np.float64]:  # noqa: ANN401 -- whatever the library gives
+    if getattr(getattr(values, "dtype", None), "kind", "") == "c":
+        raise ValueError("the series holds complex numbers, which have no order")
     try:
         if isinstance(values, np.ma.MaskedArray):
             return np.ma.filled(values.astype(np.float64), np.nan)
@@ -274,17 +294,23 @@ def _pandas(series: Any, time: str | None) -> Unpacked:  # noqa: ANN401 -- panda
         if time not in series.index.names:
             raise ValueError(f"time={time!r}: the index has no level of that name ({series.index.names})")
         times = microseconds(series.index.get_level_values(time))
-    elif isinstance(series.index, pd.DatetimeIndex):
-        times = microseconds(series.index)
+    else:
+        times = _index_times(series.index)
     values = _numbers_of_pandas(series)
     return Unpacked(values, times, lambda array: pd.Series(array, index=series.index, name=series.name))
+
+
+def _index_times(index: Any) -> NDArray[np.int64] | None:  # noqa: ANN401 -- pandas has no types here
+    """Return the times of an index that holds such: datetimes of one zone or of several, or ISO 8601 text."""
+    return microseconds(index) if index.dtype.kind == "M" or _is_dated(index) else None
 
 
 def _numbers_of_pandas(series: Any) -> NDArray[np.float64]:  # noqa: ANN401 -- pandas has no types here
     try:
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"series {series.name!r} holds something that is no number: {error}") from error
+        named = "the series" if series.name is None else f"series {series.name!r}"
+        raise ValueError(f"{named} holds something that is no number: {error}") from error
 
 
 def _polars(series: Any, time: str | None) -> Unpacked:  # noqa: ANN401 -- polars has no types here
@@ -375,6 +401,8 @@ def _frame(
     if isinstance(time, str) and time not in names:
         raise ValueError(f"time={time!r}: there is no column of that name ({', '.join(names)})")
     found = [name for name in names if is_time(name)]
+    if not found and time is None and index_times is None:  # text, or datetimes that are objects
+        found = [name for name in names if _is_dated(column(name))][:1]
     named = time if isinstance(time, str) else (found[0] if found and time is None and index_times is None else None)
     times = index_times
     if named is not None:
@@ -399,7 +427,7 @@ def _frame_of_pandas(frame: Any, time: Any) -> Columns:  # noqa: ANN401 -- panda
 
     if not isinstance(frame, pd.DataFrame):
         raise TypeError("a series was given: use unpack, or series.to_frame()")
-    index_times = microseconds(frame.index) if isinstance(frame.index, pd.DatetimeIndex) else None
+    index_times = _index_times(frame.index)
     named = {str(name): name for name in frame.columns}
     values, times = _frame(
         list(named),

@@ -150,10 +150,10 @@ def test_several_columns_become_files_of_a_folder(history, tmp_path):
     ("arguments", "said"),
     [
         ([], "choose one, or name a folder with -o (allowed: Temp, pH)"),
-        (["--column", "pH", "--season", "week"], "season = 'week'"),
+        (["--column", "pH", "--season", "week"], "--season = 'week' (allowed: auto, month"),
         (["--column", "pH", "--false-alarm", "often"], "--false-alarm = 'often'"),
         (["--column", "pH", "--false-alarm", "spik=0.01"], "did you mean spike"),
-        (["--column", "pH", "--false-alarm", "2"], "0.000001 to 0.1"),
+        (["--column", "pH", "--false-alarm", "2"], "--false-alarm = 2.0 (allowed: 0.000001 to 0.1"),
         (["--column", "pH", "--base", "river/phh"], "did you mean river/ph"),
         (["--column", "pH", "--base", "river/dissolved_oxygen"], "river/dissolved_oxygen"),
         (["--column", "pH", "--plot", "x.bmp"], "--plot = 'x.bmp' (allowed: a name that ends in .png, .svg, .pdf)"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from nilometer.client import connect
@@ -42,7 +44,12 @@ def test_a_step_is_entered_listed_and_undone(data, tmp_path):
     steps = nilometer("review", "list", "--data", data, "--json").json["steps"]
     step = steps[-1]
     assert (step["action"], step["comment"], step["rows"]) == ("drift", "buffer 7", 4)
-    assert "drift" in nilometer("review", "list", "--data", data, "--datastream", "creek/ph").out
+    listed = nilometer("review", "list", "--data", data, "--datastream", "creek/ph").out
+    assert "drift" in listed
+    assert "…" not in listed  # a pipe has no edge to cut at
+    head, line = listed.splitlines()[:2]
+    assert head.split()[:7] == ["step", "action", "of", "start", "end", "by", "when"]
+    assert datetime.fromtimestamp(step["at"] / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") in line
     undone = nilometer("review", "undo", step["id"], "--data", data, "--by", "Wang", "--json").json
     assert undone["steps"][0]["undoes"] == step["id"]
     assert exported(data, tmp_path) == before

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import xarray as xr
 
+from nilometer.errors import ConfigError
 from nilometer.qc import check
 
 VALUES = [7.0, 7.1, 15.0, None, 7.0, 7.0]
@@ -127,3 +128,17 @@ def test_places_records_and_reception_come_beside_the_values():
         "data_reception": [3, 1, 1, 1],
         "percentile_range": [1, 1, 1, 3],
     }
+
+
+@pytest.mark.parametrize("profile", [None, 7, 7.5])
+def test_what_names_no_profile_is_refused_with_what_would_work(profile):
+    with pytest.raises(ConfigError, match="river/ph"):
+        check([7.0], profile)
+
+
+def test_times_of_several_zones_are_one_time():
+    zones = [stamp if k % 2 else stamp.tz_convert("Asia/Shanghai") for k, stamp in enumerate(TIMES)]
+    for index in (pd.Index(zones, dtype=object), pd.Index([stamp.isoformat() for stamp in zones])):
+        found = check(pd.Series(VALUES, index=index), PH)
+        assert found.tests["rate_of_change"].tolist() == RATES
+        assert found.flags.index.equals(index)

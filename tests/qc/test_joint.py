@@ -253,3 +253,50 @@ def test_the_neighbor_is_compared_in_the_unit_of_the_judged():
 def test_what_a_neighbor_cannot_be_judged_by_is_said(table, says):
     with pytest.raises(ConfigError, match=says):
         load({"tests": {"neighbor": table}})
+
+
+def outcomes(rows, *, one_by_one):
+    """Digits of neighbor, multi_variate and ts_curve of row 0 of the judged series."""
+    parts = [[row] for row in rows] if one_by_one else [rows]
+    return (run(engine(), parts)[0][1] or "11111")[2:]
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_each_threshold_itself_is_not_beyond_it(one_by_one):
+    def beside(value, other, apart=0):
+        return outcomes([(0, 0, value, 0), (1, apart, other, 10), (1, 9 * MINUTE, other, 11)], one_by_one=one_by_one)
+
+    for value, other, neighbor, curve in (
+        (2.0, 0.0, "1", "1"), (2.0, np.nextafter(0.0, -1), "1", "2"), (np.nextafter(2.0, 3), 0.0, "3", "1"),
+        (-2.0, 0.0, "1", "1"), (4.0, 0.0, "3", "3"), (np.nextafter(4.0, 5), 0.0, "4", "3"),
+        (3.0, 0.0, "3", "1"), (np.nextafter(3.0, 4), 0.0, "3", "3"), (-3.0, 0.0, "3", "1"),
+        (np.nextafter(-3.0, -4), 0.0, "3", "3"), (4.0, 5.0, "1", "1"), (np.nextafter(4.0, 5), 5.0, "1", "3"),
+        (-1.0, 5.0, "4", "1"), (4.0, np.nextafter(5.0, 6), "1", "2"),
+    ):  # fmt: skip
+        found = beside(value, other)
+        assert (found[0], found[2]) == (neighbor, curve), (value, other)
+    for apart, neighbor in ((WITHIN, "1"), (-WITHIN, "1"), (WITHIN + 1, "2"), (-WITHIN - 1, "2")):
+        assert beside(1.0, 1.0, apart)[0] == neighbor
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize(("beyond", "digit"), [(0, "1"), (1, "2")])
+def test_the_other_is_remembered_and_waited_for_until_the_deadline_and_no_longer(one_by_one, beyond, digit):
+    late = [(1, 0, 1.0, 10), (1, DEADLINE + beyond, 1.0, 11), (0, 0, 1.0, 0)]
+    assert outcomes(late, one_by_one=one_by_one)[0] == digit
+    waiting = [(0, 0, 1.0, 0), (0, DEADLINE + beyond, 1.0, 1), (1, 0, 1.0, 10)]
+    assert outcomes(waiting, one_by_one=one_by_one)[0] == digit
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_of_two_others_as_near_the_earlier_is_the_partner(one_by_one):
+    rows = [(1, -MINUTE, 0.0, 10), (0, 0, 0.0, 0), (1, MINUTE, 3.0, 11), (1, 9 * MINUTE, 0.0, 12)]
+    assert outcomes(rows, one_by_one=one_by_one)[0] == "1"
+    rows[0] = (1, -MINUTE - 1, 0.0, 10)
+    assert outcomes(rows, one_by_one=one_by_one)[0] == "3"
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_the_other_may_come_first_again_and_again(one_by_one):
+    rows = [(0, 0, 1.0, 1), (1, 0, 1.0, 10), (1, 5 * MINUTE, 1.0, 11), (0, 5 * MINUTE, 1.0, 0)]
+    assert outcomes(rows, one_by_one=one_by_one)[0] == "1"

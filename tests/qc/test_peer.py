@@ -98,6 +98,59 @@ def test_a_configuration_that_is_already_theirs_is_taken():
     assert list(streams(Config(YAML).calls[:1])) == ["salt"]
 
 
+def test_check_takes_a_configuration_in_every_form(tmp_path):
+    inner = {"qartod": {"gross_range_test": {"fail_span": [0, 12], "suspect_span": [1, 11]}}}
+    text = json.dumps({"salt": inner})
+    (tmp_path / "one.json").write_text(text, encoding="utf-8")
+    (tmp_path / "one.yaml").write_text(
+        "salt:\n  qartod:\n    gross_range_test: {fail_span: [0, 12]}\n", encoding="utf-8"
+    )
+    carried = check_frame({"salt": np.array([5.0])}, {"salt": inner})
+    xr = pytest.importorskip("xarray")
+    dataset = check_frame(xr.Dataset({"salt": ("time", np.array([5.0]))}), {"salt": inner}).flags
+    dataset.to_netcdf(tmp_path / "flags.nc", engine="h5netcdf")
+    forms = [
+        inner, text, f"salt: {inner}\n", io.StringIO(text), tmp_path / "one.json", str(tmp_path / "one.yaml"),
+        Config({"salt": inner}), Config({"salt": inner}).calls, dataset, tmp_path / "flags.nc",
+        str(tmp_path / "flags.nc"),
+    ]  # fmt: skip
+    for form in forms:
+        assert check([5.0, 12.5], form).tests["gross_range"] == [1, 4]
+        if form is not inner:  # a frame is judged by a configuration as it is
+            found = check({"salt": np.array([5.0, 12.5]), "other": np.array([5.0, 12.5])}, form)
+            assert list(found.results) == ["salt"]
+            assert found.flags["salt_qartod_gross_range_test"].tolist() == [1, 4]
+    assert carried.flags["salt_qartod_rollup"].tolist() == [1]
+    assert list(check({"a": np.array([5.0]), "b": np.array([5.0])}, inner).results) == ["a", "b"]
+
+
+def test_a_file_of_ours_may_be_yaml_or_json(tmp_path):
+    for name, text in (("p.yaml", "tests: {gross_range: {fail: [0, 12]}}\n"), ("p.json", '{"tests": {"mark": {}}}')):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert check([5.0], tmp_path / name).profile.name == "p"
+
+
+@pytest.mark.parametrize(
+    ("profiles", "says"),
+    [
+        ("river/ph", "give a profile for each"),
+        (None, "give a profile for each"),
+        ("nothing: {qartod: {gross_range_test: {fail_span: [0, 12]}}}\n", "no column of numbers has the name"),
+        ({"contexts": [{"streams": {"nothing": {"qartod": TESTS}}}]}, "no column of numbers has the name"),
+    ],
+)
+def test_a_frame_wants_to_know_what_judges_which_column(profiles, says):
+    with pytest.raises(ConfigError, match=says):
+        check({"ph": np.array([7.0])}, profiles)
+
+
+def test_a_column_may_be_called_as_a_test_of_theirs_is():
+    ours = {"tests": {"gross_range": {"fail": [0, 12]}}}
+    for profiles in ({"gross_range_test": ours}, {"qartod": ours}, {"qartod": "river/ph"}):
+        (name,) = profiles
+        assert list(check({name: np.array([7.0])}, profiles).results) == [name]
+
+
 def test_a_dataset_carries_its_configuration(tmp_path):
     xr = pytest.importorskip("xarray")
     whole = xr.Dataset(attrs={"ioos_qc_config": json.dumps({"salt": {"qartod": TESTS}})})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nilometer.qc import proposals
+from nilometer.qc import check, proposals
 from nilometer.qc.history import DAY, HOUR, History
 
 START = int(np.datetime64("2022-01-01", "us").astype(int))
@@ -110,3 +110,12 @@ def test_a_change_of_one_digit_is_never_flagged():
     assert history.resolution == pytest.approx(0.1)
     assert proposals.spike(history, 1e-4).table["suspect"] >= 0.2
     assert proposals.rate_of_change(history, 1e-4, with_fail=False).table["suspect"] >= 0.8
+
+
+@pytest.mark.parametrize("period", [2, 3, 8])
+def test_what_repeats_itself_is_not_flagged_for_its_least_variation(period):
+    values = 7.5 + 0.5 * np.cos(2 * np.pi * np.arange(5000) / period)
+    times = START + HOUR // 4 * np.arange(5000, dtype=np.int64)
+    made = proposals.attenuated_signal(History.of(times, values), 1e-4)
+    found = check(values, {"tests": {"attenuated_signal": made.table}}, times).flags
+    assert set(found.tolist()) == {1, 2}

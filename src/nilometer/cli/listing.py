@@ -21,10 +21,15 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], broken: dict[st
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=None, pad_edge=False)
+    console = Console()
+    if not console.is_terminal:  # a pipe or a file has no edge to cut at
+        console.width = 10_000
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(row.get(column, "")) for column in columns))
-    Console().print(table)
+    console.print(table)
     for name, reason in broken.items():
         typer.echo(f"broken: {name}: {reason}", err=True)
 

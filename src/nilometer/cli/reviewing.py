@@ -265,6 +265,7 @@ def history(
             "start": _time(step["start"]),
             "end": _time(step["end"]),
             "by": step["by"],
+            "when": _time(step["at"]),
             "reason": step["reason"],
             "rows": step["rows"],
             "undone by": step["undone_by"] or "",

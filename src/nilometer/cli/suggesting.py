@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["suggest"]
 
+_OPTIONS = {"season": "--season", "rate": "--false-alarm"}
+"""What the library calls an option that cannot be used."""
+
 
 def suggest(
     file: Annotated[Path, typer.Argument(help="A recording that `nilometer read` opens: months, better years.")],
@@ -77,6 +80,10 @@ def suggest(
         try:
             made[name] = _suggested(recording, part, parent, season, rates, stem)
         except ValueError as error:
+            option = _OPTIONS.get(error.key.partition(".")[0]) if isinstance(error, ConfigError) else None
+            if isinstance(error, ConfigError) and option is not None:
+                allowed = error.allowed.split(", ") if error.near else error.allowed
+                raise ConfigError(option, seen=error.seen, reason=error.reason, allowed=allowed) from error
             if isinstance(error, ConfigError) or len(parts) == 1:
                 raise ConfigError("FILE", seen=str(file), reason=f"column {name}: {error}") from error
             typer.echo(f"{name}: no proposal, {error}", err=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer.errors import ConfigError
 from nilometer.model.batch import ObservationBatch
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.flags import NOT_EVALUATED, QartodFlag
@@ -45,7 +46,7 @@ class CheckResult:
 
 def check(
     series: Any,  # noqa: ANN401 -- any library's series
-    profile: str | Path | Mapping[str, Any] | Profile | Parts,
+    profile: Any,  # noqa: ANN401 -- a name, a file, a dict, a profile, or a configuration of ioos_qc in any form
     time: Any = None,  # noqa: ANN401 -- any library's times
     *,
     unit: str | Mapping[str, str] = "",
@@ -67,11 +68,13 @@ def check(
         Results; or a frame (pandas, polars, Arrow, xarray.Dataset, mapping of arrays), judged column by column as
         `nilometer.qc.check_frame` does.
     profile : str, path, mapping or Profile
-        As `nilometer.qc.load` takes it: a name, a file, or a dict in our spelling or in `ioos_qc`'s; for a frame a
-        mapping of column to profile.
+        As `nilometer.qc.load` takes it: a name, a file, or a dict in our spelling or in `ioos_qc`'s; or an `ioos_qc`
+        configuration in any form that `nilometer.qc.peer.streams` takes. For a frame a mapping of column to profile,
+        or a configuration whose streams are its columns.
     time : array_like or str, optional
-        Times of the values, where the series does not bring them. Without any, the tests that need times (gap, rate of
-        change, flat line and others) are NOT_EVALUATED.
+        Times of the values (datetime64, aware or naive datetimes, ISO 8601 text, or whole µs since 1970; naive is UTC),
+        where the series does not bring them. Without any, the tests that need times (gap, rate of change, flat line
+        and others) are NOT_EVALUATED.
     unit : str, or mapping of column to str
         Unit of the series; thresholds are converted to it. Empty: the profile's own.
     depth, latitude, longitude : array_like, shape (n,), or number, optional
@@ -122,7 +125,9 @@ def check(
         beside = {"depth": depth, "latitude": latitude, "longitude": longitude, "syntax": syntax}
         given = {name: value for name, value in beside.items() if value is not None}
         return found.check(series, time, unit=unit, received=received, others=others, **given)
-    assert not isinstance(profile, Parts)  # noqa: S101 -- in_parts gives such back
+    if found is None and not isinstance(profile, str | Path | Mapping | Profile):
+        allowed = 'a name such as "river/ph", a file, or a dict'
+        raise ConfigError("profile", seen=profile if profile is None else type(profile).__name__, allowed=allowed)
     part = unpack(series, time)
     judged = _frozen((load(profile) if found is None else found).in_unit(unit), part.values)
     n = len(part.values)

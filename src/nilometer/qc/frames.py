@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from nilometer.errors import ConfigError
 from nilometer.qc.cf import flag_name, flag_variables, rollup_name
 from nilometer.qc.checking import CheckResult, check
+from nilometer.qc.peer import is_configuration, is_peers, streams
+from nilometer.qc.peer_contexts import DEFAULT_STREAM
+from nilometer.qc.peer_parts import Parts
 from nilometer.qc.profile import Profile
 from nilometer.series import columns, microseconds
 
 __all__ = ["Columnwise", "ProfileLike", "check_frame"]
 
-ProfileLike = str | Path | Mapping[str, Any] | Profile
+ProfileLike = str | Path | Mapping[str, Any] | Profile | Parts
 _PLACES: Mapping[str, tuple[str, ...]] = {
     "depth": ("depth", "z"),
     "latitude": ("latitude", "lat"),
@@ -52,7 +55,7 @@ class Columnwise:
 
 def check_frame(
     frame: Any,  # noqa: ANN401 -- any library's frame
-    profiles: Mapping[str, ProfileLike],
+    profiles: Any,  # noqa: ANN401 -- a mapping, or a configuration of ioos_qc in any form
     *,
     time: Any = None,  # noqa: ANN401 -- a name, or any library's times
     units: Mapping[str, str] | None = None,
@@ -65,7 +68,9 @@ def check_frame(
     frame : mapping of arrays, pandas.DataFrame, polars.DataFrame, pyarrow.Table or xarray.Dataset
         Rows in the order in which they are to be judged.
     profiles : mapping of str to profile
-        What judges which column; profiles as `nilometer.qc.load` takes them.
+        What judges which column; profiles as `nilometer.qc.load` takes them. Or an `ioos_qc` configuration in any form
+        (a file, text, a dict, a Dataset, a Config): its streams are columns by name, streams that are no column are
+        left out, and tests without a stream judge every column of numbers.
     time : str or array_like, optional
         Name of the column that holds the times, or the times; absent: as `nilometer.series.columns` finds them.
     units : mapping of str to str, optional
@@ -82,7 +87,8 @@ def check_frame(
     Raises
     ------
     ConfigError
-        If a column does not exist or is no number, or a profile does not exist or is of another dimension.
+        If a column does not exist or is no number, or a profile does not exist or is of another dimension; if
+        `profiles` names one profile and no column, or a configuration has no stream that is a column.
     TypeError
         If the frame is none.
     ValueError
@@ -96,8 +102,10 @@ def check_frame(
     {'ph_qartod_rollup': [1, 4], 'ph_qartod_gross_range_test': [1, 4]}
     """
     if _is_dataset(frame):
-        return _of_dataset(frame, profiles, time, dict(units or {}), more)
+        numeric = [str(name) for name, one in frame.data_vars.items() if one.ndim == 1 and one.dtype.kind in "fiu"]
+        return _of_dataset(frame, _by_column(profiles, numeric), time, dict(units or {}), more)
     part = columns(frame, time)
+    profiles = _by_column(profiles, list(part.values))
     results: dict[str, CheckResult] = {}
     flags: dict[str, NDArray[np.int8]] = {}
     for name, profile in profiles.items():
@@ -109,6 +117,32 @@ def check_frame(
         results[name] = check(part.values[name], profile, part.times, unit=unit, **more)
         flags |= _flag_columns(name, results[name])
     return Columnwise(part.rewrap(flags), results)
+
+
+def _by_column(profiles: Any, names: list[str]) -> Mapping[str, Any]:  # noqa: ANN401 -- as `check_frame`
+    """Return what judges which column: the mapping as it is, or the streams of a configuration that are columns."""
+    if isinstance(profiles, Mapping) and not hasattr(profiles, "data_vars"):
+        is_by_column = any(_is_own(one) for one in profiles.values()) and not {"contexts", "streams"} & set(profiles)
+        if is_by_column or not is_peers(profiles):
+            return profiles
+    elif not is_configuration(profiles):
+        seen = profiles if isinstance(profiles, str | Path) else getattr(profiles, "name", None)
+        reason = 'a frame has columns: give a profile for each that is to be judged, such as {"ph": "river/ph"}'
+        raise ConfigError("profile", seen=seen, allowed=names, reason=reason)
+    found: dict[str, Any] = streams(profiles)
+    every = found.pop(DEFAULT_STREAM, None)
+    chosen = {name: found.get(name, every) for name in names if name in found or every is not None}
+    if not chosen:
+        reason = "no column of numbers has the name of a stream of this configuration"
+        raise ConfigError("streams", seen=list(found), allowed=names, reason=reason)
+    return chosen
+
+
+def _is_own(profile: Any) -> bool:  # noqa: ANN401 -- what somebody gave
+    """Return whether something is a profile by itself: in `ioos_qc`'s spelling it would be a table of modules."""
+    if isinstance(profile, Mapping):
+        return "tests" in profile or "inherits" in profile
+    return isinstance(profile, str | Path | Profile | Parts)
 
 
 def _flag_columns(name: str, result: CheckResult) -> dict[str, NDArray[np.int8]]:

@@ -7,9 +7,11 @@ contexts, and what only a whole series can answer, are in `nilometer.qc.peer_con
 
 from __future__ import annotations
 
+import io
 import math
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from nilometer.qc.peer_parts import MIN_PERIOD, RECEIVED, RECORDS, WHOLE, Part, 
 from nilometer.qc.profile import Profile
 from nilometer.qc.qartod.parameter import PERIODS, moment
 
-__all__ = ["in_parts", "is_peers", "streams", "translated"]
+__all__ = ["in_parts", "is_configuration", "is_peers", "streams", "translated"]
 
 Table = dict[str, Any]
 
@@ -423,6 +425,23 @@ def streams(source: Any) -> dict[str, Profile | Parts]:  # noqa: ANN401 -- any o
     return {stream: _judged_by(stream, asked) for stream, asked in _by_stream(source).items()}
 
 
+def is_configuration(source: Any) -> bool:  # noqa: ANN401 -- anything that may name a profile
+    """Return whether something is an `ioos_qc` configuration, in any form that `streams` takes.
+
+    A YAML or JSON file is read, for it may hold a profile in our spelling, too.
+    """
+    if source is None or isinstance(source, Profile | Parts):
+        return False
+    if isinstance(source, Mapping) and not hasattr(source, "data_vars"):
+        return is_peers(source)
+    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
+        return True
+    if isinstance(source, str | Path):
+        suffix = Path(source).suffix
+        return suffix == ".nc" or (suffix in {".yaml", ".yml", ".json"} and is_peers(read(source)))
+    return hasattr(source, "data_vars") or hasattr(source, "calls") or isinstance(source, list | tuple | io.StringIO)
+
+
 def in_parts(source: Any) -> Profile | Parts | None:  # noqa: ANN401 -- anything that may name a profile
     """Return what judges the only stream of an `ioos_qc` configuration; None where `source` is none.
 
@@ -431,16 +450,16 @@ def in_parts(source: Any) -> Profile | Parts | None:  # noqa: ANN401 -- anything
     ConfigError
         As `streams`, or if there are several streams.
     """
-    if isinstance(source, Profile | Parts) or (isinstance(source, Mapping) and not is_peers(source)):
-        return source if isinstance(source, Parts) else None
-    if not isinstance(source, Mapping) and not str(source).endswith((".yaml", ".yml", ".json")):
+    if isinstance(source, Parts):
+        return source
+    if not is_configuration(source):
         return None
     found = streams(source)
     if len(found) != 1:
         raise ConfigError(
             "streams",
             seen=list(found),
-            reason="one series is judged by one stream; take one of nilometer.qc.peer.streams",
+            reason="one series is judged by one stream; take one of nilometer.qc.peer.streams, or give a frame",
         )
     return next(iter(found.values()))
 

@@ -37,6 +37,7 @@ _LADDER = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1080, 1
 _MONTHS = (0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366)
 SEASONS: Mapping[str, tuple[int, int]] = {"month": (12, 15), "quarter": (4, 30)}  # how many, days borrowed on each side
 _LEAST_DAYS = 14
+_LEAST_SPREAD = 0.01  # what repeats itself has one spread in all its windows: a threshold there would flag them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ def attenuated_signal(history: History, rate: float) -> Proposal | None:
     if len(spreads) < 100:
         return None
     logs = np.log(np.maximum(spreads, 1e-300))
-    tail, rare = lower(logs, rate), lower(logs, rate / RARER)
+    tail, rare = (lower(logs, one, _LEAST_SPREAD) for one in (rate, rate / RARER))
     suspect, fail = (outward(math.exp(one.value), up=False) for one in (tail, rare))
     # Below a quarter of the last digit a spread is rounding, not water.
     if suspect < history.resolution / 4 or suspect <= 0:

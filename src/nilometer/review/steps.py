@@ -240,7 +240,7 @@ def parse(action: str, start: int, end: int, parameters: Mapping[str, Any], *, n
     """
     model = ACTIONS.get(action)
     if model is None:
-        raise RequestError(f"{action!r} is no action (allowed: {', '.join(ACTIONS)})", place="$.action")
+        raise RequestError(f"{action!r} is no action (allowed: {', '.join(ACTIONS)}, sign_off)", place="$.action")
     if end <= start:
         raise RequestError("the span ends before it starts, or is empty; end is exclusive", place="$.end")
     try:

@@ -121,10 +121,13 @@ class ReviewLedger:
             self._all()
             return self._undone.get(number)
 
-    def active(self) -> list[ReviewStep]:
-        """Return the steps that stand: neither undone nor an undo."""
+    def active(self, until: int | None = None) -> list[ReviewStep]:
+        """Return the steps that stand, or that stood as of a commit: neither undone by then nor an undo."""
         with self._lock:
-            return [step for step in self._all().values() if step.id not in self._undone and step.action != UNDO]
+            steps = [step for step in self._all().values() if step.action != UNDO]
+            if until is None:
+                return [step for step in steps if step.id not in self._undone]
+            return [step for step in steps if self._held(step, until) and not self._held(self._undo(step), until)]
 
     def retimed(self) -> frozenset[int]:
         """Return the Datastreams of which a standing step moved rows in time."""
@@ -222,6 +225,13 @@ class ReviewLedger:
             if step.parameters["rank"] == found and step.start <= time < step.end and commit <= step.sequence:
                 reached = step
         return reached
+
+    def _undo(self, step: ReviewStep) -> ReviewStep | None:
+        return self._all().get(self._undone.get(step.id, 0))
+
+    @staticmethod
+    def _held(step: ReviewStep | None, until: int) -> bool:
+        return step is not None and step.is_applied and step.sequence <= until
 
     def _all(self) -> dict[int, ReviewStep]:
         if self._steps is None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -116,3 +116,48 @@ def test_a_row_without_a_time_is_of_no_season(offset):
     always = load({"tests": {"climatology": {"members": [{"suspect": [0, 1]}]}}})
     engine.set(1, always, unit="1")
     assert [text for _, text in judged(engine, rows, [np.arange(1)])] == ["3"]
+
+
+YEARS = (1899, 1900, 1904, 1999, 2000, 2001, 2003, 2004, 2100, 2400)
+"""Leap years and others, of centuries too."""
+
+
+def part(day, period):
+    """What the standard library says of a day."""
+    return {
+        "year": day.year,
+        "quarter": (day.month + 2) // 3,
+        "month": day.month,
+        "week": day.isocalendar().week,
+        "day_of_year": day.timetuple().tm_yday,
+        "day_of_week": day.weekday(),
+        "hour": day.hour,
+    }[period]
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_every_day_of_leap_years_and_others_is_the_one_it_is(period):
+    lowest, highest = PERIODS[period] if period != "year" else (YEARS[0], YEARS[-1])
+    members = [{"period": period, "time": [k, k], "suspect": [k, k]} for k in range(lowest, highest + 1)]
+    first = [datetime(year, 1, 1, tzinfo=UTC) for year in YEARS]
+    days = [day + timedelta(days=n, hours=n % 24) for day in first for n in range(366)]
+    days = [day for day in days if lowest <= part(day, period) <= highest]
+    profile = load({"tests": {"climatology": {"members": members}}})
+    engine = QcEngine()
+    engine.set(1, profile, unit="1")
+    n = len(days)
+    times, values = [moment(day.isoformat()) for day in days], [float(part(day, period)) for day in days]
+    rows = Columns(np.ones(n), np.array(times, np.int64), np.array(values), np.arange(n))
+    found = [text or "1" for _, text in judged(engine, rows, [np.arange(n)])]
+    assert [day.isoformat() for day, flag in zip(days, found, strict=True) if flag != "1"] == []
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_span_of_dates_holds_from_its_first_microsecond_to_its_last(turned):
+    members = [{"time": ["2024-05-01T08:00:00Z", "2024-05-01T09:00:00Z"], "suspect": [0, 1]}]
+    begin, end = moment("2024-05-01T08:00:00Z"), moment("2024-05-01T09:00:00Z")
+    times, expected = [begin - 1, begin, begin + 1, end - 1, end, end + 1], [2, 3, 3, 3, 3, 2]
+    step = -1 if turned else 1
+    assert flags(members, times[::step], [9.0] * 6)[0] == expected[::step]
+    for time, flag in zip(times, expected, strict=True):
+        assert flags(members, [time], [9.0])[0] == [flag]

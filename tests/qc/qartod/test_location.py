@@ -7,6 +7,7 @@ from tests.qc.streams import SECOND, Columns, judged
 
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.profile import load
+from nilometer.qc.qartod.location import _distance
 
 DEGREE_M = 6_371_000 * np.pi / 180
 
@@ -61,3 +62,23 @@ def test_distances_are_great_circles(other):
     away = great_circle((10, 20), other)
     assert flags([other], place=[10, 20], displacement=away * (1 + 1e-9)) == [1]
     assert flags([other], place=[10, 20], displacement=away * (1 - 1e-9)) == [3]
+
+
+def test_an_edge_belongs_to_what_it_bounds():
+    everywhere = [-180, -90, 180, 90]
+    places = [(90, 0), (-90, 0), (90.0001, 0), (-90.0001, 0), (0, 180), (0, -180), (0, 180.0001), (0, -180.0001)]
+    assert flags(places, bounds=everywhere) == [1, 1, 4, 4, 1, 1, 4, 4]
+    assert flags([(0, 170), (0, -170), (5, 175), (-5, 175)], bounds=[170, -5, -170, 5]) == [1] * 4
+    assert flags([(0, 10), (0, 9.9999), (0, 10.0001), (0, 50)], bounds=[10, -5, 10, 5]) == [1, 4, 4, 4]
+
+
+def test_a_move_of_the_displacement_itself_is_none():
+    away = float(_distance(0.0, 0.0, 0.25, 0.5))
+    assert flags([(0.25, 0.5)], displacement=away, place=[0, 0]) == [1]
+    assert flags([(0.25, 0.5)], displacement=np.nextafter(away, 0), place=[0, 0]) == [3]
+
+
+def test_a_pole_and_the_date_line_are_places_to_move_from():
+    assert flags([(90, 0), (0, 0)], displacement=1000) == [1, 3]
+    assert flags([(-90, 0), (0, 0)], displacement=1000) == [1, 3]
+    assert flags([(0, 180), (0, 0)], displacement=1000) == [1, 3]

@@ -35,3 +35,4 @@ def test_a_value_beside_a_missing_one_is_not_judged():
 
 def test_neighbours_beyond_float64_leave_it_unjudged():
     assert spikes([1.5e308, 0, 1.5e308], suspect=1) == [2, 2, 2]
+    assert spikes([-1.7e308, 1.7e308, -1.7e308], suspect=1, method="differential") == [2, 2, 2]

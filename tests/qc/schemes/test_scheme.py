@@ -88,6 +88,13 @@ def test_hj_212_letters_follow_the_mark_table_and_only_pass_has_a_letter():
         table.from_qartod([3], strict=True)
 
 
+def test_the_bare_number_of_a_nerrs_flag_is_the_flag():
+    table = scheme("nerrs")
+    assert table.to_qartod(list(table.codes)).tolist() == [code.flag for code in table.codes.values()]
+    assert table.to_qartod(np.array([-3, 0, 1])).tolist() == [4, 1, 3]
+    assert table.to_qartod(["<1", "1 [SDO]", "(CSM) 5", "12"]).tolist() == [2] * 4
+
+
 def test_a_nerrs_flag_is_read_out_of_its_text():
     table = scheme("nerrs")
     assert table.to_qartod(["<0> ", "<1> [SDO] (CCU)", "<-3> [GIM] (CSM)", "{CSM} {CWE}", ""]).tolist() == [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
+import pyarrow as pa
 import pytest
 
 from tests.web.conftest import MINUTE, NOON, open_station
@@ -72,6 +75,36 @@ async def test_the_row_tells_who_changed_it_and_what_it_was(station):
     assert one["revisions"][0]["served"]
     levels = await station.json("/api/v1/datastreams/river%2Fph/levels")
     assert levels["rows"] == {"first": 2}
+
+
+async def test_a_level_is_shown_as_of_a_moment_in_every_form(station):
+    await station.ingest("river/ph", NOON, [7.0, 7.1, 7.2])
+    moments = []
+
+    async def note(action, path="/api/v1/reviews", **told):
+        if action:
+            await send(station, path, {"action": action, "datastreams": ["river/ph"], **told, **SPAN})
+        store = station.pipeline.store
+        moments.append(-(-store.snapshot().committed(store.sequence()) // 1000))
+        await asyncio.sleep(0.005)
+
+    await note("")
+    await note("sign_off", level="first")
+    await note("sign_off", level="second")
+    await send(station, "/api/v1/reviews/2/undo", {"by": "Wang"})
+    await note("")
+    await note("offset", offset=1, force=True)
+    await note("sign_off", level="first")
+    expected = [[None] * 3, ["first"] * 2, ["second"] * 2, ["first"] * 2, [None] * 2, ["first"] * 2]
+    place = "/api/v1/datastreams/river%2Fph/"
+    for moment, reached in zip([*moments, None], [*expected, expected[-1]], strict=True):
+        levels = [*reached, None][:3]
+        then = "" if moment is None else f"as_of={moment}"
+        assert (await station.json(f"{place}observations?{then}"))["columns"]["review_level"] == levels
+        counted = (await station.json(f"{place}levels?{then}"))["rows"]
+        assert counted == {str(level or "raw"): levels.count(level) for level in set(levels)}
+        arrow = (await station.client.get(f"{place}observations?format=arrow&{then}")).content
+        assert pa.ipc.open_stream(arrow).read_all()["review_level"].to_pylist() == levels
 
 
 async def test_every_version_of_a_span_is_read(station):
@@ -163,8 +196,10 @@ async def test_the_settings_and_the_openapi_document_say_what_works(refusing):
 
 
 async def test_listeners_are_told_of_the_rows_that_a_step_changed(station):
-    await station.ingest("river/ph", NOON, [7.0, 7.1])
     listener = station.pipeline.subscribe([station.id("river/ph")])
+    await station.ingest("river/ph", NOON, [7.0, 7.1])
+    told = await anext(aiter(listener))  # listeners may hear of rows after who sent them
+    assert told.rows.result.tolist() == [7.0, 7.1]
     await send(station, "/api/v1/reviews", {"action": "offset", "datastreams": ["river/ph"], "offset": 1, **SPAN})
     told = await anext(aiter(listener))
     assert told.rows.result.tolist() == [8.0, 8.1]

@@ -20,7 +20,15 @@ from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import DAY_US, Face, answer
 from nilometer.web.api.history import earlier_versions
 from nilometer.web.api.reduction import reduce_rows
-from nilometer.web.api.tables import FORMATS, json_columns, parted_digits, to_bytes, to_csv_table, with_evidence
+from nilometer.web.api.tables import (
+    FORMATS,
+    json_columns,
+    parted_digits,
+    review_levels,
+    to_bytes,
+    to_csv_table,
+    with_evidence,
+)
 from nilometer.web.times import parse_moment
 
 __all__ = ["observation_routes"]
@@ -53,6 +61,7 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
         datastream = face.datastream(name)
         first, last = _span(start, end)
         moment = parse_moment(as_of, "as_of")
+        until = None if moment is None else face.pipeline.store.commit_at(moment)
         rows = face.pipeline.store.snapshot().read(
             [datastream.id], first, last, as_of=moment, water_only=samples == "water"
         )
@@ -60,7 +69,7 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
         if max_points is not None and n > max_points:
             rows = _reduced(rows, max_points)
         if format != "json":
-            rows = with_evidence(rows, face.evidence)
+            rows = with_evidence(rows, face.evidence, until)
             table = to_csv_table(rows, {datastream.id: datastream.key}) if format == "csv" else rows
             return Response(to_bytes(table, format), media_type=FORMATS[format])
         if len(rows) > MOST_JSON_ROWS:
@@ -78,7 +87,8 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
                 "returned": len(rows),
                 "resolution": "raw" if len(rows) == n else "extremes",
                 "as_of": None if moment is None else moment // 1000,
-                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds, face.evidence),
+                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds, face.evidence)
+                | {"review_level": review_levels(rows, face.evidence, until).to_pylist()},
                 "profiles": face.evidence.profiles(np.unique(rows["provenance"].to_numpy()).tolist()),
             }
         )

@@ -121,12 +121,13 @@ def _of_steps(routes: APIRouter, face: Face) -> None:
 
 def _of_rows(routes: APIRouter, face: Face) -> None:
     @routes.get("/datastreams/{name:path}/levels", summary="How many rows of a span have which level of review")
-    def level_counts(name: str, start: Moment = None, end: Moment = None) -> Response:
+    def level_counts(name: str, start: Moment = None, end: Moment = None, as_of: Moment = None) -> Response:
         datastream = face.datastream(name)
         store = face.pipeline.store
-        first, last = parse_moment(start, "start"), parse_moment(end, "end")
-        table = store.snapshot().read([datastream.id], first, last, columns=["phenomenon_time", "commit"])
-        spoken = face.evidence.signed([datastream.id]).get(datastream.id, [])
+        first, last, moment = parse_moment(start, "start"), parse_moment(end, "end"), parse_moment(as_of, "as_of")
+        until = None if moment is None else store.commit_at(moment)
+        table = store.snapshot().read([datastream.id], first, last, columns=["phenomenon_time", "commit"], as_of=moment)
+        spoken = face.evidence.signed([datastream.id], until).get(datastream.id, [])
         rank = levels(spoken, table["phenomenon_time"].cast(pa.int64()).to_numpy(), table["commit"].to_numpy())
         names = {0: face.pipeline.orders.levels[0]} | {
             one.parameters["rank"]: one.parameters["level"] for one in spoken

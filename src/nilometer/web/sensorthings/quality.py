@@ -107,9 +107,12 @@ class Evidence:
             if one.profile_version is not None
         }
 
-    def signed(self, datastreams: Iterable[int]) -> dict[int, list[ReviewStep]]:
-        """Return the sign-offs that stand and speak of these Datastreams; Datastreams without one are left out."""
-        standing = [step for step in self._catalog.reviews.active() if step.action == SIGN_OFF]
+    def signed(self, datastreams: Iterable[int], until: int | None = None) -> dict[int, list[ReviewStep]]:
+        """Return the sign-offs that stand, or stood as of a commit, and speak of these Datastreams.
+
+        Datastreams without one are left out.
+        """
+        standing = [step for step in self._catalog.reviews.active(until) if step.action == SIGN_OFF]
         found: dict[int, list[ReviewStep]] = {}
         for number in datastreams if standing else ():
             datastream = self._catalog.datastream(number)
