@@ -90,7 +90,7 @@ def _scratch(programs: int) -> Scratch:
         mark=np.zeros(layout.RUN, np.uint8),
         flags=np.zeros((layout.MOST_TESTS, layout.BLOCK), np.uint8),
         verdicts=np.zeros(layout.BLOCK, np.uint8),
-        own=np.zeros(layout.BLOCK, np.uint32),
+        own=np.zeros(layout.RUN, np.uint32),
         late=np.zeros(layout.BLOCK, np.uint32),
         earlier=np.zeros(layout.BLOCK, np.uint32),
         place=np.zeros(programs + 2, np.int64),

@@ -44,7 +44,7 @@ from nilometer.qc.layout import (
 )
 from nilometer.qc.qartod.definition import Kind
 from nilometer.qc.qartod.spike import flag_spike
-from nilometer.qc.rollup import ALL_PASSED, roll_up, told
+from nilometer.qc.rollup import ALL_PASSED, roll_up, summarise, told
 from nilometer.qc.slots import flag_slot
 
 __all__ = ["judge_group"]
@@ -88,14 +88,14 @@ def judge_group(
         if kind == _SPIKE or kind == _DENSITY_INVERSION:
             _judge_late(a, b, j, g, tables, scratch, written)
         else:
-            _summarise(own, scratch.flags[j][a:b], tables.slots[g, REQUIRED])
+            summarise(own, scratch.flags[j][a:b], tables.slots[g, REQUIRED])
     if late < count:
         _settle_earlier(a, b, count, rule, scratch, written)
         _keep_open(a, b, count, tables.programs[program, ALONG] != 0, memory, scratch)
         for j in range(late, count):
             kind = tables.slots[start + j, KIND]
             if kind == _SPIKE or kind == _DENSITY_INVERSION:
-                _summarise(later, scratch.flags[j][a:b], tables.slots[start + j, REQUIRED])
+                summarise(later, scratch.flags[j][a:b], tables.slots[start + j, REQUIRED])
     for k in range(b - a):
         own[k] |= later[k]
     _write(a, b, count, rule, memory, scratch, written)
@@ -132,16 +132,6 @@ def _write(a: int, b: int, count: int, rule: int, memory: Memory, scratch: Scrat
             of, to = scratch.flags[j], written.flags[j]
             for k in range(a, b):
                 to[rows_of[k]] = of[k]
-
-
-@compiled
-def _summarise(summary: NDArray[np.uint32], flags: NDArray[np.uint8], required: int) -> None:
-    if required:
-        for k in range(summary.size):
-            summary[k] |= np.uint32(told(flags[k], 1))
-    else:
-        for k in range(summary.size):
-            summary[k] |= np.uint32(1) << np.uint32(flags[k])
 
 
 @compiled

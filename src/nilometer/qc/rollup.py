@@ -13,10 +13,10 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.qc.compiled import inlined
+from nilometer.qc.compiled import compiled, inlined
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
 
-__all__ = ["ALL_PASSED", "HELD", "Rule", "roll_up", "roll_up_all", "told"]
+__all__ = ["ALL_PASSED", "HELD", "Rule", "roll_up", "roll_up_all", "roll_up_rows", "summarise", "told"]
 
 
 class Rule(IntEnum):
@@ -58,6 +58,37 @@ def roll_up(summary: int, rule: int, present: bool) -> int:
     if rule == _REQUIRED_RULE or summary & (1 << NOT_EVALUATED):
         return NOT_EVALUATED
     return MISSING
+
+
+@compiled
+def summarise(summary: NDArray[np.uint32], flags: NDArray[np.uint8], required: int) -> None:
+    """Add the outcomes of one test to the summaries of rows."""
+    if required:
+        for k in range(summary.size):
+            summary[k] |= np.uint32(told(flags[k], 1))
+    else:
+        for k in range(summary.size):
+            summary[k] |= np.uint32(1) << np.uint32(flags[k])
+
+
+@compiled
+def roll_up_rows(
+    summaries: NDArray[np.uint32],
+    result: NDArray[np.float64],
+    rule: int,
+    count: int,
+    quality: NDArray[np.int8],
+    spans: NDArray[np.uint8],
+) -> None:
+    """Roll up rows by their summaries; most have that of the one before."""
+    rolled, flag, span = np.int64(-1), np.int64(NOT_EVALUATED), 0
+    for k in range(summaries.size):
+        present = result[k] - result[k] == 0.0
+        summary = np.int64(summaries[k])
+        if summary + summary + present != rolled:
+            rolled = summary + summary + present
+            flag, span = roll_up(summary, rule, present), 0 if summary == ALL_PASSED else count
+        quality[k], spans[k] = flag, span
 
 
 def roll_up_all(summaries: NDArray[np.int64], rule: int) -> NDArray[np.int8]:

@@ -64,7 +64,7 @@ from nilometer.qc.layout import (
 )
 from nilometer.qc.qartod.definition import Kind, Wants
 from nilometer.qc.qartod.spike import flag_spike
-from nilometer.qc.rollup import ALL_PASSED, roll_up, told
+from nilometer.qc.rollup import ALL_PASSED, roll_up, roll_up_rows, summarise, told
 from nilometer.qc.slots import flag_slot
 
 __all__ = ["judge_run", "plain_rows"]
@@ -76,6 +76,7 @@ _ROW_OF = int(Wants.PLACE | Wants.DEPTH | Wants.SYNTAX | Wants.RECEIVED)
 _MARKS = int(Wants.MARK)
 _STEPS = int(Wants.STEP)
 _STEP = 1024
+_SELDOM = 64
 _EIGHT_PASSED = np.uint64(PASS * 0x0101010101010101)
 
 
@@ -354,7 +355,7 @@ def judge_run(
     if bits & OPEN:  # its verdict has come
         _roll_up_row(first - 1, start, count, rule, rows.result, tables, written)
     if count > 0:
-        _roll_up_run(first, scratch.any_of, n, start, count, rule, rows.result, tables, written)
+        _roll_up_run(first, scratch.any_of, scratch.own, n, start, count, rule, rows.result, tables, written)
     else:
         flag = said if said == SUSPECT or said == FAIL else NOT_EVALUATED
         quality = written.quality[first:end]
@@ -374,6 +375,7 @@ def _or(any_of: NDArray[np.uint8], flags: NDArray[np.uint8]) -> None:
 def _roll_up_run(
     first: int,
     any_of: NDArray[np.uint8],
+    summary: NDArray[np.uint32],
     n: int,
     start: int,
     count: int,
@@ -387,6 +389,18 @@ def _roll_up_run(
     written.spans[first : first + n] = np.uint8(0)
     any_of[n : -(-n // 8) * 8] = PASS
     eights = any_of.view(np.uint64)
+    others = 0
+    for eight in range(-(-n // 8)):
+        others += eights[eight] != _EIGHT_PASSED
+    if others > n // _SELDOM:
+        summaries = summary[:n]
+        summaries[:] = 0
+        for j in range(count):
+            summarise(summaries, written.flags[j][first : first + n], tables.slots[start + j, REQUIRED])
+        roll_up_rows(summaries, result[first : first + n], rule, count, written.quality[first:], written.spans[first:])
+        return
+    if others == 0:
+        return
     for eight in range(-(-n // 8)):
         if eights[eight] == _EIGHT_PASSED:
             continue

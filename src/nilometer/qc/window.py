@@ -105,7 +105,9 @@ def slide(
     first, final, oldest, begun = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     ring, mask = np.int64(0), np.int64(0)
     head, length, front = np.int64(0), np.int64(0), np.int64(0)
-    shift, n0, a0, b0, n1, a1, b1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # shift, the open bucket, all closed ones
+    shift, n0, a0, b0 = 0.0, 0.0, 0.0, 0.0  # the open bucket
+    n1, a1, b1, n2, a2, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # all closed ones, and those behind the front
+    dirty = False  # the former are to be made from the latter
     rows, k = x.size, 0
     casts = last_t.size > 0
     while k < rows:
@@ -122,9 +124,13 @@ def slide(
                 words[window + FIRST], words[window + FINAL], words[window + SINCE] = first, final, begun
                 words[window + OLDEST], words[window + HEAD] = oldest, head
                 words[window + LENGTH], words[window + FRONT] = length, front
+                if dirty:
+                    n1, a1, b1 = _rest_of(n2, a2, b2, sums, ring + head * BUCKET_WORDS, front, extremes)
+                    dirty = False
                 values[window + SHIFT] = shift
                 values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n0, a0, b0
                 values[window + REST], values[window + REST + 1], values[window + REST + 2] = n1, a1, b1
+                values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
             window = base[k] + kept
             if casts:
                 if not status[k] & LINKED:  # a cast begins
@@ -149,39 +155,41 @@ def slide(
             shift = values[window + SHIFT]
             n0, a0, b0 = values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2]
             n1, a1, b1 = values[window + REST], values[window + REST + 1], values[window + REST + 2]
+            n2, a2, b2 = values[window + BACK], values[window + BACK + 1], values[window + BACK + 2]
         if oldest <= now - period:
             while front > 0 and oldest <= now - period:
                 head = (head + 1) & mask
                 front -= 1
                 length -= 1
                 oldest = pool[ring + head * BUCKET_WORDS] if length > 0 else np.int64(NEVER)
-            n1, a1, b1 = values[window + BACK], values[window + BACK + 1], values[window + BACK + 2]
-            if front > 0:
-                at = ring + head * BUCKET_WORDS
-                n1, a1, b1 = _both(n1, a1, b1, sums[at + 1], sums[at + 2], sums[at + 3], extremes)
+            dirty = True
             if front == 0 and oldest <= now - period:
                 continue  # the rest of the ring is as old: it is turned first
         if oldest == NEVER and first != NO_TIME and final <= now - period:
             first, n0, a0, b0 = NO_TIME, 0.0, 0.0, 0.0
         if before:
+            if dirty:
+                n1, a1, b1 = _rest_of(n2, a2, b2, sums, ring + head * BUCKET_WORDS, front, extremes)
+                dirty = False
             count[k] = n0 + n1
             spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
         if first == NO_TIME:
             begun = now
         if first == NO_TIME or now - first >= width:
             if first != NO_TIME:  # the open bucket is closed
-                if not extremes:
-                    b0 = max(b0 - a0 * (a0 / n0), 0.0)
-                    a0 = shift + a0 / n0
+                if n0 == 1.0:
+                    a0, b0 = (shift, shift) if extremes else (shift, 0.0)
+                elif not extremes:
+                    mean = a0 / n0
+                    b0 = max(b0 - a0 * mean, 0.0)
+                    a0 = shift + mean
                 at = ring + ((head + length) & mask) * BUCKET_WORDS
                 pool[at], sums[at + 1], sums[at + 2], sums[at + 3] = final, n0, a0, b0
                 if length == 0:
                     oldest = final
                 length += 1
-                n1, a1, b1 = _both(n1, a1, b1, n0, a0, b0, extremes)
-                n2, a2, b2 = values[window + BACK], values[window + BACK + 1], values[window + BACK + 2]
                 n2, a2, b2 = _both(n2, a2, b2, n0, a0, b0, extremes)
-                values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
+                dirty = True
             first, shift, n0 = now, value, 1.0
             a0, b0 = (value, value) if extremes else (0.0, 0.0)
         else:
@@ -194,6 +202,9 @@ def slide(
                 b0 += apart * apart
         final = now
         if not before:
+            if dirty:
+                n1, a1, b1 = _rest_of(n2, a2, b2, sums, ring + head * BUCKET_WORDS, front, extremes)
+                dirty = False
             count[k] = n0 + n1
             spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
         since[k] = begun
@@ -204,6 +215,9 @@ def slide(
             if status[k] & _COUNTS != _COUNTS or base[k] + kept != window or not final < t[k] < until:
                 break
             value = x[k]
+            if dirty:
+                n1, a1, b1 = _rest_of(n2, a2, b2, sums, ring + head * BUCKET_WORDS, front, extremes)
+                dirty = False
             if before:
                 count[k] = n0 + n1
                 spread[k] = _spread_of(n0, a0, b0, n1, a1, b1, shift, extremes)
@@ -224,9 +238,22 @@ def slide(
         words[window + FIRST], words[window + FINAL], words[window + SINCE] = first, final, begun
         words[window + OLDEST], words[window + HEAD] = oldest, head
         words[window + LENGTH], words[window + FRONT] = length, front
+        if dirty:
+            n1, a1, b1 = _rest_of(n2, a2, b2, sums, ring + head * BUCKET_WORDS, front, extremes)
         values[window + SHIFT] = shift
         values[window + BUCKET], values[window + BUCKET + 1], values[window + BUCKET + 2] = n0, a0, b0
         values[window + REST], values[window + REST + 1], values[window + REST + 2] = n1, a1, b1
+        values[window + BACK], values[window + BACK + 1], values[window + BACK + 2] = n2, a2, b2
+
+
+@inlined
+def _rest_of(
+    n: float, a: float, b: float, sums: NDArray[np.float64], at: int, front: int, extremes: bool
+) -> tuple[float, float, float]:
+    """Return the sums of all closed buckets: those behind the front, and the front's from its head at `at` on."""
+    if front == 0:
+        return n, a, b
+    return _both(n, a, b, sums[at + 1], sums[at + 2], sums[at + 3], extremes)
 
 
 @inlined
@@ -241,8 +268,9 @@ def _both(
     whole = n + more_n
     if extremes:
         return whole, min(a, more_a), max(b, more_b)
-    apart = more_a - a
-    return whole, a + apart * more_n / whole, b + more_b + apart * apart * (n * more_n / whole)
+    apart, share = more_a - a, more_n / whole
+    moved = apart * share
+    return whole, a + moved, b + more_b + apart * moved * n
 
 
 @inlined
