@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nilometer.qc.compiled import compiled
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
