@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# What runs for everyone runs the same examples each time; `--hypothesis-profile=default` goes on searching.
-settings.register_profile("same", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("same")
+# How long an example takes says how busy the machine is. What runs for everyone runs the same examples each time;
+# `--hypothesis-profile=search` goes on searching.
+settings.register_profile("search", deadline=None)
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.load_profile("same" if os.environ.get("CI") else "search")
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,8 @@ from nilometer.model.entities import SampleKind
 HERE = "127.0.0.1"
 QUICK: dict[str, Any] = {
     "poll_interval_s": 0.05,
-    "timeout_s": 0.3,
+    # Long enough for a machine that is busy: only a device that is silent on purpose is waited for.
+    "timeout_s": 1.0,
     "retries": 0,
     "silent_poll_s": 0.2,
     "reconnect_first_s": 0.05,
@@ -97,7 +98,7 @@ async def test_a_silent_device_leaves_its_neighbours_undisturbed() -> None:
             "unit2": SourceState.SILENT,
             "unit3": SourceState.LIVE,
         }
-        assert any("unit2: no answer within 0.3 s" in report.detail for report in sink.reports)
+        assert any("unit2: no answer within 1 s" in report.detail for report in sink.reports)
 
 
 @pytest.mark.parametrize(("transport", "driver"), [("tcp", modbus_tcp), ("rtu_tcp", modbus_rtu_tcp)])
@@ -122,11 +123,11 @@ async def test_a_sensor_that_is_not_started_shows_zero_as_its_logs_do() -> None:
     simulator = ModbusSimulator([Occupant(quickened("yosemitech_y520"), feed)], now)
     async with at_work(simulator, modbus_tcp, instrument="yosemitech_y532", unit_id=1):
         async with _master(simulator) as master:
-            answer = await master.ask(1, ReadRequest(3, 0x2602, 2), 1.0)
+            answer = await master.ask(1, ReadRequest(3, 0x2602, 2), 5.0)
             assert modbus.registers_of(answer) == [0, 0]
-            await master.ask(1, Other(16, bytes.fromhex("1c00000000")), 1.0)
+            await master.ask(1, Other(16, bytes.fromhex("1c00000000")), 5.0)
             await asyncio.sleep(0.15)
-            answer = await master.ask(1, ReadRequest(3, 0x2602, 2), 1.0)
+            answer = await master.ask(1, ReadRequest(3, 0x2602, 2), 5.0)
             assert modbus.registers_of(answer) != [0, 0]
 
 
@@ -161,7 +162,7 @@ async def test_a_device_that_refuses_a_part_of_a_block_is_read_whole() -> None:
         assert rows(sink, "ph")[0][1:] == (7.4, None)
         async with _master(simulator) as master:
             with pytest.raises(RefusalError, match="illegal data address") as refusal:
-                await master.ask(1, ReadRequest(3, 2091, 2), 1.0)
+                await master.ask(1, ReadRequest(3, 2091, 2), 5.0)
             assert refusal.value.code == 2
 
 
@@ -277,14 +278,14 @@ READ = ReadRequest(3, 0, 1)
 )
 async def test_the_answer_is_found_behind(before: bytes) -> None:
     async with peer([before + answer(7)], pause_s=0.01) as (master, _):
-        assert await master.ask(1, READ, 2.0) == ReadAnswer(3, b"\x00\x07")
+        assert await master.ask(1, READ, 5.0) == ReadAnswer(3, b"\x00\x07")
 
 
 async def test_a_heartbeat_inside_the_data_of_an_answer_is_data() -> None:
     data = b"xPINGy" + b"\0" * 4
     frame = modbus.encode_rtu(1, modbus.encode(ReadAnswer(3, data)))
     async with peer([frame]) as (master, _):
-        assert await master.ask(1, ReadRequest(3, 0, 5), 2.0) == ReadAnswer(3, data)
+        assert await master.ask(1, ReadRequest(3, 0, 5), 5.0) == ReadAnswer(3, data)
 
 
 async def test_bad_answers_are_told_apart() -> None:
@@ -292,25 +293,25 @@ async def test_bad_answers_are_told_apart() -> None:
     wrong_size = modbus.encode_rtu(1, modbus.encode(ReadAnswer(3, b"\0\1\0\2")))
     async with peer([spoilt, wrong_size, answer(7)[:4], b""]) as (master, _):
         with pytest.raises(ChecksumError):
-            await master.ask(1, READ, 1.0)
+            await master.ask(1, READ, 5.0)
         with pytest.raises(FrameError, match="asked for 2 bytes, 4 came"):
-            await master.ask(1, READ, 1.0)
+            await master.ask(1, READ, 5.0)
         with pytest.raises(FrameError, match="no whole answer"):
-            await master.ask(1, READ, 0.2)
+            await master.ask(1, READ, 1.0)
         with pytest.raises(LinkTimeout, match="no answer"):
             await master.ask(1, READ, 0.2)
 
 
 async def test_a_late_answer_is_not_taken_for_the_next_ones() -> None:
-    async with peer([answer(1), answer(2)], pause_s=0.12) as (master, _):
+    async with peer([answer(1), answer(2)], pause_s=0.06) as (master, _):
         with pytest.raises(LinkTimeout):
-            await master.ask(1, READ, 0.1)
-        assert await master.ask(1, READ, 2.0) == ReadAnswer(3, b"\x00\x02")
+            await master.ask(1, READ, 0.05)
+        assert await master.ask(1, READ, 5.0) == ReadAnswer(3, b"\x00\x02")
 
 
 async def test_a_message_of_the_makers_own_is_carried() -> None:
     async with peer([modbus.encode_rtu(1, b"\x41\x01\x02\x03")]) as (master, asked):
-        assert await master.ask(1, Other(0x41, b"\x09"), 1.0) == Other(0x41, b"\x01\x02\x03")
+        assert await master.ask(1, Other(0x41, b"\x09"), 5.0) == Other(0x41, b"\x01\x02\x03")
         assert asked == [modbus.encode_rtu(1, b"\x41\x09")]
 
 

@@ -37,7 +37,7 @@ async def play(folder, monkeypatch):
     running = [asyncio.create_task(simulator.run()) for _, simulator in made]
     await pipeline.start_sources()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not all(_speaks(pipeline, thing) for thing in THINGS):
                 await asyncio.sleep(0.1)
         return pipeline, before, new, again

@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("NILOMETER_KILLS", "3"))
 
 
 def run(folder, seconds):
-    """Review for some seconds, kill, and return the steps that were acknowledged."""
+    """Review, kill some seconds after the second step, and return the steps that were acknowledged."""
     process = subprocess.Popen(
         [sys.executable, str(WRITER), str(folder)],
         stdout=subprocess.PIPE,
@@ -31,11 +31,13 @@ def run(folder, seconds):
     )
     with process:
         assert process.stdout.readline() == "ready\n", process.stderr.read()
+        # A kill before any step is under way proves nothing, however long the machine took to get there.
+        begun = [process.stdout.readline() for _ in range(2)]
         time.sleep(seconds)
         process.kill()
         out, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, errors
-    return [int(line) for line in out.split("\n")[:-1]]
+    return [int(line) for line in [*begun, *out.split("\n")[:-1]]]
 
 
 def replayed(bench):
@@ -63,14 +65,11 @@ def replayed(bench):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_killed_review_is_whole_after_the_next_start(tmp_path):
-    finished = 0
     for _ in range(KILLS):
-        acknowledged = run(tmp_path / "data", 0.5 + random.random() * 2)
+        acknowledged = run(tmp_path / "data", random.random() * 2)
         bench = Reviewed(tmp_path / "data", clock=RealClock(), datastreams=1)
         steps = {step.id: step for step in bench.store.catalog.reviews.steps()}
         assert all(step.is_applied for step in steps.values())
         assert set(acknowledged) <= set(steps)
-        finished += len(acknowledged)
         same(replayed(bench), bench.served())
         bench.close()
-    assert finished > KILLS, "too few steps for the kills to have hit any"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
 
 CHROMIUM = Path(os.environ.get("NILOMETER_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = (
@@ -21,7 +22,8 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
+T = TypeVar("T")
 PIXELS = """(colour) => {
   const [r, g, b] = colour.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16));
   let found = 0, drawn = 0;
@@ -68,10 +70,12 @@ class Witness:
         self._address = address
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self._under_way: set[Request] = set()
         page.on("console", self._console)
         page.on("pageerror", lambda error: self._note("page error", error))
         page.on("request", self._request)
         page.on("requestfailed", self._failed)
+        page.on("requestfinished", self._finished)
         page.on("response", lambda answer: answer.status >= 400 and self._note(f"status {answer.status}", answer.url))
 
     def _note(self, kind: str, what: object) -> None:
@@ -81,12 +85,22 @@ class Witness:
         if message.type in {"error", "warning"}:
             self._note(f"console {message.type}", f"{message.text} ({message.location})")
 
+    @property
+    def has_all(self) -> bool:
+        """Say whether every answer has come, but for the stream that never ends."""
+        return all("/live" in request.url for request in self._under_way)
+
     def _request(self, request) -> None:
+        self._under_way.add(request)
         self.requests.append(request.url)
         if not request.url.startswith((self._address + "/", "data:", "blob:")):
             self._note("another host", request.url)
 
+    def _finished(self, request) -> None:
+        self._under_way.discard(request)
+
     def _failed(self, request) -> None:
+        self._under_way.discard(request)
         # Aborted is what a page does itself, when it leaves a stream or no longer wants an answer.
         if request.failure != "net::ERR_ABORTED":
             self._note("request failed", f"{request.url} {request.failure}")
@@ -102,6 +116,17 @@ def colour(page: Page, name: str) -> str:
 def pixels(page: Page, name: str) -> int:
     """Return how many pixels of the charts are of a colour of the style sheet."""
     return page.evaluate(PIXELS, colour(page, name))[0]
+
+
+def steady(page: Page, ask: Callable[[], T]) -> T:
+    """Return an answer once it has stayed the same over some pictures, a second in all: a page draws as data come."""
+    answer, times = ask(), 0
+    while times < 4:
+        page.wait_for_timeout(250)
+        page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        now = ask()
+        answer, times = now, times + 1 if now == answer else 0
+    return answer
 
 
 def drawn(page: Page) -> int:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from nilometer.model import QartodFlag, SampleKind
-from tests.system.browser import CHROMIUM, Witness, browser, drawn, pixels
+from tests.system.browser import CHROMIUM, Witness, browser, drawn, pixels, steady
 from tests.system.demos import columns, get, newest, start_demo, things, wait_for, wait_until_live
 
 pytestmark = [
@@ -135,8 +135,8 @@ def test_a_things_page_draws_its_charts_with_their_flags(page, demo):
         lambda: [sum(column) > 0 for column in zip(*counts(page), strict=True)] == [True, True],
     )
     wait_for("charts that are drawn", lambda: drawn(page) > 5000)
-    assert pixels(page, "amber") > 20, "suspect values are amber triangles"
-    assert pixels(page, "vermilion") > 20, "failed values are vermilion crosses"
+    wait_for("amber triangles, which are suspect values", lambda: pixels(page, "amber") > 20)
+    wait_for("vermilion crosses, which are failed values", lambda: pixels(page, "vermilion") > 20)
     values = page.get_by_test_id("latest-value")
     before = values.all_inner_texts()
     wait_for("another value", lambda: values.all_inner_texts() != before)
@@ -151,8 +151,14 @@ def test_a_flagged_value_under_the_cursor_says_its_flag(page, demo, flag, shape)
     plot = panel.locator(".u-over")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    expect(panel.get_by_test_id(shape)).to_be_visible()
+
+    def is_told():
+        # Moved again and again, as a hand does: the value may not have been drawn yet.
+        for aside in (1, 0):
+            page.mouse.move(box["x"] + box["width"] / 2 + aside, box["y"] + box["height"] / 2)
+        return panel.get_by_test_id(shape).is_visible()
+
+    wait_for("the flag of the value under the cursor", is_told)
 
 
 def test_a_datastreams_page_draws_its_chart_and_the_evidence_of_a_failed_value(page, demo):
@@ -169,7 +175,13 @@ def test_a_check_sample_is_not_drawn_unless_asked_for(page, witness, demo):
     river = next(thing for thing in things(demo) if thing["key"] == RIVER)
     codmn = next(one for one in river["datastreams"] if one["property"] == "codmn")
     rows = columns(demo, codmn["id"], samples="all")
-    check = max(time for time, kind in zip(rows["time"], rows["sample"], strict=True) if kind == SampleKind.CHECK)
+    # Half a day on either side is over: nothing is added to the picture while we look.
+    end = max(newest(demo).values()) - 12 * HOUR_MS
+    check = max(
+        time
+        for time, kind in zip(rows["time"], rows["sample"], strict=True)
+        if kind == SampleKind.CHECK and time <= end
+    )
     inside = [
         kind
         for time, kind in zip(rows["time"], rows["sample"], strict=True)
@@ -178,8 +190,8 @@ def test_a_check_sample_is_not_drawn_unless_asked_for(page, witness, demo):
     assert SampleKind.CHECK in inside
     open_page(page, demo, f"/datastreams/{codmn['key']}?{span(check, 12)}&hide=band")
     wait_for("a chart that is drawn", lambda: drawn(page) > 1000)
-    page.wait_for_timeout(1000)
-    without = pixels(page, "accent")  # marks of calibrations have this colour too
+    wait_for("all answers", lambda: drawn(page) and witness.has_all)
+    without = steady(page, lambda: pixels(page, "accent"))  # marks of calibrations have this colour too
     assert not [url for url in witness.requests if "samples=all" in url]
 
     page.get_by_label("check samples").check()

@@ -180,8 +180,8 @@ def test_a_recording_is_replayed_live_and_continued(real_data, tmp_path, file, k
         wait_for("its properties", lambda: properties <= {path.split("/")[1] for path in newest(first)})
         before = newest(first)
         wait_for("newer values", lambda: sum(newest(first).values()) > sum(before.values()))
-        flags = columns(first, datastream_of(first, f"{key}/{min(properties)}")["id"])["quality"]
-        assert int(QartodFlag.PASS) in flags
+        datastream = datastream_of(first, f"{key}/{min(properties)}")["id"]
+        wait_for("a good value", lambda: int(QartodFlag.PASS) in columns(first, datastream)["quality"])
         expanded = get(first, "/v1.1/Things?$expand=Datastreams")["value"]
         assert len(expanded) == 1
         assert expanded[0]["Datastreams"]

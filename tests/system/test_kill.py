@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.system.demos import wait_for
 from tests.system.load import THING, Load, check_stored, streams
 from tests.system.server import Server
 
@@ -27,7 +28,8 @@ def test_a_server_killed_under_load_loses_and_doubles_nothing(tmp_path):
         try:
             server.client.configure([THING], streams())
             load = Load(server.client, acknowledged, rows_per_s=50_000)
-            time.sleep(chance.uniform(0.5, 2.5))
+            wait_for("a batch that is durable", lambda load=load: load.acknowledged > load.first)
+            time.sleep(chance.uniform(0.0, 2.0))
         finally:
             server.kill()
         load.stop()

@@ -106,25 +106,35 @@ class RecordingFeed:
     ----------
     recording : Recording
         What is played; after its end the last row stays. Of rows of one time the last one counts.
+    begin : int, optional
+        The time of the row that is shown first, µs since 1970 UTC: who dials late is late from there. None: who begins
+        late begins with the newest.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, begin: int | None = None) -> None:
         order = np.argsort(recording.times, kind="stable")
         times = recording.times[order]
         last = np.append(times[1:] != times[:-1], True)
         self._times = times[last]
         self._columns = {key: column.values[order][last] for key, (_, column) in _taken(recording).items()}
-        self._shown = -1
+        self._shown = None if begin is None else max(self._newest(begin), 0) - 1
 
     def at(self, time: int) -> Mapping[str, Reading]:
         """Return the readings at `time`; none before the first row."""
-        newest = int(np.searchsorted(self._times, time, side="right")) - 1
-        behind = newest - self._shown
-        self._shown = self._shown + 1 if 0 < behind <= MOST_BEHIND and self._shown >= 0 else newest
-        if self._shown < 0:
+        newest = self._newest(time)
+        if newest < 0:
             return {}
-        when = int(self._times[self._shown])
-        return {key: Reading(float(values[self._shown]), time=when) for key, values in self._columns.items()}
+        if self._shown is None or not 0 < newest - self._shown <= MOST_BEHIND:
+            self._shown = newest
+        else:
+            self._shown += 1
+        row = self._shown
+        when = int(self._times[row])
+        return {key: Reading(float(values[row]), time=when) for key, values in self._columns.items()}
+
+    def _newest(self, time: int) -> int:
+        """Return the index of the newest row at `time`; -1 before the first."""
+        return int(np.searchsorted(self._times, time, side="right")) - 1
 
 
 def plan(file: Path, taken: set[str]) -> Replay:
@@ -160,26 +170,26 @@ def steadiest_speed(replays: Sequence[Replay]) -> float:
     return max(10.0, *((replay.end - replay.start) / 1e6 / LOG_S for replay in replays))
 
 
-def played_us(folder: Path, replays: Sequence[Replay]) -> int:
-    """Return how much of the recordings an earlier run in this folder has stored, µs from their starts; 0 for none.
+def played_us(folder: Path, replays: Sequence[Replay]) -> dict[str, int]:
+    """Return how much of each recording an earlier run in this folder has stored, by key, µs from its start.
 
     Raises
     ------
     StoreLocked, SchemaMismatch
         If the folder cannot be opened.
     """
+    played = {replay.key: 0 for replay in replays}
     if not (folder / "VERSION").exists():
-        return 0
+        return played
     store = Store.open(folder)
     try:
         things = {thing.id: thing.key for thing in store.catalog.things()}
         starts = {replay.key: replay.start for replay in replays if replay.is_dated}
-        played = [0]
         for datastream in store.catalog.datastreams():
             extent, key = store.snapshot().extent(datastream.id), things[datastream.thing]
             if extent is not None and key in starts:
-                played.append(extent[1] - starts[key])
-        return max(played)
+                played[key] = max(played[key], extent[1] - starts[key])
+        return played
     finally:
         store.close()
 
@@ -197,17 +207,18 @@ def thing_of(replay: Replay) -> dict[str, Any]:
 
 
 def simulator_of(replay: Replay, clock: Clock, played: int) -> Simulator:
-    """Return the instrument that speaks a recording; `clock` is on the recording's time axis, µs `played` are over."""
+    """Return the instrument that speaks a recording; `clock` is on its time axis, µs `played` of it are stored."""
     found = simulators()
     made: Simulator
     if not replay.is_nmea:
-        made = found["modbus"].make(instrument_of(replay), RecordingFeed(replay.recording), clock)
+        feed = RecordingFeed(replay.recording, begin=replay.start + played)
+        made = found["modbus"].make(instrument_of(replay), feed, clock)
         return made
     lines = contents(replay.file).decode("latin-1").splitlines()
     span_s = max((replay.end - replay.start) / 1e6, 1.0)
     if replay.is_dated:
         bursts = _bursts(lines)
-        left = ["\r\n".join(burst) for time, burst in bursts if time >= replay.start + played]
+        left = ["\r\n".join(burst) for burst in _left(bursts, replay.start + played)]
         link: dict[str, Any] = {"lines": left, "lines_per_tick": 1, "interval_s": span_s / len(bursts)}
     else:
         tick_s = max(1.0, span_s / len(lines))
@@ -230,6 +241,15 @@ def _bursts(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
         else:
             (bursts[-1][1] if bursts else before).append(line)
     return bursts
+
+
+def _left(bursts: Sequence[tuple[int, list[str]]], until: int) -> list[list[str]]:
+    """Return the bursts from the one that was said last, which may have been stored in part.
+
+    What of it is stored is recognised; its second values stand a little after its clock, so `until` may as well.
+    """
+    last = max((time for time, _ in bursts if time <= until), default=None)
+    return [burst for time, burst in bursts if last is None or time >= last]
 
 
 def source_of(replay: Replay, reached: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -99,7 +99,10 @@ class _Stage:
         self._tasks += [asyncio.create_task(simulator.run()) for simulator in self._opened]
 
     def begin_later(self, first: Callable[[], None]) -> None:
-        """Let them speak once the sources had the time to dial: what is said before they listen is said to nobody."""
+        """Let them speak once the sources had the time to dial, so that few are late.
+
+        Nothing hangs on that time: a table shows who dials late its rows one by one, a log waits for a listener.
+        """
 
         async def wait() -> None:
             await asyncio.sleep(SETTLE_S)
@@ -166,10 +169,11 @@ async def _demo_of_recordings(
             say(f"  the first {MOST_COLUMNS} of its {len(one.recording.columns)} columns are played")
     first = max(one.start for one in replays)
     played = played_us(folder, replays)
-    clock.hold(first + played)
-    if played:
+    now = first + max(played.values())
+    clock.hold(now)
+    if any(played.values()):
         say("continuing where the last run ended")
-    made = [simulator_of(one, clock.ahead(one.start - first), played) for one in replays]
+    made = [simulator_of(one, clock.ahead(one.start - first), played[one.key]) for one in replays]
     reached = [await stage.open(simulator) for simulator in made]
     sources = [source_of(one, where, folder) for one, where in zip(replays, reached, strict=True)]
     config = _config([thing_of(one) for one in replays], sources)
@@ -177,7 +181,7 @@ async def _demo_of_recordings(
     opened = _opener(wanted=browser)
 
     def ready(address: str) -> None:
-        stage.begin_later(lambda: clock.set(first + played))
+        stage.begin_later(lambda: clock.set(now))
         opened(address)
 
     await run_server(folder, config, port=port, clock=clock, say=say, ready=ready)

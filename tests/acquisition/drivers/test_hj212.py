@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from tests.acquisition.clocks import HOUR_S, JumpingClock
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.hj212 import DRIVER
@@ -199,13 +200,13 @@ async def test_the_virtual_station_does_what_it_is_told():
     options = DRIVER.options(**await simulator.start(), real_time_interval_s=1)
     basin = Basin()
     tasks = [asyncio.create_task(DRIVER.make(options, now).run(basin)), asyncio.create_task(simulator.run())]
-    await basin.until(lambda b: b.batches)
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(20):
+        while simulator._interval_us != 1_000_000:
+            await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert not [report.detail for report in basin.reports if "request" in report.detail]
-    assert simulator._interval_us == 1_000_000
 
 
 async def test_split_and_merged_frames_arrive_whole():
@@ -270,13 +271,17 @@ async def test_a_frame_that_stops_halfway_is_given_up_in_time():
     assert answer.request[-1] == "2"
 
 
+LIVE_AGAIN = [SourceState.LIVE, SourceState.SILENT, SourceState.LIVE]
+
+
 async def test_silence_of_a_station_becomes_a_state():
     async with Receiver(silent_after_s=0.1) as receiver:
         station = await receiver.station()
         station.writer.write(upload())
         await receiver.basin.until(lambda b: any(r.state is SourceState.SILENT and r.device == "A1" for r in b.reports))
         station.writer.write(upload("2"))
-        await receiver.basin.until(lambda b: b.reports[-1].state is SourceState.LIVE)
+        # It is silent again a moment later: that it was live is what must have been said.
+        await receiver.basin.until(lambda b: [r.state for r in b.reports if r.device == "A1"][:3] == LIVE_AGAIN)
         await station.close()
 
 
@@ -293,19 +298,29 @@ async def test_an_unanswered_upload_is_sent_again_unchanged():
     assert len(set(map(repr, basin.rows()))) == 6
 
 
-@pytest.mark.parametrize("kind", ["silence", "wrong_crc", "restart"])
+SEEN = {
+    "silence": lambda report: report.state is SourceState.SILENT,
+    "wrong_crc": lambda report: "crc_mismatch" in report.detail,
+    "restart": lambda report: report.state is SourceState.DISCONNECTED,
+}
+
+
+@pytest.mark.parametrize("kind", SEEN)
 async def test_the_station_comes_back_from_a_fault_of_the_wire(kind):
-    basin = Basin()
-    simulator = SIMULATOR.make(None, WATER, now, [Fault(kind, 0.3, 0.4)], interval_s=0.05, over_time_s=0.1, retries=1)
-    began = now()
-    options = DRIVER.options(**await simulator.start())
-    tasks = [asyncio.create_task(DRIVER.make(options, now).run(basin)), asyncio.create_task(simulator.run())]
-    await basin.until(lambda b: b.rows() and b.rows()[-1][1] > began + 1_000_000)
+    basin, clock, fault = Basin(), JumpingClock(), Fault(kind, HOUR_S, HOUR_S)
+    simulator = SIMULATOR.make(None, WATER, clock, [fault], interval_s=0.05, over_time_s=0.1, retries=1)
+    options = DRIVER.options(**await simulator.start(), silent_after_s=0.5)
+    tasks = [asyncio.create_task(DRIVER.make(options, clock).run(basin)), asyncio.create_task(simulator.run())]
+    await basin.until(lambda b: b.batches)
+    before = len(basin.reports)
+    clock.jump()
+    await basin.until(lambda b: any(SEEN[kind](report) for report in b.reports[before:]))
+    clock.jump()
+    ended = clock()
+    await basin.until(lambda b: b.rows()[-1][1] > ended - 1_800_000_000)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    if kind == "wrong_crc":
-        assert any("crc_mismatch" in report.detail for report in basin.reports)
 
 
 async def test_every_published_vector_leaves_the_receiver_alive():

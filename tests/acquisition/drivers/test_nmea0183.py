@@ -8,6 +8,7 @@ import time
 
 import pytest
 from pydantic import ValidationError
+from tests.acquisition.clocks import HOUR_S, JumpingClock
 
 from nilometer.acquisition.driver import RawBatch, SourceReport, SourceState
 from nilometer.acquisition.drivers.nmea0183 import DRIVER
@@ -123,22 +124,24 @@ async def test_talkers_that_dial_in_are_served_side_by_side():
 
 
 async def test_silence_becomes_a_state_and_the_platform_comes_back_by_itself():
-    faults = [Fault("silence", 0.3, 0.6)]
-    simulator = SIMULATOR.make(None, WATER, now, faults, interval_s=0.05)
-    driver = DRIVER.make(DRIVER.options(**await simulator.start(), silent_after_s=0.2), now)
-    basin = Basin()
+    clock, basin = JumpingClock(), Basin()
+    simulator = SIMULATOR.make(None, WATER, clock, [Fault("silence", HOUR_S, HOUR_S)], interval_s=0.05)
+    driver = DRIVER.make(DRIVER.options(**await simulator.start(), silent_after_s=0.2), clock)
     tasks = await running(driver.run(basin), simulator.run())
-    await basin.until(lambda b: b.states()[-1:] == [SourceState.LIVE] and SourceState.SILENT in b.states())
+    for state in (SourceState.LIVE, SourceState.SILENT, SourceState.LIVE):
+        await basin.until(lambda b, state=state: b.states()[-1] is state)
+        clock.jump()
     await end(tasks)
 
 
 async def test_a_restart_is_a_cut_and_the_driver_dials_again():
-    faults = [Fault("restart", 0.3, 0.3)]
-    simulator = SIMULATOR.make(None, WATER, now, faults, interval_s=0.05)
+    clock, basin = JumpingClock(), Basin()
+    simulator = SIMULATOR.make(None, WATER, clock, [Fault("restart", HOUR_S, HOUR_S)], interval_s=0.05)
     options = DRIVER.options(**await simulator.start(), reconnect_first_s=0.05, reconnect_longest_s=0.1)
-    basin = Basin()
-    tasks = await running(DRIVER.make(options, now).run(basin), simulator.run())
-    await basin.until(lambda b: SourceState.DISCONNECTED in b.states() and b.states()[-1] is SourceState.LIVE)
+    tasks = await running(DRIVER.make(options, clock).run(basin), simulator.run())
+    for state in (SourceState.LIVE, SourceState.DISCONNECTED, SourceState.LIVE):
+        await basin.until(lambda b, state=state: b.states()[-1] is state)
+        clock.jump()
     await end(tasks)
 
 
@@ -160,9 +163,7 @@ async def test_a_recorded_log_is_played_with_its_own_clock(real_data):
     basin = Basin()
     options = DRIVER.options(**await simulator.start(), sentences=("DPT", "MTW"))
     driver = DRIVER.make(options, now)
-    task = await running(driver.run(basin))
-    await asyncio.sleep(0.2)
-    tasks = task + await running(simulator.run())
+    tasks = await running(simulator.run(), driver.run(basin))
     await basin.until(lambda b: sum(map(len, b.batches)) >= 2504)
     await end(tasks)
     rows = [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.acquisition.ports import reserved_port
 from tests.acquisition.pty_pair import PtyPair
 
 from nilometer.acquisition.backoff import Backoff
@@ -19,13 +21,20 @@ from nilometer.errors import ConfigError, LinkError, LinkTimeout
 HERE = "127.0.0.1"
 
 
-async def _free_port() -> int:
-    async def serve(_: TcpLink) -> None:
-        return
+@pytest.fixture
+def port() -> Iterator[int]:
+    with reserved_port() as reserved:
+        yield reserved
 
-    listener = await listen(HERE, 0, serve)
-    await listener.close()
-    return listener.port if listener._server.sockets else int(listener.name.rsplit(":", 1)[1])
+
+async def dial(port: int) -> TcpLink:
+    """Connect as soon as somebody listens."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await connect(HERE, port)
+            except LinkError:
+                await asyncio.sleep(0.01)
 
 
 async def test_bytes_go_both_ways_over_tcp_and_an_end_is_an_error() -> None:
@@ -43,8 +52,7 @@ async def test_bytes_go_both_ways_over_tcp_and_an_end_is_an_error() -> None:
     await listener.close()
 
 
-async def test_a_refused_connection_and_a_port_in_use_say_so() -> None:
-    port = await _free_port()
+async def test_a_refused_connection_and_a_port_in_use_say_so(port: int) -> None:
     with pytest.raises(LinkError, match=f"{port}: cannot connect: Connection refused"):
         await connect(HERE, port)
 
@@ -73,20 +81,27 @@ async def test_silence_is_a_time_out_and_what_came_unasked_can_be_dropped() -> N
     with pytest.raises(LinkTimeout):
         await read_within(link, 0.01)
     await link.write(b"x")
-    await asyncio.sleep(0.1)
-    assert await discard_pending(link) == b"late"
+    dropped = b""
+    async with asyncio.timeout(20):
+        while len(dropped) < 4:
+            dropped += await discard_pending(link)
+            await asyncio.sleep(0.01)
+    assert dropped == b"late"
     assert await discard_pending(link) == b""
     await link.close()
     await listener.close()
 
 
 async def test_a_listener_beyond_its_fill_closes_the_newcomer() -> None:
+    has_come = asyncio.Event()
+
     async def stay(link: TcpLink) -> None:
+        has_come.set()
         await link.read()
 
     listener = await listen(HERE, 0, stay, most_connections=1)
     first = await connect(HERE, listener.port)
-    await asyncio.sleep(0.05)
+    await has_come.wait()
     second = await connect(HERE, listener.port)
     with pytest.raises(LinkError):
         await read_within(second, 5.0)
@@ -100,7 +115,9 @@ async def test_datagrams_come_with_their_sender_and_the_oldest_are_shed() -> Non
     sender = await bind(HERE, 0)
     for text in (b"1", b"2", b"3"):
         sender.send(text, (HERE, receiver.port))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(20):
+        while not receiver.shed:
+            await asyncio.sleep(0.01)
     assert await receiver.receive() == (b"2", (HERE, sender.port))
     assert receiver.shed == 1
     with pytest.raises(LinkError, match="in use"):
@@ -129,13 +146,11 @@ async def test_bytes_go_both_ways_over_a_serial_line_and_unplugging_is_seen(tmp_
         await open_port(str(tmp_path / "absent"))
 
 
-async def test_modems_on_one_port_are_told_apart_by_what_they_say_first() -> None:
-    port = await _free_port()
+async def test_modems_on_one_port_are_told_apart_by_what_they_say_first(port: int) -> None:
     one, two = DialIn(HERE, port, registration=b"DTU-1"), DialIn(HERE, port, registration=b"DTU-2")
     async with one, two:
         waits = [asyncio.create_task(guest.next_link()) for guest in (one, two)]
-        await asyncio.sleep(0.05)
-        second, first = await connect(HERE, port), await connect(HERE, port)
+        second, first = await dial(port), await dial(port)
         await second.write(b"DTU-2rest")
         await first.write(b"DT")
         await asyncio.sleep(0.05)
@@ -161,20 +176,17 @@ async def test_modems_on_one_port_are_told_apart_by_what_they_say_first() -> Non
     await listener.close()
 
 
-async def test_one_registration_serves_one_source() -> None:
-    port = await _free_port()
+async def test_one_registration_serves_one_source(port: int) -> None:
     async with DialIn(HERE, port, registration=b"A"):
         with pytest.raises(ConfigError, match="another source"):
             async with DialIn(HERE, port, registration=b"A"):
                 pass
 
 
-async def test_a_modem_that_says_nothing_is_taken_where_nothing_is_asked() -> None:
-    port = await _free_port()
+async def test_a_modem_that_says_nothing_is_taken_where_nothing_is_asked(port: int) -> None:
     async with DialIn(HERE, port) as guest:
         wait = asyncio.create_task(guest.next_link())
-        await asyncio.sleep(0.05)
-        modem = await connect(HERE, port)
+        modem = await dial(port)
         link = await wait
         await link.write(b"ask")
         assert await read_within(modem, 5.0) == b"ask"

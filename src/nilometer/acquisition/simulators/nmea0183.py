@@ -53,7 +53,8 @@ class Nmea0183Simulator:
     latitude, longitude : float, optional
         Where it floats, degree_north and degree_east; a feed's own ``latitude`` and ``longitude`` win.
     lines : iterable of str, or path, optional
-        A recording that is said line by line in place of the feed, `lines_per_tick` at a time, with its own clock.
+        A recording that is said line by line in place of the feed, `lines_per_tick` at a time, with its own clock. Over
+        TCP it begins when somebody listens: what is said before is said to nobody.
     repeat : bool
         Begin the recording again at its end; its clock then jumps back.
     """
@@ -86,6 +87,7 @@ class Nmea0183Simulator:
         self._lines = _Recording(lines, lines_per_tick, repeat=repeat) if lines is not None else None
         self._listener: Listener | None = None
         self._links: set[TcpLink] = set()
+        self._is_heard = asyncio.Event()
         self._socket: UdpLink | None = None
         self._descriptors: tuple[int, ...] = ()
 
@@ -109,8 +111,9 @@ class Nmea0183Simulator:
         """Talk until cancelled."""
         if not (self._listener or self._socket or self._descriptors):
             await self.start()
-        tick = self._clock()
         try:
+            await self._until_heard()
+            tick = self._clock()
             while True:
                 now = self._clock()
                 if now < tick:
@@ -124,6 +127,11 @@ class Nmea0183Simulator:
                 await asyncio.sleep(0)
         finally:
             await self._close()
+
+    async def _until_heard(self) -> None:
+        """Wait for the first listener of a recording, where one can be seen."""
+        if self._lines is not None and self._listener is not None:
+            await self._is_heard.wait()
 
     def _tick(self, time: int) -> bytes:
         if self._lines is not None:
@@ -158,6 +166,7 @@ class Nmea0183Simulator:
     async def _listen(self) -> None:
         async def serve(link: TcpLink) -> None:
             self._links.add(link)
+            self._is_heard.set()
             try:
                 while True:
                     await link.read()
