@@ -38,14 +38,15 @@ class Outcome:
 
     def __init__(self, rows: int, settled: int, width: int, *, entered: bool) -> None:
         self.late = Settlements.none()
+        # What is settled stands as passed until the kernel says otherwise: most of it is.
         self.written = Written(
             flags=np.empty((width, rows), np.uint8),
             spans=np.empty(rows, np.uint8),
             quality=np.empty(rows, np.int8),
             settled_id=np.empty(settled, np.int64),
             settled_flags=np.full((settled, width), PASS, np.uint8),
-            settled_spans=np.empty(settled, np.uint8),
-            settled_quality=np.empty(settled, np.int8),
+            settled_spans=np.zeros(settled, np.uint8),
+            settled_quality=np.full(settled, PASS, np.int8),
             settled=np.zeros(1, np.int64),
             entered=np.zeros(rows if entered else 0, np.uint8),
         )

@@ -206,6 +206,7 @@ def _enter_alike(
     status = np.uint8(PRESENT | IN_ORDER | LINKED | STEPPED)
     if opens:
         status |= np.uint8(SETTLED | OPENED)
+    ready = settled[0]
     for o in range(n):
         if o + AHEAD < n:
             for line in range(0, fetch, LINE):
@@ -224,7 +225,9 @@ def _enter_alike(
             & (said & NOT_WATER == 0)
             & ((words[base + WHERE] >> 32 != epoch) | (not opens))
         ):
+            settled[0] = ready
             _enter_row(o, first, epoch, received, rows, tables, memory, scratch, written)
+            ready = settled[0]
             continue
         last, x1 = words[base + LAST], values[base + X1]
         x_of[o], last_x[o], before_x[o] = x, x1, values[base + X2]
@@ -234,8 +237,8 @@ def _enter_alike(
         words[base + NEWEST] = words[base + LAST] = t
         words[base + LAST2], values[base + X1], values[base + X2] = last, x, x1
         if opens:
-            at = settled[0]
-            settled[0] = at + 1
+            at = ready
+            ready += 1
             summary = (bits >> SUMMARY) & _SUMMARY_MASK
             settles[o], earlier[o] = at, np.uint32(SPIKED | summary)
             if summary != ALL_PASSED:
@@ -245,6 +248,7 @@ def _enter_alike(
             settled_id[at] = words[base + OPEN_ID]
             words[base + OPEN_ID] = ids[i] if ids.size else i
             words[base + WHERE] = (epoch << 32) | i
+    settled[0] = ready
 
 
 @compiled

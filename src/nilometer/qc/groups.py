@@ -188,8 +188,8 @@ def _settle_earlier(a: int, b: int, count: int, rule: int, scratch: Scratch, wri
     settled_quality, settled_spans = written.settled_quality, written.settled_spans
     for k in range(a, b):
         brings = status[k] & (BATCH | SETTLED)
-        if not brings:
-            continue
+        if not brings or (brings == SETTLED and earlier[k] == _USUAL):
+            continue  # it stands as passed
         at = places[k]
         summary = np.int64(earlier[k]) & ~SPIKED
         flag = roll_up(summary, rule, True)
