@@ -77,7 +77,7 @@ RATE_OF_CHANGE = Definition(
 )
 
 _JUDGED = PRESENT | IN_ORDER | LINKED
-_STRETCH = 256
+_STRETCH = 512
 
 
 @compiled
@@ -118,9 +118,7 @@ def _flag_stretch(
     for k in range(flags.size):
         doubtful += not (abs(x[k] - last[k]) < surely * (t[k] - last_t[k]))
         flags[k] = np.uint8(PASS)
-    for k in range(flags.size):
-        doubtful += status[k] & _JUDGED != _JUDGED
-    if doubtful == 0:
+    if doubtful == 0:  # a row that cannot be judged has no change below a threshold
         return
     for k in range(flags.size):
         rate = abs((x[k] - last[k]) / ((t[k] - last_t[k]) / 1e6))
