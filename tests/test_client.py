@@ -22,6 +22,7 @@ from nilometer.errors import (
     RequestError,
     StoreError,
     StoreFull,
+    StoreUnwritable,
     TooLarge,
 )
 from nilometer.model.outcomes import outcomes_by_name
@@ -177,6 +178,7 @@ def test_an_answer_that_is_cut_off_is_a_link_error():
     [
         ("507 Full", b'{"error": {"message": "the disk is full"}}', StoreFull, "the disk is full"),
         ("503 Busy", b'{"error": {"message": "rows wait"}}', Overloaded, "rows wait"),
+        ("503 No", b'{"error": {"code": "store_unwritable", "message": "it fails"}}', StoreUnwritable, "it fails"),
         ("413 Large", b"", TooLarge, "HTTP 413"),
         ("500 Oops", b"boom", StoreError, "boom"),
         ("502 Bad", b"[]", StoreError, "[]"),

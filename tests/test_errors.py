@@ -13,7 +13,7 @@ from nilometer.errors import ConfigError, NilometerError, near
 from nilometer.web.statuses import status_of
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, NilometerError)]
-RETRYABLE = {"LinkError", "LinkTimeout", "StoreFull", "Overloaded"}
+RETRYABLE = {"LinkError", "LinkTimeout", "StoreFull", "StoreUnwritable", "Overloaded"}
 FIELDS = {
     "ConfigError": {"seen": 5, "allowed": ["a", "b"], "file": Path("x.toml"), "reason": "so"},
     "LinkError": {"link": "tcp://127.0.0.1:502"},

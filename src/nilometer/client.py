@@ -24,6 +24,8 @@ from nilometer.errors import (
     ReviewRefused,
     StoreError,
     StoreFull,
+    StoreLocked,
+    StoreUnwritable,
     TooLarge,
     WrongMediaType,
 )
@@ -40,6 +42,7 @@ _ERRORS: dict[int, type[NilometerError]] = {
     503: Overloaded,
     507: StoreFull,
 }
+_BY_CODE: dict[str, type[NilometerError]] = {"store_unwritable": StoreUnwritable, "store_locked": StoreLocked}
 
 
 def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> Client:
@@ -129,7 +132,7 @@ class Client:
         ------
         RequestError
             If no row could be taken, with the first reason.
-        StoreFull, Overloaded
+        StoreFull, StoreUnwritable, Overloaded
             If the server takes nothing at present: the same rows may be sent again.
         LinkError
             If the server does not answer; what was stored of the rows is recognised when they are sent again.
@@ -285,7 +288,7 @@ def _refusal(status: int, content: bytes) -> NilometerError:
     error = error if isinstance(error, dict) else {}
     place = error.get("place") or ""
     message = error.get("message") or content[:200].decode("utf-8", "replace") or f"HTTP {status}"
-    kind = _ERRORS.get(status, RequestError if status < 500 else StoreError)
+    kind = _BY_CODE.get(str(error.get("code"))) or _ERRORS.get(status, RequestError if status < 500 else StoreError)
     if error.get("code") == "review_refused":
         return ReviewRefused(message, place="" if place in message else place)
     if not issubclass(kind, RequestError):

@@ -17,6 +17,7 @@ says what failed, the value seen, and what would work::
     │   ├── SchemaMismatch     a folder or table of another version
     │   ├── StoreLocked        another process writes to this folder
     │   ├── StoreFull          retryable: no space is left; nothing is lost, nothing more is accepted
+    │   ├── StoreUnwritable    retryable: the disk fails or is read-only; the same holds
     │   └── Overloaded         retryable: more arrives than can be made durable
     ├── RequestError           also ValueError: a body or query that cannot be understood, with its place
     │   ├── NotSupported       understood, and not served
@@ -56,6 +57,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "StoreLocked",
+    "StoreUnwritable",
     "TooLarge",
     "UnitError",
     "WrongMediaType",
@@ -277,6 +279,12 @@ class StoreLocked(StoreError):
 
 class StoreFull(StoreError):
     """No space is left: nothing acknowledged is lost, and nothing more is accepted until there is room."""
+
+    retryable = True
+
+
+class StoreUnwritable(StoreError):
+    """The disk fails or is read-only: nothing acknowledged is lost, and nothing more is accepted meanwhile."""
 
     retryable = True
 

@@ -203,6 +203,16 @@ def test_the_doctor_looks_at_everything(folder):
     assert nilometer("doctor", "--data", folder / "nowhere").out.count("holds no data yet") == 1
 
 
+def test_the_doctor_names_what_was_cut_off_until_it_is_taken_away(folder):
+    kept = folder / "journal" / "damaged-segment-000000000001-at-4096"
+    kept.write_bytes(b"")
+    told = nilometer("doctor", "--data", folder)
+    assert told.code == 1
+    assert "BAD  data folder: journal: records that were cut off are kept in damaged-segment" in told.out
+    kept.unlink()
+    assert nilometer("doctor", "--data", folder).code == 0
+
+
 def test_the_doctor_finds_a_wrong_configuration(tmp_path):
     (tmp_path / "nilometer.toml").write_text("[servr]\n", encoding="utf-8")
     told = nilometer("doctor", "--data", tmp_path)

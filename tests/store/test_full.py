@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from deltalake.exceptions import DeltaError
 
-from nilometer.errors import StoreError, StoreFull
+from nilometer.errors import StoreError, StoreFull, StoreUnwritable
 from nilometer.model import Sensor, Settlements
+from nilometer.model.schemas import OBSERVATION
 from nilometer.store import Store
+from nilometer.store.disk import Disk
+from nilometer.store.journal import Journal
+from nilometer.store.lake import LakeTable
+from nilometer.store.lake_writer import MonthWriter
+from nilometer.store.record import full_rows
 from nilometer.store.refusal import refusal
-from tests.store.waters import judge, rows
+from nilometer.web.statuses import status_of
+from tests.store.waters import Water, judge, rows
 
 resource = pytest.importorskip("resource", reason="file size limits are a matter of POSIX")
 
@@ -77,12 +90,219 @@ def test_a_full_disk_refuses_a_deletion_and_an_entity(water):
     assert water.store.load_state("qc") is None
 
 
-def test_a_read_only_place_is_named_as_such():
-    error = sqlite3.OperationalError("attempt to write a readonly database")
-    error.sqlite_errorname = "SQLITE_READONLY"
-    found = refusal(error, "journal", path="/data")
-    assert type(found) is StoreError
-    assert "read-only" in str(found)
+READ_ONLY = sqlite3.OperationalError("attempt to write a readonly database")
+READ_ONLY.sqlite_errorname = "SQLITE_READONLY"
+FAILING = sqlite3.OperationalError("disk I/O error")
+FAILING.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "words"),
+    [
+        (READ_ONLY, StoreUnwritable, "read-only"),
+        (FAILING, StoreUnwritable, "the disk fails"),
+        (OSError(errno.EROFS, "Read-only file system"), StoreUnwritable, "read-only"),
+        (OSError(errno.EIO, "Input/output error"), StoreUnwritable, "the disk fails"),
+        (OSError(errno.ENOSPC, "No space left on device"), StoreFull, "the disk is full"),
+        (OSError("Generic LocalFileSystem error: Read-only file system (os error 30)"), StoreUnwritable, "read-only"),
+        (DeltaError("Unable to sync: Input/output error (os error 5)"), StoreUnwritable, "the disk fails"),
+        (DeltaError("Unable to write: No space left on device (os error 28)"), StoreFull, "the disk is full"),
+        (sqlite3.DatabaseError("database disk image is malformed"), StoreError, "malformed"),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), StoreError, "too long"),
+    ],
+)
+def test_what_refused_is_named_with_its_place_and_can_be_tried_again(cause, kind, words):
+    found = refusal(cause, "journal", path="/data")
+    assert type(found) is kind
+    assert words in str(found)
     assert "/data" in str(found)
-    assert type(refusal(OSError(5, "Input/output error"), "seal")) is StoreError
-    assert sys.platform != "win32"
+    assert found.retryable == (kind is not StoreError)
+    assert status_of(found) == {StoreFull: 507, StoreUnwritable: 503, StoreError: 500}[kind]
+
+
+class Faulty(Disk):
+    """This machine's disk, until it is told to refuse a call."""
+
+    def __init__(self):
+        self.refused = {}
+
+    def write(self, file, parts, at):
+        self._ask("write")
+        super().write(file, parts, at)
+
+    def sync(self, file):
+        self._ask("sync")
+        super().sync(file)
+
+    def rename(self, old, new):
+        self._ask("rename")
+        super().rename(old, new)
+
+    def sync_folder(self, path):
+        self._ask("sync_folder")
+        super().sync_folder(path)
+
+    def _ask(self, call):
+        if call in self.refused:
+            number = self.refused[call]
+            raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("calls", [["write"], ["sync"], ["write", "sync"], ["sync", "sync_folder"]])
+def test_a_failing_disk_refuses_a_commit_and_takes_it_without_a_restart(water, folder, number, calls):
+    one = water.ids[0]
+    water.send(one, [0], [1])
+    disk = water.store._journal.disk = Faulty()
+    for segment in water.store._journal._segments:
+        segment.disk = disk
+    batch = judge(water.store.admit(rows(one, [1, 2], [2, 3])).rows)
+    disk.refused = dict.fromkeys(calls, number)
+    for _ in range(3):
+        with pytest.raises(StoreFull if number == errno.ENOSPC else StoreUnwritable):
+            water.store.commit(batch, Settlements.none())
+        assert water.values(one) == [1]
+    disk.refused = {}
+    assert water.store.commit(batch, Settlements.none()) == 2
+    assert water.values(one) == [1, 2, 3]
+    water.store.close()
+    assert list((folder / "journal").glob("unready-*")) == []
+    water.store = Store.open(folder)
+    assert water.values(one) == [1, 2, 3]
+    assert water.store.status().damage == ()
+
+
+def test_after_a_failed_sync_the_record_is_written_again_elsewhere(tmp_path):
+    disk = Faulty()
+    journal = Journal(tmp_path / "journal", disk=disk)
+    journal.open(sealed=0)
+    journal.write(0, b"first", 1)
+    disk.refused = {"sync": errno.EIO}
+    with pytest.raises(StoreUnwritable):
+        journal.write(0, b"given up", 2)
+    disk.refused = {}
+    assert journal.write(0, b"second", 3) == (2, 3)
+    assert len(list(journal.path.glob("segment-*"))) == 2
+    assert [record.body for record in journal.records(0)] == [b"first", b"second"]
+    journal.close()
+    journal = Journal(tmp_path / "journal")
+    journal.open(sealed=0)
+    assert [record.body for record in journal.records(0)] == [b"first", b"second"]
+    assert (journal.damage, journal.torn) == ([], [])
+    journal.close()
+
+
+def test_a_refused_record_that_is_given_up_is_not_there_after_a_restart(tmp_path):
+    disk = Faulty()
+    journal = Journal(tmp_path / "journal", disk=disk)
+    journal.open(sealed=0)
+    journal.write(0, b"first", 1)
+    disk.refused = {"sync": errno.EIO}
+    with pytest.raises(StoreUnwritable):
+        journal.write(0, b"given up", 2)
+    journal.close()
+    journal = Journal(tmp_path / "journal")
+    journal.open(sealed=0)
+    assert [record.body for record in journal.records(0)] == [b"first"]
+    journal.close()
+
+
+def test_no_room_for_a_spare_file_refuses_nothing(tmp_path):
+    disk = Faulty()
+    journal = Journal(tmp_path / "journal", disk=disk, start=lambda action: action())
+    journal.open(sealed=0)
+    for _ in range(3):
+        disk.refused = {"rename": errno.ENOSPC} if journal.sequence > 0 else {}
+        for _ in range(20):
+            journal.write(0, b"x", 1)
+    assert not list(journal.path.glob("spare-*"))
+    assert not list(journal.path.glob("unready-*"))
+    disk.refused = {}
+    for _ in range(20):
+        journal.write(0, b"x", 1)
+    assert journal.sequence == 80
+    assert len(list(journal.path.glob("segment-*"))) == 2
+    journal.close()
+
+
+def test_the_names_of_a_new_month_are_durable_before_the_lake_speaks_of_it(tmp_path):
+    class Noting(Disk):
+        """Notes which names were durable when."""
+
+        def __init__(self):
+            self.synced = []
+
+        def sync_folder(self, path):
+            self.synced.append((path, sorted(one.name for one in path.iterdir())))
+            super().sync_folder(path)
+
+    disk = Noting()
+    table = LakeTable(tmp_path / "lake" / "observations", OBSERVATION, disk)
+    assert (tmp_path, ["lake"]) in disk.synced
+    assert (table.root.parent, ["observations"]) in disk.synced
+    assert (table.root, ["_delta_log"]) in disk.synced
+    batch = judge(rows(1, [0], [1]))
+    batch.id = np.array([1 << 32])
+    writer = MonthWriter(table.root, "2026-01", OBSERVATION)
+    writer.write(pa.table(full_rows(batch.to_arrow(commit=1), 1)).select(OBSERVATION.names))
+    files = writer.close()
+    disk.synced.clear()
+    table.commit(files, [], 1)
+    log = f"{table._table.version():020}.json"
+    paths = [path for path, _ in disk.synced]
+    before = disk.synced[: paths.index(table.root / "_delta_log")]
+    assert (table.root, ["_delta_log", "month=2026-01"]) in before
+    assert (table.root / "month=2026-01", [Path(files[0].path).name]) in before
+    assert log in disk.synced[-1][1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MB of its own, and what remounts it."""
+    place = tmp_path / "small"
+    place.mkdir()
+
+    def mount(*options):
+        return subprocess.run(["mount", *options, place], capture_output=True, text=True, check=False)
+
+    if sys.platform == "win32" or os.geteuid() or mount("-t", "tmpfs", "-o", "size=24m", "tmpfs").returncode:
+        pytest.skip("a file system can be mounted here by nobody, or not by this user")
+    try:
+        yield place, mount
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_file_system_that_is_full_takes_rows_again_once_there_is_room(small_disk):
+    place, _ = small_disk
+    water = Water(Store.open(place / "data"))
+    one, n = water.ids[0], 20_000
+    batch = judge(water.store.admit(rows(one, np.arange(n), np.arange(n))).rows)
+    filler = place / "filler"
+    with filler.open("wb") as file, contextlib.suppress(OSError):
+        while file.write(bytes(1 << 16)):
+            file.flush()
+    for _ in range(2):
+        with pytest.raises(StoreFull, match="disk is full"):
+            water.store.commit(batch, Settlements.none())
+    filler.unlink()
+    assert water.store.commit(batch, Settlements.none()) == 1
+    water.store.close()
+    store = Store.open(place / "data")
+    assert store.snapshot().count() == n
+    assert (store.status().damage, store.status().torn) == ((), ())
+    store.close()
+
+
+def test_a_file_system_that_is_read_only_is_named_and_left_as_it_is(small_disk):
+    place, mount = small_disk
+    water = Water(Store.open(place / "data"))
+    water.send(water.ids[0], range(5), range(5))
+    water.store.close()
+    assert mount("-o", "remount,ro").returncode == 0
+    with pytest.raises(StoreUnwritable, match="read-only"):
+        Store.open(place / "data")
+    assert mount("-o", "remount,rw").returncode == 0
+    store = Store.open(place / "data")
+    assert store.snapshot().count() == 5
+    store.close()

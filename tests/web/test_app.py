@@ -33,6 +33,7 @@ def test_an_error_document_says_the_place_once():
     assert document == {"code": "request_error", "message": "no such column", "place": "line 1"}
     assert status_of(pickle.loads(pickle.dumps(TooLarge("x", place="byte 3")))) == 413
     assert status_of(StoreFull("full")) == 507
+    assert status_of(errors.StoreUnwritable("it fails")) == 503
 
 
 def exchange(*messages, headers=()):
@@ -86,6 +87,18 @@ async def test_bodies_beyond_the_budget_wait_outside():
     await exchange(part(b"abcd")).body(10, budget)
     with pytest.raises(errors.Overloaded):
         await exchange(part(b"efgh")).body(10, budget)
+
+
+async def test_health_and_metrics_name_damage_of_the_store(tmp_path):
+    async with open_station(tmp_path) as station:
+        document = await station.json("/health")
+        assert (document["status"], document["damage"]) == ("ok", [])
+        station.pipeline.store._journal.damage.append("journal: record 4 is damaged")
+        assert (await station.json("/health"))["damage"] == ["journal: record 4 is damaged"]
+        assert (await station.json("/api/v1/status"))["damage"] == ["journal: record 4 is damaged"]
+        text = (await station.client.get("/metrics")).text
+        assert "nilometer_store_damage 1.0" in text
+        assert "nilometer_journal_bytes 4096.0" in text or "nilometer_journal_bytes 0.0" in text
 
 
 async def test_a_token_is_asked_for_everywhere_but_at_health(tmp_path):

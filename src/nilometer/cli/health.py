@@ -94,5 +94,9 @@ def _folder(folder: Path) -> Iterator[Finding]:
     try:
         rows = store.snapshot().count(water_only=False)
         yield True, "data folder", f"{len(store.catalog.datastreams())} Datastreams, {rows} rows"
+        for damage in store.damage:
+            yield False, "data folder", damage
+        for torn in store.status().torn:
+            yield True, "data folder", torn
     finally:
         store.close()

@@ -38,6 +38,12 @@ ROOM_TIMEOUT_S = 10.0
 HELD_SEAL_S = 5.0
 """How often sealing is tried while the store refuses."""
 
+MOST_JOURNAL_BYTES = 512 << 20
+"""A journal that is larger is sealed whatever its rows are: a commit takes a block of it however few they are."""
+
+LEAST_ROWS_SEALED = 10_000
+"""Fewer rows since the last seal are not sealed for the journal's size."""
+
 MOST_REVISED_TOLD = 10_000
 """Rows of one step of a review that live listeners are told of."""
 
@@ -100,6 +106,8 @@ class Pipeline:
         except BaseException:
             self.store.close()
             raise
+        for damage in self.store.damage:
+            _log.error("part of the store is damaged", damage=damage)
         self.store.hold(self._judging.pending)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: set[Subscription] = set()
@@ -379,6 +387,7 @@ class Pipeline:
         rows = self._pump.committed_rows - self._rows_at_seal
         waited = time.monotonic() - self._sealed_at
         due = rows >= self.config.store.seal_rows or (rows > 0 and waited >= self.config.store.seal_every_s)
+        due = due or (rows >= LEAST_ROWS_SEALED and self.store.journal_bytes >= MOST_JOURNAL_BYTES)
         if not due or self._is_sealing():
             return
         self._rows_at_seal = self._pump.committed_rows

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import IO
 
 from nilometer.errors import SchemaMismatch, StoreLocked
+from nilometer.store.disk import DISK, write_durably
 from nilometer.store.refusal import refusal
 
-__all__ = ["FOLDER_VERSION", "Folder", "holder", "write_durably"]
+__all__ = ["FOLDER_VERSION", "Folder", "holder"]
 
-FOLDER_VERSION = 1
-"""Raised when an older nilometer could no longer read the folder."""
+FOLDER_VERSION = 2
+"""Raised when an older nilometer could no longer read the folder; 2: the journal is a folder of segments."""
 
 # Windows locks bytes, not files; this one lies past the text, so that others can still read the address.
 _LOCKED_BYTE = 1 << 20
@@ -47,7 +48,7 @@ class Folder:
     def __init__(self, path: Path, *, address: str = "") -> None:
         self.path = Path(path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            DISK.make_folder(self.path)
             self._lock = _hold(self.path / "lock", address)
         except OSError as error:
             raise refusal(error, "open the data folder", path=self.path) from error
@@ -65,6 +66,11 @@ class Folder:
     @property
     def journal(self) -> Path:
         """What was acknowledged and is not sealed yet."""
+        return self.path / "journal"
+
+    @property
+    def old_journal(self) -> Path:
+        """The same, as folder version 1 kept it."""
         return self.path / "journal.sqlite"
 
     @property
@@ -94,6 +100,20 @@ class Folder:
             self._lock.flush()
             self._lock.close()
 
+    def raise_version(self) -> None:
+        """Say that everything is in the form of this version; an older nilometer refuses the folder from now on.
+
+        Raises
+        ------
+        StoreError
+            If VERSION cannot be written; the folder is then still of the older version.
+        """
+        try:
+            write_durably(self.path / "VERSION", f"{FOLDER_VERSION}\n".encode())
+        except OSError as error:
+            raise refusal(error, "write VERSION", path=self.path) from error
+        self.version = FOLDER_VERSION
+
     def _check_version(self) -> None:
         file = self.path / "VERSION"
         try:
@@ -114,6 +134,7 @@ class Folder:
                 f"{self.path} was written by a newer nilometer (folder version {text}, this one reads up to "
                 f"{FOLDER_VERSION}): upgrade nilometer, or open another folder; nothing was changed"
             )
+        self.version = int(text)
 
 
 def holder(path: Path) -> str:
@@ -123,28 +144,6 @@ def holder(path: Path) -> str:
         return str(json.loads(text).get("address", "")) if text.strip() else ""
     except (OSError, ValueError):
         return ""
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file at once: after a crash it holds the old bytes or the new ones, nothing between."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable; Windows has no such call and needs none."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _hold(path: Path, address: str) -> IO[bytes]:

@@ -1,47 +1,49 @@
-"""The journal: what was acknowledged, synced before it was, in a SQLite file of its own.
+"""The journal: what was acknowledged, synced before it was, in a folder of segment files.
 
 A record's sequence is its commit. Sequences have no gaps; records leave from the front, when they are sealed and under
 a state snapshot. A seal writes its plan here first: the rows it leaves hot, as they were at that sequence. After a
-crash the plan of the sequence that the lake has reached, and the records after it, are the hot tail.
+crash the plan of the sequence that the lake has reached, and the records after it, are the hot tail::
+
+    journal/
+    ├── segment-ORDINAL       records (`journal_segment` draws them)
+    ├── spare-RANDOM          a file that stands ready to become a segment
+    ├── floor                 ┌─────────────┬──────────────┬─────────────┬────────┐  the last record
+    │                         │ NILFLOOR 8 B│ sequence i64 │ time i64 µs │ CRC-32 │  that was dropped
+    │                         └─────────────┴──────────────┴─────────────┴────────┘
+    ├── plan-SEQUENCE         ┌─────────────┬──────────────┬────────┬──────┐  the rows that the seal through
+    │                         │ NILPLAN1 8 B│ sequence i64 │ CRC-32 │ body │  SEQUENCE left hot
+    │                         └─────────────┴──────────────┴────────┴──────┘
+    └── damaged-…             what was cut off because something before it was damaged
 """
 
 from __future__ import annotations
 
-import sqlite3
+import struct
 import threading
-from collections.abc import Iterator
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nilometer.errors import StoreError
-from nilometer.store.folder import sync_folder
-from nilometer.store.record import ROWS, checksum
+from nilometer.store.disk import DISK, Disk
+from nilometer.store.journal_segment import BLOCK, HEAD, Record, Segment, block_of, padded
+from nilometer.store.journal_spares import Spares, in_background
+from nilometer.store.journal_survey import DAMAGED, Survey, damaged_files, segment_name, survey
 from nilometer.store.refusal import refusal
 
 __all__ = ["Journal", "Record"]
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS records (
-    sequence INTEGER PRIMARY KEY, kind INTEGER NOT NULL, time INTEGER NOT NULL, checksum INTEGER NOT NULL,
-    body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS plans (sequence INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL,
-    time INTEGER NOT NULL);
-INSERT OR IGNORE INTO floor VALUES (1, 0, 0);
-"""
+LEAST, MOST = 1 << 20, 64 << 20
+"""Bytes of the smallest and of the greatest segment."""
 
-
-_DROPPED_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record: its sequence, its kind (ROWS or TOMBSTONE), its commit time in µs UTC, its bytes."""
-
-    sequence: int
-    kind: int
-    time: int
-    body: bytes
+_PREPARED_AFTER = 16
+_FLOOR = struct.Struct("<8sqqI")
+_PLAN = struct.Struct("<8sqI")
+_FLOOR_MAGIC, _PLAN_MAGIC = b"NILFLOOR", b"NILPLAN1"
+_PLAN_NAME = "plan-"
+_COPIED_AT_ONCE = 4 << 20
 
 
 @dataclass(slots=True)
@@ -51,64 +53,103 @@ class Journal:
     Parameters
     ----------
     path : Path
-        The SQLite file, made when it does not exist.
+        Its folder, made when it does not exist.
+    disk : Disk
+        What it lies on.
+    start : callable
+        Has spare files made; in a thread, unless a test wants it at once.
+    least, most : int
+        Bytes of a segment: the first is small, each next one four times the last, up to the greatest.
     """
 
     path: Path
+    disk: Disk = DISK
+    start: Callable[[Callable[[], None]], threading.Thread | None] = in_background
+    least: int = LEAST
+    most: int = MOST
     sequence: int = 0
     time: int = 0
     first: int = 1
     damage: list[str] = field(default_factory=list)
-    _connection: sqlite3.Connection | None = None
+    torn: list[str] = field(default_factory=list)
+    _segments: list[Segment] = field(default_factory=list)
+    _current: Segment | None = None
+    _ordinal: int = 0
+    _wanted: int = 0
+    _spares: Spares = field(init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def open(self, *, sealed: int) -> None:
-        """Open the file, check every record that is not sealed yet, and cut back a damaged tail.
+    def __post_init__(self) -> None:
+        self._spares = Spares(self.path, self.disk, self.start)
+        self._wanted = self.least
+
+    def open(self, *, sealed: int, floor: tuple[int, int] = (0, 0)) -> None:
+        """Open the folder, check every record, and leave out a torn end.
 
         Parameters
         ----------
         sealed : int
             The sequence the lake has reached; damage before it loses nothing but a replay.
+        floor : tuple of int
+            Where a journal that is made now begins: the last sequence before it, and its time.
 
         Raises
         ------
+        StoreFull, StoreUnwritable
+            If the disk refuses; nothing was changed.
         StoreError
-            If the file is no journal, or cannot be read or written.
+            If the folder cannot be read.
         """
         try:
-            connection = self._connect()
-            floor, floor_time = connection.execute("SELECT sequence, time FROM floor").fetchone()
-            self.sequence, self.time = max(floor, sealed), floor_time
-            self.first = floor + 1
-            self._check(connection, floor, sealed)
-        except sqlite3.Error as error:
-            raise refusal(error, "open the journal", path=self.path) from error
+            self.disk.make_folder(self.path)
+            if not any(name == "floor" or name.startswith("segment-") for name in self.disk.names(self.path)):
+                self._write_floor(*floor)
+            found = survey(self.path, self.disk, floor=self._read_floor(), sealed=sealed)
+            self.damage += [f"{self.path.name}: {what}" for what in found.damage]
+            self.torn += [f"{self.path.name}: {what}" for what in found.torn]
+            self._spares.find()
+            self._take(found)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise refusal(error, "open the journal", path=self.path) from error
+            raise
 
-    def write(self, kind: int, body: bytes, now: int) -> tuple[int, int]:
+    def write(
+        self, kind: int, body: bytes | Sequence[bytes | memoryview], now: int, *, rows: int = 0
+    ) -> tuple[int, int]:
         """Append a record and sync it; return its sequence and its time, which never runs back.
+
+        Parameters
+        ----------
+        kind : int
+            ROWS or TOMBSTONE.
+        body : bytes, or a sequence of them
+            What it says; parts are written one behind the other.
+        now : int
+            µs UTC.
+        rows : int
+            How many rows it holds, for whoever counts what was lost.
 
         Raises
         ------
         StoreFull
             If the disk takes no more. Nothing was changed, and the same call may be made again.
-        StoreError
-            If the file cannot be written.
+        StoreUnwritable
+            If the disk fails or is read-only; the same holds.
         """
         with self._lock:
-            sequence, time = self.sequence + 1, max(now, self.time + 1)
-            self._do(
-                "journal",
-                "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
-                (sequence, kind, time, checksum(sequence, kind, time, body), body),
-            )
-            self.sequence, self.time = sequence, time
-            return sequence, time
+            time = max(now, self.time + 1)
+            self._append(kind, body, time, rows)
+            return self.sequence, time
 
     def plan(self, sequence: int, carried: bytes) -> None:
         """Keep the rows that a seal through `sequence` leaves hot."""
-        values = (sequence, checksum(sequence, ROWS, 0, carried), carried)
-        with self._lock:
-            self._do("plan a seal", "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", values)
+        head = _PLAN.pack(_PLAN_MAGIC, sequence, zlib.crc32(carried, sequence & 0xFFFFFFFF))
+        try:
+            self.disk.write_whole(self.path / f"{_PLAN_NAME}{sequence}", head + carried)
+        except OSError as error:
+            raise refusal(error, "plan a seal", path=self.path) from error
 
     def planned(self, sequence: int) -> bytes | None:
         """Return the rows that the seal through `sequence` left hot.
@@ -118,43 +159,35 @@ class Journal:
         StoreError
             If they are damaged.
         """
-        with self._lock:
-            found = (
-                self._connect().execute("SELECT checksum, body FROM plans WHERE sequence = ?", (sequence,)).fetchone()
-            )
-        if found is None:
+        path = self.path / f"{_PLAN_NAME}{sequence}"
+        try:
+            content = self.disk.read_whole(path)
+        except OSError as error:
+            raise refusal(error, "read the plan of a seal", path=path) from error
+        if content is None:
             return None
-        if found[0] != checksum(sequence, ROWS, 0, found[1]):
+        carried = content[_PLAN.size :]
+        if content[: _PLAN.size] != _PLAN.pack(_PLAN_MAGIC, sequence, zlib.crc32(carried, sequence & 0xFFFFFFFF)):
             raise StoreError(
-                f"{self.path}: the rows kept hot at sequence {sequence} are damaged; restore the folder from a backup"
+                f"{path}: the rows kept hot at sequence {sequence} are damaged; restore the folder from a backup"
             )
-        return bytes(found[1])
+        return carried
 
     def drop(self, through: int, *, planned: int) -> None:
         """Let go of the records through a sequence, and of every plan but the one named.
 
-        In small steps: a commit never waits for more than one of them.
+        A commit does not wait for it: segments change their name beside the writer.
         """
-        while self.first <= through:
-            self._drop(min(through, self.first + _DROPPED_AT_ONCE - 1))
-        with self._lock:
-            self._do("drop old plans", "DELETE FROM plans WHERE sequence <> ?", (planned,))
-
-    def _drop(self, through: int) -> None:
-        with self._lock:
-            connection = self._connect()
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                row = connection.execute("SELECT time FROM records WHERE sequence = ?", (through,)).fetchone()
-                connection.execute("DELETE FROM records WHERE sequence <= ?", (through,))
-                connection.execute(
-                    "UPDATE floor SET sequence = ?, time = max(time, ?)", (through, row[0] if row else 0)
-                )
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._recover()
-                raise refusal(error, "drop sealed records", path=self.path) from error
-            self.first = through + 1
+        try:
+            if through >= self.first:
+                self._write_floor(through, self.time)
+                self.first = through + 1
+                self._recycle(through)
+            for name in self.disk.names(self.path):
+                if name.startswith(_PLAN_NAME) and name != f"{_PLAN_NAME}{planned}":
+                    self.disk.unlink(self.path / name)
+        except OSError as error:
+            raise refusal(error, "drop sealed records", path=self.path) from error
 
     def records(self, after: int) -> Iterator[Record]:
         """Yield the records with a sequence above `after`, in order.
@@ -164,111 +197,166 @@ class Journal:
         StoreError
             If a record is damaged.
         """
-        # One record at a time by key: writers go on between two of them.
-        sequence = max(after, self.first - 1)
-        while sequence < self.sequence:
+        # One record at a time by sequence: writers go on between two of them.
+        sequence = after
+        while True:
             with self._lock:
-                row = (
-                    self._connect()
-                    .execute(
-                        "SELECT sequence, kind, time, checksum, body FROM records WHERE sequence > ? "
-                        "ORDER BY sequence LIMIT 1",
-                        (sequence,),
-                    )
-                    .fetchone()
-                )
-            if row is None:
+                record = self._next(max(sequence + 1, self.first))
+            if record is None:
                 return
-            sequence, kind, time, expected, body = row
-            if checksum(sequence, kind, time, body) != expected:
-                raise StoreError(f"{self.path}: record {sequence} is damaged")
-            yield Record(sequence, kind, time, body)
+            sequence = record.sequence
+            yield record
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
+        self._spares.close()
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            for segment in self._segments:
+                segment.close()
+            self._segments, self._current = [], None
 
-    def _connect(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                # Restart the log early: it is synced anyway, and a short one is read fast after a crash.
-                connection.execute("PRAGMA wal_autocheckpoint = 4000")
-                connection.execute("PRAGMA journal_size_limit = 67108864")
-                connection.executescript(_TABLES)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
+    @property
+    def size(self) -> int:
+        """Bytes of the records that are held."""
+        with self._lock:
+            return sum(segment.end for segment in self._segments)
 
-    def _do(self, doing: str, statement: str, values: tuple[object, ...]) -> None:
+    def copy(self, records: Iterable[Record]) -> None:
+        """Append records of another journal as they are; durable once it returns."""
+        with self._lock:
+            for record in records:
+                self._append(record.kind, record.body, record.time, record.rows)
+
+    def _append(self, kind: int, body: bytes | Sequence[bytes | memoryview], time: int, rows: int) -> None:
+        parts = [body] if isinstance(body, bytes) else list(body)
+        length = sum(map(len, parts))
         try:
-            self._connect().execute(statement, values)
-        except sqlite3.Error as error:
-            self._recover()
-            raise refusal(error, doing, path=self.path) from error
+            segment = self._room(length)
+            head = block_of(segment.head.epoch, self.sequence + 1, time, kind, rows, parts, length)
+            segment.append(head, parts, length)
+        except OSError as error:
+            if self._current is not None and self._current.is_spoilt:
+                # What its sync left on the platter nobody knows: the next record begins another segment.
+                self._current = None
+            raise refusal(error, "journal", path=self.path) from error
+        self.sequence, self.time = self.sequence + 1, time
+        is_half_full = 2 * segment.end >= segment.capacity
+        if is_half_full or (segment.records >= _PREPARED_AFTER and not segment.is_prewritten):
+            self._spares.prepare(self._wanted)
 
-    def _recover(self) -> None:
-        # After a refused write SQLite has rolled back; a fresh connection forgets whatever it half knew.
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            except sqlite3.Error:
-                self.damage.append("a rollback was refused")
-            finally:
-                connection.close()
+    def _room(self, length: int) -> Segment:
+        """Return a segment with room for a body of so many bytes."""
+        current = self._current
+        if current is not None and current.fits(length) and (current.is_prewritten or not len(self._spares)):
+            return current
+        needed = BLOCK + padded(HEAD + length)
+        spare = self._spares.take(needed)
+        if spare is None and current is not None and current.fits(length):
+            return current
+        return self._begin(spare, needed)
 
-    def _check(self, connection: sqlite3.Connection, floor: int, sealed: int) -> None:
-        expected = floor + 1
-        cursor = connection.execute("SELECT sequence, kind, time, checksum, body FROM records ORDER BY sequence")
+    def _begin(self, spare: tuple[int, Path] | None, needed: int) -> Segment:
+        self._ordinal += 1
+        path = self.path / segment_name(self._ordinal)
+        capacity, place = spare or (max(needed, self._wanted), path.with_name(f"unready-{path.name}"))
+        head = Segment.fresh(self._ordinal, self.sequence + 1, self.time)
         try:
-            for sequence, kind, time, known, body in cursor:
-                whole = isinstance(body, bytes) and known == checksum(sequence, kind, time, body)
-                if sequence > sealed and not (whole and sequence == max(expected, sealed + 1)):
-                    cursor.close()
-                    self._cut(connection, min(sequence, max(expected, sealed + 1)))
+            segment = Segment.begin(place, path, self.disk, head, capacity, spare=spare is not None)
+        except OSError:
+            self._spares.give_back(spare, place)
+            raise
+        # Large records call for larger segments: a few should fit into one.
+        self._wanted = min(self.most, max(4 * self._wanted, 8 * padded(needed)))
+        self._segments.append(segment)
+        self._current = segment
+        return segment
+
+    def _next(self, sequence: int) -> Record | None:
+        """Return the first record from a sequence on; what is missing before the lake's sequence is passed over."""
+        place = max(0, bisect_right(self._segments, sequence, key=lambda segment: segment.head.first) - 1)
+        for segment in self._segments[place:]:
+            sequence = max(sequence, segment.head.first)
+            if sequence <= segment.last:
+                try:
+                    record = segment.read(sequence)
+                except OSError as error:
+                    raise refusal(error, f"read record {sequence}", path=segment.path) from error
+                if record is None:
+                    raise StoreError(f"{segment.path}: record {sequence} is damaged")
+                return record
+        return None
+
+    def _recycle(self, through: int) -> None:
+        """Make spares of the segments whose records have all been dropped, but for the one that is written."""
+        while True:
+            with self._lock:
+                oldest = self._segments[0] if self._segments else None
+                if oldest is None or oldest is self._current or oldest.last > through:
                     return
-                if not whole or sequence != expected:
-                    self.damage.append(f"before record {sequence + (not whole)} records are damaged; they are sealed")
-                    self.first = sequence if whole else sequence + 1
-                expected = sequence + 1
-                self.sequence, self.time = max(self.sequence, sequence), max(self.time, time)
-        except sqlite3.DatabaseError as error:
-            cursor.close()
-            self._salvage(str(error))
+                self._segments.pop(0)
+            oldest.close()
+            self._spares.give(oldest.path, oldest.size // BLOCK * BLOCK, wanted=self._wanted)
 
-    def _cut(self, connection: sqlite3.Connection, cut: int) -> None:
-        count = connection.execute("SELECT count(*) FROM records WHERE sequence >= ?", (cut,)).fetchone()[0]
-        connection.execute("DELETE FROM records WHERE sequence >= ?", (cut,))
-        self.sequence = max(self.sequence, cut - 1)
-        self.damage.append(f"records from {cut} on failed their checksum: {count} were cut off")
+    def _take(self, found: Survey) -> None:
+        """Go on from what was found; damaged parts are kept aside before anything is written."""
+        self._segments, self._ordinal = found.segments, found.ordinal
+        self.first, self.sequence, self.time = found.first, found.sequence, found.time
+        if self._segments:
+            self._wanted = min(self.most, max(self.least, 4 * self._segments[-1].size))
+            # What a killed process wrote and did not sync is read like what it synced: it is made durable first.
+            self.disk.sync(self._segments[-1].file)
+            self.disk.sync_folder(self.path)
+            if found.is_clean:
+                self._current = self._segments[-1]
+        self._keep_aside(found)
+        kept = damaged_files(self.path, self.disk)
+        if kept:
+            self.damage.append(
+                f"{self.path.name}: records that were cut off are kept in {', '.join(kept)}; "
+                "delete the files when they are of no more use"
+            )
 
-    def _salvage(self, reason: str) -> None:
-        """Start a new file with what can be read of a torn one, which is put aside."""
-        torn, beside = self._connect(), self.path.with_name(self.path.name + ".new")
-        beside.unlink(missing_ok=True)
-        whole = Journal(beside)
-        new = whole._connect()
-        for table in ("floor", "plans"):
-            for row in torn.execute(f"SELECT * FROM {table}"):  # noqa: S608 -- one of two fixed words
-                new.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
-        for sequence in range(self.first, self.sequence + 1):
-            row = torn.execute("SELECT * FROM records WHERE sequence = ?", (sequence,)).fetchone()
-            new.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?)", row)
-        whole.close()
-        self.close()
-        aside = self.path.with_name(self.path.name + ".damaged")
-        self.path.replace(aside)
-        for name in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + name).unlink(missing_ok=True)
-        beside.replace(self.path)
-        sync_folder(self.path.parent)
-        self.damage.append(f"the file is torn after record {self.sequence} ({reason}): it was put aside as {aside}")
+    def _keep_aside(self, found: Survey) -> None:
+        """Keep what is cut off; from then on a new segment stands in its place."""
+        for segment, at in found.aside:
+            if at:
+                self._copy_aside(segment, at)
+        if found.aside and not found.is_clean:
+            self._begin(self._spares.take(BLOCK), BLOCK)
+        for segment, at in found.aside:
+            if not at:
+                segment.close()
+                self.disk.rename(segment.path, self.path / f"{DAMAGED}{segment.path.name}")
+        for segment in found.empty:
+            segment.close()
+            self.disk.unlink(segment.path)
+        if found.aside or found.empty:
+            self.disk.sync_folder(self.path)
+
+    def _copy_aside(self, segment: Segment, at: int) -> None:
+        """Copy a segment's head and what lies from a place on to a file beside it."""
+        path = self.path / f"{DAMAGED}{segment.path.name}-at-{at}"
+        self.disk.unlink(path)
+        file = self.disk.open(path, create=True)
+        try:
+            self.disk.write(file, [segment.head.to_block()], 0)
+            end = max((place.end for place in segment.heads(at)), default=segment.size)
+            for start in range(at, end, _COPIED_AT_ONCE):
+                part = self.disk.read(segment.file, min(_COPIED_AT_ONCE, end - start), start)
+                self.disk.write(file, [part], BLOCK + start - at)
+            self.disk.sync(file)
+        finally:
+            self.disk.close(file)
+
+    def _write_floor(self, sequence: int, time: int) -> None:
+        head = _FLOOR.pack(_FLOOR_MAGIC, sequence, time, 0)[:-4]
+        self.disk.write_whole(self.path / "floor", head + struct.pack("<I", zlib.crc32(head)))
+
+    def _read_floor(self) -> tuple[int, int] | None:
+        content = self.disk.read_whole(self.path / "floor") or b""
+        if len(content) == _FLOOR.size:
+            magic, sequence, time, known = _FLOOR.unpack(content)
+            if magic == _FLOOR_MAGIC and known == zlib.crc32(content[:-4]):
+                return sequence, time
+        self.damage.append(f"{self.path.name}: the file floor is missing or damaged; all segments were read")
+        return None

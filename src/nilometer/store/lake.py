@@ -21,7 +21,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from nilometer.errors import StoreError
-from nilometer.store.folder import sync_folder
+from nilometer.store.disk import DISK, Disk
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.refusal import refusal
 
@@ -44,6 +44,8 @@ class LakeTable:
         Its folder, made when it does not exist.
     schema : pyarrow.Schema
         OBSERVATION or REVISION.
+    disk : Disk
+        What makes names durable.
 
     Raises
     ------
@@ -51,21 +53,23 @@ class LakeTable:
         If the table cannot be opened or made.
     """
 
-    def __init__(self, root: Path, schema: pa.Schema) -> None:
-        self.root, self.schema = root, schema
+    def __init__(self, root: Path, schema: pa.Schema, disk: Disk = DISK) -> None:
+        self.root, self.schema, self._disk = root, schema, disk
         self._partitioned = schema.append(pa.field("month", pa.string(), nullable=False))
         self._gone: list[tuple[float, Path]] = []
         try:
             if (root / "_delta_log").is_dir():
                 self._table = DeltaTable(str(root))
             else:
-                root.mkdir(parents=True, exist_ok=True)
+                disk.make_folder(root)
                 self._table = DeltaTable.create(
                     str(root),
                     self._partitioned,
                     partition_by=["month"],
                     configuration={"delta.logRetentionDuration": "interval 7 days"},
                 )
+                self._sync_log()
+                disk.sync_folder(root)
             self.files = tuple(self._load())
         except (DeltaError, OSError) as error:
             raise refusal(error, "open the lake", path=root) from error
@@ -97,8 +101,9 @@ class LakeTable:
         reached = [] if sequence is None else [Transaction(APPLICATION, sequence)]
         actions = [_add(file) for file in added] + [_remove(file) for file in removed]
         try:
-            for folder in {(self.root / file.path).parent for file in added}:
-                sync_folder(folder)
+            # The table's own folder too: one of these may be new in it, and its name is lost with all below otherwise.
+            for folder in sorted({(self.root / file.path).parent for file in added} | {self.root}):
+                self._disk.sync_folder(folder)
             self._table.create_write_transaction(
                 actions,
                 "append",
@@ -153,7 +158,7 @@ class LakeTable:
         log = self.root / "_delta_log"
         with (log / f"{self._table.version():020}.json").open("rb+") as file:
             os.fsync(file.fileno())
-        sync_folder(log)
+        self._disk.sync_folder(log)
 
     def _load(self) -> Iterable[LakeFile]:
         actions = pa.table(self._table.get_add_actions(flatten=True))

@@ -11,6 +11,7 @@ import pyarrow as pa
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_writer import FILE_ROWS, MonthWriter, sort_rows
+from nilometer.store.refusal import refusal
 
 __all__ = ["merge", "piles", "still_months"]
 
@@ -63,8 +64,10 @@ def merge(table: LakeTable, pile: Sequence[LakeFile]) -> None:
             writer.write(rows)
         added = writer.close()
         table.commit(added, pile, None)
-    except BaseException:
+    except BaseException as error:
         writer.abandon()
+        if isinstance(error, OSError):
+            raise refusal(error, "merge files", path=table.root) from error
         raise
 
 

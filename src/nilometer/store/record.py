@@ -16,7 +16,6 @@ All little-endian. Bit i of `columns` is the i-th column of the schema JOURNAL.
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +30,6 @@ __all__ = [
     "ROWS",
     "TOMBSTONE",
     "Tombstone",
-    "checksum",
     "compact",
     "decode_rows",
     "decode_tombstone",
@@ -39,13 +37,13 @@ __all__ = [
     "encode_tombstone",
     "full_rows",
     "no_rows",
+    "row_parts",
 ]
 
 ROWS, TOMBSTONE = 0, 1
 
 _HEAD = struct.Struct("<IIII")
 _RANGE = struct.Struct("<qqI")
-_SEED = struct.Struct("<qBq")
 _PLACE = {name: place for place, name in enumerate(JOURNAL.names)}
 # What a column holds where it is left out; the others are null.
 _IMPLIED: dict[str, object] = {"duration": 0, "supersedes": False}
@@ -105,6 +103,11 @@ def compact(rows: pa.RecordBatch, *, keep_commit: bool = False) -> pa.RecordBatc
 
 def encode_rows(rows: pa.RecordBatch, settled: Settlements) -> bytes:
     """Return compact rows and settlements as bytes, as drawn above."""
+    return b"".join(row_parts(rows, settled))
+
+
+def row_parts(rows: pa.RecordBatch, settled: Settlements) -> tuple[bytes | memoryview, ...]:
+    """Return the same in parts that lie one behind the other: to write them nothing is copied."""
     n = rows.num_rows
     bits = sum(1 << _PLACE[name] for name in rows.schema.names) if n else 0
     body = rows.serialize() if n else b""
@@ -116,7 +119,7 @@ def encode_rows(rows: pa.RecordBatch, settled: Settlements) -> bytes:
             settled.tests.cast(pa.string()),
         ]
         changes = pa.RecordBatch.from_arrays(columns, schema=SETTLEMENT).serialize()
-    return b"".join((_HEAD.pack(bits, n, len(settled), len(body)), body, changes))
+    return _HEAD.pack(bits, n, len(settled), len(body)), memoryview(body), memoryview(changes)
 
 
 def decode_rows(body: bytes) -> tuple[pa.RecordBatch, Settlements]:
@@ -163,11 +166,6 @@ def decode_tombstone(body: bytes, commit: int) -> Tombstone:
     """Return the tombstone written in a record."""
     start, end, n = _RANGE.unpack_from(body)
     return Tombstone(commit, np.frombuffer(body, "<i4", n, _RANGE.size).astype(np.int32), start, end)
-
-
-def checksum(sequence: int, kind: int, time: int, body: bytes) -> int:
-    """Return the CRC-32 of a record, its place and time included: a record in another's place is found too."""
-    return zlib.crc32(body, zlib.crc32(_SEED.pack(sequence, kind, time)))
 
 
 def _schema(bits: int) -> pa.Schema:

@@ -9,13 +9,48 @@ import pyarrow as pa
 
 from nilometer.model import Settlements
 from nilometer.store.commit_clock import CommitClock
+from nilometer.store.disk import DISK
+from nilometer.store.folder import FOLDER_VERSION, Folder
 from nilometer.store.journal import Journal, Record
+from nilometer.store.journal_sqlite import convert, put_aside
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.live import Live
 from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone
 
-__all__ = ["recover"]
+__all__ = ["open_journal", "recover"]
+
+
+def open_journal(folder: Folder, *, sealed: int) -> Journal:
+    """Return the journal of a folder, open; that of an older folder version is brought into this one's form.
+
+    Parameters
+    ----------
+    folder : Folder
+        Held; its version is raised once everything is in the new form.
+    sealed : int
+        The sequence the lake has reached.
+
+    Raises
+    ------
+    StoreFull, StoreUnwritable
+        If the disk refuses; the folder can be opened again, by the older version too while VERSION says so.
+    StoreError
+        If the journal cannot be read.
+    """
+    damage: list[str] = []
+    # Whatever VERSION says, by whoever's hand: a SQLite file beside no segments has not been read yet.
+    if folder.old_journal.exists() and (folder.version < FOLDER_VERSION or not folder.journal.is_dir()):
+        damage = convert(folder.old_journal, folder.journal, sealed=sealed)
+    if folder.version < FOLDER_VERSION:
+        folder.raise_version()
+    put_aside(folder.old_journal)
+    journal = Journal(folder.journal)
+    journal.open(sealed=sealed)
+    journal.damage[:0] = damage
+    # What was made here for the first time, the catalog's file too, has a name that a power cut does not take.
+    DISK.sync_folder(folder.path)
+    return journal
 
 
 def recover(

@@ -8,26 +8,19 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from nilometer.errors import StoreError, StoreFull
+from nilometer.errors import StoreError, StoreFull, StoreUnwritable
 
 __all__ = ["refusal"]
 
 _FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = ("no space left", "disk quota", "file too large", "storagefull", "disk is full", "os error 28")
-# A write, sync or grow that the disk refused: SQLite rolls back, and the same call may be made again.
-_REFUSED_WRITES = frozenset(
-    {
-        "SQLITE_FULL",
-        "SQLITE_IOERR_WRITE",
-        "SQLITE_IOERR_FSYNC",
-        "SQLITE_IOERR_DIR_FSYNC",
-        "SQLITE_IOERR_TRUNCATE",
-        "SQLITE_IOERR_SHMSIZE",
-        "SQLITE_IOERR_SHMMAP",
-        "SQLITE_IOERR_COMMIT_ATOMIC",
-    }
-)
 _READ_ONLY_ERRNO = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_READ_ONLY_WORDS = ("read-only", "os error 30", "permission denied", "os error 13", "readonly database")
+_FAILING_ERRNO = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT})
+_FAILING_WORDS = ("input/output error", "os error 5)", "stale file handle")
+# What SQLite calls the refused writes of a full disk, beside the word for it: its cause is lost on the way, and these
+# are what a full file system gives where the space is asked for late.
+_FULL_WRITES = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP"})
 
 
 def refusal(error: BaseException, doing: str, *, path: Path | str | None = None) -> StoreError:
@@ -45,7 +38,8 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     Returns
     -------
     StoreError
-        StoreFull when the disk took no more; it is retryable and nothing was changed.
+        StoreFull when the disk took no more, StoreUnwritable when it fails or is read-only: both are retryable, and
+        nothing was changed.
     """
     if isinstance(error, StoreError):
         return error
@@ -53,19 +47,32 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     place = f" in {path}" if path else ""
     if _is_full(cause):
         return StoreFull(f"could not {doing}{place}: the disk is full ({cause}); free space, then send again")
-    if _is_read_only(cause):
-        return StoreError(f"could not {doing}{place}: it is read-only ({cause}); give this user the right to write")
+    if _is(cause, "SQLITE_READONLY", "SQLITE_CANTOPEN", _READ_ONLY_ERRNO, _READ_ONLY_WORDS):
+        return StoreUnwritable(
+            f"could not {doing}{place}: it is read-only ({cause}); make it writable for this user, then send again"
+        )
+    if _is(cause, "SQLITE_IOERR", "SQLITE_IOERR", _FAILING_ERRNO, _FAILING_WORDS):
+        return StoreUnwritable(
+            f"could not {doing}{place}: the disk fails ({cause}); look at the system's log, then send again"
+        )
     return StoreError(f"could not {doing}{place}: {cause}")
 
 
 def _is_full(cause: BaseException) -> bool:
-    name = getattr(cause, "sqlite_errorname", "") if isinstance(cause, sqlite3.Error) else ""
-    if name in _REFUSED_WRITES or (isinstance(cause, OSError) and cause.errno in _FULL_ERRNO):
+    if isinstance(cause, sqlite3.Error) and _name(cause) in _FULL_WRITES:
         return True
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return cause.errno in _FULL_ERRNO
     return any(word in str(cause).casefold() for word in _FULL_WORDS)
 
 
-def _is_read_only(cause: BaseException) -> bool:
-    if isinstance(cause, sqlite3.Error):
-        return str(getattr(cause, "sqlite_errorname", "")).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
-    return isinstance(cause, OSError) and cause.errno in _READ_ONLY_ERRNO
+def _is(cause: BaseException, name: str, other: str, numbers: frozenset[int], words: tuple[str, ...]) -> bool:
+    if isinstance(cause, sqlite3.Error) and _name(cause):
+        return _name(cause).startswith((name, other))
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return cause.errno in numbers
+    return any(word in str(cause).casefold() for word in words)
+
+
+def _name(cause: sqlite3.Error) -> str:
+    return str(getattr(cause, "sqlite_errorname", "") or "")

@@ -27,6 +27,7 @@ from nilometer.store.lake_writer import MonthWriter, months, sort_rows
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
 from nilometer.store.record import Tombstone, no_rows
+from nilometer.store.refusal import refusal
 
 __all__ = ["Plan", "SealReport", "begin", "finish", "write"]
 
@@ -152,8 +153,10 @@ def write(plan: Plan, observations: LakeTable, revisions: LakeTable, step: Calla
         step("revisions")
         observations.commit([*rewriter.added, *new], rewriter.removed, plan.sequence)
         step("observations")
-    except BaseException:
+    except BaseException as error:
         _forget((observations, revisions), [*written, *rewriter.added])
+        if isinstance(error, OSError):
+            raise refusal(error, "write the lake", path=observations.root) from error
         raise
     return sum(file.rows for file in former), len(former) + len(new) + len(rewriter.added)
 

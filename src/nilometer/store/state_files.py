@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from nilometer.errors import StoreError
-from nilometer.store.folder import write_durably
+from nilometer.store.disk import DISK, write_durably
 from nilometer.store.refusal import refusal
 
 __all__ = ["StateFiles"]
@@ -27,7 +27,10 @@ class StateFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(exist_ok=True)
+        try:
+            DISK.make_folder(folder)
+        except OSError as error:
+            raise refusal(error, "make the folder of states", path=folder) from error
 
     def save(self, name: str, sequence: int, state: bytes) -> None:
         """Replace a snapshot, durably.

@@ -25,7 +25,6 @@ from nilometer.store.catalog import Catalog
 from nilometer.store.catalog_database import open_database
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.folder import Folder
-from nilometer.store.journal import Journal
 from nilometer.store.lake import LakeTable
 from nilometer.store.live import Live
 from nilometer.store.merge import merge, piles, still_months
@@ -39,8 +38,9 @@ from nilometer.store.record import (
     encode_tombstone,
     full_rows,
     no_rows,
+    row_parts,
 )
-from nilometer.store.recovery import recover
+from nilometer.store.recovery import open_journal, recover
 from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
 from nilometer.store.settling import settle_own
@@ -72,7 +72,11 @@ class StoreStatus:
     files : int
         Parquet files of current rows.
     damage : tuple of str
-        What was found damaged and cut off at the start.
+        What was stored and is damaged, as found at the start; not empty as long as cut off records are kept aside.
+    torn : tuple of str
+        Writes that a crash cut short before anybody was told that they are stored.
+    journal_bytes : int
+        Bytes of the records that the journal holds.
     seal_error : str
         Why the last seal in the background failed; empty when it did not.
     """
@@ -82,6 +86,8 @@ class StoreStatus:
     hot_rows: int
     files: int
     damage: tuple[str, ...]
+    torn: tuple[str, ...]
+    journal_bytes: int
     seal_error: str
 
 
@@ -101,8 +107,7 @@ class Store:
             self._observations = LakeTable(folder.observations, OBSERVATION)
             self._revisions = LakeTable(folder.revisions, REVISION)
             self._states = StateFiles(folder.state)
-            self._journal = Journal(folder.journal)
-            self._journal.open(sealed=self._observations.sequence)
+            self._journal = open_journal(folder, sealed=self._observations.sequence)
             self._clock = CommitClock(self.catalog.engine)
             self._live = Live(self._sample_features, self._clock.at)
             self._gate = Gate(
@@ -223,7 +228,8 @@ class Store:
             self._wait_for_room()
             settled = settle_own(rows, settled)
             columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
-            sequence, moment = self._journal.write(ROWS, encode_rows(columns, settled), self._now())
+            body = row_parts(columns, settled)
+            sequence, moment = self._journal.write(ROWS, body, self._now(), rows=columns.num_rows)
             with self._live.lock:
                 self._clock.note(sequence, moment)
                 self._live.apply(columns, settled, sequence)
@@ -341,6 +347,16 @@ class Store:
         """Return the last sequence."""
         return self._journal.sequence
 
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What was stored and is damaged; not empty as long as cut off records are kept aside."""
+        return tuple(self._journal.damage)
+
+    @property
+    def journal_bytes(self) -> int:
+        """Bytes of the records that the journal holds."""
+        return self._journal.size
+
     def set_address(self, address: str) -> None:
         """Say where this process answers, once it is known."""
         self._folder.set_address(address)
@@ -353,7 +369,9 @@ class Store:
                 lake_sequence=self._live.lake_sequence,
                 hot_rows=self._live.hot.rows,
                 files=len(self._live.files),
-                damage=tuple(self._journal.damage),
+                damage=self.damage,
+                torn=tuple(self._journal.torn),
+                journal_bytes=self.journal_bytes,
                 seal_error="" if self._sealer is None else self._sealer.error,
             )
 

@@ -69,6 +69,12 @@ class _OfPipeline(Collector):
             "nilometer_refusing", "1 while the store accepts nothing.", value=float(pipeline.refusing is not None)
         )
         yield GaugeMetricFamily("nilometer_sequence", "The last journal sequence.", value=pipeline.store.sequence())
+        yield GaugeMetricFamily(
+            "nilometer_journal_bytes", "Bytes that wait in the journal.", value=pipeline.store.journal_bytes
+        )
+        yield GaugeMetricFamily(
+            "nilometer_store_damage", "Parts of the store found damaged.", value=len(pipeline.store.damage)
+        )
         yield GaugeMetricFamily("nilometer_live_clients", "Clients of the live stream.", value=self._live.clients)
         states = GaugeMetricFamily("nilometer_sources", "Sources by state.", labels=("state",))
         for state, n in Tally(str(status.state) for status in pipeline.sources()).items():

@@ -21,6 +21,7 @@ from nilometer.errors import (
     StandardNotApplicable,
     StoreFull,
     StoreLocked,
+    StoreUnwritable,
     TooLarge,
     UnitError,
     WrongMediaType,
@@ -44,6 +45,7 @@ STATUS: dict[type[NilometerError], HTTPStatus] = {
     LinkError: HTTPStatus.BAD_GATEWAY,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreLocked: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreUnwritable: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
     NilometerError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

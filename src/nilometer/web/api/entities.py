@@ -60,6 +60,7 @@ def _of_server(routes: APIRouter, face: Face) -> None:
                 "queued": pipeline.queued,
                 "shed": pipeline.shed,
                 "refusing": None if pipeline.refusing is None else str(pipeline.refusing),
+                "damage": list(pipeline.store.damage),
                 "demo": bool(getattr(pipeline.clock, "is_demo", False)),
             }
         )
