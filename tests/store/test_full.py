@@ -172,6 +172,28 @@ def test_a_failing_disk_refuses_a_commit_and_takes_it_without_a_restart(water, f
     assert water.store.status().damage == ()
 
 
+def test_a_segment_that_may_or_may_not_be_there_takes_no_record_away(tmp_path):
+    disk = Faulty()
+    journal = Journal(tmp_path / "journal", disk=disk, start=lambda action: action())
+    journal.open(sealed=0)
+    while not list(journal.path.glob("spare-*")):
+        journal.write(0, b"x", 1)
+    last = journal.sequence
+    # The next record goes to the spare, which gets its name; only nobody knows whether for good.
+    disk.refused = {"sync_folder": errno.EIO}
+    with pytest.raises(StoreUnwritable):
+        journal.write(0, b"refused", 1)
+    disk.refused = {}
+    for number in range(3):
+        assert journal.write(0, b"later", 1)[0] == last + 1 + number
+    journal.close()
+    journal = Journal(tmp_path / "journal")
+    journal.open(sealed=0)
+    assert [record.body for record in journal.records(last)] == [b"later"] * 3
+    assert journal.damage == []
+    journal.close()
+
+
 def test_after_a_failed_sync_the_record_is_written_again_elsewhere(tmp_path):
     disk = Faulty()
     journal = Journal(tmp_path / "journal", disk=disk)

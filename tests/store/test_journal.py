@@ -15,8 +15,10 @@ from nilometer.errors import StoreError
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.model.schemas import JOURNAL
 from nilometer.store import Store
+from nilometer.store.disk import Disk
 from nilometer.store.journal import Journal
-from nilometer.store.journal_segment import BLOCK, HEAD, Head, parse
+from nilometer.store.journal_segment import BLOCK, HEAD, Head, Segment, parse
+from nilometer.store.journal_survey import segment_name
 from nilometer.store.record import (
     ROWS,
     compact,
@@ -185,6 +187,84 @@ def test_damage_among_sealed_records_cuts_nothing(journal, sealed):
     assert "records 2 to 2 are damaged; they are sealed" in other.damage[0]
     assert other.write(ROWS, b"y", 5)[0] == 6
     other.close()
+
+
+def test_a_record_of_another_life_is_not_taken_though_its_sequence_is_due(journal, tmp_path):
+    other = Journal(tmp_path / "other")
+    other.open(sealed=0)
+    for number in range(3):
+        other.write(ROWS, b"theirs", 1)
+        if number < 2:
+            journal.write(ROWS, b"ours", 1)
+    other.close()
+    journal.close()
+    (theirs,), (ours,) = segments(other.path), segments(journal.path)
+    place = place_of(theirs, 3)
+    ours.write_bytes(ours.read_bytes() + theirs.read_bytes()[place.at :])
+    third = again(journal)
+    assert [record.body for record in third.records(0)] == [b"ours", b"ours"]
+    assert (third.damage, third.torn) == ([], [])
+    third.close()
+
+
+@pytest.mark.parametrize("offset", [0, -1])
+def test_damage_that_begins_before_the_lakes_sequence_and_ends_behind_it_is_cut_off_there(journal, offset):
+    for _ in range(6):
+        journal.write(ROWS, b"some rows", 1)
+    journal.close()
+    for number in (3, 4):
+        spoil(journal.path, number, offset)
+    other = again(journal, sealed=3)
+    assert other.sequence == 3
+    assert "record 4 is damaged or missing" in " ".join(other.damage)
+    third = again(other, sealed=3)
+    assert third.damage == other.damage
+    assert third.write(ROWS, b"y", 1)[0] == 4
+    fourth = again(third, sealed=3)
+    assert sequences(fourth, after=3) == [4]
+    assert len(list(journal.path.glob("damaged-*"))) == 1
+    fourth.close()
+
+
+def begin(journal, first):
+    """Make an empty segment behind all others, as a process does before it writes the first record of it."""
+    ordinal = int(segments(journal.path)[-1].name.removeprefix("segment-"), 16) + 1
+    head = Segment.fresh(ordinal, first, 0)
+    path = journal.path / segment_name(ordinal)
+    Segment.begin(journal.path / "unready", path, Disk(), head, 1 << 20, spare=False).close()
+    return path
+
+
+def test_a_segment_takes_the_place_of_what_an_earlier_one_has_from_its_first_sequence_on(journal):
+    for _ in range(3):
+        journal.write(ROWS, b"x", 1)
+    journal.close()
+    begin(journal, 3)
+    begin(journal, 3)
+    other = again(journal)
+    assert (other.sequence, sequences(other)) == (2, [1, 2])
+    assert (other.damage, other.torn) == ([], [])
+    assert len(segments(journal.path)) == 2  # the one that nothing was written to is gone
+    assert other.write(ROWS, b"y", 1)[0] == 3
+    other.close()
+
+
+def test_a_crash_before_what_was_cut_off_is_kept_aside_changes_nothing(tmp_path):
+    journal = filled(tmp_path)
+    journal.close()
+    cut = Head.from_block(segments(journal.path)[1].read_bytes()).first - 2
+    spoil(journal.path, cut, -1)
+    other = again(journal)
+    assert other.write(ROWS, b"new", 1)[0] == cut
+    other.close()
+    aside = sorted(journal.path.glob("damaged-segment-????????????"))
+    assert len(aside) > 1
+    for path in aside:
+        path.rename(path.with_name(path.name.removeprefix("damaged-")))
+    third = again(other)
+    assert sequences(third) == list(range(1, cut + 1))
+    assert sorted(journal.path.glob("damaged-segment-????????????")) == aside
+    third.close()
 
 
 def test_what_was_dropped_may_be_damaged(journal):

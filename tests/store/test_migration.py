@@ -122,6 +122,22 @@ def test_damage_that_the_lake_has_already_loses_nothing(tmp_path, change):
     journal.close()
 
 
+def test_an_old_journal_whose_records_have_all_left_hands_on_sequence_and_time(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(
+            "CREATE TABLE records (sequence INTEGER PRIMARY KEY, kind, time, checksum, body);"
+            "CREATE TABLE plans (sequence INTEGER PRIMARY KEY, checksum, body);"
+            "CREATE TABLE floor (one, sequence, time); INSERT INTO floor VALUES (1, 7, 700);"
+        )
+    connection.close()
+    assert convert(path, tmp_path / "journal", sealed=7) == []
+    journal = Journal(tmp_path / "journal")
+    journal.open(sealed=7)
+    assert journal.write(0, b"next", 5) == (8, 701)
+    journal.close()
+
+
 def test_a_torn_page_of_the_old_journal_keeps_what_came_before(old):
     path = old / "journal.sqlite"
     with sqlite3.connect(path) as connection:

@@ -263,7 +263,10 @@ class Journal:
         try:
             segment = Segment.begin(place, path, self.disk, head, capacity, spare=spare is not None)
         except OSError:
-            self._spares.give_back(spare, place)
+            if not self._spares.give_back(place, capacity, name=path.name, spare=spare is not None):
+                # It may have its name by now, and takes the place of what others have from its first sequence on: only
+                # a segment behind it may have that one.
+                self._current = None
             raise
         # Large records call for larger segments: a few should fit into one.
         self._wanted = min(self.most, max(4 * self._wanted, 8 * padded(needed)))
@@ -304,7 +307,7 @@ class Journal:
         if self._segments:
             self._wanted = min(self.most, max(self.least, 4 * self._segments[-1].size))
             # What a killed process wrote and did not sync is read like what it synced: it is made durable first.
-            self.disk.sync(self._segments[-1].file)
+            self._segments[-1].make_durable()
             self.disk.sync_folder(self.path)
             if found.is_clean:
                 self._current = self._segments[-1]
@@ -317,12 +320,10 @@ class Journal:
             )
 
     def _keep_aside(self, found: Survey) -> None:
-        """Keep what is cut off; from then on a new segment stands in its place."""
+        """Keep what is cut off; the segment that the next record begins will take its place."""
         for segment, at in found.aside:
             if at:
                 self._copy_aside(segment, at)
-        if found.aside and not found.is_clean:
-            self._begin(self._spares.take(BLOCK), BLOCK)
         for segment, at in found.aside:
             if not at:
                 segment.close()

@@ -242,6 +242,17 @@ class Segment:
         self._starts.append(at)
         self.end, self.size = end, max(self.size, end)
 
+    def make_durable(self) -> None:
+        """Make the last record durable, whatever another process was told when it tried.
+
+        Where its sync failed and it was killed then, the record is seen, is not on the platter, and no sync will write
+        it: the system holds it to be there. So the same bytes are written over it first. All others were synced.
+        """
+        if self._starts:
+            at = self._starts[-1]
+            self.disk.write(self.file, [self.disk.read(self.file, self.end - at, at)], at)
+        self.disk.sync(self.file)
+
     def skip(self, to: int) -> None:
         """Leave out damaged records before a sequence; nobody will ask for them."""
         while self.last < to - 1:
@@ -266,7 +277,7 @@ class Segment:
             return None
         body = content[HEAD : HEAD + place.length]
         if len(body) < place.length <= self.size:
-            body += self.disk.read(self.file, place.length - len(body), at + BLOCK)
+            body = self.disk.read(self.file, place.length, at + HEAD)
         if len(body) != place.length or zlib.crc32(body) != place.checksum:
             return None
         return place, Record(sequence, place.kind, place.time, body, place.rows)

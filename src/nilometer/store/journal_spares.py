@@ -16,7 +16,9 @@ from nilometer.store.disk import Disk
 
 __all__ = ["Spares", "in_background"]
 
-KEPT = 2
+KEPT = 3
+"""As many segments as a seal lets go of at full speed; more would only take room."""
+
 _PREFIX, _UNDER_WAY = "spare-", "unready-"
 _ZEROS = bytes(1 << 20)
 _SYNCED_AT_ONCE = 8 << 20
@@ -88,12 +90,33 @@ class Spares:
             self._disk.unlink(path)
             self._disk.sync_folder(self._folder)
 
-    def give_back(self, taken: tuple[int, Path] | None, place: Path) -> None:
-        """Take a file again that could not become a segment; one that was no spare is deleted."""
-        if taken is None:
-            self._forget(place)
-        elif place.name in self._disk.names(self._folder):
-            self._keep(*taken)
+    def give_back(self, place: Path, size: int, *, name: str, spare: bool) -> bool:
+        """Take a file again that could not become a segment, or delete one that was no spare.
+
+        Parameters
+        ----------
+        place, size : Path, int
+            The file.
+        name : str
+            The name that it was to have.
+        spare : bool
+            Whether it was a spare.
+
+        Returns
+        -------
+        bool
+            Whether nothing has the new name.
+        """
+        try:
+            if name in self._disk.names(self._folder):
+                return False
+            if spare:
+                self._keep(size, place)
+            else:
+                self._disk.unlink(place)
+        except OSError:
+            return False
+        return True
 
     def prepare(self, size: int) -> None:
         """Have one made of so many bytes, unless one is ready or being made."""
