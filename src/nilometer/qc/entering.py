@@ -88,6 +88,9 @@ MOST_DEPTH = 1e9
 
 _SUMMARY_MASK = 0xFFFF
 _STANDS = (1 << SUMMARY) - 1
+_ROW_MASK = (1 << 32) - 1
+_FEW = 2
+_MANY = 32
 
 
 @compiled
@@ -158,19 +161,27 @@ def enter(
     """Bring `n` rows in, in their order of arrival."""
     programs, whole, place = tables.programs, scratch.whole, scratch.place
     p = whole[PROGRAM_OF, 0]
-    if p < programs.shape[0] and place[p + 1] - place[p] == n and not programs[p, ALONG]:
-        if not rows.mark.size and not rows.water.size and not rows.supersedes.size:
-            _enter_alike(first, n, p, epoch, received, rows, tables, memory, scratch, written)
-            return
-    for o in range(n):
-        if o + AHEAD < n and whole[STREAM, o + AHEAD] >= 0:
-            for line in range(0, programs[whole[PROGRAM_OF, o + AHEAD], FETCH], LINE):
-                prefetch(memory.words, whole[FOUND, o + AHEAD] + line)
-        _enter_row(o, first, epoch, received, rows, tables, memory, scratch, written)
+    alike = (
+        p < programs.shape[0]
+        and place[p + 1] - place[p] == n
+        and not programs[p, ALONG]
+        and not (rows.mark.size or rows.water.size or rows.supersedes.size)
+    )
+    o, few = 0, _FEW
+    while o < n:
+        if alike:
+            until = _enter_alike(o, first, n, p, epoch, received, rows, tables, memory, scratch, written)
+            few = _FEW if until - o >= _MANY else 2 * few  # each call costs as much as a few rows
+            o = until
+        end = min(o + few, n) if alike else n
+        if o < end:
+            _enter_rows(o, end, first, n, epoch, received, rows, tables, memory, scratch, written)
+        o = end
 
 
 @compiled
 def _enter_alike(
+    begin: int,
     first: int,
     n: int,
     p: int,
@@ -181,8 +192,8 @@ def _enter_alike(
     memory: Memory,
     scratch: Scratch,
     written: Written,
-) -> None:
-    """Bring rows of one program in: those of Datastreams that simply go on take the short way."""
+) -> int:
+    """Bring rows of one program in, from `begin` on, whose Datastreams simply go on; return the first that does not."""
     words, values, streams, programs = memory.words, memory.values, tables.streams, tables.programs
     time, result, ids, mark_flags = rows.time, rows.result, rows.id, rows.mark_flags
     status_of, mark_of, earlier = scratch.status, scratch.mark, scratch.earlier
@@ -205,14 +216,15 @@ def _enter_alike(
     usual = np.int64(KNOWN | NEXT | OPEN | FLANKED if opens else KNOWN | NEXT)
     status = np.uint8(PRESENT | IN_ORDER | LINKED | STEPPED)
     if opens:
-        status |= np.uint8(SETTLED | OPENED)
-    ready = settled[0]
-    for o in range(n):
+        status |= np.uint8(OPENED)
+    ready, until = settled[0], n
+    for o in range(begin, n):
         if o + AHEAD < n:
             for line in range(0, fetch, LINE):
                 prefetch(words, found[o + AHEAD] + line)
         base, i = found[o], first + o
-        x, t, newest, bits = result[i], time[i], words[base + NEWEST], words[base + BITS]
+        x, t, newest = result[i], time[i], words[base + NEWEST]
+        bits, where = words[base + BITS], words[base + WHERE]
         said = mark_flags[streams[stream[o], SCHEME], 0]
         if not (
             (bits & _STANDS == usual)
@@ -223,12 +235,10 @@ def _enter_alike(
             & (x - x == 0.0)
             & (said & 15 != MISSING)
             & (said & NOT_WATER == 0)
-            & ((words[base + WHERE] >> 32 != epoch) | (not opens))
+            & ((where >> 32 != epoch) | (where & _ROW_MASK < first) | (not opens))
         ):
-            settled[0] = ready
-            _enter_row(o, first, epoch, received, rows, tables, memory, scratch, written)
-            ready = settled[0]
-            continue
+            until = o
+            break
         last, x1 = words[base + LAST], values[base + X1]
         x_of[o], last_x[o], before_x[o] = x, x1, values[base + X2]
         t_of[o], last_t[o], before_t[o] = t, last, words[base + LAST2]
@@ -237,24 +247,32 @@ def _enter_alike(
         words[base + NEWEST] = words[base + LAST] = t
         words[base + LAST2], values[base + X1], values[base + X2] = last, x, x1
         if opens:
-            at = ready
-            ready += 1
             summary = (bits >> SUMMARY) & _SUMMARY_MASK
-            settles[o], earlier[o] = at, np.uint32(SPIKED | summary)
+            earlier[o] = np.uint32(SPIKED | summary)
             if summary != ALL_PASSED:
-                for j in range(count):
-                    settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
                 words[base + BITS] = (bits & ~(_SUMMARY_MASK << SUMMARY)) | (ALL_PASSED << SUMMARY)
-            settled_id[at] = words[base + OPEN_ID]
+            if where >> 32 == epoch:
+                settles[o] = where & _ROW_MASK
+                status_of[o] |= np.uint8(BATCH)
+            else:
+                settles[o], settled_id[ready] = ready, words[base + OPEN_ID]
+                status_of[o] |= np.uint8(SETTLED)
+                if summary != ALL_PASSED:
+                    for j in range(count):
+                        settled_flags[ready, j] = octets[(base + DIGITS) * 8 + j]
+                ready += 1
             words[base + OPEN_ID] = ids[i] if ids.size else i
             words[base + WHERE] = (epoch << 32) | i
     settled[0] = ready
+    return until
 
 
 @compiled
-def _enter_row(
-    o: int,
+def _enter_rows(
+    begin: int,
+    end: int,
     first: int,
+    n: int,
     epoch: int,
     received: int,
     rows: Rows,
@@ -263,7 +281,7 @@ def _enter_row(
     scratch: Scratch,
     written: Written,
 ) -> None:
-    """Bring the `o`-th row of a block in, whatever it is."""
+    """Bring the rows of a block from `begin` to `end` in, whatever they are."""
     words, values, octets = memory.words, memory.values, memory.octets
     whole, numbers, status_of = scratch.whole, scratch.numbers, scratch.status
     mark_of, earlier = scratch.mark, scratch.earlier
@@ -272,121 +290,125 @@ def _enter_row(
     mark, mark_flags, water, revision = rows.mark, rows.mark_flags, rows.water, rows.supersedes
     settled, settled_id, settled_flags = written.settled, written.settled_id, written.settled_flags
     marked, sampled, revised = mark.size > 0, water.size > 0, revision.size > 0
-    s = whole[STREAM, o]
-    if s < 0:
-        return
-    i = first + o
-    k = whole[AT, o]
-    p = whole[PROGRAM_OF, o]
-    base = whole[FOUND, o]
-    x = result[i]
-    said = mark_flags[streams[s, SCHEME], mark[i] if marked else 0]
-    present = math.isfinite(x) and said & 15 != MISSING
-    t = time[i]
-    newest = words[base + NEWEST]
-    bits = words[base + BITS]
-    supersedes = revised and revision[i]
-    in_order = (
-        not supersedes
-        and (not sampled or water[i])
-        and said & NOT_WATER == 0
-        and programs[p, EARLIEST] <= t <= programs[p, LATEST]
-        and (received == NO_TIME or t - received <= programs[p, FUTURE])
-    )
-    restart = newest != NO_TIME and t - newest > programs[p, RESTART]
-    stands = t
-    way = np.int64(0)
-    if programs[p, ALONG]:
-        depth = depths[i] if depths.size else np.nan
-        in_order = in_order and abs(depth) < MOST_DEPTH and t >= newest
-        if in_order and present:
-            stands = np.int64(round(depth * 1e6))
-            way = (bits >> DIRECTION) & 3
-            last = words[base + LAST]
-            if restart or not bits & KNOWN:
-                way = 0
-            elif way == 0:
-                in_order = stands != last  # the same depth again does not say where the cast goes
-                way = np.int64(1 if stands > last else 2)
-                if in_order and way == 2:
-                    words[base + LAST] = -last
-                    stands = -stands
-            else:
-                stands = stands if way == 1 else -stands
-                in_order = stands != last
-                if stands < last:  # it turned: another cast
-                    restart = True
-                    stands = stands if way == 1 else -stands
+    for o in range(begin, end):
+        if o + AHEAD < n and whole[STREAM, o + AHEAD] >= 0:
+            for line in range(0, programs[whole[PROGRAM_OF, o + AHEAD], FETCH], LINE):
+                prefetch(words, whole[FOUND, o + AHEAD] + line)
+        s = whole[STREAM, o]
+        if s < 0:
+            continue
+        i = first + o
+        k = whole[AT, o]
+        p = whole[PROGRAM_OF, o]
+        base = whole[FOUND, o]
+        x = result[i]
+        said = mark_flags[streams[s, SCHEME], mark[i] if marked else 0]
+        present = math.isfinite(x) and said & 15 != MISSING
+        t = time[i]
+        newest = words[base + NEWEST]
+        bits = words[base + BITS]
+        supersedes = revised and revision[i]
+        in_order = (
+            not supersedes
+            and (not sampled or water[i])
+            and said & NOT_WATER == 0
+            and programs[p, EARLIEST] <= t <= programs[p, LATEST]
+            and (received == NO_TIME or t - received <= programs[p, FUTURE])
+        )
+        restart = newest != NO_TIME and t - newest > programs[p, RESTART]
+        stands = t
+        way = np.int64(0)
+        if programs[p, ALONG]:
+            depth = depths[i] if depths.size else np.nan
+            in_order = in_order and abs(depth) < MOST_DEPTH and t >= newest
+            if in_order and present:
+                stands = np.int64(round(depth * 1e6))
+                way = (bits >> DIRECTION) & 3
+                last = words[base + LAST]
+                if restart or not bits & KNOWN:
                     way = 0
-    else:
-        in_order = in_order and t > newest
-
-    status = PRESENT if present else 0
-    linked = False
-    if in_order:
-        status |= IN_ORDER
-        known = bits & (KNOWN | NEXT)
-        if newest != NO_TIME:
-            status |= STEPPED
-            whole[STEP, k] = t - newest
-        if restart:
-            known = 0
-        linked = known & KNOWN != 0
-        if bits & OPEN:
-            where = words[base + WHERE]
-            row = where & 0xFFFFFFFF
-            is_here = where >> 32 == epoch and row >= first
-            if is_here:
-                status_of[whole[AT, row - first]] &= np.uint8(~OPENED & 0xFF)
-            if present and not restart:  # this row brings the verdict
-                spiked = SPIKED if bits & FLANKED else 0
-                if is_here:
-                    status |= HERE
-                    whole[EARLIER, k], earlier[k] = whole[AT, row - first], spiked
-                elif where >> 32 == epoch:
-                    status |= BATCH
-                    whole[EARLIER, k], earlier[k] = row, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
+                elif way == 0:
+                    in_order = stands != last  # the same depth again does not say where the cast goes
+                    way = np.int64(1 if stands > last else 2)
+                    if in_order and way == 2:
+                        words[base + LAST] = -last
+                        stands = -stands
                 else:
-                    status |= SETTLED
-                    at = settled[0]
-                    settled[0] = at + 1
-                    whole[EARLIER, k], earlier[k] = at, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
-                    settled_id[at] = words[base + OPEN_ID]
-                    if (bits >> SUMMARY) & _SUMMARY_MASK != ALL_PASSED or programs[p, ALONG]:  # they stand at PASS
-                        for j in range(programs[p, COUNT]):
-                            settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
-        live = bits & KEPT_BITS
-        if present:
-            if linked:
-                status |= LINKED
-                numbers[LAST_X, k], whole[LAST_T, k] = values[base + X1], words[base + LAST]
-                numbers[BEFORE_X, k], whole[BEFORE_T, k] = values[base + X2], words[base + LAST2]
-                values[base + X2], words[base + LAST2] = values[base + X1], words[base + LAST]
-            else:
-                words[base + LAST2] = NO_TIME
-            values[base + X1], words[base + LAST] = x, stands
-            live |= KNOWN | NEXT | (way << DIRECTION)
-            whole[WAY, k] = (1 if way == 1 else -1) if known & NEXT and way != 0 else 0
-            if programs[p, LATE] < programs[p, COUNT] and (known & NEXT or programs[p, ALONG]):
-                live |= OPEN | (FLANKED if known & NEXT else 0) | (ALL_PASSED << SUMMARY)
-                status |= OPENED
-                words[base + OPEN_ID] = ids[i] if ids.size else i
-                words[base + WHERE] = (epoch << 32) | i
+                    stands = stands if way == 1 else -stands
+                    in_order = stands != last
+                    if stands < last:  # it turned: another cast
+                        restart = True
+                        stands = stands if way == 1 else -stands
+                        way = 0
         else:
-            live |= (known & KNOWN) | (0 if restart else bits & (3 << DIRECTION))
-        words[base + NEWEST] = t
-        words[base + BITS] = live
-    elif supersedes and bits & OPEN and words[base + OPEN_ID] == ids[i]:
-        # The row that waited is no longer the row that is kept.
-        where = words[base + WHERE]
-        if where >> 32 == epoch and where & 0xFFFFFFFF >= first:
-            status_of[whole[AT, (where & 0xFFFFFFFF) - first]] &= np.uint8(~OPENED & 0xFF)
-        words[base + BITS] = bits & ~OPEN
-    if not linked:
-        numbers[LAST_X, k], whole[LAST_T, k] = x, stands
-        numbers[BEFORE_X, k], whole[BEFORE_T, k] = x, NO_TIME
-    numbers[X, k], whole[T, k] = x, stands
-    whole[BASE, k] = base
-    status_of[k] = status
-    mark_of[k] = said & 15
-    whole[ROW, k] = i
+            in_order = in_order and t > newest
+
+        status = PRESENT if present else 0
+        linked = False
+        if in_order:
+            status |= IN_ORDER
+            known = bits & (KNOWN | NEXT)
+            if newest != NO_TIME:
+                status |= STEPPED
+                whole[STEP, k] = t - newest
+            if restart:
+                known = 0
+            linked = known & KNOWN != 0
+            if bits & OPEN:
+                where = words[base + WHERE]
+                row = where & 0xFFFFFFFF
+                is_here = where >> 32 == epoch and row >= first
+                if is_here:
+                    status_of[whole[AT, row - first]] &= np.uint8(~OPENED & 0xFF)
+                if present and not restart:  # this row brings the verdict
+                    spiked = SPIKED if bits & FLANKED else 0
+                    if is_here:
+                        status |= HERE
+                        whole[EARLIER, k], earlier[k] = whole[AT, row - first], spiked
+                    elif where >> 32 == epoch:
+                        status |= BATCH
+                        whole[EARLIER, k], earlier[k] = row, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
+                    else:
+                        status |= SETTLED
+                        at = settled[0]
+                        settled[0] = at + 1
+                        whole[EARLIER, k], earlier[k] = at, spiked | ((bits >> SUMMARY) & _SUMMARY_MASK)
+                        settled_id[at] = words[base + OPEN_ID]
+                        if (bits >> SUMMARY) & _SUMMARY_MASK != ALL_PASSED or programs[p, ALONG]:  # they stand at PASS
+                            for j in range(programs[p, COUNT]):
+                                settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
+            live = bits & KEPT_BITS
+            if present:
+                if linked:
+                    status |= LINKED
+                    numbers[LAST_X, k], whole[LAST_T, k] = values[base + X1], words[base + LAST]
+                    numbers[BEFORE_X, k], whole[BEFORE_T, k] = values[base + X2], words[base + LAST2]
+                    values[base + X2], words[base + LAST2] = values[base + X1], words[base + LAST]
+                else:
+                    words[base + LAST2] = NO_TIME
+                values[base + X1], words[base + LAST] = x, stands
+                live |= KNOWN | NEXT | (way << DIRECTION)
+                whole[WAY, k] = (1 if way == 1 else -1) if known & NEXT and way != 0 else 0
+                if programs[p, LATE] < programs[p, COUNT] and (known & NEXT or programs[p, ALONG]):
+                    live |= OPEN | (FLANKED if known & NEXT else 0) | (ALL_PASSED << SUMMARY)
+                    status |= OPENED
+                    words[base + OPEN_ID] = ids[i] if ids.size else i
+                    words[base + WHERE] = (epoch << 32) | i
+            else:
+                live |= (known & KNOWN) | (0 if restart else bits & (3 << DIRECTION))
+            words[base + NEWEST] = t
+            words[base + BITS] = live
+        elif supersedes and bits & OPEN and words[base + OPEN_ID] == ids[i]:
+            # The row that waited is no longer the row that is kept.
+            where = words[base + WHERE]
+            if where >> 32 == epoch and where & 0xFFFFFFFF >= first:
+                status_of[whole[AT, (where & 0xFFFFFFFF) - first]] &= np.uint8(~OPENED & 0xFF)
+            words[base + BITS] = bits & ~OPEN
+        if not linked:
+            numbers[LAST_X, k], whole[LAST_T, k] = x, stands
+            numbers[BEFORE_X, k], whole[BEFORE_T, k] = x, NO_TIME
+        numbers[X, k], whole[T, k] = x, stands
+        whole[BASE, k] = base
+        status_of[k] = status
+        mark_of[k] = said & 15
+        whole[ROW, k] = i
