@@ -201,7 +201,7 @@ async def test_deleting_a_stretch_is_seen_at_once(station):
     await station.ingest("river/ph", NOON, [7.0] * 10)
     path = f"{API}/datastreams/river/ph/observations"
     answer = await station.client.delete(f"{path}?start=2021-03-05T12:05:00Z")
-    assert answer.json() == {"deleted": 5}
+    assert answer.json()["deleted"] == 5
     assert (await station.json(path))["rows"] == 5
 
 

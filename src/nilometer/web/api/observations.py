@@ -1,8 +1,7 @@
-"""Routes of the native API that read and delete Observations."""
+"""Routes of the native API that read Observations."""
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, BinaryIO, Literal, cast
@@ -89,16 +88,6 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
                 "profiles": then.evidence.profiles(np.unique(rows["provenance"].to_numpy()).tolist()),
             }
         )
-
-    @routes.delete("/datastreams/{name:path}/observations", summary="Delete a stretch of a Datastream")
-    async def delete(name: str, start: Moment = None, end: Moment = None) -> Response:
-        datastream = face.datastream(name)
-        first, last = _span(start, end)
-        store = face.pipeline.store
-        n = await asyncio.to_thread(lambda: store.snapshot().count([datastream.id], first, last, water_only=False))
-        if n:
-            await asyncio.to_thread(store.delete, [datastream.id], first, last)
-        return answer({"deleted": n})
 
 
 def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
