@@ -32,6 +32,7 @@ from nilometer.errors import (
 
 __all__ = ["Client", "connect"]
 
+_Query = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 ARROW = "application/vnd.apache.arrow.stream"
 _ERRORS: dict[int, type[NilometerError]] = {
     401: NotAuthorized,
@@ -92,14 +93,25 @@ class Client:
         status: dict[str, Any] = self._json("GET", "/api/v1/status")
         return status
 
-    def things(self) -> list[dict[str, Any]]:
-        """Return every Thing."""
-        found: list[dict[str, Any]] = self._json("GET", "/api/v1/things")["things"]
+    def things(self, **query: str | int) -> list[dict[str, Any]]:
+        """Return every Thing; ``as_of`` a past moment, with the values and verdicts of then."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/things", query)["things"]
         return found
 
-    def datastream(self, name: str | int) -> dict[str, Any]:
-        """Return a Datastream by key or id, with what judges it."""
-        found: dict[str, Any] = self._json("GET", f"/api/v1/datastreams/{quote(str(name), safe='')}")
+    def verdict(self, thing: str | int, **query: str | int) -> dict[str, Any]:
+        """Return the verdict on a Thing's water over a ``window``, or from ``start`` to ``end``; ``as_of``."""
+        path = f"/api/v1/things/{quote(str(thing), safe='')}/verdict"
+        found: dict[str, Any] = self._json("GET", path, query)
+        return found
+
+    def observation(self, number: int, **query: str | int) -> dict[str, Any]:
+        """Return one Observation with its chain of evidence, now or ``as_of`` a past moment."""
+        found: dict[str, Any] = self._json("GET", f"/api/v1/observations/{int(number)}", query)
+        return found
+
+    def datastream(self, name: str | int, **query: str | int) -> dict[str, Any]:
+        """Return a Datastream by key or id, with what judges it; ``as_of`` a past moment."""
+        found: dict[str, Any] = self._json("GET", f"/api/v1/datastreams/{quote(str(name), safe='')}", query)
         return found
 
     def profile(self, number: int) -> dict[str, Any]:
@@ -108,7 +120,7 @@ class Client:
         return found
 
     def datastreams(self, **query: str | int) -> list[dict[str, Any]]:
-        """Return Datastreams, narrowed by ``key`` or ``thing``."""
+        """Return Datastreams with their newest values, narrowed by ``key`` or ``thing``, as of ``as_of``."""
         found: list[dict[str, Any]] = self._json("GET", "/api/v1/datastreams", query)["datastreams"]
         return found
 
@@ -168,6 +180,29 @@ class Client:
         except pa.ArrowInvalid as error:
             raise self._stranger() from error
 
+    def delete(self, datastreams: Sequence[str | int], **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        """Delete the rows of Datastreams from ``start`` to ``end`` and return how many there were.
+
+        Parameters
+        ----------
+        datastreams : sequence of str or int
+            Keys or ids.
+        **told
+            ``start``, ``end``; ``by``, ``reason``, ``comment`` for the audit trail; ``force``: also what is signed.
+
+        Raises
+        ------
+        NotFound
+            If there is no such Datastream.
+        ReviewRefused
+            If somebody signed some of the rows.
+        """
+        options = {name: value for name, value in told.items() if value not in (None, "")}
+        query = [("datastream", str(one)) for one in datastreams]
+        query += [(name, str(value)) for name, value in options.items()]
+        deleted: dict[str, Any] = self._json("DELETE", "/api/v1/observations", query)
+        return deleted
+
     def review(self, action: str, datastreams: Sequence[str | int], **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """Enter a step of the manual review and return, when it is durable, the steps and how many rows changed.
 
@@ -207,7 +242,7 @@ class Client:
         return found
 
     def review_levels(self, datastream: str | int, **query: str | int) -> dict[str, Any]:
-        """Return how many rows of a span (``start``, ``end``) have which level."""
+        """Return how many rows of a span (``start``, ``end``) have which level, now or ``as_of`` a moment."""
         path = f"/api/v1/datastreams/{quote(str(datastream), safe='')}/levels"
         found: dict[str, Any] = self._json("GET", path, query)
         return found
@@ -234,7 +269,7 @@ class Client:
         sent: dict[str, Any] = self._json(method, path, body=body, kind="application/json")
         return sent
 
-    def _json(self, method: str, path: str, query: Mapping[str, Any] | None = None, **more: Any) -> Any:  # noqa: ANN401 -- JSON
+    def _json(self, method: str, path: str, query: _Query = None, **more: Any) -> Any:  # noqa: ANN401 -- JSON
         content = self._call(method, path, query, **more)
         try:
             answer = json.loads(content)
@@ -251,7 +286,7 @@ class Client:
         self,
         method: str,
         path: str,
-        query: Mapping[str, Any] | None = None,
+        query: _Query = None,
         *,
         body: bytes | None = None,
         kind: str = "",

@@ -82,7 +82,8 @@ class Reviewed:
 
     def served(self, datastream=None, **options):
         """Rows by id: (seconds, result, quality, uncertainty), rounded to nothing."""
-        table = self.store.snapshot().read([datastream or self.ids[0]], water_only=False, **options)
+        snapshot = self.store.snapshot(options.pop("as_of", None))
+        table = snapshot.read([datastream or self.ids[0]], water_only=False, **options)
         return shown(table)
 
 

@@ -33,7 +33,7 @@ def reading(store: Store, moments: list[int]) -> dict[str, object]:
         "datastreams": {item.key: item.id for item in catalog.datastreams()},
         "rows": _rows(snapshot.read(**everything)),
         "versions": _rows(snapshot.versions([item.id for item in catalog.datastreams()]), SHORT),
-        "as_of": {str(moment): _rows(snapshot.read(as_of=moment, **everything), SHORT) for moment in moments},
+        "as_of": {str(moment): _rows(store.snapshot(moment).read(**everything), SHORT) for moment in moments},
         "commits": {str(moment): store.commit_at(moment) for moment in moments},
         "count": snapshot.count(**everything),
         "latest": _rows(snapshot.latest()),

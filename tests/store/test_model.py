@@ -82,7 +82,7 @@ def check(snapshot, model, ids, past):
         assert shown(first) == [row for row in reversed(found) if row[0] == one][:2]
     for moment, then in past:
         # Settling is no revision: it shows in the past as well.
-        assert [row[:5] for row in shown(snapshot.read(as_of=moment))] == [row[:5] for row in then]
+        assert [row[:5] for row in shown(snapshot.at(moment).read())] == [row[:5] for row in then]
 
 
 @given(st.lists(EVENT, min_size=1, max_size=14))

@@ -109,7 +109,7 @@ def test_as_of_shows_every_past_moment_before_and_after_sealing(folder):
         assert water.values(one, as_of=second) == [0, 11, 2, 3]
         assert water.values(one, as_of=third) == [11, 2, 3]
         assert water.values(one, as_of=moment[0]) == water.values(one) == [111, 2, 3]
-        assert water.store.snapshot().count([one], as_of=second) == 4
+        assert water.store.snapshot(second).count([one]) == 4
 
     check()
     water.store.seal()

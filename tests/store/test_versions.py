@@ -47,7 +47,7 @@ def reopen(water, clock, tmp_path):
 
 
 def told(water, **options):
-    table = water.store.snapshot().versions([water.ids[0]], **options)
+    table = water.store.snapshot(options.pop("as_of", None)).versions([water.ids[0]], **options)
     names = ("id", "result", "commit", "superseded_commit")
     return [tuple(row[name] for name in names) for row in table.to_pylist()]
 
@@ -121,10 +121,10 @@ def test_a_row_that_is_moved_is_seen_where_it_is_and_as_of_before_where_it_was(w
         for _ in range(2):
             snapshot = water.store.snapshot()
             assert snapshot.read()["result"].to_pylist() == [1, 3, 2]
-            assert snapshot.read(as_of=moment)["result"].to_pylist() == [1, 2, 3]
+            assert snapshot.at(moment).read()["result"].to_pylist() == [1, 2, 3]
             assert snapshot.latest()["result"].to_pylist() == [2]
             assert snapshot.count() == 3
-            assert snapshot.count(as_of=moment) == 3
+            assert snapshot.at(moment).count() == 3
             reopen(water, clock, tmp_path)
         revise(water, newest, time=6 * 3600)
         assert water.store.snapshot().latest()["result"].to_pylist() == [3]

@@ -54,7 +54,7 @@ class Water:
 
     def values(self, datastream=None, **options):
         wanted = None if datastream is None else [datastream]
-        table = self.store.snapshot().read(wanted, **options)
+        table = self.store.snapshot(options.pop("as_of", None)).read(wanted, **options)
         return table["result"].to_pylist()
 
 

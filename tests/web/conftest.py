@@ -17,6 +17,7 @@ from nilometer.config import parse
 from nilometer.model import ObservationBatch, SampleKind
 from nilometer.pipeline import Pipeline
 from nilometer.web.app import App, create_app
+from nilometer.web.times import format_time
 
 NOON = 1_614_945_600_000_000  # 2021-03-05T12:00:00Z
 MINUTE = 60_000_000
@@ -77,6 +78,11 @@ class Station:
             **columns,
         )
         return await self.pipeline.ingest(batch)
+
+    def moment(self) -> str:
+        """Mark the present: what was committed before shows as of it, and nothing that comes after."""
+        store = self.pipeline.store
+        return format_time(store.snapshot().committed(store.mark()))
 
     def sample(self, key: str, kind: SampleKind, n: int) -> np.ndarray:
         return np.full(n, self.pipeline.store.catalog.sample_feature(self.id(key), kind), np.int32)

@@ -26,7 +26,7 @@ from nilometer.store import Store
 from nilometer.web.api.describe import point_of
 from nilometer.web.api.tables import PROFILES, SERVED, parted_digits, with_evidence
 from nilometer.web.sensorthings.quality import Evidence
-from nilometer.web.times import parse_time
+from nilometer.web.times import parse_moment, parse_time
 
 __all__ = ["SUFFIXES", "export_rows"]
 
@@ -57,7 +57,13 @@ class _Source(Protocol):
 
 
 def export_rows(
-    folder: Path, out: Path, *, keys: Sequence[str] | None = None, start: str | None = None, end: str | None = None
+    folder: Path,
+    out: Path,
+    *,
+    keys: Sequence[str] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    as_of: str | None = None,
 ) -> int:
     """Write rows with their flags, a Datastream at a time, and return how many.
 
@@ -71,6 +77,8 @@ def export_rows(
         Of Datastreams; None: all.
     start, end : str, optional
         ISO 8601, inclusive and exclusive.
+    as_of : str, optional
+        ISO 8601: the rows as they were known then; None: now.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def export_rows(
         raise ConfigError("--out", seen=str(out), allowed=f"a name that ends in {', '.join(SUFFIXES)}")
     if not (folder / "VERSION").exists():
         raise ConfigError("--data", seen=str(folder), reason="this is no data folder of nilometer")
-    with _opened(folder, start, end) as source:
+    with _opened(folder, start, end, as_of) as source:
         wanted = list(keys) if keys else source.keys()
         return _netcdf(out, source, wanted) if out.suffix == ".nc" else _table(out, source, wanted)
 
@@ -172,17 +180,18 @@ def _scalar(value: Any) -> Any:  # noqa: ANN401 -- a text or a number
 
 
 @contextmanager
-def _opened(folder: Path, start: str | None, end: str | None) -> Iterator[_Source]:
+def _opened(folder: Path, start: str | None, end: str | None, as_of: str | None) -> Iterator[_Source]:
     try:
         store = Store.open(folder)
     except StoreLocked as locked:
         if not locked.address:
             raise
         file = folder / "nilometer.toml"
-        yield _Served(connect(locked.address, token=load(file).server.token if file.exists() else None), start, end)
+        token = load(file).server.token if file.exists() else None
+        yield _Served(connect(locked.address, token=token), start, end, as_of)
         return
     try:
-        yield _Stored(store, start, end)
+        yield _Stored(store, start, end, as_of)
     finally:
         store.close()
 
@@ -190,9 +199,9 @@ def _opened(folder: Path, start: str | None, end: str | None) -> Iterator[_Sourc
 class _Stored:
     """A folder that nobody holds."""
 
-    def __init__(self, store: Store, start: str | None, end: str | None) -> None:
-        self._catalog, self._snapshot = store.catalog, store.snapshot()
-        self._evidence = Evidence(store.catalog)
+    def __init__(self, store: Store, start: str | None, end: str | None, as_of: str | None) -> None:
+        self._catalog, self._snapshot = store.catalog, store.snapshot(parse_moment(as_of, "--as-of"))
+        self._evidence = Evidence(store.catalog, self._snapshot.commit)
         self._known = {one.key: one for one in store.catalog.datastreams()}
         self._span = tuple(parse_time(text) if text else None for text in (start, end))
 
@@ -223,15 +232,16 @@ class _Stored:
 class _Served:
     """A folder that a server holds."""
 
-    def __init__(self, client: Client, start: str | None, end: str | None) -> None:
+    def __init__(self, client: Client, start: str | None, end: str | None, as_of: str | None) -> None:
         self._client, self._start, self._end = client, start, end
+        self._then = {} if as_of is None else {"as_of": as_of}
         self._places: dict[str, Sequence[float] | None] | None = None
 
     def keys(self) -> list[str]:
         return [one["key"] for one in self._client.datastreams()]
 
     def rows(self, key: str) -> pa.Table:
-        return self._client.read(key, self._start, self._end, samples="all")
+        return self._client.read(key, self._start, self._end, samples="all", **self._then)
 
     def about(self, key: str) -> _About:
         if self._places is None:

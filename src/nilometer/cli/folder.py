@@ -58,6 +58,7 @@ def export(
     datastream: Annotated[list[str] | None, typer.Option(help="Keys; default: all.")] = None,
     start: Annotated[str | None, typer.Option(help="ISO 8601, inclusive.")] = None,
     end: Annotated[str | None, typer.Option(help="ISO 8601, exclusive.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="ISO 8601: rows and sign-offs as they were known then.")] = None,
 ) -> None:
     """Export rows with their flags, each test's outcome and the profile behind it to CSV, Parquet or netCDF.
 
@@ -65,7 +66,7 @@ def export(
     """
     from nilometer.cli.exporting import export_rows
 
-    rows = export_rows(data, out, keys=datastream, start=start, end=end)
+    rows = export_rows(data, out, keys=datastream, start=start, end=end, as_of=as_of)
     typer.echo(f"{out}: {rows} rows")
 
 

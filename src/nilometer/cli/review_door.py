@@ -1,4 +1,4 @@
-"""Review of a data folder, through the server that holds it or a pipeline of our own: the same calls and answers."""
+"""Review and deletes of a data folder, through the server that holds it or a pipeline of our own: the same calls."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nilometer.client import Client, connect
 from nilometer.config import Config, load
 from nilometer.errors import ConfigError, StoreLocked
 from nilometer.pipeline import Pipeline
+from nilometer.web.api.deletes import delete_order, deleted_document
 from nilometer.web.api.review_bodies import (
     EventBody,
     ReviewBody,
@@ -39,7 +40,7 @@ def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
     folder : path
         The data folder.
     question : callable
-        Given something with the calls of `nilometer.client.Client` that review and note events.
+        Given something with the calls of `nilometer.client.Client` that review, note events and delete.
 
     Raises
     ------
@@ -89,6 +90,10 @@ class _Own:
     def undo(self, step: int, by: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         body = parsed(UndoBody, {"by": by, **told})
         return self._done(self._pipeline.undo(step, **body.model_dump()))
+
+    def delete(self, datastreams: Sequence[str | int], **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        order = delete_order(list(datastreams), **told)
+        return deleted_document(asyncio.run_coroutine_threadsafe(self._pipeline.delete(order), self._loop).result())
 
     def reviews(self, datastream: str | int | None = None, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 -- JSON
         moment = parse_moment(query.get("as_of"), "as_of")

@@ -16,6 +16,7 @@ from nilometer.errors import ConfigError, NilometerError, Overloaded
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
+from nilometer.pipeline.deleting import Deleted, DeleteOrder, Deleting
 from nilometer.pipeline.event_book import EventBook, EventOrder
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
@@ -124,6 +125,7 @@ class Pipeline:
         )
         try:
             self.orders = Orders(self.store, config.review, self._reviewing, clock)
+            self._deleting = Deleting(self.store, self.orders)
             self.event_book = EventBook(self.store, config.events, self.orders, clock)
             self._reviewing.recover()
         except BaseException:
@@ -262,6 +264,10 @@ class Pipeline:
     async def undo(self, number: int, *, by: str, reason: str = "mistake", comment: str = "", force: bool) -> Entered:
         """Undo a step of the manual review; see `Orders.undo`."""
         return await self._in_pump(lambda: self.orders.undo(number, by=by, reason=reason, comment=comment, force=force))
+
+    async def delete(self, order: DeleteOrder) -> Deleted:
+        """Delete rows, in the order of commits: what is on its way comes after it; see `Deleting`."""
+        return await self._in_pump(lambda: self._deleting.delete(order))
 
     async def note(self, order: EventOrder, number: int | None = None) -> Entered:
         """Enter an event, or a new version of one; see `EventBook`."""

@@ -122,7 +122,7 @@ class Reviewing:
                     waiting = [whole.take(slice(MOST_ROWS_A_COMMIT, len(whole)))]
                     count = len(waiting[0])
         if count:
-            return self._commit(ObservationBatch.concat(waiting)), total
+            return self._commit(ObservationBatch.concat(waiting), marked=True), total
         # Without rows too a step is a commit of its own, so that the history is exact as of any moment.
         return self._store.mark(), total
 
@@ -144,8 +144,8 @@ class Reviewing:
             sequence = pending[0].sequence  # all was in the journal; only the note of it was missing
         reviews.applied(pending, sequence, max(rows, pending[0].rows))
 
-    def _commit(self, rows: ObservationBatch) -> int:
-        sequence = self._store.commit(rows, Settlements.none())
+    def _commit(self, rows: ObservationBatch, *, marked: bool = False) -> int:
+        sequence = self._store.commit(rows, Settlements.none(), marked=marked)
         self.has_committed = True
         self._told(rows, sequence)
         return sequence
@@ -188,7 +188,7 @@ class Reviewing:
         """Yield the rows of a Datastream that are served otherwise than the history wants, as it wants them."""
         plan = self.plans.of(datastream)
         for start, end in windows:
-            for first, last in _pieces(snapshot, datastream, start, end, overlay):
+            for first, last in _pieces(snapshot, datastream, start, end, margin, overlay):
                 loaded = self._load(snapshot, datastream, max(first - margin, -_FAR), min(last + margin, _FAR))
                 if overlay is not None:
                     loaded = _laid_over(loaded, overlay)
@@ -341,12 +341,18 @@ def _laid_over(loaded: _Loaded, overlay: ObservationBatch) -> _Loaded:
 
 
 def _pieces(
-    snapshot: Snapshot, datastream: int, start: int, end: int, overlay: ObservationBatch | None
+    snapshot: Snapshot, datastream: int, start: int, end: int, margin: int, overlay: ObservationBatch | None
 ) -> Iterator[Window]:
-    """Yield windows of at most `PIECE_ROWS` rows that together hold every row of [start, end)."""
+    """Yield windows of at most `PIECE_ROWS` rows that together hold every row of [start, end).
+
+    Rows that were moved by up to `margin` may lie outside of where the Datastream begins or ends now.
+    """
     extent = snapshot.extent(datastream)
     times = np.empty(0, np.int64) if overlay is None else overlay.phenomenon_time
-    edges = [*(extent or ()), *((int(times.min()), int(times.max())) if len(times) else ())]
+    edges = [
+        *((extent[0] - margin, extent[1] + margin) if extent else ()),
+        *((int(times.min()), int(times.max())) if len(times) else ()),
+    ]
     if not edges:
         return
     start, end = max(start, min(edges)), min(end, max(edges) + 1)

@@ -26,12 +26,16 @@ _FACTS: dict[str, tuple[type, int]] = {
     "newest": (np.int64, NO_TIME),
     "newest_water": (np.int64, NO_TIME),
     "location": (np.int64, NOWHERE),
+    "placed_time": (np.int64, NO_TIME),
+    "placed_id": (np.int64, 0),
+    "unsure": (np.bool_, 0),
+    "disturbed": (np.int64, 0),
     "known": (np.bool_, 0),
     "always_new": (np.bool_, 0),
     "resolution": (np.int64, 1),
     "water": (np.int32, 0),
 }
-_KEPT = ("rows", "first", "newest", "newest_water")
+_KEPT = ("rows", "first", "newest", "newest_water", "unsure")
 
 
 class DatastreamIndex:
@@ -44,9 +48,15 @@ class DatastreamIndex:
     first, newest : ndarray of int64
         First and last phenomenon_time of any row, µs UTC. A delete may leave them wider than the truth.
     newest_water : ndarray of int64
-        Last phenomenon_time of a row of the water; exact.
+        Last phenomenon_time of a row of the water.
     location : ndarray of int64
-        Where in the hot tail that row is, or NOWHERE.
+        Where in the hot tail that row is, or NOWHERE; of several of one time that with the greatest id.
+    placed_time, placed_id : ndarray of int64
+        What `location` was last set for.
+    unsure : ndarray of bool
+        Whether a delete or a revision may have taken an end: then all of the above may be wider than the truth.
+    disturbed : ndarray of int64
+        The last commit that touched a Datastream while it was unsure.
     known, always_new, resolution, water : ndarray
         From the catalog: whether the Datastream exists, its identity rule, its clock resolution in µs, and the id of
         its water (0 until asked for).
@@ -57,6 +67,10 @@ class DatastreamIndex:
     newest: NDArray[np.int64]
     newest_water: NDArray[np.int64]
     location: NDArray[np.int64]
+    placed_time: NDArray[np.int64]
+    placed_id: NDArray[np.int64]
+    unsure: NDArray[np.bool_]
+    disturbed: NDArray[np.int64]
     known: NDArray[np.bool_]
     always_new: NDArray[np.bool_]
     resolution: NDArray[np.int64]
@@ -90,14 +104,36 @@ class DatastreamIndex:
         np.maximum.at(self.newest, datastream, time)
         np.minimum.at(self.first, datastream, time)
 
-    def place(self, datastream: NDArray[np.int32], time: NDArray[np.int64], location: NDArray[np.int64]) -> None:
+    def place(
+        self,
+        datastream: NDArray[np.int32],
+        time: NDArray[np.int64],
+        ids: NDArray[np.int64],
+        location: NDArray[np.int64],
+    ) -> None:
         """Take the newest of these rows of the water, in arrival order, as each Datastream's newest."""
         if not len(datastream):
             return
         np.maximum.at(self.newest_water, datastream, time)
-        newest = time == self.newest_water[datastream]
-        # Where an index repeats, the last assignment stands: of two rows of one time the later arrival is the newest.
-        self.location[datastream[newest]] = location[newest]
+        newest = np.flatnonzero(time == self.newest_water[datastream])
+        # Where an index repeats, the last assignment stands: of two rows of one time that with the greater id.
+        newest = newest[np.argsort(ids[newest], kind="stable")]
+        which = datastream[newest]
+        stays = (self.placed_time[which] == time[newest]) & (self.placed_id[which] > ids[newest])
+        newest, which = newest[~stays], which[~stays]
+        self.location[which] = location[newest]
+        self.placed_time[which], self.placed_id[which] = time[newest], ids[newest]
+
+    def doubt(self, datastreams: NDArray[np.int32], commit: int) -> None:
+        """Let the ends of Datastreams be measured before anybody is told of them."""
+        datastreams = datastreams[datastreams < self.size]
+        self.unsure[datastreams] = True
+        self.disturbed[datastreams] = commit
+
+    def disturb(self, datastream: NDArray[np.int32], commit: int) -> None:
+        """Let no measurement from before these rows be believed."""
+        if self.unsure.any():
+            self.disturbed[datastream[self.unsure[datastream]]] = commit
 
     def to_bytes(self) -> bytes:
         """Return counters and extents, for `merge`."""
@@ -119,3 +155,5 @@ class DatastreamIndex:
         self.saw(datastream, columns["newest"], columns["rows"])
         np.minimum.at(self.first, datastream, columns["first"])
         np.maximum.at(self.newest_water, datastream, columns["newest_water"])
+        if "unsure" in columns:  # not in the first release
+            self.unsure[datastream] |= columns["unsure"]

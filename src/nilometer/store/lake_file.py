@@ -30,6 +30,8 @@ class Blocks(NamedTuple):
     lowest_id: NDArray[np.int64]
     highest_id: NDArray[np.int64]
     rows: NDArray[np.int64]
+    lowest_commit: NDArray[np.int64]
+    highest_commit: NDArray[np.int64]
 
 
 @dataclass(slots=True, eq=False)
@@ -124,10 +126,13 @@ class LakeFile:
                 arrays.append(pa.nulls(count, kind))
         return pa.Table.from_arrays(arrays, schema=pa.schema([REVISION.field(name) for name in columns]))
 
-    def select(self, wanted: Query, columns: Sequence[str]) -> pa.Table:
-        """Return columns of the rows that are meant; `datastream` and `phenomenon_time` are always among them."""
+    def select(self, groups: NDArray[np.int64], wanted: Query, columns: Sequence[str]) -> pa.Table:
+        """Return columns of those rows of row groups, in ascending order, that are meant.
+
+        `datastream` and `phenomenon_time` are always among the columns.
+        """
         names = list(dict.fromkeys(("datastream", "phenomenon_time", *columns)))
-        table = self.read(self.groups(wanted), names)
+        table = self.read(groups, names)
         if not table.num_rows:
             return table
         datastream = table["datastream"].to_numpy()
@@ -147,7 +152,7 @@ class LakeFile:
         except (OSError, pa.ArrowException) as error:
             raise refusal(error, "read the footer", path=self.root / self.path) from error
         names = {footer.schema.column(position).name: position for position in range(footer.num_columns)}
-        figures: list[list[int]] = [[], [], [], [], [], [], []]
+        figures: list[list[int]] = [[] for _ in Blocks._fields]
         for number in range(footer.num_row_groups):
             group = footer.row_group(number)
             for place, name in ((0, "datastream"), (2, "phenomenon_time"), (4, "id")):
@@ -155,8 +160,15 @@ class LakeFile:
                 figures[place].append(_whole(statistics.min_raw))
                 figures[place + 1].append(_whole(statistics.max_raw))
             figures[6].append(group.num_rows)
+            commits = group.column(names["commit"]).statistics
+            # Files of the first release say nothing of commits.
+            figures[7].append(_whole(commits.min_raw) if commits is not None and commits.has_min_max else 0)
+            figures[8].append(_whole(commits.max_raw) if commits is not None and commits.has_min_max else _LATE)
         self._footer = footer
         self._blocks = Blocks(*(np.array(column, np.int64) for column in figures))
+
+
+_LATE = int(np.iinfo(np.int64).max)
 
 
 def _whole(value: Any) -> int:  # noqa: ANN401 -- pyarrow has no types

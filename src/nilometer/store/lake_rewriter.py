@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_writer import MonthWriter
 from nilometer.store.masks import REPLACED, Masks
 from nilometer.store.query import Query, query
-from nilometer.store.record import Tombstone
+from nilometer.store.tombstones import Tombstones
 
 __all__ = ["Rewriter"]
 
@@ -39,7 +39,7 @@ class Rewriter:
 
     table: LakeTable
     masks: Masks
-    tombstones: Sequence[Tombstone]
+    tombstones: Tombstones
     reached: int
     removed: list[LakeFile] = field(default_factory=list)
     added: list[LakeFile] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Rewriter:
 
     def run(self) -> None:
         """Write the files anew that hold hidden rows; collect those rows as revisions."""
-        if not len(self.masks) and not self.tombstones:
+        if not len(self.masks) and not len(self.tombstones):
             return
         for file in self.table.files:
             if self._is_touched(file):
@@ -80,12 +80,10 @@ class Rewriter:
 
     def _ended(self, table: pa.Table) -> NDArray[np.int64]:
         ended = self.masks.ended(table["id"].to_numpy(), LIVE)
-        if self.tombstones:
+        if len(self.tombstones):
             datastream = table["datastream"].to_numpy()
             time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-            for tombstone in self.tombstones:
-                hidden = tombstone.hides(datastream, time)
-                ended = np.where(hidden & (tombstone.commit < ended), tombstone.commit, ended)
+            ended = self.tombstones.ended(datastream, time, ended)
         return ended
 
     def _rewrite(self, file: LakeFile) -> None:

@@ -18,7 +18,7 @@ from nilometer.errors import NotFound
 from nilometer.store import tables
 from nilometer.store.refusal import refusal
 
-__all__ = ["CalibrationRow", "Event", "Ledger", "ProfileVersionRow", "ProvenanceRow"]
+__all__ = ["AuditRow", "CalibrationRow", "Event", "Ledger", "ProfileVersionRow", "ProvenanceRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,18 @@ class Event:
     def root(self) -> int:
         """The id that the event keeps through all of its versions: that of the first."""
         return self.id if self.first is None else self.first
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who changed what, when (µs UTC), and what is told of it."""
+
+    id: int
+    time: int
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
 
 
 class Ledger:
@@ -277,6 +289,18 @@ class Ledger:
         """Note who changed what."""
         values = {"time": time, "actor": actor, "action": action, "subject": subject, "detail": dict(detail)}
         self._insert(tables.audit, values)
+
+    def is_audited(self, action: str, subject: str) -> bool:
+        """Return whether the audit trail has an action on a subject."""
+        table = tables.audit
+        return bool(self._read(select(table.c.id).where(table.c.action == action, table.c.subject == subject).limit(1)))
+
+    def audit(self, action: str | None = None) -> list[AuditRow]:
+        """Return the audit trail in order, all of it or of one action."""
+        statement = _select(tables.audit, AuditRow)
+        if action is not None:
+            statement = statement.where(tables.audit.c.action == action)
+        return [AuditRow(*row) for row in self._read(statement)]
 
     def _read(self, statement: Any) -> list[Any]:  # noqa: ANN401 -- a SQLAlchemy select
         try:

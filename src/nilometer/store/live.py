@@ -1,7 +1,7 @@
 """What is true now: hot tail, index, masks and tombstones, changed by one record at a time.
 
 A commit and a replay after a crash go through the same two calls, `apply` and `bury`; so what a restart finds is what
-was there before.
+was there before. Neither reads the lake for the ends of Datastreams: those that may have moved are measured by readers.
 """
 
 from __future__ import annotations
@@ -13,40 +13,43 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.model import NO_TIME, Settlements
+from nilometer.model import Settlements
 from nilometer.model.schemas import JOURNAL
 from nilometer.store.datastream_index import NOWHERE, DatastreamIndex
-from nilometer.store.hot import LIVE, HotTail
+from nilometer.store.hot import CAPACITY, LIVE, HotTail
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.masks import REPLACED, Masks
 from nilometer.store.record import Tombstone
 from nilometer.store.snapshot import Snapshot
-from nilometer.store.view import Extents, View
+from nilometer.store.tombstones import Tombstones
+from nilometer.store.view import Ends, Extents, View
 
 __all__ = ["Live"]
 
 
 class Live:
-    """The state in memory; every method is called with `lock` held.
+    """The state in memory; every method but `learn` is called with `lock` held.
 
     Parameters
     ----------
     samples : callable
         Returns the features that are not water, ascending.
-    at : callable
-        Returns the last sequence at a moment in µs UTC.
+    at, shows : callable
+        Returns the last sequence at a moment in µs UTC; a moment that shows a sequence.
     """
 
-    def __init__(self, samples: Callable[[], NDArray[np.int32]], at: Callable[[int], int]) -> None:
+    def __init__(
+        self, samples: Callable[[], NDArray[np.int32]], at: Callable[[int], int], shows: Callable[[int], int]
+    ) -> None:
         self.lock = threading.RLock()
         self.hot = HotTail()
         self.index = DatastreamIndex()
         self.masks = Masks()
-        self.tombstones: tuple[Tombstone, ...] = ()
+        self.tombstones = Tombstones()
         self.files: tuple[LakeFile, ...] = ()
         self.revisions: tuple[LakeFile, ...] = ()
         self.sequence = self.lake_sequence = 0
-        self.samples, self._at = samples, at
+        self.samples, self._at, self._shows = samples, at, shows
         self._cold: dict[int, tuple[int, pa.Table]] = {}
         self._snapshot: Snapshot | None = None
 
@@ -61,6 +64,7 @@ class Live:
                 index.newest_water.copy(),
                 index.location.copy(),
                 index.rows.copy(),
+                index.unsure.copy(),
             )
             snapshot = Snapshot(
                 View(
@@ -75,6 +79,8 @@ class Live:
                     extents=extents,
                     cold=self._cold,
                     at=self._at,
+                    shows=self._shows,
+                    learn=self.learn,
                 )
             )
             self._snapshot = snapshot
@@ -92,12 +98,12 @@ class Live:
             self._add(rows, commit)
         self.sequence = max(self.sequence, commit)
         self.changed()
-        if rows.num_rows:
-            self._mend(rows)
 
     def bury(self, tombstone: Tombstone) -> None:
         """Hide what lies under a tombstone, in the hot tail at once and in the lake until a seal takes it out."""
         for segment in self.hot.segments.values():
+            if segment.latest < tombstone.start or segment.earliest >= tombstone.end:
+                continue
             hidden = tombstone.hides(
                 segment.columns["datastream"][: segment.n], segment.columns["phenomenon_time"][: segment.n]
             )
@@ -105,13 +111,38 @@ class Live:
             rows = np.flatnonzero(hidden if live is None else hidden & live)
             if len(rows):
                 segment.column("superseded")[rows] = tombstone.commit
-        self.tombstones = (*self.tombstones, tombstone)
+        self.tombstones = self.tombstones.add(tombstone)
         self.sequence = max(self.sequence, tombstone.commit)
         self._cold = {}
+        self.doubt(tombstone)
         self.changed()
-        for datastream in tombstone.datastreams:
-            self.measure(int(datastream), tombstone)
-        self.changed()
+
+    def doubt(self, tombstone: Tombstone) -> None:
+        """Let ends of Datastreams that a delete may have taken be measured when somebody asks for them."""
+        index = self.index
+        mine = tombstone.datastreams[tombstone.datastreams < index.size]
+        taken = np.zeros(len(mine), bool)
+        for ends in (index.first, index.newest, index.newest_water):
+            taken |= (ends[mine] >= tombstone.start) & (ends[mine] < tombstone.end)
+        mine = mine[taken | index.unsure[mine]]
+        index.doubt(mine, tombstone.commit)
+        self._let_go(mine)
+
+    def learn(self, datastream: int, sequence: int, ends: Ends) -> None:
+        """Take the ends of a Datastream as a reader measured them, if nothing has come since what it saw."""
+        with self.lock:
+            index = self.index
+            if not index.unsure[datastream] or index.disturbed[datastream] > sequence:
+                return
+            index.first[datastream], index.newest[datastream] = ends.first, ends.newest
+            index.newest_water[datastream] = index.placed_time[datastream] = ends.newest_water
+            index.placed_id[datastream], index.location[datastream] = ends.number, NOWHERE
+            # A seal may have moved the row since; then it is found where it is when somebody asks for it.
+            segment = self.hot.segments.get(ends.location // CAPACITY)
+            if segment is not None and segment.columns["id"][ends.location % CAPACITY] == ends.number:
+                index.location[datastream] = ends.location
+            index.unsure[datastream] = False
+            self._cold.pop(datastream, None)
 
     def _settle(self, settled: Settlements) -> None:
         datastream = settled.id >> 32
@@ -159,37 +190,40 @@ class Live:
         number = rows.column("id").to_numpy()
         datastream = rows.column("datastream").to_numpy()
         time = rows.column("phenomenon_time").cast(pa.int64()).to_numpy()
+        moved = np.empty(0, np.int32)
         if "supersedes" in rows.schema.names:
             revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
             if revised.any():
-                self._supersede(number[revised], commit)
+                moved = self._supersede(number[revised], commit)
         self.index.saw(datastream, time, number & 0xFFFFFFFF)
         self._place(rows, location)
+        if len(moved):
+            self.index.doubt(moved, commit)
+            self._let_go(moved)
+        self.index.disturb(datastream, commit)
 
     def _place(self, rows: pa.RecordBatch, location: NDArray[np.int64]) -> None:
         datastream = rows.column("datastream").to_numpy()
         time = rows.column("phenomenon_time").cast(pa.int64()).to_numpy()
+        ids = rows.column("id").to_numpy()
         samples = self.samples()
         if len(samples):
             water = ~np.isin(rows.column("feature").to_numpy(), samples)
-            datastream, time, location = datastream[water], time[water], location[water]
-        self.index.place(datastream, time, location)
+            datastream, time, ids, location = datastream[water], time[water], ids[water], location[water]
+        self.index.place(datastream, time, ids, location)
 
-    def _mend(self, rows: pa.RecordBatch) -> None:
-        """Find the newest row anew where a revision took it to another time."""
-        if "supersedes" not in rows.schema.names:
-            return
-        revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
-        datastreams = np.unique(rows.column("datastream").to_numpy()[revised])
+    def _let_go(self, datastreams: NDArray[np.int32]) -> None:
+        """Let no newest row lie where one has ended."""
         location = self.index.location[datastreams]
         datastreams, location = datastreams[location >= 0], location[location >= 0]
-        ended = self.hot.column("superseded", location) != LIVE
-        for datastream in datastreams[ended]:
-            self._measure_water(int(datastream), self.snapshot())
-        self.changed()
+        ended = datastreams[self.hot.column("superseded", location) != LIVE]
+        self.index.location[ended] = NOWHERE
 
-    def _supersede(self, ids: NDArray[np.int64], commit: int) -> None:
-        """Hide the earlier versions of revised rows; those not in the hot tail are in the lake."""
+    def _supersede(self, ids: NDArray[np.int64], commit: int) -> NDArray[np.int32]:
+        """Hide the earlier versions of revised rows; those not in the hot tail are in the lake.
+
+        Returns the Datastreams of which a row may have moved in time.
+        """
         found = self.hot.find(ids)
         number = self.hot.column("id", found)
         order = np.argsort(number, kind="stable")
@@ -201,38 +235,12 @@ class Live:
         unique, counts = np.unique(number, return_counts=True)
         cold = unique[counts == _versions(ids, unique)]
         self.masks = self.masks.add(cold, np.full(len(cold), commit, np.int64))
-
-    def measure(self, datastream: int, tombstone: Tombstone) -> None:
-        """Set extents anew where a delete took an end of a Datastream."""
-        index = self.index
-        if datastream >= index.size or index.newest[datastream] == NO_TIME:
-            return
-        snapshot = self.snapshot()
-        keys = ["phenomenon_time"]
-        if tombstone.start <= index.newest_water[datastream] < tombstone.end:
-            self._measure_water(datastream, snapshot)
-        if tombstone.start <= index.newest[datastream] < tombstone.end:
-            last = snapshot.read([datastream], columns=keys, water_only=False, limit=1, newest_first=True)
-            index.newest[datastream] = _only(last, NO_TIME)
-        if tombstone.start <= index.first[datastream] < tombstone.end:
-            first = snapshot.read([datastream], columns=keys, water_only=False, limit=1)
-            index.first[datastream] = _only(first, int(np.iinfo(np.int64).max))
-
-    def _measure_water(self, datastream: int, snapshot: Snapshot) -> None:
-        last = snapshot.read([datastream], columns=["phenomenon_time", "id"], limit=1, newest_first=True)
-        self.index.newest_water[datastream] = _only(last, NO_TIME)
-        self.index.location[datastream] = NOWHERE
-        if last.num_rows:
-            found = self.hot.find(last["id"].to_numpy())
-            if len(found):
-                self.index.location[datastream] = found[-1]
+        time = self.hot.column("phenomenon_time", found)
+        moves = np.append(time[1:] != time[:-1], [False]) & again
+        return np.unique(np.concatenate((number[moves], cold)) >> 32).astype(np.int32)
 
 
 def _versions(ids: NDArray[np.int64], unique: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many of the rows just added have each id."""
     found, counts = np.unique(ids, return_counts=True)
     return counts[np.searchsorted(found, unique)]
-
-
-def _only(table: pa.Table, otherwise: int) -> int:
-    return int(table["phenomenon_time"].cast(pa.int64())[0].as_py()) if table.num_rows else otherwise

@@ -53,6 +53,11 @@ class Masks:
         high = np.searchsorted(self.ids, (datastreams.astype(np.int64) + 1) << 32)
         return bool((high > low).any())
 
+    def touch_ids(self, lowest: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which blocks, of ids lowest..highest, may hold rows that are masked."""
+        some: NDArray[np.bool_] = np.searchsorted(self.ids, lowest) < np.searchsorted(self.ids, highest, "right")
+        return some
+
     def ended(self, ids: NDArray[np.int64], default: int) -> NDArray[np.int64]:
         """Return the commit that hid each row, `default` where none did."""
         if not len(self.ids):

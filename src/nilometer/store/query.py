@@ -55,7 +55,9 @@ class Query:
         """Return which blocks hold only rows that are meant."""
         mask: NDArray[np.bool_] = (earliest >= self.start) & (latest < self.end)
         if self.datastreams is not None:
-            mask &= (first == last) & np.isin(first, self.datastreams)
+            # Wanted are as many Datastreams of first..last as there can be: all of them.
+            at = np.searchsorted(self.datastreams, first)
+            mask &= np.searchsorted(self.datastreams, last, "right") - at == last - first + 1
         return mask
 
 

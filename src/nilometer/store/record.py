@@ -6,11 +6,12 @@ A record's columns that say nothing (all null, all zero) are left out, and its A
                 │ columns  │ rows │ settled │ bytes of rows │ rows, an Arrow IPC │ settlements, an Arrow IPC │
                 │ u32 bits │ u32  │ u32     │ u32           │ record batch       │ record batch              │
                 └──────────┴──────┴─────────┴───────────────┴────────────────────┴───────────────────────────┘
-    tombstone   ┌──────────────┬────────────┬───────┬──────────────────┐
-                │ start i64 µs │ end i64 µs │ n u32 │ n datastreams i32│
-                └──────────────┴────────────┴───────┴──────────────────┘
+    tombstone   ┌──────────────┬────────────┬───────┬───────────────────┬──────────────────────┐
+                │ start i64 µs │ end i64 µs │ n u32 │ n datastreams i32 │ who and why, as JSON │
+                └──────────────┴────────────┴───────┴───────────────────┴──────────────────────┘
 
-All little-endian. Bit i of `columns` is the i-th column of the schema JOURNAL.
+All little-endian. Bit i of `columns` is the i-th column of the schema JOURNAL; bit 31 marks a commit that `as_of` tells
+from those around it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ __all__ = [
     "encode_rows",
     "encode_tombstone",
     "full_rows",
+    "is_marked",
     "no_rows",
     "row_parts",
 ]
@@ -44,6 +46,7 @@ ROWS, TOMBSTONE = 0, 1
 
 _HEAD = struct.Struct("<IIII")
 _RANGE = struct.Struct("<qqI")
+_MARK = 1 << 31
 _PLACE = {name: place for place, name in enumerate(JOURNAL.names)}
 # What a column holds where it is left out; the others are null.
 _IMPLIED: dict[str, object] = {"duration": 0, "supersedes": False}
@@ -61,12 +64,15 @@ class Tombstone:
         Whose rows it hides.
     start, end : int
         µs since 1970 UTC, start inclusive, end exclusive.
+    told : str
+        Who deleted and why, as JSON; empty: nobody said.
     """
 
     commit: int
     datastreams: NDArray[np.int32]
     start: int
     end: int
+    told: str = ""
 
     def hides(self, datastream: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which rows lie in the range."""
@@ -101,12 +107,12 @@ def compact(rows: pa.RecordBatch, *, keep_commit: bool = False) -> pa.RecordBatc
     return pa.RecordBatch.from_arrays([rows.column(position) for position in kept], schema=schema)
 
 
-def encode_rows(rows: pa.RecordBatch, settled: Settlements) -> bytes:
+def encode_rows(rows: pa.RecordBatch, settled: Settlements, *, marked: bool = False) -> bytes:
     """Return compact rows and settlements as bytes, as drawn above."""
-    return b"".join(row_parts(rows, settled))
+    return b"".join(row_parts(rows, settled, marked=marked))
 
 
-def row_parts(rows: pa.RecordBatch, settled: Settlements) -> tuple[bytes | memoryview, ...]:
+def row_parts(rows: pa.RecordBatch, settled: Settlements, *, marked: bool = False) -> tuple[bytes | memoryview, ...]:
     """Return the same in parts that lie one behind the other: to write them nothing is copied."""
     n = rows.num_rows
     bits = sum(1 << _PLACE[name] for name in rows.schema.names) if n else 0
@@ -119,7 +125,8 @@ def row_parts(rows: pa.RecordBatch, settled: Settlements) -> tuple[bytes | memor
             settled.tests.cast(pa.string()),
         ]
         changes = pa.RecordBatch.from_arrays(columns, schema=SETTLEMENT).serialize()
-    return _HEAD.pack(bits, n, len(settled), len(body)), memoryview(body), memoryview(changes)
+    head = _HEAD.pack(bits | (_MARK if marked else 0), n, len(settled), len(body))
+    return head, memoryview(body), memoryview(changes)
 
 
 def decode_rows(body: bytes) -> tuple[pa.RecordBatch, Settlements]:
@@ -127,12 +134,20 @@ def decode_rows(body: bytes) -> tuple[pa.RecordBatch, Settlements]:
     bits, n, settled, length = _HEAD.unpack_from(body)
     view = pa.py_buffer(body)
     start = _HEAD.size
-    schema = _schema(bits)
+    schema = _schema(bits & ~_MARK)
     rows = pa.ipc.read_record_batch(view.slice(start, length), schema) if n else no_rows()
     if not settled:
         return rows, Settlements.none()
     changes = pa.ipc.read_record_batch(view.slice(start + length), SETTLEMENT)
     return rows, Settlements(changes["id"].to_numpy(), changes["result_quality"].to_numpy(), changes["tests"])
+
+
+def is_marked(kind: int, body: bytes) -> bool:
+    """Return whether `as_of` tells a commit from those around it: a delete, a mark, a step of a review."""
+    if kind == TOMBSTONE:
+        return True
+    bits, n, settled, _ = _HEAD.unpack_from(body)
+    return bool(bits & _MARK) or not (n or settled)
 
 
 def full_rows(rows: pa.RecordBatch, commit: int) -> pa.RecordBatch:
@@ -157,15 +172,16 @@ def no_rows() -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=pa.schema([]))
 
 
-def encode_tombstone(datastreams: NDArray[np.int32], start: int, end: int) -> bytes:
+def encode_tombstone(datastreams: NDArray[np.int32], start: int, end: int, told: bytes = b"") -> bytes:
     """Return a tombstone as bytes."""
-    return _RANGE.pack(start, end, len(datastreams)) + datastreams.astype("<i4").tobytes()
+    return _RANGE.pack(start, end, len(datastreams)) + datastreams.astype("<i4").tobytes() + told
 
 
 def decode_tombstone(body: bytes, commit: int) -> Tombstone:
     """Return the tombstone written in a record."""
     start, end, n = _RANGE.unpack_from(body)
-    return Tombstone(commit, np.frombuffer(body, "<i4", n, _RANGE.size).astype(np.int32), start, end)
+    told = body[_RANGE.size + 4 * n :].decode()
+    return Tombstone(commit, np.frombuffer(body, "<i4", n, _RANGE.size).astype(np.int32), start, end, told)
 
 
 def _schema(bits: int) -> pa.Schema:

@@ -16,7 +16,7 @@ from nilometer.store.journal_sqlite import convert, put_aside
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.live import Live
-from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone
+from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone, is_marked
 
 __all__ = ["open_journal", "recover"]
 
@@ -93,7 +93,7 @@ def recover(
         journal.damage.append(f"the journal does not know the seal through {sealed}: it is not the one of this lake")
     buried: list[Tombstone] = []
     for record in journal.records(0):
-        clock.note(record.sequence, record.time)
+        clock.note(record.sequence, record.time, marked=is_marked(record.kind, record.body))
         if record.sequence > sealed:
             _apply(live, record)
         elif record.sequence > covered:
@@ -102,8 +102,7 @@ def recover(
             else:
                 buried.append(decode_tombstone(record.body, record.sequence))
     for tombstone in buried:
-        for datastream in tombstone.datastreams:
-            live.measure(int(datastream), tombstone)
+        live.doubt(tombstone)
     live.changed()
 
 
@@ -135,6 +134,8 @@ def _count(live: Live, rows: pa.RecordBatch | pa.Table, *, water: LakeFile | Non
     if water is not None and water in live.files:
         real = ~np.isin(rows["feature"].to_numpy(), live.samples())
         np.maximum.at(live.index.newest_water, datastream[real], time[real])
+    elif water is not None:
+        live.index.doubt(np.unique(datastream), 0)  # what is served no longer gives ids, and no ends
 
 
 def _known(live: Live, rows: pa.RecordBatch) -> pa.RecordBatch:

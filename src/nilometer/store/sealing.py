@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import Settlements
 from nilometer.model.schemas import OBSERVATION, REVISION
+from nilometer.store.datastream_index import NOWHERE
 from nilometer.store.hot import CAPACITY, LIVE, Segment, journal_table
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
@@ -26,8 +27,9 @@ from nilometer.store.lake_rewriter import Rewriter
 from nilometer.store.lake_writer import MonthWriter, months, sort_rows
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
-from nilometer.store.record import Tombstone, no_rows
+from nilometer.store.record import no_rows
 from nilometer.store.refusal import refusal
+from nilometer.store.tombstones import Tombstones
 
 __all__ = ["Plan", "SealReport", "begin", "finish", "write"]
 
@@ -68,7 +70,7 @@ class Plan:
     sealed: list[NDArray[np.int64]]
     ended: list[NDArray[np.int64]]
     masks: Masks
-    tombstones: tuple[Tombstone, ...]
+    tombstones: Tombstones
     carried: pa.RecordBatch
     flags: list[tuple[NDArray[Any], NDArray[Any] | None]] = field(default_factory=list)
 
@@ -106,7 +108,7 @@ def begin(live: Live, hold: NDArray[np.int64], reached: int) -> Plan:
         [],
         [],
         live.masks.until(sequence),
-        tuple(tombstone for tombstone in live.tombstones if tombstone.commit <= sequence),
+        live.tombstones.until(sequence),
         no_rows(),
     )
     for segment in segments:
@@ -175,7 +177,7 @@ def finish(live: Live, plan: Plan, observations: LakeTable, revisions: LakeTable
     live.masks = live.masks.after(plan.sequence)
     if sealed_ids:
         live.masks = live.masks.add(np.concatenate(sealed_ids), np.concatenate(ends))
-    live.tombstones = tuple(item for item in live.tombstones if item.commit > plan.sequence)
+    live.tombstones = live.tombstones.after(plan.sequence)
     live.files, live.revisions = observations.files, revisions.files
     live.lake_sequence = plan.sequence
     live.changed()
@@ -206,9 +208,11 @@ def _move_held(live: Live, plan: Plan) -> None:
     old, new = old[order], new[order]
     moved = np.flatnonzero(np.isin(index.location // CAPACITY, list(gone)) & (index.location >= 0))
     place = np.searchsorted(old, index.location[moved])
-    place[place == len(old)] = 0
-    if len(moved):
-        index.location[moved] = np.where(old[place] == index.location[moved], new[place], -1)
+    stays = place < len(old)
+    # A reader may have told, since the seal began, of a newest row that goes to the lake with it.
+    stays[stays] = old[place[stays]] == index.location[moved[stays]]
+    index.location[moved] = NOWHERE
+    index.location[moved[stays]] = new[place[stays]]
 
 
 def _settled_since(

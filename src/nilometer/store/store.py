@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from nilometer.store.admission import Admission, Gate
 from nilometer.store.catalog import Catalog
 from nilometer.store.catalog_database import open_database
 from nilometer.store.commit_clock import CommitClock
+from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
 from nilometer.store.lake import LakeTable
 from nilometer.store.live import Live
@@ -46,8 +47,9 @@ from nilometer.store.sealing import SealReport
 from nilometer.store.settling import settle_own
 from nilometer.store.snapshot import Snapshot
 from nilometer.store.state_files import StateFiles
+from nilometer.store.status import StoreStatus
 
-__all__ = ["Store", "StoreStatus"]
+__all__ = ["Store"]
 
 HOT_ROWS_MOST = 4_000_000
 """With more hot rows than this `commit` waits for the lake, then refuses: memory stays bounded."""
@@ -57,38 +59,6 @@ PATIENCE_S = 10.0
 
 _INDEX = "index"
 _EVER = (-(1 << 63), (1 << 63) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStatus:
-    """How the store is.
-
-    Parameters
-    ----------
-    sequence, lake_sequence : int
-        The last commit, and the last that is sealed.
-    hot_rows : int
-        Rows in memory.
-    files : int
-        Parquet files of current rows.
-    damage : tuple of str
-        What was stored and is damaged, as found at the start; not empty as long as cut off records are kept aside.
-    torn : tuple of str
-        Writes that a crash cut short before anybody was told that they are stored.
-    journal_bytes : int
-        Bytes of the records that the journal holds.
-    seal_error : str
-        Why the last seal in the background failed; empty when it did not.
-    """
-
-    sequence: int
-    lake_sequence: int
-    hot_rows: int
-    files: int
-    damage: tuple[str, ...]
-    torn: tuple[str, ...]
-    journal_bytes: int
-    seal_error: str
 
 
 class Store:
@@ -109,7 +79,8 @@ class Store:
             self._states = StateFiles(folder.state)
             self._journal = open_journal(folder, sealed=self._observations.sequence)
             self._clock = CommitClock(self.catalog.engine)
-            self._live = Live(self._sample_features, self._clock.at)
+            self._live = Live(self._sample_features, self._clock.at, self._clock.shows)
+            self._deletions = Deletions(self.catalog)
             self._gate = Gate(
                 self._live.index,
                 self.snapshot,
@@ -128,6 +99,7 @@ class Store:
                 revisions=self._revisions,
                 index=self._states.load(_INDEX),
             )
+            self._deletions.recover(self._journal.records(0))
             self._observations.sweep_orphans()
             self._revisions.sweep_orphans()
         except BaseException:
@@ -198,7 +170,7 @@ class Store:
         if rows.id is not None:
             self._gate.landed(rows.id)
 
-    def commit(self, rows: ObservationBatch, settled: Settlements) -> int:
+    def commit(self, rows: ObservationBatch, settled: Settlements, *, marked: bool = False) -> int:
         """Make rows and settlements durable and visible, both or neither.
 
         Parameters
@@ -207,6 +179,8 @@ class Store:
             Admitted, calibrated and judged; batches may be put together, then all are synced at once.
         settled : Settlements
             New flags of earlier rows, or of rows of this same call.
+        marked : bool
+            Whether every `as_of` is to tell this commit from those before and after.
 
         Returns
         -------
@@ -228,11 +202,7 @@ class Store:
             self._wait_for_room()
             settled = settle_own(rows, settled)
             columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
-            body = row_parts(columns, settled)
-            sequence, moment = self._journal.write(ROWS, body, self._now(), rows=columns.num_rows)
-            with self._live.lock:
-                self._clock.note(sequence, moment)
-                self._live.apply(columns, settled, sequence)
+            sequence = self._write(columns, settled, marked=marked)
             if rows.id is not None:
                 self._gate.landed(rows.id)
             return sequence
@@ -246,21 +216,29 @@ class Store:
             If the disk takes no more.
         """
         with self._committing:
-            body = encode_rows(no_rows(), Settlements.none())
-            sequence, moment = self._journal.write(ROWS, body, self._now())
-            with self._live.lock:
-                self._clock.note(sequence, moment)
-                self._live.apply(no_rows(), Settlements.none(), sequence)
-            return sequence
+            return self._write(no_rows(), Settlements.none(), marked=True)
 
     def commit_at(self, moment: int) -> int:
         """Return the last sequence at a moment in µs UTC, as `as_of` understands it."""
+        self._clock.wait_for(moment)
         return self._clock.at(moment)
 
-    def delete(self, datastreams: Sequence[int], start: int | None, end: int | None) -> int:
+    def delete(
+        self, datastreams: Sequence[int], start: int | None, end: int | None, *, about: Mapping[str, Any] | None = None
+    ) -> int:
         """Delete the rows of Datastreams from start (inclusive) to end (exclusive), µs UTC; return the sequence.
 
-        Every later read is without them; `as_of` an earlier moment still shows them.
+        Every later read is without them; `as_of` an earlier moment still shows them. No row is read or written: a
+        delete costs the same whatever it covers.
+
+        Parameters
+        ----------
+        datastreams : sequence of int
+            Ids.
+        start, end : int, optional
+            None: without end.
+        about : mapping, optional
+            ``by`` whom, and what else the audit trail is to say.
 
         Raises
         ------
@@ -268,18 +246,33 @@ class Store:
             If the disk takes no more; nothing was deleted.
         """
         numbers = np.unique(np.asarray(list(datastreams), np.int32))
-        body = encode_tombstone(numbers, _EVER[0] if start is None else start, _EVER[1] if end is None else end)
+        first, last = _EVER[0] if start is None else start, _EVER[1] if end is None else end
+        body = encode_tombstone(numbers, first, last, told(about or {}))
         with self._committing:
-            sequence, moment = self._journal.write(TOMBSTONE, body, self._now())
-            with self._live.lock:
-                self._clock.note(sequence, moment)
-                self._live.bury(decode_tombstone(body, sequence))
+            with self._clock.under_way(self._now) as now:
+                sequence, moment = self._journal.write(TOMBSTONE, body, now)
+                tombstone = decode_tombstone(body, sequence)
+                with self._live.lock:
+                    self._clock.note(sequence, moment, marked=True)
+                    self._live.bury(tombstone)
+                    self._deletions.owe(tombstone, moment)
+            self._deletions.pay()
             return sequence
 
-    def snapshot(self) -> Snapshot:
-        """Return everything acknowledged so far; it does not change afterwards."""
+    def snapshot(self, as_of: int | None = None) -> Snapshot:
+        """Return everything acknowledged so far; it does not change afterwards.
+
+        Parameters
+        ----------
+        as_of : int, optional
+            A moment in µs UTC: everything as it was known then, the same whenever it is asked for. A commit that is
+            under way and may belong to that moment is waited for.
+        """
+        if as_of is not None:
+            self._clock.wait_for(as_of)
         with self._live.lock:
-            return self._live.snapshot()
+            snapshot = self._live.snapshot()
+        return snapshot.at(as_of)
 
     def replay(self, after: int) -> Iterator[tuple[int, ObservationBatch]]:
         """Yield journaled batches with a sequence above `after`, for a stage to catch up with its state.
@@ -383,6 +376,16 @@ class Store:
         with self._sealing, self._committing:
             self._let_go()
 
+    def _write(self, columns: pa.RecordBatch, settled: Settlements, *, marked: bool) -> int:
+        """Journal rows and show them; `_committing` is held."""
+        with self._clock.under_way(self._now) as now:
+            body = row_parts(columns, settled, marked=marked)
+            sequence, moment = self._journal.write(ROWS, body, now, rows=columns.num_rows)
+            with self._live.lock:
+                self._clock.note(sequence, moment, marked=marked)
+                self._live.apply(columns, settled, sequence)
+        return sequence
+
     def _seal(self, started: float) -> SealReport:
         holding = [np.asarray(ids(), np.int64) for ids in self._holders]
         hold = np.concatenate(holding) if holding else np.empty(0, np.int64)
@@ -405,12 +408,14 @@ class Store:
 
     def _tidy(self) -> None:
         sealed = self._observations.sequence
+        self.snapshot().datastreams()  # measures the ends that deletes may have taken, while nobody waits
         with self._live.lock:
             index = self._live.index.to_bytes()
         self._states.save(_INDEX, sealed, index)
         self.on_step("index")
         stages = [at for name, at in self._states.sequences().items() if name.startswith("stage-")]
         through = min([sealed, *stages]) if stages else 0
+        self._deletions.settle()
         self._clock.thin(through)
         self._journal.drop(through, planned=sealed)
         self.on_step("dropped")

@@ -25,30 +25,26 @@ __all__ = ["versions"]
 _NEEDED = ("id", "datastream", "phenomenon_time", "commit", "superseded_commit")
 
 
-def versions(
-    view: View, wanted: Query, columns: Sequence[str], ids: NDArray[np.int64] | None, commit: int | None
-) -> pa.Table:
+def versions(view: View, wanted: Query, columns: Sequence[str], ids: NDArray[np.int64] | None) -> pa.Table:
     """Return all versions of the rows that are meant, sorted by (id, commit), the last of one commit last.
 
     Parameters
     ----------
     view : View
-        What is seen.
+        What is seen; as of an earlier commit a version ends only where it had ended.
     wanted : Query
         Datastreams and a time range; a version counts by the time that it says.
     columns : sequence of str
         Of REVISION; `superseded_commit` is the largest int64 for the current version.
     ids : ndarray of int64, ascending, optional
         Only versions of these rows.
-    commit : int, optional
-        As it was known then.
 
     Raises
     ------
     StoreError
         If a file of the lake cannot be read.
     """
-    names = list(dict.fromkeys((*_NEEDED, *columns)))
+    names, commit = list(dict.fromkeys((*_NEEDED, *columns))), view.commit
     parts = [part for part in _parts(view, wanted, names, ids) if part.num_rows]
     schema = pa.schema([REVISION.field(name) for name in names])
     table = pa.concat_tables([part.select(names) for part in parts]) if parts else schema.empty_table()
@@ -102,8 +98,6 @@ def _with_ends(view: View, table: pa.Table) -> pa.Table:
     stays = ended != REPLACED
     datastream = table["datastream"].to_numpy()
     time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-    for tombstone in view.tombstones:
-        hidden = tombstone.hides(datastream, time)
-        ended = np.where(hidden & (tombstone.commit < ended), tombstone.commit, ended)
+    ended = view.tombstones.ended(datastream, time, ended)
     table = table.append_column(REVISION.field("superseded_commit"), pa.array(ended))
     return table if stays.all() else table.filter(pa.array(stays))

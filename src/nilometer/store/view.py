@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from nilometer.store.hot import Segment
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.masks import Masks
-from nilometer.store.record import Tombstone
+from nilometer.store.tombstones import Tombstones
 
-__all__ = ["Extents", "View"]
+__all__ = ["Ends", "Extents", "View"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,18 @@ class Extents:
     newest_water: NDArray[np.int64]
     location: NDArray[np.int64]
     rows: NDArray[np.int64]
+    unsure: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The ends of a Datastream, as `DatastreamIndex` has them; `number` is the id of the newest row of its water."""
+
+    first: int
+    newest: int
+    newest_water: int
+    location: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ class View:
         Hot segments in arrival order with the number of rows seen.
     masks : Masks
         Lake rows that are hidden by hot ones.
-    tombstones : tuple of Tombstone
+    tombstones : Tombstones
         Not yet applied to the lake.
     samples : ndarray of int32
         Features that are not water, ascending.
@@ -50,8 +62,12 @@ class View:
         By Datastream.
     cold : dict
         Newest rows that are not hot, found before; shared by all snapshots until a delete.
-    at : callable
-        The last sequence at a moment in µs UTC.
+    at, shows : callable
+        The last sequence at a moment in µs UTC; a moment that shows a sequence.
+    learn : callable
+        Told the ends of a Datastream that were measured anew, with the sequence seen.
+    commit : int, optional
+        Show the rows as they were known then, no later than `sequence`; None: now.
     """
 
     sequence: int
@@ -60,8 +76,16 @@ class View:
     revisions: tuple[LakeFile, ...]
     segments: dict[int, tuple[Segment, int]]
     masks: Masks
-    tombstones: tuple[Tombstone, ...]
+    tombstones: Tombstones
     samples: NDArray[np.int32]
     extents: Extents
     cold: dict[int, tuple[int, pa.Table]]
     at: Callable[[int], int]
+    shows: Callable[[int], int]
+    learn: Callable[[int, int, Ends], None]
+    commit: int | None = None
+
+    @property
+    def known(self) -> int:
+        """The last commit that is shown."""
+        return self.sequence if self.commit is None else self.commit

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
 import io
-import time
 
 import pyarrow as pa
 import pyarrow.csv
@@ -203,16 +201,14 @@ async def test_deleting_a_stretch_is_seen_at_once(station):
     await station.ingest("river/ph", NOON, [7.0] * 10)
     path = f"{API}/datastreams/river/ph/observations"
     answer = await station.client.delete(f"{path}?start=2021-03-05T12:05:00Z")
-    assert answer.json() == {"deleted": 5}
+    assert answer.json()["deleted"] == 5
     assert (await station.json(path))["rows"] == 5
 
 
 async def test_a_past_moment_can_be_asked_for(station):
     await station.ingest("river/ph", NOON, [7.0])
-    before = time.time_ns() // 1_000_000 + 2
+    before = station.moment()
     path = f"{API}/datastreams/river/ph/observations"
-    while time.time_ns() // 1_000_000 <= before:
-        await asyncio.sleep(0.001)
     await station.ingest("river/ph", NOON, [7.5])
     assert (await station.json(path))["columns"]["result"] == [7.5]
     assert (await station.json(f"{path}?as_of={before}"))["columns"]["result"] == [7.0]

@@ -80,11 +80,14 @@ def names_of(key: str, otherwise: str) -> dict[str, str]:
 
 
 def thing_document(
-    thing: Thing, catalog: Catalog, statuses: Sequence[SourceStatus], datastreams: list[dict[str, Any]]
+    thing: Thing, catalog: Catalog, statuses: Sequence[SourceStatus] | None, datastreams: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return a Thing with its place, its sources and its Datastreams' documents."""
+    """Return a Thing with its place, its sources (None: of the past nobody knows) and its Datastreams' documents."""
     given = thing.properties.get("names", {})
     names = given if isinstance(given, Mapping) else {}
+    fed: dict[str, Any] = {}
+    if statuses is not None:
+        fed = {"state": state_of(statuses), "sources": [source_document(status) for status in statuses]}
     return {
         "id": thing.id,
         "key": thing.key,
@@ -95,8 +98,7 @@ def thing_document(
         "target_class": thing.target_class,
         "time_zone": thing.time_zone,
         "location": point_of(catalog, thing.id),
-        "state": state_of(statuses),
-        "sources": [source_document(status) for status in statuses],
+        **fed,
         "datastreams": datastreams,
     }
 

@@ -15,7 +15,7 @@ from nilometer.model import NO_TIME, Datastream
 from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
 from nilometer.web.api.describe import sensor_document, source_document
-from nilometer.web.api.face import Face, answer
+from nilometer.web.api.face import Face, Then, answer
 from nilometer.web.sensorthings.quality import names_of_tests
 from nilometer.web.times import parse_moment
 
@@ -88,8 +88,9 @@ def _of_things(routes: APIRouter, face: Face) -> None:
     @routes.get("/things", summary="Every Thing with its Datastreams, latest values and verdict")
     def things(
         spark: Annotated[float, Query(ge=0, le=1e9, description="seconds of sparkline; 0: none")] = 0,
+        as_of: Moment = None,
     ) -> Response:
-        return answer({"things": face.things(face.pipeline.store.catalog.things(), spark)})
+        return answer({"things": face.things(face.pipeline.store.catalog.things(), face.then(as_of), spark)})
 
     @routes.get("/things/{name:path}/events", summary="What happened to a Thing, newest first")
     def events(
@@ -118,18 +119,20 @@ def _of_things(routes: APIRouter, face: Face) -> None:
 
     @routes.get("/things/{name:path}", summary="A Thing by id or key")
     def thing(
-        name: str, spark: Annotated[float, Query(ge=0, le=1e9, description="seconds of sparkline; 0: none")] = 0
+        name: str,
+        spark: Annotated[float, Query(ge=0, le=1e9, description="seconds of sparkline; 0: none")] = 0,
+        as_of: Moment = None,
     ) -> Response:
         known = face.thing(name)
         catalog = face.pipeline.store.catalog
         sensors = {item.sensor for item in catalog.datastreams() if item.thing == known.id}
-        document = face.things([known], spark)[0]
+        document = face.things([known], face.then(as_of), spark)[0]
         return answer(document | {"sensors": [sensor_document(catalog.sensor(number)) for number in sorted(sensors)]})
 
 
 def _of_datastreams(routes: APIRouter, face: Face) -> None:
     @routes.get("/datastreams", summary="Datastreams, all or by key or Thing")
-    def datastreams(key: str | None = None, thing: str | None = None) -> Response:
+    def datastreams(key: str | None = None, thing: str | None = None, as_of: Moment = None) -> Response:
         catalog = face.pipeline.store.catalog
         found = catalog.datastreams()
         if key is not None:
@@ -137,7 +140,7 @@ def _of_datastreams(routes: APIRouter, face: Face) -> None:
         if thing is not None:
             wanted = face.thing(thing).id
             found = [item for item in found if item.thing == wanted]
-        short = face.short(found, face.pipeline.store.snapshot())
+        short = face.short(found, face.then(as_of))
         return answer({"datastreams": [short[item.id] for item in found]})
 
     @routes.post("/datastreams", summary="Make Things and Datastreams, written as in nilometer.toml")
@@ -155,8 +158,8 @@ def _of_datastreams(routes: APIRouter, face: Face) -> None:
         return answer({"datastreams": [{"id": item.id, "key": item.key} for item in made]})
 
     @routes.get("/datastreams/{name:path}", summary="A Datastream by id or key, with what judges it")
-    def datastream(name: str) -> Response:
-        return answer(_datastream(face, face.datastream(name)))
+    def datastream(name: str, as_of: Moment = None) -> Response:
+        return answer(_datastream(face, face.datastream(name), face.then(as_of)))
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
@@ -179,13 +182,14 @@ def _calibration(row: Any) -> dict[str, Any]:  # noqa: ANN401 -- CalibrationRow
     }
 
 
-def _datastream(face: Face, item: Datastream) -> dict[str, Any]:
-    store = face.pipeline.store
-    catalog, snapshot = store.catalog, store.snapshot()
-    thing, source = catalog.thing(item.thing), face.source_of(item)
+def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
+    catalog, snapshot = face.pipeline.store.catalog, then.snapshot
+    thing = catalog.thing(item.thing)
+    source = face.source_of(item) if then.moment is None else None
     extent = snapshot.extent(item.id)
     ours = item.properties.get("nilometer", {})
-    return face.short([item], snapshot)[item.id] | {
+    short = face.short([item], then)[item.id]
+    return short | {
         "description": item.description,
         "thing": {"id": thing.id, "key": thing.key, "name": thing.name},
         "sensor": sensor_document(catalog.sensor(item.sensor)),
@@ -194,7 +198,7 @@ def _datastream(face: Face, item: Datastream) -> dict[str, Any]:
         "raw_unit": ours.get("raw_unit"),
         "extent": None if extent is None else [extent[0] // 1000, extent[1] // 1000],
         "count": snapshot.count([item.id]),
-        "profile_detail": _profile_detail(face, item),
+        "profile_detail": _profile_detail(face, _profile_version(face, item, then, short)),
         "calibrations": [_calibration(row) for row in catalog.calibrations(item.id)],
         "clock_resolution_us": item.clock_resolution_us,
         "mark_scheme": item.mark_scheme,
@@ -203,12 +207,19 @@ def _datastream(face: Face, item: Datastream) -> dict[str, Any]:
     }
 
 
-def _profile_detail(face: Face, item: Datastream) -> dict[str, Any] | None:
-    """Return the newest version of the Datastream's profile that judged here."""
-    versions = [row for row in face.pipeline.store.catalog.profile_versions() if row.name == item.profile]
-    if not versions:
+def _profile_version(face: Face, item: Datastream, then: Then, short: dict[str, Any]) -> int | None:
+    """Return the newest version of the Datastream's profile that judged here; of the past, that of the newest row."""
+    if then.moment is not None:
+        judged: int | None = None if short["latest"] is None else short["latest"]["profile"]
+        return judged
+    versions = [row.id for row in face.pipeline.store.catalog.profile_versions() if row.name == item.profile]
+    return max(versions, default=None)
+
+
+def _profile_detail(face: Face, number: int | None) -> dict[str, Any] | None:
+    if number is None:
         return None
-    row = max(versions, key=lambda version: version.id)
+    row = face.pipeline.store.catalog.profile_version_row(number)
     required = row.document.get("required", ())
     tests = row.document.get("tests", {})
     in_slots = {name: tests[name] for name in names_of_tests(row.document)}

@@ -23,8 +23,9 @@ from nilometer.web.api.describe import (
 )
 from nilometer.web.exchange import encode_json
 from nilometer.web.sensorthings.quality import Evidence
+from nilometer.web.times import parse_moment
 
-__all__ = ["DAY_US", "Face", "answer"]
+__all__ = ["DAY_US", "Face", "Then", "answer"]
 
 DAY_US = 86_400_000_000
 VERDICT_KEPT_S = 10.0
@@ -36,6 +37,20 @@ def answer(document: Any) -> Response:  # noqa: ANN401 -- any JSON
     return Response(encode_json(document), media_type="application/json")
 
 
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What is asked: the rows, what their flags rest on, and the past moment (µs UTC; None: now)."""
+
+    snapshot: Snapshot
+    evidence: Evidence
+    moment: int | None
+
+    @property
+    def ms(self) -> int | None:
+        """The moment in ms."""
+        return None if self.moment is None else self.moment // 1000
+
+
 @dataclass(slots=True)
 class Face:
     """The pipeline as the native API sees it."""
@@ -44,6 +59,12 @@ class Face:
     evidence: Evidence
     _verdicts: dict[int, tuple[float, dict[str, Any] | None]] = field(default_factory=dict)
     _rate: tuple[float, int, float] = (0.0, 0, 0.0)
+
+    def then(self, as_of: str | None) -> Then:
+        """Return what was known at a moment as it was written, or what is known now."""
+        moment = parse_moment(as_of, "as_of")
+        snapshot = self.pipeline.store.snapshot(moment)
+        return Then(snapshot, self.evidence.at(snapshot.commit), moment)
 
     def rate(self) -> float:
         """Return rows made durable a second, over the time since it was last asked for."""
@@ -82,16 +103,15 @@ class Face:
             raise NotFound(f"there is no Datastream {name[:100]!r}")
         return known
 
-    def short(
-        self, datastreams: Sequence[Datastream], snapshot: Snapshot, spark_s: float = 0.0
-    ) -> dict[int, dict[str, Any]]:
+    def short(self, datastreams: Sequence[Datastream], then: Then, spark_s: float = 0.0) -> dict[int, dict[str, Any]]:
         """Return the short documents of Datastreams by id, with sparklines of the last `spark_s` seconds if any."""
         catalog = self.pipeline.store.catalog
         ids = [datastream.id for datastream in datastreams]
-        latest = latest_documents(snapshot, ids, catalog.sample_kinds(), self.evidence)
+        latest = latest_documents(then.snapshot, ids, catalog.sample_kinds(), then.evidence)
         sparks = {}
         if spark_s > 0:
-            sparks = spark_documents(snapshot, ids, self.pipeline.clock() - int(spark_s * 1e6))
+            now = self.pipeline.clock() if then.moment is None else then.moment
+            sparks = spark_documents(then.snapshot, ids, now - int(spark_s * 1e6))
         return {
             item.id: datastream_document(
                 item, catalog.observed_property(item.observed_property), latest.get(item.id), sparks.get(item.id)
@@ -99,23 +119,26 @@ class Face:
             for item in datastreams
         }
 
-    def things(self, things: Sequence[Thing], spark_s: float = 0.0) -> list[dict[str, Any]]:
-        """Return the documents of Things with verdicts of the last day."""
+    def things(self, things: Sequence[Thing], then: Then, spark_s: float = 0.0) -> list[dict[str, Any]]:
+        """Return the documents of Things with verdicts of the last day; of the past without how their sources are."""
         catalog, statuses = self.pipeline.store.catalog, self.pipeline.sources()
         by_thing: dict[int, list[Datastream]] = {thing.id: [] for thing in things}
         for datastream in catalog.datastreams():
             if datastream.thing in by_thing:
                 by_thing[datastream.thing].append(datastream)
-        snapshot = self.pipeline.store.snapshot()
-        short = self.short([item for mine in by_thing.values() for item in mine], snapshot, spark_s)
+        short = self.short([item for mine in by_thing.values() for item in mine], then, spark_s)
         documents = []
         for thing in things:
             mine = by_thing[thing.id]
-            document = thing_document(
-                thing, catalog, sources_of(thing, mine, statuses), [short[item.id] for item in mine]
-            )
-            documents.append(document | {"verdict": self.verdict_now(thing)})
+            fed = sources_of(thing, mine, statuses) if then.moment is None else None
+            document = thing_document(thing, catalog, fed, [short[item.id] for item in mine])
+            documents.append(document | {"verdict": self._verdict_of_day(thing, then)})
         return documents
+
+    def _verdict_of_day(self, thing: Thing, then: Then) -> dict[str, Any] | None:
+        if then.moment is None:
+            return self.verdict_now(thing)
+        return _in_short(self.verdict(thing, then.moment - DAY_US, then.moment, then))
 
     def verdict_now(self, thing: Thing) -> dict[str, Any] | None:
         """Return the verdict on the last day in short, at most some seconds old."""
@@ -123,14 +146,13 @@ class Face:
         if known is not None and known[0] > time.monotonic():
             return known[1]
         now = self.pipeline.clock()
-        document = self.verdict(thing, now - DAY_US, now)
-        short = {name: document[name] for name in document if name not in _LONG}
+        short = _in_short(self.verdict(thing, now - DAY_US, now))
         self._verdicts[thing.id] = (time.monotonic() + VERDICT_KEPT_S, short)
         return short
 
-    def verdict(self, thing: Thing, start: int, end: int) -> dict[str, Any]:
+    def verdict(self, thing: Thing, start: int, end: int, then: Then | None = None) -> dict[str, Any]:
         """Return the whole verdict on a window, or what says that no standard applies."""
-        verdict = verdict_of(self.pipeline.store, thing, start, end)
+        verdict = verdict_of(self.pipeline.store, thing, start, end, None if then is None else then.snapshot)
         document = verdict if isinstance(verdict, dict) else verdict.to_document()
         return document | {"start": start // 1000, "end": end // 1000}
 
@@ -143,6 +165,10 @@ class Face:
 _LONG = frozenset(
     {"title", "method", "sources", "items", "missing_items", "reference_items", "notes", "without_suspect", "data"}
 )
+
+
+def _in_short(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: document[name] for name in document if name not in _LONG}
 
 
 def _is_id(name: str) -> bool:

@@ -18,10 +18,10 @@ MOST_VERSIONS = 20
 
 
 def earlier_versions(snapshot: Snapshot, row: pa.Table, evidence: Evidence) -> list[dict[str, Any]]:
-    """Return the versions that a row superseded, the newest first, each with `until`, the ms at which it was revised.
+    """Return the versions that a row superseded, the newest first.
 
-    Commits long past are known to the second. A version that a later one followed in the same commit (a row that came
-    late into a reviewed span) was never served, and is told too: it is the row as it was judged.
+    Each has `until`, the first ms at which `as_of` no longer shows it. A version that a later one followed in the
+    same commit (a row that came late into a reviewed span) was never served, and is told too: the row as it was judged.
 
     Parameters
     ----------

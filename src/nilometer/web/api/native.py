@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from nilometer import __version__
 from nilometer.errors import NilometerError, NotFound, RequestError
 from nilometer.web.api.bodies import ARROW, COLUMNS
+from nilometer.web.api.deletes import delete_routes
 from nilometer.web.api.entities import entity_routes
 from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
@@ -37,7 +38,7 @@ def create_native(face: Face) -> FastAPI:
         openapi_url="/openapi.json",
     )
     # The more particular paths first: a key may hold slashes.
-    parts = (review_routes, event_routes, observation_routes, verdict_routes, entity_routes)
+    parts = (review_routes, event_routes, delete_routes, observation_routes, verdict_routes, entity_routes)
     for routes in (make(face) for make in parts):
         app.include_router(routes, prefix=PREFIX)
     app.add_exception_handler(NilometerError, _refuse)
@@ -91,7 +92,7 @@ def _told_truly(document: dict[str, Any]) -> dict[str, Any]:
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     components["responses"] = {"Refused": {"description": "What is wrong, and where", "content": _json_content(_ERROR)}}
-    document["paths"][f"{PREFIX}/observations"] = {"post": _BULK}
+    document["paths"].setdefault(f"{PREFIX}/observations", {})["post"] = _BULK
     document["paths"][f"{PREFIX}/live"] = {"get": _LIVE}
     return document
 

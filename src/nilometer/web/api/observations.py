@@ -1,8 +1,7 @@
-"""Routes of the native API that read and delete Observations."""
+"""Routes of the native API that read Observations."""
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, BinaryIO, Literal, cast
@@ -60,16 +59,13 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
     ) -> Response:
         datastream = face.datastream(name)
         first, last = _span(start, end)
-        moment = parse_moment(as_of, "as_of")
-        until = None if moment is None else face.pipeline.store.commit_at(moment)
-        rows = face.pipeline.store.snapshot().read(
-            [datastream.id], first, last, as_of=moment, water_only=samples == "water"
-        )
+        then = face.then(as_of)
+        rows = then.snapshot.read([datastream.id], first, last, water_only=samples == "water")
         n = len(rows)
         if max_points is not None and n > max_points:
             rows = _reduced(rows, max_points)
         if format != "json":
-            rows = with_evidence(rows, face.evidence, until)
+            rows = with_evidence(rows, then.evidence)
             table = to_csv_table(rows, {datastream.id: datastream.key}) if format == "csv" else rows
             return Response(to_bytes(table, format), media_type=FORMATS[format])
         if len(rows) > MOST_JSON_ROWS:
@@ -86,22 +82,12 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
                 "rows": n,
                 "returned": len(rows),
                 "resolution": "raw" if len(rows) == n else "extremes",
-                "as_of": None if moment is None else moment // 1000,
-                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds, face.evidence)
-                | {"review_level": review_levels(rows, face.evidence, until).to_pylist()},
-                "profiles": face.evidence.profiles(np.unique(rows["provenance"].to_numpy()).tolist()),
+                "as_of": then.ms,
+                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds, then.evidence)
+                | {"review_level": review_levels(rows, then.evidence).to_pylist()},
+                "profiles": then.evidence.profiles(np.unique(rows["provenance"].to_numpy()).tolist()),
             }
         )
-
-    @routes.delete("/datastreams/{name:path}/observations", summary="Delete a stretch of a Datastream")
-    async def delete(name: str, start: Moment = None, end: Moment = None) -> Response:
-        datastream = face.datastream(name)
-        first, last = _span(start, end)
-        store = face.pipeline.store
-        n = await asyncio.to_thread(lambda: store.snapshot().count([datastream.id], first, last, water_only=False))
-        if n:
-            await asyncio.to_thread(store.delete, [datastream.id], first, last)
-        return answer({"deleted": n})
 
 
 def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
@@ -123,9 +109,9 @@ def _reduced(rows: pa.Table, max_points: int) -> pa.Table:
 
 def _of_one(routes: APIRouter, face: Face) -> None:
     @routes.get("/observations/{number}", summary="One Observation with its chain of evidence")
-    def observation(number: int) -> Response:
-        store = face.pipeline.store
-        snapshot = store.snapshot()
+    def observation(number: int, as_of: Moment = None) -> Response:
+        store, then = face.pipeline.store, face.then(as_of)
+        snapshot = then.snapshot
         found = snapshot.by_id([number]) if 0 < number < 2**63 else None
         if found is None or not len(found):
             raise NotFound(f"there is no Observation {number}")
@@ -149,7 +135,7 @@ def _of_one(routes: APIRouter, face: Face) -> None:
                 "profile": None
                 if made.profile is None
                 else {"id": made.profile_version, "name": made.profile, "version": made.version},
-                "review": face.evidence.review(row, face.evidence.signed([row["datastream"]])),
+                "review": then.evidence.review(row, then.evidence.signed([row["datastream"]])),
                 "source": made.source,
                 "code_version": made.code_version,
                 "revisions": earlier_versions(snapshot, found, face.evidence),
@@ -172,13 +158,14 @@ def _of_export(routes: APIRouter, face: Face) -> None:
         start: Moment = None,
         end: Moment = None,
         format: Literal["csv", "parquet"] = "csv",  # noqa: A002 -- the published name
+        as_of: Moment = None,
     ) -> Response:
         names = [part for text in datastream for part in text.split(",") if part]
         wanted = {item.id: item.key for item in map(face.datastream, names)}
         first, last = _span(start, end)
-        snapshot = face.pipeline.store.snapshot()
-        parts = _parts(snapshot, list(wanted), first, last)
-        tables = (to_csv_table(with_evidence(rows, face.evidence), wanted) for rows in parts)
+        then = face.then(as_of)
+        parts = _parts(then.snapshot, list(wanted), first, last)
+        tables = (to_csv_table(with_evidence(rows, then.evidence), wanted) for rows in parts)
         headers = {"content-disposition": f'attachment; filename="nilometer.{format}"'}
         if format == "csv":
             return StreamingResponse(_csv(tables), media_type=FORMATS["csv"], headers=headers)

@@ -123,11 +123,10 @@ def _of_rows(routes: APIRouter, face: Face) -> None:
     @routes.get("/datastreams/{name:path}/levels", summary="How many rows of a span have which level of review")
     def level_counts(name: str, start: Moment = None, end: Moment = None, as_of: Moment = None) -> Response:
         datastream = face.datastream(name)
-        store = face.pipeline.store
-        first, last, moment = parse_moment(start, "start"), parse_moment(end, "end"), parse_moment(as_of, "as_of")
-        until = None if moment is None else store.commit_at(moment)
-        table = store.snapshot().read([datastream.id], first, last, columns=["phenomenon_time", "commit"], as_of=moment)
-        spoken = face.evidence.signed([datastream.id], until).get(datastream.id, [])
+        store, then = face.pipeline.store, face.then(as_of)
+        first, last = parse_moment(start, "start"), parse_moment(end, "end")
+        table = then.snapshot.read([datastream.id], first, last, columns=["phenomenon_time", "commit"])
+        spoken = then.evidence.signed([datastream.id]).get(datastream.id, [])
         rank = levels(spoken, table["phenomenon_time"].cast(pa.int64()).to_numpy(), table["commit"].to_numpy())
         names = {0: face.pipeline.orders.levels[0]} | {
             one.parameters["rank"]: one.parameters["level"] for one in spoken
@@ -139,9 +138,8 @@ def _of_rows(routes: APIRouter, face: Face) -> None:
     @routes.get("/datastreams/{name:path}/versions", summary="Every version of the rows of a span, with its commits")
     def versions(name: str, start: Moment = None, end: Moment = None, as_of: Moment = None) -> Response:
         datastream = face.datastream(name)
-        snapshot = face.pipeline.store.snapshot()
-        moment = parse_moment(as_of, "as_of")
-        table = snapshot.versions([datastream.id], parse_moment(start, "start"), parse_moment(end, "end"), as_of=moment)
+        then = face.then(as_of)
+        table = then.snapshot.versions([datastream.id], parse_moment(start, "start"), parse_moment(end, "end"))
         if len(table) > MOST_VERSIONS:
             raise RequestError(f"{len(table)} versions are too many at once; ask for less time", place="start")
         ended = table["superseded_commit"].to_pylist()

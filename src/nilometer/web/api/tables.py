@@ -120,7 +120,7 @@ def _profile_ids(provenance: NDArray[np.int32], evidence: Evidence) -> list[int 
     return made
 
 
-def with_evidence(rows: pa.Table, evidence: Evidence, until: int | None = None) -> pa.Table:
+def with_evidence(rows: pa.Table, evidence: Evidence) -> pa.Table:
     """Return rows with what their flags rest on, each row for itself.
 
     Parameters
@@ -128,9 +128,7 @@ def with_evidence(rows: pa.Table, evidence: Evidence, until: int | None = None) 
     rows : pyarrow.Table
         All columns of OBSERVATION.
     evidence : Evidence
-        What says which profile version judged.
-    until : int, optional
-        The commit as of which the rows were read: what was signed by then.
+        What says which profile version judged, as of when the rows were read.
 
     Returns
     -------
@@ -155,7 +153,7 @@ def with_evidence(rows: pa.Table, evidence: Evidence, until: int | None = None) 
         "profile": _coded([one.profile for one in made], places),
         "profile_version": _coded([one.version for one in made], places),
         "profile_id": ids,
-        "review_level": review_levels(rows, evidence, until),
+        "review_level": review_levels(rows, evidence),
     }
     told = {PROFILES: json.dumps(evidence.profiles(numbers.tolist()), ensure_ascii=False).encode()}
     return pa.Table.from_arrays([columns[name] for name in SERVED.names], schema=SERVED.with_metadata(told))
@@ -168,9 +166,9 @@ def _coded(words: list[str | None], places: NDArray[np.intp]) -> Any:  # noqa: A
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(known, pa.string()))
 
 
-def review_levels(rows: pa.Table, evidence: Evidence, until: int | None = None) -> Any:  # noqa: ANN401 -- pyarrow
-    """Return the level of the review that each row has reached, null where nobody signed, or had as of a commit."""
-    signatures = evidence.signed(pc.unique(rows["datastream"]).to_pylist(), until)
+def review_levels(rows: pa.Table, evidence: Evidence) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Return the level of the review that each row has reached, null where nobody signed."""
+    signatures = evidence.signed(pc.unique(rows["datastream"]).to_pylist())
     if not signatures:
         return pa.DictionaryArray.from_arrays(pa.nulls(len(rows), pa.int32()), pa.array([], pa.string()))
     owners = rows["datastream"].to_numpy()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from nilometer.errors import RequestError
 from nilometer.pipeline.verdicts import daily_verdicts
 from nilometer.web.api.entities import Moment
-from nilometer.web.api.face import DAY_US, Face, answer
+from nilometer.web.api.face import DAY_US, Face, Then, answer
 from nilometer.web.times import parse_moment
 
 __all__ = ["verdict_routes"]
@@ -24,13 +24,15 @@ def verdict_routes(face: Face) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/things/{name:path}/verdict", summary="The class of a Thing's water over a window")
-    def verdict(name: str, start: Moment = None, end: Moment = None, window: Window = "day") -> Response:
-        last = parse_moment(end, "end")
-        last = face.pipeline.clock() if last is None else last
+    def verdict(
+        name: str, start: Moment = None, end: Moment = None, window: Window = "day", as_of: Moment = None
+    ) -> Response:
+        then = face.then(as_of)
+        last = _last(face, then, end)
         first = parse_moment(start, "start")
         first = last - _WINDOWS[window] if first is None else first
         _check(first, last)
-        return answer(face.verdict(face.thing(name), first, last))
+        return answer(face.verdict(face.thing(name), first, last, then))
 
     @routes.get("/things/{name:path}/verdicts", summary="The class of each day, in the Thing's time zone")
     def verdicts(
@@ -38,10 +40,11 @@ def verdict_routes(face: Face) -> APIRouter:
         start: Moment = None,
         end: Moment = None,
         by: Annotated[Literal["day"], Query()] = "day",
+        as_of: Moment = None,
     ) -> Response:
         del by
-        last = parse_moment(end, "end")
-        last = face.pipeline.clock() if last is None else last
+        then = face.then(as_of)
+        last = _last(face, then, end)
         first = parse_moment(start, "start")
         first = last - 30 * DAY_US if first is None else first
         _check(first, last)
@@ -59,12 +62,22 @@ def verdict_routes(face: Face) -> APIRouter:
                         "indicative": day.indicative,
                         "class_without_suspect": day.class_without_suspect,
                     }
-                    for day_start, day_end, day in daily_verdicts(face.pipeline.store, face.thing(name), first, last)
+                    for day_start, day_end, day in daily_verdicts(
+                        face.pipeline.store, face.thing(name), first, last, then.snapshot
+                    )
                 ]
             }
         )
 
     return routes
+
+
+def _last(face: Face, then: Then, end: str | None) -> int:
+    """Return the end of the window: as it is given, or what was the present."""
+    last = parse_moment(end, "end")
+    if last is not None:
+        return last
+    return face.pipeline.clock() if then.moment is None else then.moment
 
 
 def _check(start: int, end: int) -> None:

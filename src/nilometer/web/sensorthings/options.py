@@ -12,12 +12,13 @@ from nilometer.errors import NotSupported, RequestError, near
 from nilometer.web.sensorthings.expressions import Expression
 from nilometer.web.sensorthings.grammar import Parser, parse_expression
 from nilometer.web.sensorthings.tokens import TokenKind
+from nilometer.web.times import parse_moment
 
 __all__ = ["Expansion", "Options", "Order", "decode_query", "encode_query", "parse_options"]
 
 SYSTEM = ("$filter", "$count", "$orderby", "$skip", "$top", "$expand", "$select")
 UNSUPPORTED = ("$resultFormat", "$format", "$apply", "$search", "$compute")
-CUSTOM = ("samples",)
+CUSTOM = ("samples", "as_of")
 MOST_LEVELS = 8
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 
@@ -43,7 +44,8 @@ class Expansion:
 class Options:
     """What was asked; `texts` keeps every option as written, for next links.
 
-    `samples` is ours: ``all`` shows check and standard samples beside the water.
+    Ours are `samples` (``all`` shows check and standard samples beside the water) and `as_of` (µs UTC: Observations as
+    they were known then, wherever they show).
     """
 
     filter: Expression | None = None
@@ -54,6 +56,7 @@ class Options:
     expand: tuple[Expansion, ...] = ()
     select: tuple[str, ...] = ()
     samples: str = "water"
+    as_of: int | None = None
     texts: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def given(self, name: str) -> bool:
@@ -137,6 +140,13 @@ def _option(options: Options, name: str, text: str, place: str, level: int) -> O
     raise RequestError(f"unknown option{hint} (allowed: {', '.join((*SYSTEM, *CUSTOM))})", place=place[:60])
 
 
+def _moment(text: str, place: str) -> int:
+    moment = parse_moment(text, place)
+    if moment is None:
+        raise RequestError("no moment is given", place=place)
+    return moment
+
+
 def _samples(text: str, place: str) -> str:
     if text not in {"water", "all"}:
         raise RequestError(f"{text[:40]!r} is neither water nor all", place=place)
@@ -187,6 +197,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "$top": _whole,
     "$select": _names,
     "samples": _samples,
+    "as_of": _moment,
 }
 
 

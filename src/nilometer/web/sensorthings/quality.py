@@ -64,11 +64,19 @@ class Evidence:
     ----------
     catalog : Catalog
         Where they are kept; they never change.
+    commit : int, optional
+        As of which sign-offs are told; None: now.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, commit: int | None = None) -> None:
+        self._catalog, self._commit = catalog, commit
         self._known: dict[int, Provenance] = {}
+
+    def at(self, commit: int | None) -> Evidence:
+        """Return what was said as of a commit (None: now); what is remembered is shared."""
+        then = Evidence(self._catalog, commit)
+        then._known = self._known
+        return then
 
     def provenance(self, number: int) -> Provenance:
         """Return what a provenance row says; nothing known of it gives an empty one."""
@@ -107,12 +115,9 @@ class Evidence:
             if one.profile_version is not None
         }
 
-    def signed(self, datastreams: Iterable[int], until: int | None = None) -> dict[int, list[ReviewStep]]:
-        """Return the sign-offs that stand, or stood as of a commit, and speak of these Datastreams.
-
-        Datastreams without one are left out.
-        """
-        standing = [step for step in self._catalog.reviews.active(until) if step.action == SIGN_OFF]
+    def signed(self, datastreams: Iterable[int]) -> dict[int, list[ReviewStep]]:
+        """Return the sign-offs that stand and speak of these Datastreams; those without one are left out."""
+        standing = [step for step in self._catalog.reviews.active(self._commit) if step.action == SIGN_OFF]
         found: dict[int, list[ReviewStep]] = {}
         for number in datastreams if standing else ():
             datastream = self._catalog.datastream(number)

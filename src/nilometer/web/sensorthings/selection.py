@@ -336,6 +336,8 @@ def _arithmetic(name: str, left: _Column, right: _Column) -> _Column:
 def order(orders: tuple[Order, ...], rows: pa.Table, keys: dict[int, NDArray[Any]]) -> NDArray[np.intp]:
     """Return the row numbers in order; the id is the last key, so that pages neither repeat nor lose rows.
 
+    It goes down where the key before it does: the newest first is the store's own order backwards.
+
     Parameters
     ----------
     orders : tuple of Order
@@ -350,7 +352,8 @@ def order(orders: tuple[Order, ...], rows: pa.Table, keys: dict[int, NDArray[Any
         chosen.extend(_keys(keys[place], item) if place in keys else _keys_of_column(rows, item))
     if not orders:
         chosen = [_read(rows, "datastream").values, _read(rows, "phenomenon_time").values]
-    chosen.append(_read(rows, "id").values)
+    number = _read(rows, "id").values
+    chosen.append(-number if orders and orders[-1].descending else number)
     return np.lexsort(chosen[::-1])
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pyarrow as pa
+from sqlalchemy import Connection
 
 from nilometer.errors import NotFound, NotSupported, RequestError
 from nilometer.store import Store
@@ -22,6 +23,7 @@ from nilometer.web.sensorthings.schema import OBSERVATION, SETS, TYPES, EntityTy
 
 __all__ = ["CONFORMANCE", "Answer", "Service"]
 
+_AS_OF = "as_of"
 _REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
 CONFORMANCE = tuple(
     f"{_REQUIREMENT}/{name}"
@@ -107,14 +109,7 @@ class Service:
             As the standard has it: 404, 400, 501.
         """
         with self._store.catalog.engine.connect() as connection:
-            records = Records(connection)
-            snapshot = self._store.snapshot()
-            reading = _Reading(
-                records,
-                Observations(snapshot, records, self._store.catalog),
-                Encoder(root, api, self._store.catalog, snapshot, self._evidence),
-            )
-            return reading.answer(path, options)
+            return self._reading(connection, root, api, options).answer(path, options)
 
     def find_datastream(self, path: ResourcePath, root: str) -> int:
         """Return the Datastream of ``…/Datastreams(1)/Observations``, each step checked.
@@ -125,14 +120,7 @@ class Service:
             If the path leads elsewhere or nowhere.
         """
         with self._store.catalog.engine.connect() as connection:
-            records = Records(connection)
-            snapshot = self._store.snapshot()
-            reading = _Reading(
-                records,
-                Observations(snapshot, records, self._store.catalog),
-                Encoder(root, "", self._store.catalog, snapshot, self._evidence),
-            )
-            place, name = reading.walk(path.steps)
+            place, name = self._reading(connection, root, "", Options()).walk(path.steps)
         if name is not None or place.kind is not OBSERVATION or place.number is not None or place.parent is None:
             raise NotSupported("only Observations are created here", place="path")
         kind, _, number = place.parent
@@ -140,12 +128,25 @@ class Service:
             raise RequestError("Observations are posted to a Datastream", place="path")
         return number
 
+    def _reading(self, connection: Connection, root: str, api: str, options: Options) -> _Reading:
+        records, catalog = Records(connection), self._store.catalog
+        snapshot = self._store.snapshot(options.as_of)
+        evidence = self._evidence.at(snapshot.commit)
+        return _Reading(
+            records,
+            Observations(snapshot, records, catalog),
+            Encoder(root, api, catalog, snapshot, evidence),
+            [(name, text) for name, text in options.texts if name == _AS_OF],
+        )
+
 
 class _Reading:
-    """One GET."""
+    """One GET; `then` is its option ``as_of``, which next links inside expansions carry on."""
 
-    def __init__(self, records: Records, observations: Observations, encoder: Encoder) -> None:
-        self._records, self._observations, self._encoder = records, observations, encoder
+    def __init__(
+        self, records: Records, observations: Observations, encoder: Encoder, then: Sequence[tuple[str, str]]
+    ) -> None:
+        self._records, self._observations, self._encoder, self._then = records, observations, encoder, tuple(then)
 
     def answer(self, path: ResourcePath, options: Options) -> Answer:
         place, name = self.walk(path.steps)
@@ -219,8 +220,9 @@ class _Reading:
         return _Place(target, f"{target.plural}({own})", own, record=record)
 
     def _property(self, place: _Place, name: str, ending: str, options: Options) -> Answer:
-        if options.texts:
-            raise RequestError("a property takes no options", place=options.texts[0][0])
+        for given, _ in options.texts:
+            if given != _AS_OF:
+                raise RequestError("a property takes no options but as_of", place=given)
         if ending == "$ref":
             raise RequestError("$ref follows entities", place="path")
         plain = "@iot.id" if name == "id" else name
@@ -283,8 +285,8 @@ class _Reading:
 
     def _next_link(self, path: str, options: Options) -> str:
         skip, top = window(options)
-        pairs = [(name, text) for name, text in options.texts if name != "$skip"]
-        return f"{self._encoder.root}/{path}?{encode_query([*pairs, ('$skip', str(skip + top))])}"
+        pairs = [(name, text) for name, text in options.texts if name not in {"$skip", _AS_OF}]
+        return f"{self._encoder.root}/{path}?{encode_query([*pairs, *self._then, ('$skip', str(skip + top))])}"
 
     def _entities(self, kind: EntityType, records: list[Record], options: Options) -> list[dict[str, Any]]:
         _check_select(kind, options)
