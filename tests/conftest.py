@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from nilometer.store import store
+from tests.postgres import Cluster, cluster
 
 # How long an example takes says how busy the machine is. What runs for everyone runs the same examples each time;
 # `--hypothesis-profile=search` goes on searching.
@@ -23,6 +27,35 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real recordings are absent: {folder} (set NILOMETER_REAL_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """Give a PostgreSQL server of the session's own, or skip and say why there is none."""
+    with cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _catalogs_on_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With NILOMETER_CATALOG=postgresql, have every store of this process keep its catalog there."""
+    if os.environ.get("NILOMETER_CATALOG") != "postgresql":
+        yield
+        return
+    server: Cluster = request.getfixturevalue("postgres")
+    made: dict[Path, str] = {}
+    plain = store.open_catalog
+
+    def open_catalog(folder, url):  # type: ignore[no-untyped-def]
+        if url is None and not folder.catalog.exists():
+            url = made.setdefault(folder.path.resolve(), "") or server.database()
+            made[folder.path.resolve()] = url
+        return plain(folder, url)
+
+    # Where a store is opened is the one place that a hundred tests share; each of them says nothing of catalogs.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "open_catalog", open_catalog)
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,7 +17,7 @@ says what failed, the value seen, and what would work::
     │   ├── SchemaMismatch     a folder or table of another version
     │   ├── StoreLocked        another process writes to this folder
     │   ├── StoreFull          retryable: no space is left; nothing is lost, nothing more is accepted
-    │   ├── StoreUnwritable    retryable: the disk fails or is read-only; the same holds
+    │   ├── StoreUnwritable    retryable: the disk fails or is read-only, or a database is away; the same holds
     │   └── Overloaded         retryable: more arrives than can be made durable
     ├── RequestError           also ValueError: a body or query that cannot be understood, with its place
     │   ├── NotSupported       understood, and not served
@@ -284,7 +284,7 @@ class StoreFull(StoreError):
 
 
 class StoreUnwritable(StoreError):
-    """The disk fails or is read-only: nothing acknowledged is lost, and nothing more is accepted meanwhile."""
+    """The disk fails or is read-only, or a database is away: nothing acknowledged is lost, nothing more is accepted."""
 
     retryable = True
 

@@ -94,9 +94,11 @@ class Station:
 
 
 @asynccontextmanager
-async def open_station(folder: Any, token: str | None = None) -> AsyncIterator[Station]:
+async def open_station(
+    folder: Any, token: str | None = None, *, catalog_url: str | None = None
+) -> AsyncIterator[Station]:
     clock = FixedClock()
-    pipeline = Pipeline(folder, parse(CONFIG), clock=clock)
+    pipeline = Pipeline(folder, parse({**CONFIG, "store": {"catalog_url": catalog_url}}), clock=clock)
     await pipeline.start()
     try:
         app = create_app(pipeline, token)
@@ -121,10 +123,16 @@ async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[St
         yield opened
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def catalog_url(request: pytest.FixtureRequest) -> str | None:
+    """Where the catalog of what is only read lies."""
+    return request.getfixturevalue("postgres").database() if request.param == "postgresql" else None
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def filled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Station]:
+async def filled(tmp_path_factory: pytest.TempPathFactory, catalog_url: str | None) -> AsyncIterator[Station]:
     """A station with some hours of data, for tests that only read."""
-    async with open_station(tmp_path_factory.mktemp("station")) as opened:
+    async with open_station(tmp_path_factory.mktemp("station"), catalog_url=catalog_url) as opened:
         steady = [7.0 + 0.01 * (n % 7) for n in range(60)]
         steady[30] = 13.9
         await opened.ingest("river/ph", NOON, steady)

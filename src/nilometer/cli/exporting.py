@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from nilometer import __version__
+from nilometer.cli.opening import open_store
 from nilometer.client import Client, connect
 from nilometer.config import load
 from nilometer.errors import ConfigError, StoreLocked
@@ -182,7 +183,7 @@ def _scalar(value: Any) -> Any:  # noqa: ANN401 -- a text or a number
 @contextmanager
 def _opened(folder: Path, start: str | None, end: str | None, as_of: str | None) -> Iterator[_Source]:
     try:
-        store = Store.open(folder)
+        store = open_store(folder)
     except StoreLocked as locked:
         if not locked.address:
             raise

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from nilometer.errors import NotFound
@@ -351,6 +352,10 @@ class Catalog:
         """Note who changed what."""
         self.ledger.add_audit(time, actor, action, subject, detail)
 
+    def reading(self, doing: str) -> AbstractContextManager[Connection]:
+        """Return a connection to read with; an error of the database leaves as StoreError."""
+        return self._connect(doing)
+
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
@@ -409,8 +414,8 @@ class _Guarded:
     write: bool
 
     def __enter__(self) -> Any:  # noqa: ANN401 -- a SQLAlchemy connection
-        self._context = self.engine.begin() if self.write else self.engine.connect()
         try:
+            self._context = self.engine.begin() if self.write else self.engine.connect()
             return self._context.__enter__()
         except SQLAlchemyError as error:
             raise refusal(error, self.doing) from error

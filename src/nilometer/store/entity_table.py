@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, Insert, Table, insert, select, text, update
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from nilometer.errors import ConfigError, NotFound, RequestError, near
 from nilometer.store.refusal import refusal
 
 __all__ = ["Entity", "EntityTable"]
+
+# The name is one of our own tables'.
+_SKIP = (
+    "SELECT setval('{name}_id_seq', :number) FROM {name}_id_seq "
+    "WHERE last_value < :number OR (last_value = :number AND NOT is_called)"
+)
 
 
 class Entity(Protocol):
@@ -156,14 +162,27 @@ class EntityTable(Generic[E]):
                 raise ConfigError(f"{self._noun}.key", seen=key, reason="this key is taken; keys are unique")
         try:
             if connection is not None:
-                return connection.execute(statement)
+                return self._execute(connection, statement, entity)
             with self._engine.begin() as own:
-                result = own.execute(statement)
+                result = self._execute(own, statement, entity)
                 return result.freeze()() if result.returns_rows else result
         except IntegrityError as error:
             raise RequestError(
                 f"{self._noun} {getattr(entity, 'name', '')!r} refers to an entity that does not exist "
                 f"or is there already: {error.orig}"
             ) from error
+        except DataError as error:
+            raise RequestError(
+                f"{self._noun} {getattr(entity, 'name', '')!r} holds what the catalog cannot keep: {error.orig}"
+            ) from error
         except SQLAlchemyError as error:
+            # The write may have arrived before the connection broke: what is there is read anew.
+            self._rows = None
             raise refusal(error, f"write {self._noun}") from error
+
+    def _execute(self, connection: Connection, statement: Any, entity: E) -> Any:  # noqa: ANN401 -- SQLAlchemy's
+        result = connection.execute(statement)
+        if entity.id and isinstance(statement, Insert) and connection.dialect.name == "postgresql":
+            # PostgreSQL does not see ids that it did not give out itself, and would give them out again.
+            connection.execute(text(_SKIP.format(name=self._table.name)), {"number": entity.id})
+        return result

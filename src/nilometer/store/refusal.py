@@ -6,7 +6,7 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from nilometer.errors import StoreError, StoreFull, StoreUnwritable
 
@@ -14,6 +14,8 @@ __all__ = ["refusal"]
 
 _FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = ("no space left", "disk quota", "file too large", "storagefull", "disk is full", "os error 28")
+# Classes of SQLSTATE after which the same call may work: connection, rollback, resources, operator, read-only.
+_PASSING_STATES = ("08", "25006", "40", "53", "55", "57", "58")
 _READ_ONLY_ERRNO = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _READ_ONLY_WORDS = ("read-only", "os error 30", "permission denied", "os error 13", "readonly database")
 _FAILING_ERRNO = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT})
@@ -38,8 +40,8 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     Returns
     -------
     StoreError
-        StoreFull when the disk took no more, StoreUnwritable when it fails or is read-only: both are retryable, and
-        nothing was changed.
+        StoreFull when the disk took no more, StoreUnwritable when it fails or is read-only or a database does not
+        answer: both are retryable, and nothing was changed that will not be found by looking anew.
     """
     if isinstance(error, StoreError):
         return error
@@ -47,6 +49,8 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     place = f" in {path}" if path else ""
     if _is_full(cause):
         return StoreFull(f"could not {doing}{place}: the disk is full ({cause}); free space, then send again")
+    if isinstance(error, DBAPIError) and _is_away(error, cause):
+        return StoreUnwritable(f"could not {doing}{place}: the database takes nothing at present ({_line(cause)})")
     if _is(cause, "SQLITE_READONLY", "SQLITE_CANTOPEN", _READ_ONLY_ERRNO, _READ_ONLY_WORDS):
         return StoreUnwritable(
             f"could not {doing}{place}: it is read-only ({cause}); make it writable for this user, then send again"
@@ -76,3 +80,17 @@ def _is(cause: BaseException, name: str, other: str, numbers: frozenset[int], wo
 
 def _name(cause: sqlite3.Error) -> str:
     return str(getattr(cause, "sqlite_errorname", "") or "")
+
+
+def _is_away(error: DBAPIError, cause: BaseException) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return False
+    state = getattr(cause, "sqlstate", None)
+    if error.connection_invalidated or state is None:
+        # Without a state no server answered: refused, timed out, or cut.
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return str(state).startswith(_PASSING_STATES)
+
+
+def _line(cause: BaseException) -> str:
+    return " ".join(str(cause).split())

@@ -160,6 +160,8 @@ class ReviewLedger:
             except IntegrityError as error:
                 raise NotFound(f"a review step speaks of what does not exist: {error.orig}") from error
             except SQLAlchemyError as error:
+                # The write may have arrived before the connection broke: what is there is read anew.
+                self._steps = self._retimed = None
                 raise refusal(error, "write the review's history") from error
             for step in added:
                 self._learn(known, step)

@@ -22,7 +22,7 @@ from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store import sealing
 from nilometer.store.admission import Admission, Gate
 from nilometer.store.catalog import Catalog
-from nilometer.store.catalog_database import open_database
+from nilometer.store.catalog_place import open_catalog
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
@@ -64,7 +64,7 @@ _EVER = (-(1 << 63), (1 << 63) - 1)
 class Store:
     """One data folder, opened for writing; made by `Store.open`."""
 
-    def __init__(self, folder: Folder, catalog_url: str, now: Callable[[], int]) -> None:
+    def __init__(self, folder: Folder, catalog_url: str | None, now: Callable[[], int]) -> None:
         self._folder, self._now = folder, now
         self._committing, self._sealing = threading.Lock(), threading.Lock()
         self._room = threading.Condition()
@@ -72,7 +72,7 @@ class Store:
         self._samples: NDArray[np.int32] | None = None
         self._sealer: Sealer | None = None
         self.on_step: Callable[[str], None] = _nothing
-        self.catalog = Catalog(open_database(catalog_url))
+        self.catalog = Catalog(open_catalog(folder, catalog_url))
         try:
             self._observations = LakeTable(folder.observations, OBSERVATION)
             self._revisions = LakeTable(folder.revisions, REVISION)
@@ -122,7 +122,8 @@ class Store:
         folder : Path
             Where catalog, journal and lake lie.
         catalog_url : str, optional
-            Another database for the catalog, as SQLAlchemy writes it.
+            The catalog's database, such as ``postgresql://…``; None: where the folder says, which is inside it unless
+            another was given before.
         address : str
             Where this process answers; whoever finds the folder held is told.
         now : callable, optional
@@ -144,8 +145,7 @@ class Store:
         """
         held = Folder(Path(folder), address=address)
         try:
-            url = catalog_url or f"sqlite:///{held.catalog}"
-            return cls(held, url, now or _machine_time)
+            return cls(held, catalog_url, now or _machine_time)
         except BaseException:
             held.close()
             raise

@@ -31,6 +31,7 @@ __all__ = [
     "datastreams",
     "events",
     "features_of_interest",
+    "folder",
     "historical_locations",
     "historical_locations_locations",
     "locations",
@@ -297,4 +298,12 @@ commits = Table(
     Column("last_sequence", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     comment="When sealed commits became visible, thinned to a second, one packed span a seal: the clock of as_of.",
+)
+
+folder = Table(
+    "folder",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("path", Text, nullable=False),
+    comment="The data folder that the catalog belongs to: one row. path is where it lay when it was last opened.",
 )

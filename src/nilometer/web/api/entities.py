@@ -77,7 +77,7 @@ def _of_server(routes: APIRouter, face: Face) -> None:
     @routes.get("/calibrations/{number}", summary="A calibration")
     def calibration(number: int) -> Response:
         table = tables.calibrations
-        with face.pipeline.store.catalog.engine.connect() as connection:
+        with face.pipeline.store.catalog.reading("read a calibration") as connection:
             row = connection.execute(select(table).where(table.c.id == min(number, 2**62))).one_or_none()
         if row is None:
             raise NotFound(f"there is no calibration {number}")

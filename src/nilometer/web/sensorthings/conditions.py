@@ -17,7 +17,9 @@ from sqlalchemy import (
     Double,
     Text,
     and_,
+    case,
     cast,
+    collate,
     exists,
     false,
     func,
@@ -26,7 +28,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql.expression import FromClause
 
 from nilometer.errors import NotSupported, RequestError
@@ -108,7 +110,7 @@ def _compare(path: Path, comparison: str, constant: Literal, scope: Scope) -> Co
         if len(path.names) == 1:
             raise RequestError(f"{path.names[0]} is a relation; name a property of it", place=scope.at(path))
         return _there_is(relation, scope, lambda inner: _compare(_rest(path), comparison, constant, inner), path)
-    return _test_value(_value(path, scope), comparison, constant)
+    return _test_value(_value(path, scope), comparison, constant, scope)
 
 
 def _rest(path: Path) -> Path:
@@ -180,7 +182,7 @@ def _member(found: Property, names: tuple[str, ...], scope: Scope, path: Path) -
 
 def _json(column: ColumnElement[Any], names: tuple[str, ...], scope: Scope) -> _Value:
     if scope.dialect == "postgresql":
-        place = "{" + ",".join(f'"{name}"' for name in names) + "}"
+        place = cast(literal(list(names), ARRAY(Text)), ARRAY(Text))
         document = cast(column, JSONB)
         return _Value(
             "json",
@@ -191,16 +193,17 @@ def _json(column: ColumnElement[Any], names: tuple[str, ...], scope: Scope) -> _
     return _Value("json", column, (func.json_type(column, route), func.json_extract(column, route)))
 
 
-def _test_value(value: _Value, comparison: str, constant: Literal) -> ColumnElement[bool]:
+def _test_value(value: _Value, comparison: str, constant: Literal, scope: Scope) -> ColumnElement[bool]:
     if value.document is not None:
-        return _test_member(*value.document, comparison, constant)
+        return _test_member(*value.document, comparison, constant, scope)
     if constant.kind == "null":
         return _test_null(value.sql, comparison)
     if value.kind != constant.kind:
         return false()
     if constant.kind == "number":
         return _test_number(value.sql, comparison, constant.value)
-    return and_(value.sql.is_not(None), COMPARE[comparison](value.sql, constant.value))
+    sql = _bytewise(value.sql, scope) if value.kind == "text" else value.sql
+    return and_(value.sql.is_not(None), COMPARE[comparison](sql, constant.value))
 
 
 def _test_number(sql: ColumnElement[Any], comparison: str, number: float) -> ColumnElement[bool]:
@@ -210,6 +213,11 @@ def _test_number(sql: ColumnElement[Any], comparison: str, number: float) -> Col
     return COMPARE[comparison](sql, literal(number, kind))  # type: ignore[no-any-return]
 
 
+def _bytewise(sql: ColumnElement[Any], scope: Scope) -> ColumnElement[Any]:
+    """Have texts in the order of their bytes, as SQLite has them, whatever the language of the database."""
+    return collate(sql, "C") if scope.dialect == "postgresql" else sql
+
+
 def _test_null(sql: ColumnElement[Any], comparison: str) -> ColumnElement[bool]:
     if comparison == "eq":
         return sql.is_(None)
@@ -217,7 +225,7 @@ def _test_null(sql: ColumnElement[Any], comparison: str) -> ColumnElement[bool]:
 
 
 def _test_member(
-    kind: ColumnElement[Any], text: ColumnElement[Any], comparison: str, constant: Literal
+    kind: ColumnElement[Any], text: ColumnElement[Any], comparison: str, constant: Literal, scope: Scope
 ) -> ColumnElement[bool]:
     """Compare a JSON member with a constant of its own type; an absent member matches nothing but ``eq null``."""
     compare = COMPARE[comparison]
@@ -227,9 +235,11 @@ def _test_member(
             return absent if comparison == "eq" else and_(not_(absent), literal(1) == int(comparison == "ne"))
         case "number":
             number = float(max(min(constant.value, 1e300), -1e300))
-            return and_(kind.in_(("integer", "real", "number")), compare(cast(text, Double), number))
+            # Only a CASE keeps PostgreSQL from reading texts of other rows as numbers.
+            read = case((kind.in_(("integer", "real", "number")), cast(text, Double)))
+            return and_(read.is_not(None), compare(read, number))
         case "text":
-            return and_(kind.in_(("text", "string")), compare(cast(text, Text), constant.value))
+            return and_(kind.in_(("text", "string")), compare(_bytewise(cast(text, Text), scope), constant.value))
         case "boolean":
             # SQLite names the types true and false, and reads them as 1 and 0; PostgreSQL has boolean, read as text.
             truth = cast(text, Text).in_(("1", "true"))
@@ -292,7 +302,8 @@ def sort_key(expression: Expression, scope: Scope) -> ColumnElement[Any]:
     relation = scope.kind.relations.get(expression.names[0])
     if relation is None:
         value = _value(expression, scope)
-        return value.sql if value.document is None else value.document[1]
+        sql = value.sql if value.document is None else value.document[1]
+        return _bytewise(sql, scope) if value.kind in {"text", "json"} else sql
     if len(expression.names) == 1:
         raise RequestError(f"{expression.names[0]} is a relation; name a property", place=scope.at(expression))
     target = TYPES[relation.target]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from nilometer.errors import RequestError
+from nilometer.store.refusal import refusal
 from nilometer.web.sensorthings.conditions import Scope, condition, sort_key
 from nilometer.web.sensorthings.expressions import Expression
 from nilometer.web.sensorthings.options import Options
@@ -183,6 +184,10 @@ class Records:
         try:
             return self._connection.execute(statement).all()
         except (DBAPIError, OverflowError) as error:
+            refused = refusal(error, "read entities")
+            if refused.retryable:
+                # The database is away: no fault of the request.
+                raise refused from error
             cause = getattr(error, "orig", None) or error
             raise RequestError(f"the catalog cannot answer this: {cause}", place="$filter") from error
 

@@ -108,7 +108,7 @@ class Service:
         NotFound, RequestError, NotSupported
             As the standard has it: 404, 400, 501.
         """
-        with self._store.catalog.engine.connect() as connection:
+        with self._store.catalog.reading("read entities") as connection:
             return self._reading(connection, root, api, options).answer(path, options)
 
     def find_datastream(self, path: ResourcePath, root: str) -> int:
@@ -119,7 +119,7 @@ class Service:
         NotFound, RequestError
             If the path leads elsewhere or nowhere.
         """
-        with self._store.catalog.engine.connect() as connection:
+        with self._store.catalog.reading("read entities") as connection:
             place, name = self._reading(connection, root, "", Options()).walk(path.steps)
         if name is not None or place.kind is not OBSERVATION or place.number is not None or place.parent is None:
             raise NotSupported("only Observations are created here", place="path")
