@@ -264,6 +264,23 @@ class Client:
         found: list[dict[str, Any]] = self._json("GET", "/api/v1/events", query)["events"]
         return found
 
+    def backup(self, to: str, *, link: bool = True) -> dict[str, Any]:
+        """Copy everything acknowledged so far to a place on the server's machine; see `nilometer restore`.
+
+        Parameters
+        ----------
+        to : str
+            An absolute path, absent or an empty folder.
+        link : bool
+            Link the files of the lake where the place is on the same disk.
+
+        Returns
+        -------
+        dict
+            ``backup``, ``sequence``, ``files``, ``bytes``: once all of it is durable.
+        """
+        return self._send("POST", "/api/v1/backups", {"to": to, "link": link})
+
     def _send(self, method: str, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(document, ensure_ascii=False).encode()
         sent: dict[str, Any] = self._json(method, path, body=body, kind="application/json")

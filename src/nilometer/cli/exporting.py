@@ -15,9 +15,8 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from nilometer import __version__
-from nilometer.cli.opening import open_store
+from nilometer.cli.opening import open_store, token_of
 from nilometer.client import Client, connect
-from nilometer.config import load
 from nilometer.errors import ConfigError, StoreLocked
 from nilometer.model import Datastream
 from nilometer.netcdf import CfFile, Variable, safe_name
@@ -187,9 +186,7 @@ def _opened(folder: Path, start: str | None, end: str | None, as_of: str | None)
     except StoreLocked as locked:
         if not locked.address:
             raise
-        file = folder / "nilometer.toml"
-        token = load(file).server.token if file.exists() else None
-        yield _Served(connect(locked.address, token=token), start, end, as_of)
+        yield _Served(connect(locked.address, token=token_of(folder)), start, end, as_of)
         return
     try:
         yield _Stored(store, start, end, as_of)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nilometer import __version__
-from nilometer.cli import deleting, files, folder, listing, profiles, quality, reviewing, running, wire
+from nilometer.cli import backing_up, deleting, files, folder, listing, profiles, quality, reviewing, running, wire
 from nilometer.errors import ConfigError, NilometerError, ReadError, RequestError, UnitError
 
 __all__ = ["app", "run"]
@@ -39,7 +39,7 @@ def _main(
     del version
 
 
-for family in (running, files, quality, wire, folder, deleting, reviewing, listing, profiles):
+for family in (running, files, quality, wire, folder, backing_up, deleting, reviewing, listing, profiles):
     family.register(app)
 
 

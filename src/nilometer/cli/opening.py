@@ -8,7 +8,7 @@ from nilometer.config import load
 from nilometer.store import Store
 from nilometer.store.catalog_place import CATALOG_FILE
 
-__all__ = ["catalog_url", "open_store"]
+__all__ = ["catalog_url", "open_store", "token_of"]
 
 
 def catalog_url(folder: Path) -> str | None:
@@ -29,3 +29,9 @@ def catalog_url(folder: Path) -> str | None:
 def open_store(folder: Path) -> Store:
     """Open a data folder for writing; the errors are those of `Store.open`."""
     return Store.open(folder, catalog_url=catalog_url(folder))
+
+
+def token_of(folder: Path) -> str | None:
+    """Return the token of the server that holds a folder, as its configuration has it."""
+    file = folder / "nilometer.toml"
+    return load(file).server.token if file.exists() else None

@@ -16,7 +16,10 @@ from nilometer.errors import SchemaMismatch, StoreLocked
 from nilometer.store.disk import DISK, write_durably
 from nilometer.store.refusal import refusal
 
-__all__ = ["FOLDER_VERSION", "Folder", "holder"]
+__all__ = ["FOLDER_VERSION", "RESTORING", "Folder", "holder", "journal_of"]
+
+RESTORING = "RESTORING"
+"""A file that stands in a folder while a backup is restored into it."""
 
 FOLDER_VERSION = 2
 """Raised when an older nilometer could no longer read the folder; 2: the journal is a folder of segments."""
@@ -66,7 +69,7 @@ class Folder:
     @property
     def journal(self) -> Path:
         """What was acknowledged and is not sealed yet."""
-        return self.path / "journal"
+        return journal_of(self.path)
 
     @property
     def old_journal(self) -> Path:
@@ -118,6 +121,10 @@ class Folder:
         file = self.path / "VERSION"
         try:
             if not file.exists():
+                if (self.path / RESTORING).exists():
+                    raise SchemaMismatch(
+                        f"{self.path} holds a backup that was not restored to the end: empty it and restore again"
+                    )
                 if self.catalog.exists() or self.observations.exists():
                     raise SchemaMismatch(
                         f"{self.path} holds data but its file VERSION is missing: put back the one from a backup, "
@@ -135,6 +142,11 @@ class Folder:
                 f"{FOLDER_VERSION}): upgrade nilometer, or open another folder; nothing was changed"
             )
         self.version = int(text)
+
+
+def journal_of(folder: Path) -> Path:
+    """Return where the journal of a folder lies."""
+    return folder / "journal"
 
 
 def holder(path: Path) -> str:

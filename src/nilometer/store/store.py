@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.errors import Overloaded
+from nilometer.errors import Overloaded, StoreFull, StoreUnwritable
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store import sealing
 from nilometer.store.admission import Admission, Gate
+from nilometer.store.backup import Backup, Source
 from nilometer.store.catalog import Catalog
+from nilometer.store.catalog_copy import freeze
 from nilometer.store.catalog_place import open_catalog
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
 from nilometer.store.lake import LakeTable
 from nilometer.store.live import Live
+from nilometer.store.manifest import Manifest
 from nilometer.store.merge import merge, piles, still_months
 from nilometer.store.record import (
     ROWS,
@@ -67,6 +71,7 @@ class Store:
     def __init__(self, folder: Folder, catalog_url: str | None, now: Callable[[], int]) -> None:
         self._folder, self._now = folder, now
         self._committing, self._sealing = threading.Lock(), threading.Lock()
+        self._backing = threading.Lock()
         self._room = threading.Condition()
         self._holders: list[Callable[[], NDArray[np.int64]]] = []
         self._samples: NDArray[np.int32] | None = None
@@ -335,6 +340,51 @@ class Store:
         with self._sealing:
             for table in (self._observations, self._revisions):
                 self._merge(table, {file.month for file in table.files})
+
+    def backup(self, target: Path, *, link: bool = True) -> Manifest:
+        """Copy everything acknowledged so far to another folder; commits and reads go on meanwhile, seals wait.
+
+        Parameters
+        ----------
+        target : Path
+            Absent, or an empty folder outside of this one.
+        link : bool
+            Link the files of the lake where the target lies on the same disk.
+
+        Returns
+        -------
+        Manifest
+            What was copied; `restore_backup` makes a folder of it.
+
+        Raises
+        ------
+        RequestError
+            If the target cannot be used.
+        Overloaded
+            If another backup is under way.
+        StoreError
+            If something cannot be read or written; what was made until then does not pass for a backup.
+        """
+        if not self._backing.acquire(blocking=False):
+            raise Overloaded("another backup of this folder is under way; wait for it")
+        try:
+            # A moment of its own, which `as_of` tells from others; a full disk is no reason to make no backup.
+            with suppress(StoreFull, StoreUnwritable):
+                self.mark()
+            source = Source(
+                folder=self._folder,
+                observations=self._observations,
+                revisions=self._revisions,
+                journal=self._journal,
+                sealing=self._sealing,
+                committing=self._committing,
+                freeze=lambda: freeze(self.catalog.engine),
+                now=self._now,
+                step=self.on_step,
+            )
+            return Backup(target, link=link).write(source)
+        finally:
+            self._backing.release()
 
     def sequence(self) -> int:
         """Return the last sequence."""

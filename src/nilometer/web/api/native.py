@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from nilometer import __version__
 from nilometer.errors import NilometerError, NotFound, RequestError
+from nilometer.web.api.backups import backup_routes
 from nilometer.web.api.bodies import ARROW, COLUMNS
 from nilometer.web.api.deletes import delete_routes
 from nilometer.web.api.entities import entity_routes
@@ -38,7 +39,15 @@ def create_native(face: Face) -> FastAPI:
         openapi_url="/openapi.json",
     )
     # The more particular paths first: a key may hold slashes.
-    parts = (review_routes, event_routes, delete_routes, observation_routes, verdict_routes, entity_routes)
+    parts = (
+        backup_routes,
+        review_routes,
+        event_routes,
+        delete_routes,
+        observation_routes,
+        verdict_routes,
+        entity_routes,
+    )
     for routes in (make(face) for make in parts):
         app.include_router(routes, prefix=PREFIX)
     app.add_exception_handler(NilometerError, _refuse)

@@ -1,0 +1,84 @@
+"""A process that commits from several threads while it seals and makes a backup: `backup_writer.py FOLDER TARGET STEP`.
+
+Thread k writes the seconds 0, 1, 2 … of Datastream k with the second as the value. A line `began a b c` says how many
+rows of each were acknowledged when the backup began. At STEP the process kills itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from nilometer.model import Settlements
+from nilometer.store import Store
+from tests.store.waters import Water, judge, rows
+
+BATCH = 10
+
+
+class Writers:
+    """Three threads that commit in turn, as deliveries pass the pump."""
+
+    def __init__(self, water):
+        self.water, self.order, self.ended = water, threading.Lock(), threading.Event()
+        self.acknowledged = [0] * len(water.ids)
+        self.failed = []
+        self.threads = [threading.Thread(target=self._write, args=(n,), daemon=True) for n in range(len(water.ids))]
+        self.sealer = threading.Thread(target=self._seal, daemon=True)
+
+    def start(self, at_least):
+        for thread in (*self.threads, self.sealer):
+            thread.start()
+        while min(self.acknowledged) < at_least and not self.failed:
+            self.ended.wait(0.01)
+
+    def stop(self):
+        self.ended.set()
+        for thread in (*self.threads, self.sealer):
+            thread.join()
+        assert not self.failed, self.failed
+
+    def _write(self, n):
+        try:
+            while not self.ended.is_set():
+                first = self.acknowledged[n]
+                batch = rows(self.water.ids[n], np.arange(first, first + BATCH), np.arange(first, first + BATCH))
+                with self.order:
+                    store = self.water.store
+                    sequence = store.commit(judge(store.admit(batch).rows), Settlements.none())
+                    if n == 0:
+                        store.save_state("qc", sequence, b"x")
+                self.acknowledged[n] = first + BATCH
+        except Exception as error:  # noqa: BLE001 -- said by `stop`
+            self.failed.append(error)
+
+    def _seal(self):
+        try:
+            while not self.ended.is_set():
+                self.water.store.seal()
+        except Exception as error:  # noqa: BLE001 -- said by `stop`
+            self.failed.append(error)
+
+
+def main():
+    folder, target, step = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    water = Water(Store.open(folder))
+    writers = Writers(water)
+    writers.start(at_least=5 * BATCH)
+
+    def on_step(name):
+        if name == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    print("began", *writers.acknowledged, flush=True)  # noqa: T201 -- read by the test
+    water.store.on_step = on_step
+    water.store.backup(target)
+
+
+if __name__ == "__main__":
+    main()
