@@ -10,7 +10,8 @@ import pytest
 from hypothesis import settings
 
 from nilometer.store import store
-from tests.postgres import Cluster, cluster
+from nilometer.store.catalog_place import CATALOG_FILE
+from tests.postgres import PASSWORD, Cluster, cluster
 
 # How long an example takes says how busy the machine is. What runs for everyone runs the same examples each time;
 # `--hypothesis-profile=search` goes on searching.
@@ -43,17 +44,16 @@ def _catalogs_on_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     server: Cluster = request.getfixturevalue("postgres")
-    made: dict[Path, str] = {}
     plain = store.open_catalog
 
     def open_catalog(folder, url):  # type: ignore[no-untyped-def]
-        if url is None and not folder.catalog.exists():
-            url = made.setdefault(folder.path.resolve(), "") or server.database()
-            made[folder.path.resolve()] = url
+        if url is None and not folder.catalog.exists() and not (folder.path / CATALOG_FILE).exists():
+            url = server.database()
         return plain(folder, url)
 
     # Where a store is opened is the one place that a hundred tests share; each of them says nothing of catalogs.
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPASSWORD", PASSWORD)
         patch.setattr(store, "open_catalog", open_catalog)
         yield
 

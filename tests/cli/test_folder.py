@@ -135,7 +135,7 @@ def test_a_folder_of_a_newer_version_is_left_alone(folder, creek, tmp_path):
         assert "written by a newer nilometer (folder version 99" in called.err
         assert "upgrade nilometer" in called.err
     told = nilometer("doctor", "--data", newer)
-    assert (told.code, "BAD  data folder" in told.out) == (1, True)
+    assert (told.code, "BAD  version" in told.out) == (1, True)
 
 
 def test_a_folder_held_by_another_process_is_named(folder, creek, tmp_path):
@@ -196,7 +196,8 @@ def test_the_doctor_looks_at_everything(folder):
     told = nilometer("doctor", "--data", folder)
     for what in ("nilometer", "drivers", "instruments", "formats", "profiles", "standards", "data folder"):
         assert f"ok   {what}: " in told.out
-    assert f"4 Datastreams, {4 * ROWS} rows" in told.out
+    assert "ok   catalog: 4 Datastreams" in told.out
+    assert f"; {4 * ROWS} rows are not sealed yet" in told.out
     findings = nilometer("doctor", "--data", folder, "--json").json
     assert {finding["what"] for finding in findings} >= {"drivers", "data folder", "web interface"}
     assert all(set(finding) == {"ok", "what", "detail"} for finding in findings)
@@ -208,9 +209,25 @@ def test_the_doctor_names_what_was_cut_off_until_it_is_taken_away(folder):
     kept.write_bytes(b"")
     told = nilometer("doctor", "--data", folder)
     assert told.code == 1
-    assert "BAD  data folder: journal: records that were cut off are kept in damaged-segment" in told.out
+    assert "BAD  journal: records that were cut off are kept in damaged-segment" in told.out
     kept.unlink()
     assert nilometer("doctor", "--data", folder).code == 0
+
+
+def test_the_doctor_names_a_missing_file_of_the_lake_and_reads_the_rest_when_asked(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "d")
+    store = Store.open(tmp_path / "d")
+    store.seal()
+    store.close()
+    well = nilometer("doctor", "--data", tmp_path / "d", "--deep")
+    assert (well.code, "every value read" in well.out) == (0, True)
+    gone = next(iter((tmp_path / "d" / "lake" / "observations").glob("*/*.parquet")))
+    gone.unlink()
+    told = nilometer("doctor", "--data", tmp_path / "d")
+    assert told.code == 1
+    assert f"BAD  lake/observations: {gone} is missing: {4 * ROWS - 4} rows of Datastreams creek/" in told.out
+    refused = nilometer("export", "--data", tmp_path / "d", "-o", tmp_path / "o.csv")
+    assert (refused.code, f"{gone} is missing" in refused.err) == (1, True)
 
 
 def test_the_doctor_finds_a_wrong_configuration(tmp_path):

@@ -80,8 +80,9 @@ def test_a_full_disk_refuses_a_deletion_and_an_entity(water):
     with no_file_above(0):
         with pytest.raises(StoreFull):
             water.store.delete([one], None, None)
-        with pytest.raises(StoreFull):
-            water.store.catalog.add_sensor(Sensor(key="next", name="Next"))
+        if water.store.catalog.engine.dialect.name == "sqlite":
+            with pytest.raises(StoreFull):
+                water.store.catalog.add_sensor(Sensor(key="next", name="Next"))
         with pytest.raises(StoreFull):
             water.store.save_state("qc", 1, b"x")
     assert water.values(one) == [0, 1, 2, 3, 4]

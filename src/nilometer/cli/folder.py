@@ -73,16 +73,17 @@ def export(
 def doctor(
     *,
     data: Annotated[Path | None, typer.Option("--data", help="A data folder to look at too.")] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every value of the lake, not footers alone.")] = False,
     warm: Annotated[bool, typer.Option("--warm", help="Compile the kernels now, not at first use.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether all is well: installation, plug-ins, kernels, interface, and a data folder.
+    """Say whether all is well: installation, plug-ins, kernels, interface, and a data folder, which is only read.
 
     Example: nilometer doctor --data station
     """
     from nilometer.cli.health import findings
 
-    found = list(findings(data, warm=warm))
+    found = list(findings(data, warm=warm, deep=deep))
     if as_json:
         import json
 

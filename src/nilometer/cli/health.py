@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nilometer import __version__
-from nilometer.errors import NilometerError, StoreLocked
+from nilometer.errors import NilometerError
 
 __all__ = ["findings"]
 
 Finding = tuple[bool, str, str]
 
 
-def findings(folder: Path | None, *, warm: bool) -> Iterator[Finding]:
+def findings(folder: Path | None, *, warm: bool, deep: bool = False) -> Iterator[Finding]:
     """Yield what was looked at: whether it is well, what it is, and the detail."""
     yield True, "nilometer", f"{__version__} on Python {platform.python_version()}, {platform.platform(terse=True)}"
     yield from _kernels(warm=warm)
     yield from _plug_ins()
     yield _interface()
     if folder is not None:
-        yield from _folder(folder)
+        yield from _folder(folder, deep=deep)
 
 
 def _kernels(*, warm: bool) -> Iterator[Finding]:
@@ -58,13 +58,15 @@ def _interface() -> Finding:
     return there, "web interface", "built" if there else "not built; install from a wheel, or pip install -e . again"
 
 
-def _folder(folder: Path) -> Iterator[Finding]:
+def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
     from nilometer.config import load
     from nilometer.pipeline import wall_clock
     from nilometer.pipeline.checking import check_config
     from nilometer.qc.shelf import Shelf
-    from nilometer.store import Store
+    from nilometer.store.folder import RESTORING, holder
+    from nilometer.store.integrity import examine
 
+    url = None
     shelf = Shelf.beside(folder)
     if shelf.local:
         files = {name: str(file) for name, file in shelf.local.items()}
@@ -75,28 +77,15 @@ def _folder(folder: Path) -> Iterator[Finding]:
     if config.exists():
         try:
             settings = load(config)
+            url = settings.store.catalog_url
             check_config(settings, wall_clock, file=config)
         except NilometerError as error:
             yield False, "configuration", str(error)
         else:
             yield True, "configuration", f"{len(settings.things)} Things, {len(settings.sources)} sources"
-    if not (folder / "VERSION").exists():
+    if not (folder / "VERSION").exists() and not any((folder / name).exists() for name in ("lake", RESTORING)):
         yield True, "data folder", f"{folder} holds no data yet"
         return
-    try:
-        store = Store.open(folder)
-    except StoreLocked as locked:
-        yield True, "data folder", f"held by a server{f' at {locked.address}' if locked.address else ''}"
-        return
-    except NilometerError as error:
-        yield False, "data folder", str(error)
-        return
-    try:
-        rows = store.snapshot().count(water_only=False)
-        yield True, "data folder", f"{len(store.catalog.datastreams())} Datastreams, {rows} rows"
-        for damage in store.damage:
-            yield False, "data folder", damage
-        for torn in store.status().torn:
-            yield True, "data folder", torn
-    finally:
-        store.close()
+    yield from ((one.ok, one.what, one.detail) for one in examine(folder, catalog_url=url, deep=deep))
+    address = holder(folder)
+    yield True, "data folder", f"{folder}{f', held by a server at {address}' if address else ''}"

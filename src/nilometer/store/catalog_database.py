@@ -61,7 +61,8 @@ def catalog_address(url: str) -> URL:
 
 def name_of(address: URL) -> str:
     """Return an address as it may be written and said: without the password."""
-    return address.set(password=None).render_as_string(hide_password=False)
+    # `URL.set` takes None for "as it was".
+    return address._replace(password=None).render_as_string(hide_password=False)
 
 
 def engine_of(address: URL) -> Engine:

@@ -115,6 +115,16 @@ class Journal:
                 raise refusal(error, "open the journal", path=self.path) from error
             raise
 
+    def look(self, *, sealed: int) -> Survey:
+        """Survey a journal that is not open here, and that another process may write; the caller closes the segments.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be read.
+        """
+        return survey(self.path, self.disk, floor=self._read_floor(), sealed=sealed)
+
     def write(
         self, kind: int, body: bytes | Sequence[bytes | memoryview], now: int, *, rows: int = 0
     ) -> tuple[int, int]:

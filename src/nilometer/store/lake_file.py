@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from nilometer.errors import StoreError
 from nilometer.model.schemas import REVISION
 from nilometer.store.query import Query
 from nilometer.store.refusal import refusal
@@ -114,7 +116,7 @@ class LakeFile:
                 with pq.ParquetFile(self.root / self.path, metadata=self._footer, memory_map=True) as file:
                     table = file.read_row_groups([int(group) for group in groups], columns=stored, use_threads=True)
             except (OSError, pa.ArrowException) as error:
-                raise refusal(error, "read", path=self.root / self.path) from error
+                raise self._unreadable(error) from error
         arrays = []
         for name in columns:
             kind = REVISION.field(name).type
@@ -146,11 +148,23 @@ class LakeFile:
         mask = wanted.mask(datastream, time)
         return table if mask.all() else table.filter(pa.array(mask))
 
+    def _unreadable(self, error: Exception) -> StoreError:
+        path = self.root / self.path
+        if isinstance(error, OSError) and error.errno not in {None, errno.ENOENT}:
+            return refusal(error, "read", path=path)
+        # pyarrow calls a page that does not decode an OSError without a number.
+        what = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({' '.join(str(error).split())})"
+        whose = f"Datastream {self.first}" if self.first == self.last else f"Datastreams {self.first} to {self.last}"
+        return StoreError(
+            f"{path} {what}: {self.rows} rows of {whose}; put it back from a backup "
+            "(nilometer doctor --deep says what else is not as it was written)"
+        )
+
     def _load(self) -> None:
         try:
             footer = pq.read_metadata(self.root / self.path)
         except (OSError, pa.ArrowException) as error:
-            raise refusal(error, "read the footer", path=self.root / self.path) from error
+            raise self._unreadable(error) from error
         names = {footer.schema.column(position).name: position for position in range(footer.num_columns)}
         figures: list[list[int]] = [[] for _ in Blocks._fields]
         for number in range(footer.num_row_groups):

@@ -130,7 +130,8 @@ class _OpenFile:
         (root / self.path).parent.mkdir(parents=True, exist_ok=True)
         self._sink = (root / self.path).open("wb")
         try:
-            self._writer = pq.ParquetWriter(self._sink, schema, **options)
+            # With a checksum a page: a bit that flips on the disk is found by the doctor, not served as a number.
+            self._writer = pq.ParquetWriter(self._sink, schema, write_page_checksum=True, **options)
         except BaseException:
             self._sink.close()
             raise

@@ -30,6 +30,7 @@ from nilometer.store.commit_clock import CommitClock
 from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
 from nilometer.store.lake import LakeTable
+from nilometer.store.lake_check import check_lake
 from nilometer.store.live import Live
 from nilometer.store.manifest import Manifest
 from nilometer.store.merge import merge, piles, still_months
@@ -77,6 +78,7 @@ class Store:
         self._samples: NDArray[np.int32] | None = None
         self._sealer: Sealer | None = None
         self.on_step: Callable[[str], None] = _nothing
+        check_lake(folder)
         self.catalog = Catalog(open_catalog(folder, catalog_url))
         try:
             self._observations = LakeTable(folder.observations, OBSERVATION)

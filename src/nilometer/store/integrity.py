@@ -1,0 +1,268 @@
+"""Whether a data folder is whole: looked at beside whoever writes it, and never changed.
+
+Nothing here takes the folder's lock, migrates the catalog, cuts the journal or sweeps files: what is found damaged is
+as it was before, for a backup or a person to mend.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from nilometer.errors import NilometerError
+from nilometer.model.schemas import OBSERVATION
+from nilometer.store import tables
+from nilometer.store.catalog_database import HEAD, REVISIONS, catalog_address, engine_of, name_of, revision_of
+from nilometer.store.catalog_place import place_of
+from nilometer.store.folder import FOLDER_VERSION, RESTORING, journal_of
+from nilometer.store.journal_check import journal_faults, old_journal_faults
+from nilometer.store.lake import LakeTable
+from nilometer.store.lake_check import deep_faults, footer_fault, presence_fault, tables_of
+from nilometer.store.refusal import refusal
+from nilometer.store.sqlite_reading import read_only
+from nilometer.store.state_files import StateFiles
+
+__all__ = ["Finding", "examine"]
+
+_GRACE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Parameters
+    ----------
+    ok : bool
+        Whether it is well.
+    what : str
+        The part of the folder.
+    detail : str
+        What there is, or what is wrong, where, and what to do.
+    """
+
+    ok: bool
+    what: str
+    detail: str
+
+
+def examine(
+    folder: Path,
+    *,
+    catalog_url: str | None = None,
+    deep: bool = False,
+    told: Callable[[int], None] = lambda _rows: None,
+) -> Iterator[Finding]:
+    """Look at every part of a data folder.
+
+    Parameters
+    ----------
+    folder : Path
+        One that a process may hold, or none.
+    catalog_url : str, optional
+        The catalog's database; None: where the folder says.
+    deep : bool
+        Decode every value of the lake too.
+    told : callable
+        Told how many rows of it were read.
+
+    Yields
+    ------
+    Finding
+        Good and bad, in the order: version, catalog, lake, states, journal.
+    """
+    version = _version(folder)
+    yield version
+    if not version.ok:
+        return
+    names: dict[int, str] = {}
+    yield from _catalog(folder, catalog_url, names)
+    try:
+        lake = tables_of(folder / "lake" / "observations", folder / "lake" / "revisions")
+    except NilometerError as error:
+        yield Finding(ok=False, what="lake", detail=str(error))
+    else:
+        for table in lake or ():
+            yield from _table(table, names, deep=deep, told=told)
+        if lake is None and (folder / "state" / "index.state").exists():
+            yield _bad("lake", f"{folder / 'lake'} is missing, and rows were sealed: put it back from a backup")
+    yield from _states(folder / "state")
+    yield from _journal(folder)
+
+
+def _version(folder: Path) -> Finding:
+    file = folder / "VERSION"
+    text = ""
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+        number = int(text)
+    except FileNotFoundError:
+        if (folder / RESTORING).exists():
+            return _bad("version", f"{folder} holds a backup that was not restored to the end: empty it, restore again")
+        return _bad("version", f"{file} is missing: put it back from a backup")
+    except OSError as error:
+        return _bad("version", str(refusal(error, "read", path=file)))
+    except ValueError:
+        return _bad("version", f"{file} says {text!r}, which is no whole number: put it back from a backup")
+    if number > FOLDER_VERSION:
+        return _bad(
+            "version",
+            f"{folder} was written by a newer nilometer (folder version {number}, this one reads up to "
+            f"{FOLDER_VERSION}): upgrade nilometer",
+        )
+    return Finding(ok=True, what="version", detail=f"folder version {number}")
+
+
+def _catalog(folder: Path, url: str | None, names: dict[int, str]) -> Iterator[Finding]:
+    """Look at the catalog, and learn the keys of Datastreams from it."""
+    try:
+        place = place_of(folder)
+        address = catalog_address(url or place.url or f"sqlite:///{folder / 'catalog.sqlite'}")
+        if address.get_backend_name() == "sqlite":
+            yield _file(Path(address.database or ""), names)
+            return
+        engine = engine_of(address)
+        try:
+            with engine.connect() as connection:
+                owner = connection.execute(select(tables.folder.c.id)).scalar()
+                if owner != place.number:
+                    yield _bad("catalog", f"{name_of(address)} is the catalog of another folder than {folder}")
+                    return
+                yield _good_catalog(connection, name_of(address), names)
+        except SQLAlchemyError as error:
+            yield _bad("catalog", str(refusal(error, "read the catalog", path=name_of(address))))
+        finally:
+            engine.dispose()
+    except NilometerError as error:
+        yield _bad("catalog", str(error))
+
+
+def _file(file: Path, names: dict[int, str]) -> Finding:
+    if not file.exists():
+        return _bad("catalog", f"{file} is missing: put it back from a backup; rows without it say nothing")
+    try:
+        with read_only(file) as connection:
+            wrong = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
+            if wrong != ["ok"]:
+                return _bad("catalog", f"{file} is damaged ({'; '.join(wrong)}): put it back from a backup")
+            stray = connection.execute("PRAGMA foreign_key_check").fetchone()
+            if stray is not None:
+                return _bad(
+                    "catalog", f"{file}: row {stray[1]} of {stray[0]} speaks of a row of {stray[2]} that is gone"
+                )
+            revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            names.update(connection.execute("SELECT id, key FROM datastreams"))
+    except sqlite3.Error as error:
+        return _bad("catalog", f"{file} is damaged ({error}): put it back from a backup")
+    return _revision(str(file), revision[0] if revision else None, len(names))
+
+
+def _good_catalog(connection: Connection, name: str, names: dict[int, str]) -> Finding:
+    datastreams = select(tables.datastreams.c.id, tables.datastreams.c.key)
+    names.update((int(number), str(key)) for number, key in connection.execute(datastreams))
+    return _revision(name, revision_of(connection), len(names))
+
+
+def _revision(name: str, found: str | None, datastreams: int) -> Finding:
+    if found not in REVISIONS:
+        detail = f"{name} is at revision {found}, which this nilometer does not know (newest here: {HEAD}): upgrade it"
+        return _bad("catalog", detail)
+    older = "" if found == HEAD else f", at revision {found}: the next start brings it to {HEAD}"
+    return Finding(ok=True, what="catalog", detail=f"{datastreams} Datastreams{older}")
+
+
+def _table(table: LakeTable, names: dict[int, str], *, deep: bool, told: Callable[[int], None]) -> Iterator[Finding]:
+    what = f"lake/{table.root.name}"
+    faults = []
+    for file in table.files:
+        fault = presence_fault(file, names) or footer_fault(file, names)
+        if fault is not None:
+            faults.append((file.path, fault))
+    if faults:
+        # A server merges and sweeps meanwhile: what has left the table was no fault.
+        now = {file.path for file in LakeTable(table.root, table.schema).files}
+        faults = [(path, fault) for path, fault in faults if path in now]
+    for _, fault in faults:
+        yield _bad(what, fault)
+    if deep and not faults:
+        deeper = list(deep_faults(table, names, told))
+        for fault in deeper:
+            yield _bad(what, fault)
+        faults = [("", fault) for fault in deeper]
+    if not faults:
+        rows = sum(file.rows for file in table.files)
+        looked = "every value read" if deep else "names, sizes and footers"
+        yield Finding(ok=True, what=what, detail=f"{rows} rows in {len(table.files)} files: {looked}{_orphans(table)}")
+
+
+def _orphans(table: LakeTable) -> str:
+    known = {file.path for file in table.files}
+    limit = time.time() - _GRACE_S
+    stray = [
+        path
+        for path in table.root.rglob("*.parquet")
+        if path.relative_to(table.root).as_posix() not in known and path.stat().st_mtime < limit
+    ]
+    return f"; {len(stray)} files belong to no version and go at the next start" if stray else ""
+
+
+def _states(folder: Path) -> Iterator[Finding]:
+    if not folder.is_dir():
+        return
+    states = StateFiles(folder)
+    bad = [name for name in sorted(path.stem for path in folder.glob("*.state")) if states.load(name) is None]
+    for name in bad:
+        yield _bad(
+            "state",
+            f"{folder / name}.state is damaged: what it holds is counted anew at the next start, from the lake or the "
+            "journal; delete it, nothing is lost",
+        )
+    if not bad:
+        yield Finding(ok=True, what="state", detail=f"{len(list(folder.glob('*.state')))} snapshots")
+
+
+def _journal(folder: Path) -> Iterator[Finding]:
+    path = journal_of(folder)
+    sealed = _sealed(folder)
+    old = folder / "journal.sqlite"
+    if not path.exists() and old.exists():
+        faults = old_journal_faults(old)
+        yield from (_bad("journal", fault) for fault in faults)
+        if not faults:
+            yield Finding(ok=True, what="journal", detail=f"{old}: of folder version 1, the next start reads it over")
+        return
+    if not path.exists():
+        if sealed:
+            yield _bad("journal", f"{path} is missing: put it back from a backup; the newest rows were only there")
+        return
+    try:
+        faults, records, rows = journal_faults(path, sealed=sealed)
+        while faults and (now := _sealed(folder)) != sealed:
+            # A seal came in between: looked at with what it reached.
+            sealed = now
+            faults, records, rows = journal_faults(path, sealed=sealed)
+    except NilometerError as error:
+        yield _bad("journal", str(error))
+        return
+    for fault in faults:
+        yield _bad("journal", fault)
+    if not faults:
+        yield Finding(ok=True, what="journal", detail=f"{records} records; {rows} rows are not sealed yet")
+
+
+def _sealed(folder: Path) -> int:
+    root = folder / "lake" / "observations"
+    try:
+        return LakeTable(root, OBSERVATION).sequence if (root / "_delta_log").is_dir() else 0
+    except NilometerError:
+        return 0  # said already, of the lake
+
+
+def _bad(what: str, detail: str) -> Finding:
+    return Finding(ok=False, what=what, detail=detail)
