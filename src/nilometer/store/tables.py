@@ -39,6 +39,7 @@ __all__ = [
     "profile_versions",
     "provenance",
     "review_steps",
+    "row_id",
     "sensors",
     "things",
     "things_locations",
@@ -55,6 +56,13 @@ METADATA = MetaData(
 """All tables; every constraint has a name, so that a migration can speak of it."""
 
 # sqlite_autoincrement: ids of deleted rows are never given out again, for the lake may still speak of them.
+
+_MOST = 2**31 - 1
+
+
+def row_id(number: int) -> int:
+    """Return an id that a request named as every database can compare it: one beyond any is 0, which no row has."""
+    return number if 0 <= number <= _MOST else 0
 
 
 def _id() -> Column[int]:

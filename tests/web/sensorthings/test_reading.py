@@ -419,3 +419,18 @@ async def test_any_request_is_answered_with_2xx_4xx_or_501(filled, path, query):
     text = "&".join(f"{name}={quote(value)}" for name, value in query)
     answer = await filled.client.get(f"/v1.1/{quote(path, safe='/()')}?{text}")
     assert answer.status_code < 500 or answer.status_code == 501
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1.1/Things(9999999999)",
+        "/v1.1/HistoricalLocations(9999999999)",
+        "/v1.1/Datastreams(9999999999)/Observations",
+        "/v1.1/Sensors(1)/Datastreams(9999999999)",
+        "/api/v1/calibrations/9999999999",
+        "/api/v1/profiles/9999999999",
+    ],
+)
+async def test_an_id_beyond_any_is_not_found(filled, path):
+    await filled.json(path, 404)

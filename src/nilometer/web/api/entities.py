@@ -78,7 +78,7 @@ def _of_server(routes: APIRouter, face: Face) -> None:
     def calibration(number: int) -> Response:
         table = tables.calibrations
         with face.pipeline.store.catalog.reading("read a calibration") as connection:
-            row = connection.execute(select(table).where(table.c.id == min(number, 2**62))).one_or_none()
+            row = connection.execute(select(table).where(table.c.id == tables.row_id(number))).one_or_none()
         if row is None:
             raise NotFound(f"there is no calibration {number}")
         return answer(_calibration(row) | {"datastream": row.datastream})

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nilometer.errors import RequestError
 from nilometer.store.refusal import refusal
+from nilometer.store.tables import row_id
 from nilometer.web.sensorthings.conditions import Scope, condition, sort_key
 from nilometer.web.sensorthings.expressions import Expression
 from nilometer.web.sensorthings.options import Options
@@ -79,7 +80,7 @@ class Records:
             table = kind.table
             if table is None:
                 return found
-            for row in self._run(select(table).where(table.c.id.in_(some))):
+            for row in self._run(select(table).where(table.c.id.in_([row_id(number) for number in some]))):
                 record = dict(row._mapping)
                 found[record["id"]] = record
         self.take(len(found))
@@ -129,7 +130,7 @@ class Records:
     def holds(self, source: EntityType, relation: Relation, parent: int, child: int) -> bool:
         """Say whether an entity is among those related to a parent."""
         statement, _, scope = self._children(source, relation, Options(), [parent])
-        return bool(self._run(statement.where(scope.rows.c.id == child).limit(1)))
+        return bool(self._run(statement.where(scope.rows.c.id == row_id(child)).limit(1)))
 
     def ids(self, kind_name: str, expression: Expression) -> NDArray[np.int64]:
         """Return the ids of entities that meet a condition."""
