@@ -13,13 +13,14 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from nilometer import __version__
-from nilometer.errors import RequestError, StoreError
+from nilometer.errors import Overloaded, RequestError, StoreError, StoreFull, StoreUnwritable
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.catalog_copy import Frozen
 from nilometer.store.disk import sync_folder
@@ -55,10 +56,14 @@ class Source:
         While one is held no seal, no commit goes on.
     freeze : callable
         Returns the catalog as it is at that moment.
+    mark : callable
+        Commits nothing, for a moment that `as_of` tells from others.
     now : callable
         The present, µs UTC.
     step : callable
         Told of every step; tests put a crash there.
+    backing : lock
+        Held while a backup is made: one at a time.
     """
 
     folder: Folder
@@ -68,8 +73,10 @@ class Source:
     sealing: threading.Lock
     committing: threading.Lock
     freeze: Callable[[], Frozen]
+    mark: Callable[[], int]
     now: Callable[[], int]
     step: Callable[[str], None]
+    backing: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(slots=True)
@@ -89,20 +96,29 @@ class Backup:
     _files: dict[str, Entry] = field(default_factory=dict)
 
     def write(self, source: Source) -> Manifest:
-        """Write it and return what it holds.
+        """Write it and return what it holds; commits and reads go on meanwhile, seals wait.
 
         Raises
         ------
         RequestError
             If the target is not empty, or lies in the data folder.
+        Overloaded
+            If another backup is under way.
         StoreError
             If something cannot be read or written; what was made of it until then has no manifest.
         """
-        self._prepare(source.folder.path)
+        if not source.backing.acquire(blocking=False):
+            raise Overloaded("another backup of this folder is under way; wait for it")
         try:
+            self._prepare(source.folder.path)
+            # A full disk is no reason to make no backup.
+            with suppress(StoreFull, StoreUnwritable):
+                source.mark()
             return self._write(source)
         except OSError as error:
             raise refusal(error, "write the backup", path=self.target) from error
+        finally:
+            source.backing.release()
 
     def _write(self, source: Source) -> Manifest:
         tables = ((source.observations, OBSERVATION), (source.revisions, REVISION))

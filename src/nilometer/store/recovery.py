@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 
-from nilometer.model import Settlements
+from nilometer.model import ObservationBatch, Settlements
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.disk import DISK
 from nilometer.store.folder import FOLDER_VERSION, Folder
@@ -16,9 +16,9 @@ from nilometer.store.journal_sqlite import convert, put_aside
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.live import Live
-from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone, is_marked
+from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone, full_rows, is_marked
 
-__all__ = ["open_journal", "recover"]
+__all__ = ["open_journal", "recover", "replayed"]
 
 
 def open_journal(folder: Folder, *, sealed: int) -> Journal:
@@ -104,6 +104,15 @@ def recover(
     for tombstone in buried:
         live.doubt(tombstone)
     live.changed()
+
+
+def replayed(journal: Journal, live: Live, after: int) -> Iterator[tuple[int, ObservationBatch]]:
+    """Yield the journaled batches with a sequence above `after`, of Datastreams that the catalog knows."""
+    for record in journal.records(after):
+        if record.kind == ROWS:
+            rows = _known(live, decode_rows(record.body)[0])
+            if rows.num_rows:
+                yield record.sequence, ObservationBatch.from_arrow(full_rows(rows, record.sequence))
 
 
 def _apply(live: Live, record: Record) -> None:

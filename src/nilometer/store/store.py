@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.errors import Overloaded, StoreFull, StoreUnwritable
+from nilometer.errors import Overloaded
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store import sealing
@@ -38,15 +37,13 @@ from nilometer.store.record import (
     ROWS,
     TOMBSTONE,
     compact,
-    decode_rows,
     decode_tombstone,
     encode_rows,
     encode_tombstone,
-    full_rows,
     no_rows,
     row_parts,
 )
-from nilometer.store.recovery import open_journal, recover
+from nilometer.store.recovery import open_journal, recover, replayed
 from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
 from nilometer.store.settling import settle_own
@@ -72,7 +69,6 @@ class Store:
     def __init__(self, folder: Folder, catalog_url: str | None, now: Callable[[], int]) -> None:
         self._folder, self._now = folder, now
         self._committing, self._sealing = threading.Lock(), threading.Lock()
-        self._backing = threading.Lock()
         self._room = threading.Condition()
         self._holders: list[Callable[[], NDArray[np.int64]]] = []
         self._samples: NDArray[np.int32] | None = None
@@ -109,6 +105,18 @@ class Store:
             self._deletions.recover(self._journal.records(0))
             self._observations.sweep_orphans()
             self._revisions.sweep_orphans()
+            self._parts = Source(
+                folder=folder,
+                observations=self._observations,
+                revisions=self._revisions,
+                journal=self._journal,
+                sealing=self._sealing,
+                committing=self._committing,
+                freeze=lambda: freeze(self.catalog.engine),
+                mark=self.mark,
+                now=now,
+                step=lambda name: self.on_step(name),  # noqa: PLW0108 -- a test gives another one later
+            )
         except BaseException:
             self._let_go()
             raise
@@ -286,13 +294,7 @@ class Store:
 
         Rows whose Datastream the catalog does not know are left out.
         """
-        for record in self._journal.records(after):
-            if record.kind == ROWS:
-                rows, _ = decode_rows(record.body)
-                if rows.num_rows:
-                    batch = ObservationBatch.from_arrow(self._known(full_rows(rows, record.sequence)))
-                    if len(batch):
-                        yield record.sequence, batch
+        yield from replayed(self._journal, self._live, after)
 
     def save_state(self, name: str, sequence: int, state: bytes) -> None:
         """Keep what a stage remembers as of a sequence; records up to the least of these may leave the journal."""
@@ -344,49 +346,8 @@ class Store:
                 self._merge(table, {file.month for file in table.files})
 
     def backup(self, target: Path, *, link: bool = True) -> Manifest:
-        """Copy everything acknowledged so far to another folder; commits and reads go on meanwhile, seals wait.
-
-        Parameters
-        ----------
-        target : Path
-            Absent, or an empty folder outside of this one.
-        link : bool
-            Link the files of the lake where the target lies on the same disk.
-
-        Returns
-        -------
-        Manifest
-            What was copied; `restore_backup` makes a folder of it.
-
-        Raises
-        ------
-        RequestError
-            If the target cannot be used.
-        Overloaded
-            If another backup is under way.
-        StoreError
-            If something cannot be read or written; what was made until then does not pass for a backup.
-        """
-        if not self._backing.acquire(blocking=False):
-            raise Overloaded("another backup of this folder is under way; wait for it")
-        try:
-            # A moment of its own, which `as_of` tells from others; a full disk is no reason to make no backup.
-            with suppress(StoreFull, StoreUnwritable):
-                self.mark()
-            source = Source(
-                folder=self._folder,
-                observations=self._observations,
-                revisions=self._revisions,
-                journal=self._journal,
-                sealing=self._sealing,
-                committing=self._committing,
-                freeze=lambda: freeze(self.catalog.engine),
-                now=self._now,
-                step=self.on_step,
-            )
-            return Backup(target, link=link).write(source)
-        finally:
-            self._backing.release()
+        """Copy everything acknowledged so far to an absent or empty folder; `Backup.write` says what it raises."""
+        return Backup(target, link=link).write(self._parts)
 
     def sequence(self) -> int:
         """Return the last sequence."""
@@ -494,11 +455,6 @@ class Store:
 
     def _has_room(self) -> bool:
         return self._live.hot.rows <= HOT_ROWS_MOST
-
-    def _known(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        datastream = rows.column("datastream").to_numpy()
-        known = np.isin(datastream, np.flatnonzero(self._live.index.known))
-        return rows if known.all() else rows.filter(pa.array(known))
 
     def _changed(self, entity: object) -> None:
         if isinstance(entity, Datastream):
