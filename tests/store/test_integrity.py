@@ -20,6 +20,7 @@ from nilometer.store.folder import FOLDER_VERSION
 from nilometer.store.integrity import examine
 from tests.postgres import PASSWORD
 from tests.store.backup_writer import Writers
+from tests.store.releases import unpack
 from tests.store.waters import Water
 
 FEBRUARY = int(np.datetime64("2026-02-01", "us").astype(np.int64))
@@ -252,3 +253,49 @@ def _foreign(tmp_path, postgres):
     url = postgres.database()
     Store.open(tmp_path / "other", catalog_url=url).close()
     return url
+
+
+def segment(folder):
+    """The only segment of the journal, and where its records begin."""
+    (path,) = (folder / "journal").glob("segment-*")
+    content = path.read_bytes()
+    return path, [at for at in range(4096, len(content), 4096) if content[at : at + 8] == b"NILRECO1"]
+
+
+def test_the_doctor_tells_a_torn_end_of_the_journal_from_damage_and_cuts_neither(tmp_path):
+    water = Water(Store.open(tmp_path / "data"))
+    for second in range(3):
+        water.send(1, [second], [1.0])
+    water.store.close()
+    path, places = segment(tmp_path / "data")
+    assert len(places) == 3
+    whole = path.read_bytes()
+    for spoilt, expected in ((places[2], []), (places[1], ["journal", "journal"])):
+        content = bytearray(whole)
+        content[spoilt + 100] ^= 1
+        path.write_bytes(content)
+        before = hashed(tmp_path / "data")
+        assert [what for what, _ in bad(tmp_path / "data")] == expected
+        details = [one.detail for one in examine(tmp_path / "data") if one.what == "journal"]
+        said = "record 2 is damaged or missing" if expected else "record 3 with 1 rows at the end"
+        assert any(said in detail for detail in details)
+        assert hashed(tmp_path / "data") == before
+
+
+def test_a_folder_of_version_1_is_looked_at_as_it_is_and_its_damage_named(tmp_path):
+    old = unpack("0.1.0", tmp_path)
+    before = hashed(old)
+    assert bad(old) == []
+    details = {one.what: one.detail for one in examine(old)}
+    assert details["version"] == "folder version 1: the next start brings it to 2"
+    assert details["journal"].startswith("7 records; ")
+    assert "journal.sqlite of folder version 1" in details["journal"]
+    assert hashed(old) == before
+    with sqlite3.connect(old / "journal.sqlite") as connection:
+        connection.execute("UPDATE records SET body = x'00' WHERE sequence = 11")
+    connection.close()
+    before = hashed(old)
+    ((what, detail),) = bad(old)
+    assert what == "journal"
+    assert "record 11 fails its checksum; the next start cuts it off" in detail
+    assert hashed(old) == before

@@ -14,10 +14,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["DISK", "Disk", "sync_folder", "write_durably"]
+__all__ = ["DISK", "Disk", "ReadingDisk", "SyncedLater", "sync_folder", "write_durably"]
 
 _MOST_PARTS = 512
-_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_FLAGS = os.O_RDWR | _PLAIN
 
 
 class Disk:
@@ -116,6 +117,44 @@ class Disk:
             return self.read(file, self.size(file), 0)
         finally:
             self.close(file)
+
+
+class SyncedLater(Disk):
+    """Writes a folder that nobody reads before it is whole: first everything, then one sync of each file."""
+
+    def sync(self, file: int) -> None:
+        """Leave it to `settle`."""
+
+    def sync_folder(self, path: Path) -> None:
+        """Leave it to `settle`."""
+
+    def settle(self, folder: Path) -> None:
+        """Make all files of a folder durable, and their names in it."""
+        for path in sorted(folder.iterdir()):
+            file = DISK.open(path)
+            try:
+                DISK.sync(file)
+            finally:
+                DISK.close(file)
+        DISK.sync_folder(folder)
+
+
+class ReadingDisk(Disk):
+    """Reads what somebody else may write; what would change anything is refused by the system."""
+
+    def open(self, path: Path, *, create: bool = False) -> int:
+        """Open a file to read; none is made."""
+        if create:
+            raise OSError(errno.EROFS, "only read here", str(path))
+        return os.open(path, os.O_RDONLY | _PLAIN)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Refuse it."""
+        raise OSError(errno.EROFS, f"only read here, and not renamed to {new}", str(old))
+
+    def unlink(self, path: Path) -> None:
+        """Refuse it."""
+        raise OSError(errno.EROFS, "only read here", str(path))
 
 
 if hasattr(os, "pread"):

@@ -16,7 +16,7 @@ from nilometer.errors import SchemaMismatch, StoreLocked
 from nilometer.store.disk import DISK, write_durably
 from nilometer.store.refusal import refusal
 
-__all__ = ["FOLDER_VERSION", "RESTORING", "Folder", "holder", "journal_of"]
+__all__ = ["FOLDER_VERSION", "RESTORING", "Folder", "holder", "journal_of", "old_journal_of"]
 
 RESTORING = "RESTORING"
 """A file that stands in a folder while a backup is restored into it."""
@@ -74,7 +74,7 @@ class Folder:
     @property
     def old_journal(self) -> Path:
         """The same, as folder version 1 kept it."""
-        return self.path / "journal.sqlite"
+        return old_journal_of(self.path)
 
     @property
     def observations(self) -> Path:
@@ -147,6 +147,11 @@ class Folder:
 def journal_of(folder: Path) -> Path:
     """Return where the journal of a folder lies."""
     return folder / "journal"
+
+
+def old_journal_of(folder: Path) -> Path:
+    """Return where the journal of a folder of version 1 lies."""
+    return folder / "journal.sqlite"
 
 
 def holder(path: Path) -> str:

@@ -20,8 +20,8 @@ from nilometer.model.schemas import OBSERVATION
 from nilometer.store import tables
 from nilometer.store.catalog_database import HEAD, REVISIONS, catalog_address, engine_of, name_of, revision_of
 from nilometer.store.catalog_place import place_of
-from nilometer.store.folder import FOLDER_VERSION, RESTORING, journal_of
-from nilometer.store.journal_check import journal_faults, old_journal_faults
+from nilometer.store.folder import FOLDER_VERSION, RESTORING, journal_of, old_journal_of
+from nilometer.store.journal_check import JournalLook, look_at_journal
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_check import deep_faults, footer_fault, presence_fault, tables_of
 from nilometer.store.refusal import refusal
@@ -31,6 +31,7 @@ from nilometer.store.state_files import StateFiles
 __all__ = ["Finding", "examine"]
 
 _GRACE_S = 3600.0
+_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ def _version(folder: Path) -> Finding:
             f"{folder} was written by a newer nilometer (folder version {number}, this one reads up to "
             f"{FOLDER_VERSION}): upgrade nilometer",
         )
-    return Finding(ok=True, what="version", detail=f"folder version {number}")
+    older = "" if number == FOLDER_VERSION else f": the next start brings it to {FOLDER_VERSION}"
+    return Finding(ok=True, what="version", detail=f"folder version {number}{older}")
 
 
 def _catalog(folder: Path, url: str | None, names: dict[int, str]) -> Iterator[Finding]:
@@ -228,32 +230,49 @@ def _states(folder: Path) -> Iterator[Finding]:
 
 
 def _journal(folder: Path) -> Iterator[Finding]:
-    path = journal_of(folder)
-    sealed = _sealed(folder)
-    old = folder / "journal.sqlite"
-    if not path.exists() and old.exists():
-        faults = old_journal_faults(old)
-        yield from (_bad("journal", fault) for fault in faults)
-        if not faults:
-            yield Finding(ok=True, what="journal", detail=f"{old}: of folder version 1, the next start reads it over")
-        return
-    if not path.exists():
-        if sealed:
+    path, old = journal_of(folder), old_journal_of(folder)
+    # Which of the two a start would read: `open_journal` decides the same way.
+    is_old = old.exists() and (_number(folder) < FOLDER_VERSION or not path.is_dir())
+    if not is_old and not path.is_dir():
+        if _sealed(folder):
             yield _bad("journal", f"{path} is missing: put it back from a backup; the newest rows were only there")
         return
     try:
-        faults, records, rows = journal_faults(path, sealed=sealed)
-        while faults and (now := _sealed(folder)) != sealed:
-            # A seal came in between: looked at with what it reached.
-            sealed = now
-            faults, records, rows = journal_faults(path, sealed=sealed)
+        look = _steady_look(folder, path, old if is_old else None)
     except NilometerError as error:
         yield _bad("journal", str(error))
         return
-    for fault in faults:
+    for fault in look.faults:
         yield _bad("journal", fault)
-    if not faults:
-        yield Finding(ok=True, what="journal", detail=f"{records} records; {rows} rows are not sealed yet")
+    for torn in look.torn:
+        yield Finding(ok=True, what="journal", detail=torn)
+    if not look.faults:
+        older = f"; {old.name} of folder version 1, written anew at the next start" if is_old else ""
+        detail = f"{look.records} records; {look.rows} rows are not sealed yet{older}"
+        yield Finding(ok=True, what="journal", detail=detail)
+
+
+def _steady_look(folder: Path, path: Path, old: Path | None) -> JournalLook:
+    """Look until two looks see the same fault, or one sees none: who writes meanwhile is not taken for damage."""
+    before: list[str] | None = None
+    for _ in range(_LOOKS):
+        sealed = _sealed(folder)
+        try:
+            look = look_at_journal(path, old, sealed=sealed)
+        except NilometerError as error:
+            if before == [str(error)]:
+                raise
+            before = [str(error)]  # a segment may have become a spare between its name and its bytes
+            continue
+        seen = [*look.faults, *look.torn]
+        if not seen or (seen == before and sealed == _sealed(folder)):
+            return look
+        before = seen
+    return look_at_journal(path, old, sealed=_sealed(folder))
+
+
+def _number(folder: Path) -> int:
+    return int((folder / "VERSION").read_text(encoding="utf-8"))
 
 
 def _sealed(folder: Path) -> int:

@@ -104,7 +104,7 @@ class Journal:
             self.disk.make_folder(self.path)
             if not any(name == "floor" or name.startswith("segment-") for name in self.disk.names(self.path)):
                 self._write_floor(*floor)
-            found = survey(self.path, self.disk, floor=self._read_floor(), sealed=sealed)
+            found = self.look(sealed=sealed)
             self.damage += [f"{self.path.name}: {what}" for what in found.damage]
             self.torn += [f"{self.path.name}: {what}" for what in found.torn]
             self._spares.find()
@@ -116,12 +116,12 @@ class Journal:
             raise
 
     def look(self, *, sealed: int) -> Survey:
-        """Survey a journal that is not open here, and that another process may write; the caller closes the segments.
+        """Return what lies in the folder, with segments that the caller closes; nothing is changed.
 
         Raises
         ------
         OSError
-            If the folder cannot be read.
+            If it cannot be read.
         """
         return survey(self.path, self.disk, floor=self._read_floor(), sealed=sealed)
 

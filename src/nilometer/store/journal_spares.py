@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nilometer.store.disk import Disk
 
-__all__ = ["Spares", "in_background"]
+__all__ = ["Spares", "in_background", "not_at_all"]
 
 KEPT = 3
 """As many segments as a seal lets go of at full speed; more would only take room."""
@@ -29,6 +29,10 @@ def in_background(action: Callable[[], None]) -> threading.Thread | None:
     thread = threading.Thread(target=action, name="nilometer-journal-spare", daemon=True)
     thread.start()
     return thread
+
+
+def not_at_all(_action: Callable[[], None]) -> None:
+    """Leave it undone: a journal that is copied in one go needs no spare file."""
 
 
 class Spares:

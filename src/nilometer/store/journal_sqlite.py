@@ -9,30 +9,23 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from nilometer.store.disk import DISK, Disk
+from nilometer.store.disk import DISK, SyncedLater
 from nilometer.store.journal import Journal
 from nilometer.store.journal_segment import Record
+from nilometer.store.journal_spares import not_at_all
+from nilometer.store.record import ROWS, decode_rows
 from nilometer.store.refusal import refusal
+from nilometer.store.sqlite_reading import read_only
 
-__all__ = ["convert", "put_aside"]
+__all__ = ["convert", "old_journal_faults", "put_aside"]
 
 _SEED = struct.Struct("<qBq")
 _RECORDS = "SELECT sequence, kind, time, checksum, body FROM records WHERE sequence > ?"
-
-
-class _SyncedLater(Disk):
-    """Copies first and syncs once: nobody reads the copy before it is whole."""
-
-    def sync(self, file: int) -> None:
-        """Leave it to the end."""
-
-    def sync_folder(self, path: Path) -> None:
-        """Leave it to the end."""
 
 
 def convert(old: Path, new: Path, *, sealed: int) -> list[str]:
@@ -66,7 +59,8 @@ def convert(old: Path, new: Path, *, sealed: int) -> list[str]:
             _delete(folder)
         with closing(sqlite3.connect(old, isolation_level=None)) as connection:
             floor = connection.execute("SELECT sequence, time FROM floor").fetchone()
-            journal = Journal(beside, disk=_SyncedLater(), start=_not_at_all)
+            disk = SyncedLater()
+            journal = Journal(beside, disk=disk, start=not_at_all)
             before = _beginning(connection, floor[0], max(floor[0], sealed))
             if before > floor[0]:
                 damage.append(
@@ -80,18 +74,57 @@ def convert(old: Path, new: Path, *, sealed: int) -> list[str]:
                         journal.plan(sequence, body)
             finally:
                 journal.close()
-        for path in sorted(beside.iterdir()):
-            file = DISK.open(path)
-            try:
-                DISK.sync(file)
-            finally:
-                DISK.close(file)
-        DISK.sync_folder(beside)
+        disk.settle(beside)
         DISK.rename(beside, new)
         DISK.sync_folder(new.parent)
     except (sqlite3.Error, OSError) as error:
         raise refusal(error, "read the journal of an older version", path=old) from error
     return damage
+
+
+def old_journal_faults(path: Path, *, sealed: int) -> tuple[list[str], int, int]:
+    """Return what is wrong with a SQLite journal, how many records it has, and how many rows are not sealed.
+
+    It is read beside whoever writes it, and not changed.
+
+    Parameters
+    ----------
+    path : Path
+        The SQLite file.
+    sealed : int
+        The sequence that the lake has reached.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be read at all.
+    """
+    faults, records, rows = [], 0, 0
+    try:
+        with read_only(path) as connection:
+            floor = int(connection.execute("SELECT sequence FROM floor").fetchone()[0])
+            if floor > sealed:
+                faults.append(
+                    f"{path} has let go of the records through {floor}, and the lake has reached {sealed} only: it is "
+                    "not the lake of this journal; put back both from one backup"
+                )
+            due = floor
+            for row in connection.execute(f"{_RECORDS} ORDER BY sequence", (floor,)):
+                records += 1
+                record, before, due = _whole(row), due, int(row[0])
+                if record is None or due != before + 1:
+                    faults.append(_fault(path, before, due, whole=record is not None, sealed=sealed))
+                elif due > sealed and record.kind == ROWS:
+                    rows += decode_rows(record.body)[0].num_rows
+            plan = connection.execute("SELECT checksum, body FROM plans WHERE sequence = ?", (sealed,)).fetchone()
+            if sealed and (plan is None or plan[0] != _checksum(sealed, ROWS, 0, plan[1])):
+                faults.append(
+                    f"{path} does not know the rows that the seal through {sealed} left, the newest of each "
+                    "Datastream: put the folder back from a backup"
+                )
+    except sqlite3.Error as error:
+        raise refusal(error, "read the journal", path=path) from error
+    return faults, records, rows
 
 
 def put_aside(old: Path) -> None:
@@ -106,6 +139,13 @@ def put_aside(old: Path) -> None:
         DISK.sync_folder(old.parent)
     except OSError as error:
         raise refusal(error, "put the journal of an older version aside", path=old) from error
+
+
+def _fault(path: Path, before: int, sequence: int, *, whole: bool, sealed: int) -> str:
+    what = f"record {sequence} follows {before}" if whole else f"record {sequence} fails its checksum"
+    if sequence <= sealed:
+        return f"{path}: {what}; its rows are in the lake, nothing is lost"
+    return f"{path}: {what}; the next start cuts it off with what follows: make a copy of the folder first"
 
 
 def _beginning(connection: sqlite3.Connection, floor: int, sealed: int) -> int:
@@ -152,7 +192,3 @@ def _delete(folder: Path) -> None:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
-
-
-def _not_at_all(_action: Callable[[], None]) -> None:
-    """Make no spare file: a copy needs none."""

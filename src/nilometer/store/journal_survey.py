@@ -58,6 +58,11 @@ class Survey:
     aside: list[tuple[Segment, int]] = field(default_factory=list)
     empty: list[Segment] = field(default_factory=list)
 
+    def close(self) -> None:
+        """Close the files."""
+        for segment in (*self.segments, *(cut for cut, _ in self.aside), *self.empty):
+            segment.close()
+
 
 def segment_name(ordinal: int) -> str:
     """Return the name of the file of a segment."""
@@ -217,6 +222,6 @@ def _pass_over(found: Survey, to: int, sealed: int, where: str) -> bool:
     found.is_clean = False
     found.damage.append(
         f"{where} record {found.sequence + 1} is damaged or missing, though later ones are there: it and all after it "
-        f"were cut off and are kept aside"
+        f"are cut off and kept aside"
     )
     return False

@@ -40,8 +40,8 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     Returns
     -------
     StoreError
-        StoreFull when the disk took no more, StoreUnwritable when it fails or is read-only or a database does not
-        answer: both are retryable, and nothing was changed that will not be found by looking anew.
+        StoreFull when the disk took no more; StoreUnwritable when it fails or is read-only, or a database does not
+        answer. Both are retryable, and nothing was changed.
     """
     if isinstance(error, StoreError):
         return error
@@ -49,13 +49,15 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     place = f" in {path}" if path else ""
     if _is_full(cause):
         return StoreFull(f"could not {doing}{place}: the disk is full ({cause}); free space, then send again")
-    if isinstance(error, DBAPIError) and _is_away(error, cause):
-        return StoreUnwritable(f"could not {doing}{place}: the database takes nothing at present ({_line(cause)})")
-    if _is(cause, "SQLITE_READONLY", "SQLITE_CANTOPEN", _READ_ONLY_ERRNO, _READ_ONLY_WORDS):
+    if isinstance(error, DBAPIError) and not isinstance(cause, sqlite3.Error):
+        # What a server says of its own disk and rights is nothing about ours.
+        if _is_away(error, cause):
+            return StoreUnwritable(f"could not {doing}{place}: the database takes nothing at present ({_line(cause)})")
+    elif _is(cause, "SQLITE_READONLY", "SQLITE_CANTOPEN", _READ_ONLY_ERRNO, _READ_ONLY_WORDS):
         return StoreUnwritable(
             f"could not {doing}{place}: it is read-only ({cause}); make it writable for this user, then send again"
         )
-    if _is(cause, "SQLITE_IOERR", "SQLITE_IOERR", _FAILING_ERRNO, _FAILING_WORDS):
+    elif _is(cause, "SQLITE_IOERR", "SQLITE_IOERR", _FAILING_ERRNO, _FAILING_WORDS):
         return StoreUnwritable(
             f"could not {doing}{place}: the disk fails ({cause}); look at the system's log, then send again"
         )
@@ -83,8 +85,6 @@ def _name(cause: sqlite3.Error) -> str:
 
 
 def _is_away(error: DBAPIError, cause: BaseException) -> bool:
-    if isinstance(cause, sqlite3.Error):
-        return False
     state = getattr(cause, "sqlstate", None)
     if error.connection_invalidated or state is None:
         # Without a state no server answered: refused, timed out, or cut.

@@ -18,7 +18,6 @@ from nilometer.store.catalog_copy import fill_database
 from nilometer.store.catalog_database import catalog_address
 from nilometer.store.disk import sync_folder, write_durably
 from nilometer.store.folder import FOLDER_VERSION, RESTORING, journal_of
-from nilometer.store.journal import Journal
 from nilometer.store.journal_copy import put_back
 from nilometer.store.manifest import Entry, Manifest, digest_of
 from nilometer.store.refusal import refusal
@@ -116,11 +115,7 @@ def _fill(
             _check(backup, name, entry, _copied(backup / name, folder / _inside(name)))
         told(name)
     step("restore.files")
-    journal = Journal(journal_of(folder))
-    try:
-        last = put_back(backup / JOURNAL, journal)
-    finally:
-        journal.close()
+    last = put_back(backup / JOURNAL, journal_of(folder))
     if last != manifest.sequence:
         raise StoreError(f"the journal of {backup} ends at {last}, not at {manifest.sequence}; take another backup")
     step("restore.journal")
