@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from nilometer import __version__, units
 from nilometer.calibration.certificate import Calibration
@@ -25,6 +28,23 @@ _FAIL = str(int(QartodFlag.FAIL))
 _log = Log(__name__)
 
 
+class _Ways:
+    """Rows of provenance by Datastream and calibration, as one array to take from."""
+
+    def __init__(self, provenance: Mapping[int, Sequence[int]]) -> None:
+        self._first = np.zeros(max(provenance, default=0) + 1, np.int64)
+        rows: list[int] = []
+        for datastream, ways in provenance.items():
+            self._first[datastream] = len(rows)
+            rows += ways
+        self._rows = np.array(rows, np.int32)
+
+    def of(self, datastream: NDArray[np.int32], applied: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the provenance of rows; `applied` counts a Datastream's calibrations, -1 is none of them."""
+        way: NDArray[np.int32] = self._rows[self._first[datastream] + (applied + 1)]
+        return way
+
+
 class Judging:
     """The stages between admission and the journal, for all Datastreams.
 
@@ -44,7 +64,7 @@ class Judging:
         self._partners = Partners(store.catalog)
         self._dated: dict[int, int] = {}
         self._provenance: dict[int, list[int]] = {}
-        self._plain = np.zeros(0, np.int32)
+        self._ways: _Ways | None = None
         self._samples = np.zeros(0, np.int32)
         self._samples_seen = -1
 
@@ -95,11 +115,9 @@ class Judging:
         if profile is not None:
             version = self._store.catalog.profile_version(profile.name, profile.version, profile.to_document())
         source = ours.get("source", "")
-        by_calibration = [self._provenance_row(row.id, version, source) for row in rows]
-        self._provenance[datastream.id] = by_calibration
-        if datastream.id >= len(self._plain):
-            self._plain = np.resize(self._plain, max(2 * len(self._plain), datastream.id + 1))
-        self._plain[datastream.id] = self._provenance_row(None, version, source)
+        calibrations = [None, *(row.id for row in rows)]
+        self._provenance[datastream.id] = [self._provenance_row(row, version, source) for row in calibrations]
+        self._ways = None
 
     def finish(self, rows: ObservationBatch, received: int) -> Settlements:
         """Fill result, uncertainty, flags, tests and provenance; return the settled flags of earlier rows.
@@ -112,16 +130,17 @@ class Judging:
             When they came, µs since 1970 UTC.
         """
         applied = self._calibration.apply(rows)
-        rows.provenance = self._plain[rows.datastream]
-        for row in np.flatnonzero(applied >= 0):
-            rows.provenance[row] = self._provenance[int(rows.datastream[row])][int(applied[row])]
+        ways = self._ways
+        if ways is None:
+            ways = self._ways = _Ways(self._provenance)
+        rows.provenance = ways.of(rows.datastream, applied)
         return self._qc.evaluate(rows, water=self._water(rows), received=received)
 
     def save(self, sequence: int) -> None:
         """Keep the tests' state as of a journal sequence; called where no row is in flight."""
         self._store.save_state(STATE, sequence, self._qc.snapshot())
 
-    def pending(self) -> np.ndarray:
+    def pending(self) -> NDArray[np.int64]:
         """Return the ids of rows whose last test has not spoken."""
         return self._qc.pending()
 
