@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+if sys.platform != "win32":
+    import uvloop
 
 # How long an example takes says how busy the machine is. What runs for everyone runs the same examples each time;
 # `--hypothesis-profile=search` goes on searching.
@@ -23,6 +29,12 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real recordings are absent: {folder} (set NILOMETER_REAL_DATA)")
     return folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what is asynchronous in the loop that serves: `nilometer.web.serving.run`."""
+    return {"asyncio": asyncio.new_event_loop} if sys.platform == "win32" else {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
