@@ -1,9 +1,10 @@
 """Bulk and single writes through HTTP, durable: observations a second, by kind of body.
 
 A server of its own process on a free loopback port, over a fresh data folder; the clients are in this process, so both
-share the machine's cores. The rows are those of rivers: pH with its day and its noise, in the steps a meter shows, every ten
-minutes, of which the profile flags next to nothing; the share is printed. Beside each rate stands what a row cost
-the server's process in CPU time, which other work on the machine moves less, and the syncs a second that the disk gave.
+share the machine's cores. The rows are those of rivers: pH with its day and its noise, in the steps a meter shows,
+every ten minutes, of which the profile flags next to nothing; the share is printed. Beside each rate stands what a row
+cost the server's process in CPU time, which other work on the machine moves less, and the syncs a second that the disk
+gave.
 ``python benchmarks/web_ingest.py --help`` shows the sizes.
 """
 
@@ -31,7 +32,7 @@ from nilometer.pipeline import Pipeline
 from nilometer.store import Store
 from nilometer.web.api.bodies import ARROW
 from nilometer.web.app import create_app
-from nilometer.web.serving import bind, serve
+from nilometer.web.serving import bind, run, serve
 
 START_MS = 1_600_000_000_000
 STEP_MS = 600_000
@@ -63,7 +64,7 @@ def run_server(folder: str, datastreams: int, calibrated: int, told) -> None:
         finally:
             await pipeline.close()
 
-    asyncio.run(main())
+    run(main())
 
 
 def table(rows: int, datastreams: int, at: int) -> pa.Table:
@@ -150,16 +151,17 @@ def bulk(server: Server, kind: str, rows: int, bodies: int, datastreams: int, at
     return server.measured(rows * bodies, act)
 
 
-async def single(port: int, clients: int, posts: int, datastreams: int, took: list[float]) -> None:
+async def single(port: int, clients: int, rows: pa.Table, took: list[float]) -> None:
     """One Observation a request, so many clients at a time; written to the socket, or the client would be measured."""
-    waiting = iter(range(posts))
+    moments = np.datetime_as_string(rows["phenomenon_time"].to_numpy(), unit="ms", timezone="UTC").tolist()
+    numbers = 1 + rows["datastream"].combine_chunks().indices.to_numpy()
+    waiting = zip(numbers.tolist(), moments, rows["result"].to_pylist(), strict=True)
 
     async def work() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for n in waiting:
-            moment = f"2024-01-01T{n // 3_600_000:02}:{n // 60_000 % 60:02}:{n // 1000 % 60:02}.{n % 1000:03}Z"
-            body = msgspec.json.encode({"phenomenonTime": moment, "result": 7.0})
-            head = f"POST /v1.1/Datastreams({n % datastreams + 1})/Observations HTTP/1.1\r\nHost: bench\r\n"
+        for number, moment, result in waiting:
+            body = msgspec.json.encode({"phenomenonTime": moment, "result": result})
+            head = f"POST /v1.1/Datastreams({number})/Observations HTTP/1.1\r\nHost: bench\r\n"
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             began = time.perf_counter()
             writer.write(head.encode() + body)
@@ -224,10 +226,8 @@ def main() -> None:
                 print(f"{kind:6} {given.bodies} bodies of {given.rows:,} rows: {said}", flush=True)
             if given.posts:
                 took: list[float] = []
-                said = server.measured(
-                    given.posts,
-                    lambda: asyncio.run(single(server.port, given.clients, given.posts, given.datastreams, took)),
-                )
+                rows = table(given.posts, given.datastreams, at)
+                said = server.measured(given.posts, lambda: run(single(server.port, given.clients, rows, took)))
                 print(f"single {given.posts:,} posts by {given.clients} clients: {said}")
                 print(f"       99 of 100 were answered within {np.quantile(took, 0.99) * 1e3:.1f} ms")
         finally:

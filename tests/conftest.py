@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from hypothesis import settings
 from nilometer.store import store
 from nilometer.store.catalog_place import CATALOG_FILE
 from tests.postgres import PASSWORD, Cluster, cluster
+
+if sys.platform != "win32":
+    import uvloop
 
 # How long an example takes says how busy the machine is. What runs for everyone runs the same examples each time;
 # `--hypothesis-profile=search` goes on searching.
@@ -56,6 +61,12 @@ def _catalogs_on_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
         patch.setenv("PGPASSWORD", PASSWORD)
         patch.setattr(store, "open_catalog", open_catalog)
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what is asynchronous in the loop that serves: `nilometer.web.serving.run`."""
+    return {"asyncio": asyncio.new_event_loop} if sys.platform == "win32" else {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

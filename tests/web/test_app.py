@@ -36,6 +36,9 @@ def test_an_error_document_says_the_place_once():
     assert status_of(errors.StoreUnwritable("it fails")) == 503
 
 
+POST = {"type": "http", "method": "POST", "path": "/", "headers": []}
+
+
 def exchange(*messages, headers=()):
     waiting = list(messages)
 
@@ -47,7 +50,7 @@ def exchange(*messages, headers=()):
     async def send(message):
         raise AssertionError(message)
 
-    return Exchange({"type": "http", "method": "POST", "path": "/", "headers": list(headers)}, receive, send)
+    return Exchange({**POST, "headers": list(headers)}, receive, send)
 
 
 def part(body, *, more=False):
@@ -75,6 +78,58 @@ async def test_a_body_that_stops_is_refused(monkeypatch):
     with pytest.raises(RequestError, match="stopped after 3 bytes"):
         await exchange(part(b"abc", more=True)).body(10, budget)
     assert budget.held == 0
+
+
+async def test_a_body_that_comes_slowly_is_waited_for():
+    parts = asyncio.Queue()
+    reading = asyncio.create_task(Exchange(POST, parts.get, None).body(10))
+    for piece in (part(b"ab", more=True), part(b"cd", more=True), part(b"", more=False)):
+        await settle()  # it waits
+        parts.put_nowait(piece)
+    assert await reading == b"abcd"
+
+
+async def test_a_request_that_is_cancelled_while_its_body_comes_ends_at_once():
+    ended = asyncio.Event()
+
+    async def receive():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    budget = Budget(100)
+    reading = asyncio.create_task(Exchange(POST, receive, None).body(10, budget))
+    await settle()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert ended.is_set()
+
+
+async def settle():
+    """Let every task go as far as it can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_of_a_header_that_comes_twice_the_first_counts():
+    twice = exchange(headers=[(b"content-type", b"text/csv"), (b"content-type", b"application/json")])
+    assert twice.media_type == "text/csv"
+
+
+@pytest.mark.parametrize(
+    ("client", "said", "scheme"),
+    [
+        (("127.0.0.1", 5), b"https", "https"),
+        (("127.0.0.1", 5), b"gopher", "http"),
+        (("10.0.0.7", 5), b"https", "http"),
+        (None, b"https", "http"),
+    ],
+)
+def test_only_a_proxy_on_this_machine_says_the_scheme(client, said, scheme):
+    headers = [(b"host", b"water.example"), (b"x-forwarded-proto", said)]
+    assert Exchange({**POST, "client": client, "headers": headers}, None, None).root == f"{scheme}://water.example"
 
 
 async def test_a_client_that_hangs_up_is_gone():

@@ -24,17 +24,16 @@ def serve(
 
     Example: nilometer serve --data station --port 8080
     """
-    import asyncio
-
     from nilometer.config import Config, load
     from nilometer.web.running import run_server
+    from nilometer.web.serving import run
 
     _log_to_stderr()
     file = config or data / "nilometer.toml"
     settings = load(file) if config is not None or file.exists() else Config()
     if not file.exists():
         typer.echo(f"no {file}: serving without sources; the page says how to add one", err=True)
-    asyncio.run(run_server(data, settings, config_file=file, host=host, port=port, say=typer.echo))
+    run(run_server(data, settings, config_file=file, host=host, port=port, say=typer.echo))
 
 
 def demo(
@@ -59,15 +58,14 @@ def demo(
 
     Example: nilometer demo --replay MainStreet2019.csv.gz
     """
-    import asyncio
-
     from nilometer.demo.runner import run_demo
+    from nilometer.web.serving import run
 
     _log_to_stderr()
     folder = data
     if folder is None:
         folder = Path("demo-data") / ("replay-" + "-".join(file.stem for file in replay) if replay else "virtual")
-    asyncio.run(run_demo(folder, port=port, speed=speed, replay=replay or [], browser=browser, say=typer.echo))
+    run(run_demo(folder, port=port, speed=speed, replay=replay or [], browser=browser, say=typer.echo))
 
 
 def _log_to_stderr() -> None:

@@ -24,6 +24,7 @@ from nilometer.pipeline.log import Log
 from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
 from nilometer.pipeline.review_orders import Entered, Order, Orders
 from nilometer.pipeline.reviewing import Reviewing, newest_only
+from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
 from nilometer.pipeline.wiring import Wiring
@@ -123,6 +124,7 @@ class Pipeline:
             between=self._between,
             held=self._make_room,
         )
+        self._singles = Singles(self._pump.deliver, self._call_loop)
         try:
             self.orders = Orders(self.store, config.review, self._reviewing, clock)
             self._deleting = Deleting(self.store, self.orders)
@@ -193,6 +195,23 @@ class Pipeline:
 
         self._pump.deliver(Delivery(len(batch), lambda: batch, done))
         return await answer
+
+    async def ingest_one(
+        self, datastream: int, time: int, result: float, *, duration: int = 0, always_new: bool = False
+    ) -> Single:
+        """Take one row and return when it is durable; those of many requests share a commit. See `Singles.take`.
+
+        Raises
+        ------
+        Overloaded, StoreError
+            As `ingest`.
+        """
+        refusing = self._pump.refusing
+        if refusing is not None:
+            raise type(refusing)(str(refusing))
+        if not self._pump.has_room(1):
+            await self._wait_for_room(1, ROOM_TIMEOUT_S)
+        return await self._singles.take(datastream, time, result, duration=duration, always_new=always_new)
 
     def subscribe(self, datastreams: Iterable[int] | None = None) -> Subscription:
         """Return a listener to live rows; close it with `unsubscribe`."""
@@ -373,6 +392,10 @@ class Pipeline:
         self._is_state_ahead = True
         self._judging.recover()
         self._is_state_ahead = False
+
+    def _call_loop(self, function: Callable[[], None]) -> None:
+        if self._loop is not None:
+            _call(self._loop, function)
 
     def _publish_from_pump(self, rows: ObservationBatch, settled: Settlements, sequence: int) -> None:
         if self._subscriptions and self._loop is not None:

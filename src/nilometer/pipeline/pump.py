@@ -43,6 +43,8 @@ class IngestOutcome:
         The first 100 rejected rows with the reason.
     id : ndarray of int64, shape (n,)
         Ids by row sent; 0 where rejected.
+    status : ndarray of int8, shape (n,)
+        What admission said of each row sent.
     """
 
     accepted: int = 0
@@ -51,15 +53,20 @@ class IngestOutcome:
     rejected: int = 0
     errors: list[tuple[int, str]] = field(default_factory=list)
     id: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    status: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
 
 
 @dataclass(slots=True)
 class Delivery:
-    """Rows on their way: `prepare` makes the batch in the pump's thread, `done` is told the outcome or the error."""
+    """Rows on their way: `prepare` makes the batch in the pump's thread, `done` is told the outcome or the error.
+
+    With `every_error` the outcome has the reason of every rejected row that admission knows one of.
+    """
 
     rows: int
     prepare: Callable[[], ObservationBatch]
     done: Callable[[IngestOutcome | NilometerError], None]
+    every_error: bool = False
 
 
 class Pump:
@@ -227,7 +234,8 @@ class Pump:
             self.committed_rows += len(rows)
         start = 0
         for delivery, batch in zip(deliveries, batches, strict=True):
-            _tell(delivery, outcome_of(admission, start, start + len(batch)))
+            most = None if delivery.every_error else MOST_ERRORS
+            _tell(delivery, outcome_of(admission, start, start + len(batch), most))
             start += len(batch)
         if len(rows):
             _guarded(lambda: self._publish(written, settled, sequence), "listeners were not told")
@@ -278,8 +286,8 @@ def _as_ours(error: Exception) -> NilometerError:
     return error if isinstance(error, NilometerError) else StoreError(f"{type(error).__name__}: {error}")
 
 
-def outcome_of(admission: Admission, start: int, stop: int) -> IngestOutcome:
-    """Return what admission said of the rows from `start` to `stop` of what it was given."""
+def outcome_of(admission: Admission, start: int, stop: int, most: int | None = MOST_ERRORS) -> IngestOutcome:
+    """Return what admission said of the rows from `start` to `stop` of what it was given, with so many errors."""
     counts = np.bincount(admission.status[start:stop], minlength=4)
     errors = [(row - start, reason) for row, reason in sorted(admission.reasons.items()) if start <= row < stop]
     return IngestOutcome(
@@ -287,6 +295,7 @@ def outcome_of(admission: Admission, start: int, stop: int) -> IngestOutcome:
         unchanged=int(counts[1]),
         revised=int(counts[2]),
         rejected=int(counts[3]),
-        errors=errors[:MOST_ERRORS],
+        errors=errors[:most],
         id=admission.id[start:stop],
+        status=admission.status[start:stop],
     )

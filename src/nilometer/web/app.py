@@ -62,6 +62,16 @@ class App:
         self._native = create_native(Face(pipeline, evidence))
         self._pages = Pages(static)
         self._metrics = Metrics(pipeline, self._live)
+        self._of: dict[str, _Answer] = {
+            "sensorthings": _plain(self._of_sensorthings),
+            "bulk": _plain(self._bulk.handle),
+            "live": _plain(self._live.handle),
+            "api": self._of_native,
+            "docs": _plain(docs_page),
+            "health": _plain(self._health),
+            "metrics": _plain(self._show_metrics),
+            "pages": _plain(self._of_pages),
+        }
 
     def stop(self) -> None:
         """End the live streams, so that a server that waits for its clients can end."""
@@ -75,7 +85,7 @@ class App:
         if scope["type"] != "http":
             return
         exchange = Exchange(scope, receive, send)
-        room, respond = self._room(exchange)
+        room = _room(exchange)
         began = time.perf_counter()
         try:
             admission = self._guard.admission(exchange)
@@ -83,7 +93,7 @@ class App:
                 await exchange.answer(HTTPStatus.SEE_OTHER, headers=admission)
                 return
             self._guard.check(exchange)
-            await respond(exchange, scope, receive, exchange.send)
+            await self._of[room](exchange, scope, receive, exchange.send)
         except NilometerError as error:
             if not exchange.status:
                 await exchange.refuse(error)
@@ -91,22 +101,6 @@ class App:
             pass
         finally:
             self._metrics.count(room, exchange.status, time.perf_counter() - began)
-
-    def _room(self, exchange: Exchange) -> tuple[str, _Answer]:
-        """Return who answers a path."""
-        path = exchange.path
-        if path == ROOT or path.startswith(f"{ROOT}/"):
-            return "sensorthings", _plain(self._of_sensorthings)
-        if path == f"{PREFIX}/observations" and exchange.method == "POST":
-            return "bulk", _plain(self._bulk.handle)
-        if path == f"{PREFIX}/live" and exchange.method == "GET":
-            return "live", _plain(self._live.handle)
-        if path.startswith("/api/") or path == "/openapi.json":
-            return "api", self._of_native
-        for name, respond in (("docs", docs_page), ("health", self._health), ("metrics", self._show_metrics)):
-            if path == f"/{name}" or (name == "docs" and path.startswith("/docs/")):
-                return name, _plain(respond)
-        return "pages", _plain(self._of_pages)
 
     async def _of_sensorthings(self, exchange: Exchange) -> None:
         raw: bytes = exchange.scope.get("raw_path") or quote(exchange.path).encode()
@@ -145,6 +139,22 @@ class App:
 
     async def _show_metrics(self, exchange: Exchange) -> None:
         await exchange.answer(HTTPStatus.OK, self._metrics.text(), MEDIA_TYPE)
+
+
+def _room(exchange: Exchange) -> str:
+    """Return who answers a path."""
+    path = exchange.path
+    if path == ROOT or path.startswith(f"{ROOT}/"):
+        return "sensorthings"
+    if path == f"{PREFIX}/observations" and exchange.method == "POST":
+        return "bulk"
+    if path == f"{PREFIX}/live" and exchange.method == "GET":
+        return "live"
+    if path.startswith("/api/") or path == "/openapi.json":
+        return "api"
+    if path == "/docs" or path.startswith("/docs/"):
+        return "docs"
+    return {"/health": "health", "/metrics": "metrics"}.get(path, "pages")
 
 
 def _plain(respond: Callable[[Exchange], Awaitable[None]]) -> _Answer:

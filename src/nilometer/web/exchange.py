@@ -6,7 +6,9 @@ Never waits for a slow body for ever, never inflates one, never holds more bodie
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import types
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +25,9 @@ SILENCE_S = 20.0
 """How long the next piece of a body may take."""
 WHOLE_S = 600.0
 """How long a whole body may take."""
+
+# Where a proxy that ends TLS for us stands; what others say of the scheme is not believed.
+_BESIDE_US = frozenset({"127.0.0.1", "::1"})
 
 _encoder = msgspec.json.Encoder()
 
@@ -75,7 +80,7 @@ class Exchange:
         As ASGI gives them.
     """
 
-    __slots__ = ("_receive", "_send", "method", "path", "query", "scope", "status")
+    __slots__ = ("_headers", "_receive", "_send", "method", "path", "query", "scope", "status")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
@@ -83,14 +88,13 @@ class Exchange:
         self.path: str = scope["path"]
         self.query: bytes = scope.get("query_string", b"")
         self.status = 0
+        # Of a header that comes twice the first counts.
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
 
     def header(self, name: bytes) -> str:
         """Return a request header, or an empty text."""
-        for seen, value in self.scope["headers"]:
-            if seen == name:
-                text: str = value.decode("latin-1")
-                return text
-        return ""
+        value = self._headers.get(name)
+        return "" if value is None else value.decode("latin-1")
 
     @property
     def media_type(self) -> str:
@@ -99,12 +103,15 @@ class Exchange:
 
     @property
     def root(self) -> str:
-        """Scheme and host, as the client addressed us."""
+        """Scheme and host, as the client addressed us, or the proxy on this machine that it addressed."""
         host = self.header(b"host")
         if not host:
             name, port = self.scope.get("server") or ("localhost", 80)
             host = f"{name}:{port}"
-        return f"{self.scope.get('scheme', 'http')}://{host}{self.scope.get('root_path', '')}"
+        scheme = self.scope.get("scheme", "http")
+        if b"x-forwarded-proto" in self._headers and (self.scope.get("client") or ("",))[0] in _BESIDE_US:
+            scheme = "https" if self.header(b"x-forwarded-proto").strip().lower() == "https" else "http"
+        return f"{scheme}://{host}{self.scope.get('root_path', '')}"
 
     async def body(self, limit: int, budget: Budget | None = None) -> bytes:
         """Return the whole body.
@@ -152,8 +159,7 @@ class Exchange:
             raise
 
     async def _next_part(self, room: int, deadline: float) -> tuple[bytes, bool]:
-        async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + SILENCE_S)):
-            message = await self._receive()
+        message = await _within(self._receive, deadline)
         if message["type"] == "http.disconnect":
             raise ClientGone
         part: bytes = message.get("body", b"")
@@ -204,3 +210,39 @@ class Exchange:
     async def piece(self, body: bytes, *, last: bool = False) -> None:
         """Send a piece of it."""
         await self._send({"type": "http.response.body", "body": body, "more_body": not last})
+
+
+async def _within(receive: Receive, deadline: float) -> Message:
+    """Return the next message; wait for it no longer than `SILENCE_S` and not beyond the deadline.
+
+    What is there already, as the whole of a small body is, comes without a timer.
+    """
+    steps = receive().__await__()
+    try:
+        awaited = next(steps)
+    except StopIteration as there:
+        message: Message = there.value
+        return message
+    async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + SILENCE_S)):
+        return await _resumed(steps, awaited)
+
+
+@types.coroutine
+def _resumed(steps: Generator[Any, Any, Message], awaited: Any) -> Generator[Any, Any, Message]:  # noqa: ANN401 -- whatever a loop is given to wait for
+    """Go on with a coroutine that waits for `awaited`."""
+    while True:
+        step: Callable[[], Any]
+        try:
+            sent = yield awaited
+        except GeneratorExit:
+            steps.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 -- a cancellation above all: it is the coroutine's
+            step = partial(steps.throw, error)
+        else:
+            step = partial(steps.send, sent)
+        try:
+            awaited = step()
+        except StopIteration as done:
+            message: Message = done.value
+            return message

@@ -39,12 +39,18 @@ class Metrics:
             "nilometer_http_seconds", "Time to the last byte.", ("room",), registry=self._registry, buckets=_BUCKETS
         )
         self._registry.register(_OfPipeline(pipeline, live))
+        self._kept: dict[tuple[str, int], tuple[Counter, Histogram | None]] = {}
 
     def count(self, room: str, status: int, seconds: float) -> None:
         """Count one request; a stream is counted when it ends, without its time."""
-        self._requests.labels(room, str(status)).inc()
-        if room != "live":
-            self._seconds.labels(room).observe(seconds)
+        kept = self._kept.get((room, status))
+        if kept is None:
+            times = None if room == "live" else self._seconds.labels(room)
+            kept = self._kept[room, status] = self._requests.labels(room, str(status)), times
+        requests, times = kept
+        requests.inc()
+        if times is not None:
+            times.observe(seconds)
 
     def text(self) -> bytes:
         """Return everything in the text format."""

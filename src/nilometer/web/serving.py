@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import uvicorn
 
+if sys.platform != "win32":
+    import uvloop
+
 from nilometer.errors import ConfigError, LinkError
 
-__all__ = ["LOOPBACK", "bind", "serve"]
+__all__ = ["LOOPBACK", "bind", "run", "serve"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, as `asyncio.run`, in the loop that serves best.
+
+    That is uvloop's where it is made for (not on Windows): it answers in two thirds of the time, and sends the head
+    and the body of an answer that are written one after the other in one packet.
+    """
+    make = None if sys.platform == "win32" else uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=make) as runner:
+        return runner.run(main)
 
 
 def bind(host: str, port: int, *, token: str | None = None) -> socket.socket:
@@ -78,7 +95,16 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
     ready : callable
         Called once connections are accepted.
     """
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, lifespan="off")
+    # What a proxy says of the address is read where it is needed: `Exchange.root`.
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        lifespan="off",
+        proxy_headers=False,
+        ws="none",
+    )
     await _Server(config, app, ready).serve(sockets=[listener])
 
 

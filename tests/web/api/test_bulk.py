@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nilometer.errors import Overloaded, StoreFull
-from nilometer.web.api.bodies import ARROW
+from nilometer.web.api.bodies import ARROW, read_body
+from nilometer.web.api.columns import Refusals, numbers, times
+from nilometer.web.api.one_row import read_one_row
 from tests.web.conftest import NOON
 
 HEADER = "datastream,phenomenon_time,result"
@@ -133,3 +139,55 @@ async def test_a_store_that_refuses_says_when_to_come_back(station, monkeypatch)
         )
         assert answer.status_code == status
         assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_body_of_one_row_is_told_the_same_as_a_row_of_many(station):
+    def body(key="river/ph", time="2021-03-05T12:00:00Z", result=7.0):
+        return msgspec.json.encode({"datastream": [key], "phenomenon_time": [time], "result": [result]})
+
+    async def counts(**row):
+        answer = await write(station, body(**row), "application/json")
+        return tuple(answer[name] for name in ("accepted", "unchanged", "revised", "rejected"))
+
+    assert await counts() == (1, 0, 0, 0)
+    assert await counts() == (0, 1, 0, 0)
+    assert await counts(key="1") == (0, 1, 0, 0)
+    assert await counts(key=1) == (0, 1, 0, 0)
+    assert await counts(time="2021-03-05T20:00:00+08:00") == (0, 1, 0, 0), "by the way of many rows"
+    assert await counts(result=7.5) == (0, 0, 1, 0)
+    assert await counts(key="sea/free", result=1) == (1, 0, 0, 0)
+    assert await counts(key="sea/free", result=1) == (1, 0, 0, 0), "its Datastream takes all as new"
+    for wrong, reason in (
+        ({"key": "river/pH"}, "did you mean river/ph"),
+        ({"key": ""}, "datastream is missing"),
+        ({"time": "noon"}, "noon"),
+        ({"time": "2021-02-30T12:00:00Z"}, "2021-02-30"),
+        ({"result": "high"}, "high"),
+    ):
+        answer = await write(station, body(**wrong), "application/json", status=400)
+        assert answer["rejected"] == 1
+        assert reason in answer["errors"][0]["reason"]
+
+
+@given(
+    time=st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)),  # noqa: DTZ001 -- as UTC
+    result=st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70),
+    digits=st.integers(0, 6),
+)
+def test_what_one_row_is_read_as_is_what_many_rows_are(time, result, digits):
+    text = time.strftime("%H:%M:%S") + (f".{time.microsecond:06}"[: digits + 1] if digits else "")
+    text = f"{time.year:04}-{time.month:02}-{time.day:02}T{text}Z"
+    body = msgspec.json.encode({"datastream": ["1"], "phenomenon_time": [text], "result": [result]})
+    row = read_one_row(body)
+    if row is None:
+        assert abs(result) > 2**53
+        return
+    columns, refusals = read_body(body, "application/json").columns, Refusals(1)
+    assert times(columns["phenomenon_time"], "phenomenon_time", refusals, required=True).tolist() == [row.time]
+    assert numbers(columns["result"], "result", refusals).tolist() == [row.result]
+    assert not refusals.refused.any()
+
+
+@given(st.binary(max_size=80))
+def test_whatever_is_no_row_is_left_to_the_way_of_many(body):
+    assert read_one_row(body) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from typing import Any
 
@@ -90,10 +91,27 @@ async def bind(host: str, port: int, *, most_waiting: int = 4096) -> UdpLink:
     """
     loop = asyncio.get_running_loop()
     try:
-        transport, receiver = await loop.create_datagram_endpoint(
-            lambda: _Receiver(most_waiting), local_addr=(host, port)
-        )
+        opened = await _bound(loop, host, port)
     except OSError as error:
         raise LinkError(f"cannot bind: {error.strerror or error}", link=f"udp://{host}:{port}") from error
+    try:
+        transport, receiver = await loop.create_datagram_endpoint(lambda: _Receiver(most_waiting), sock=opened)
+    except BaseException:
+        opened.close()
+        raise
     bound = transport.get_extra_info("sockname")[1]
     return UdpLink(transport, receiver, f"udp://{host}:{bound}")
+
+
+async def _bound(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
+    """Return a socket of our own making: uvloop would let a second one bind the port and take the datagrams."""
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    family, kind, protocol, _, address = found[0]
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setblocking(False)  # noqa: FBT003 -- as the standard library has it
+        opened.bind(address)
+    except BaseException:
+        opened.close()
+        raise
+    return opened

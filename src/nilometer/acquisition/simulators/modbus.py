@@ -181,7 +181,8 @@ class ModbusSimulator:
         try:
             while not transport.is_closing():
                 await asyncio.sleep(min(0.05, self._heartbeat_s))
-                if self._heartbeat and loop.time() >= beat:
+                # Closed while we slept: uvloop's transport, unlike asyncio's, takes nothing any more.
+                if self._heartbeat and loop.time() >= beat and not transport.is_closing():
                     beat = loop.time() + self._heartbeat_s
                     transport.write(self._heartbeat)
         finally:

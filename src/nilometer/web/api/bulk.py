@@ -16,8 +16,11 @@ from nilometer.errors import NotFound, near
 from nilometer.model import ObservationBatch, SampleKind
 from nilometer.pipeline import Pipeline
 from nilometer.store import Catalog
+from nilometer.store.admission import NEW, REJECTED, REVISED, UNCHANGED
 from nilometer.web.api.bodies import Body, read_body
 from nilometer.web.api.columns import MOST_REASONS, Refusals, numbers, texts, times
+from nilometer.web.api.one_row import MOST_BYTES as ONE_ROW_BYTES
+from nilometer.web.api.one_row import read_one_row
 from nilometer.web.exchange import Budget, Exchange
 
 __all__ = ["MOST_BYTES", "Bulk", "BulkOutcome", "Good", "good_rows"]
@@ -72,14 +75,37 @@ class Bulk:
         body = await exchange.body(MOST_BYTES, self._budget)
         size = len(body)
         try:
+            if size <= ONE_ROW_BYTES and exchange.media_type == "application/json":
+                outcome = await self._single(body)
+                if outcome is not None:
+                    await self._answer(exchange, outcome)
+                    return
             good = await asyncio.to_thread(self._prepare, body, exchange.media_type)
             del body
             outcome = await self._deliver(good)
         finally:
             self._budget.release(size)
+        await self._answer(exchange, outcome)
+
+    async def _answer(self, exchange: Exchange, outcome: BulkOutcome) -> None:
         stored = outcome.accepted + outcome.unchanged + outcome.revised
         status = HTTPStatus.OK if stored or not outcome.rejected else HTTPStatus.BAD_REQUEST
         await exchange.answer_json(outcome, status)
+
+    async def _single(self, body: bytes) -> BulkOutcome | None:
+        """Store a body that is one plain row; None: it is not."""
+        row = read_one_row(body)
+        number = None if row is None else _find(row.datastream, self._pipeline.store.catalog)
+        if row is None or number is None:
+            return None
+        done = await self._pipeline.ingest_one(number, row.time, row.result)
+        return BulkOutcome(
+            accepted=int(done.status == NEW),
+            unchanged=int(done.status == UNCHANGED),
+            revised=int(done.status == REVISED),
+            rejected=int(done.status == REJECTED),
+            errors=[{"row": 0, "reason": done.reason}] if done.status == REJECTED else [],
+        )
 
     def _prepare(self, body: bytes, media_type: str) -> Good:
         return good_rows(read_body(body, media_type), self._pipeline.store.catalog)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from nilometer.errors import NotFound, NotSupported, RequestError, WrongMediaType
 from nilometer.model import ObservationBatch
 from nilometer.pipeline import Pipeline
+from nilometer.store.admission import REJECTED
 from nilometer.web.exchange import Exchange
 from nilometer.web.sensorthings.quality import PARAMETER_PREFIX
 from nilometer.web.times import format_interval, parse_interval, parse_time
@@ -110,28 +111,25 @@ class Creation:
         if exchange.media_type not in {"application/json", ""}:
             raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
         posted = read_observation(await exchange.body(MOST_BYTES))
-        outcome = await self._pipeline.ingest(self.batch(posted, datastream))
-        if outcome.rejected:
-            raise RequestError(outcome.errors[0][1] if outcome.errors else "the row was refused", place="$")
-        number = int(outcome.id[0])
+        number = await self._store(posted, datastream)
         link = f"{root}/Observations({number})"
         await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
 
-    def batch(self, posted: NewObservation, datastream: int | None) -> ObservationBatch:
-        """Return an Observation as a batch of one row: a new one, unless its Datastream opts into identity by time.
-
-        Raises
-        ------
-        RequestError
-            If a member is missing, contradicts the path, or names what is not there.
-        """
+    async def _store(self, posted: NewObservation, datastream: int | None) -> int:
+        """Return the id of an Observation once it is durable: a new one, unless its Datastream has identity by time."""
         start, duration = self._time(posted)
         result, extra = _result(posted)
         number = self._datastream(posted, datastream)
-        ours = self._pipeline.store.catalog.datastream(number).properties.get("nilometer", {})
-        return ObservationBatch(
+        ours = self._catalog.datastream(number).properties.get("nilometer", {})
+        always_new = ours.get("identity") != "time"
+        if posted.feature is None and posted.result_time is None and not extra:
+            row = await self._pipeline.ingest_one(number, start, result, duration=duration, always_new=always_new)
+            if row.status == REJECTED:
+                raise RequestError(row.reason, place="$")
+            return row.id
+        batch = ObservationBatch(
             datastream=np.array([number], np.int32),
-            always_new=np.array([ours.get("identity") != "time"]),
+            always_new=np.array([always_new]),
             phenomenon_time=np.array([start], np.int64),
             raw_result=np.array([result]),
             duration=np.array([duration], np.int64) if duration else None,
@@ -141,6 +139,10 @@ class Creation:
             else np.array([parse_time(posted.result_time, "$.resultTime")], np.int64),
             extra=pa.array([msgspec.json.encode(extra).decode()]) if extra else None,
         )
+        outcome = await self._pipeline.ingest(batch)
+        if outcome.rejected:
+            raise RequestError(outcome.errors[0][1] if outcome.errors else "the row was refused", place="$")
+        return int(outcome.id[0])
 
     def _time(self, posted: NewObservation) -> tuple[int, int]:
         if posted.phenomenon_time is None:
