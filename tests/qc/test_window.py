@@ -22,7 +22,8 @@ def held(times, values, period, points=128):
     n = len(times)
     width = int(width_of(period, points))
     words = np.zeros(layout.WINDOW_WORDS, np.int64)
-    words[layout.FIRST], words[layout.OLDEST] = NO_TIME, layout.NEVER
+    words[layout.FIRST] = words[layout.UNTIL] = NO_TIME
+    words[layout.OLDEST] = layout.NEVER
     pool = np.zeros(2 * most_buckets(period, width) * layout.BUCKET_WORDS, np.int64)
     count, spread, since, used = np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(1, np.int64)
     status = np.full(n, layout.PRESENT | layout.IN_ORDER, np.uint8)

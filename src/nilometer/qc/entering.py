@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nilometer.model.batch import NO_TIME
-from nilometer.qc.compiled import compiled
+from nilometer.qc.compiled import compiled, inlined
 from nilometer.qc.flags import MISSING, NOT_EVALUATED
 from nilometer.qc.layout import (
     ALONG,
@@ -179,6 +180,16 @@ def enter(
         o = end
 
 
+@inlined
+def _fetch(words: NDArray[np.int64], base: int, lines: int) -> None:
+    """Fetch some lines of a Datastream's state into the cache, a bit each."""
+    line = np.int64(0)
+    while lines >> line != 0:
+        if (lines >> line) & 1:
+            prefetch(words, base + line * LINE)
+        line += 1
+
+
 @compiled
 def _enter_alike(
     begin: int,
@@ -220,8 +231,7 @@ def _enter_alike(
     ready, until = settled[0], n
     for o in range(begin, n):
         if o + AHEAD < n:
-            for line in range(0, fetch, LINE):
-                prefetch(words, found[o + AHEAD] + line)
+            _fetch(words, found[o + AHEAD], fetch)
         base, i = found[o], first + o
         x, t, newest = result[i], time[i], words[base + NEWEST]
         bits, where = words[base + BITS], words[base + WHERE]
@@ -292,8 +302,7 @@ def _enter_rows(
     marked, sampled, revised = mark.size > 0, water.size > 0, revision.size > 0
     for o in range(begin, end):
         if o + AHEAD < n and whole[STREAM, o + AHEAD] >= 0:
-            for line in range(0, programs[whole[PROGRAM_OF, o + AHEAD], FETCH], LINE):
-                prefetch(words, whole[FOUND, o + AHEAD] + line)
+            _fetch(words, whole[FOUND, o + AHEAD], programs[whole[PROGRAM_OF, o + AHEAD], FETCH])
         s = whole[STREAM, o]
         if s < 0:
             continue

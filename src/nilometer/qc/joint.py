@@ -97,7 +97,8 @@ class _Side:
 
     def __post_init__(self) -> None:
         self.words = np.zeros(layout.WINDOW_WORDS, np.int64)
-        self.words[layout.FIRST], self.words[layout.OLDEST] = NO_TIME, layout.NEVER
+        self.words[layout.FIRST] = self.words[layout.UNTIL] = NO_TIME
+        self.words[layout.OLDEST] = layout.NEVER
         width = width_of(self.period, POINTS)
         self.pool = np.zeros(2 * most_buckets(self.period, width) * layout.BUCKET_WORDS, np.int64)
 

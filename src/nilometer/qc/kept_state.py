@@ -21,7 +21,7 @@ from nilometer.qc.state import State
 
 __all__ = ["Group", "groups_of", "read_groups", "write_groups"]
 
-_FORMAT = 3
+_FORMAT = 4
 _JOINT = "joint."
 _SPARE_BITS = (0xFFFF << layout.SUMMARY) | layout.FLANKED
 
@@ -166,7 +166,8 @@ def _group(state: State, rows: NDArray[np.intp], program: int, programs: Program
         elif one.words == layout.WINDOW_WORDS:
             empty = part[:, layout.FIRST] == NO_TIME
             part[empty] = 0
-            part[empty, layout.FIRST], part[empty, layout.OLDEST] = NO_TIME, layout.NEVER
+            part[empty, layout.FIRST] = part[empty, layout.UNTIL] = NO_TIME
+            part[empty, layout.OLDEST] = layout.NEVER
             length_words, at = _in_rings(
                 part[:, [layout.HEAD]],
                 part[:, [layout.LENGTH]],

@@ -131,7 +131,7 @@ def _slide_sums(digest: int) -> Callable[..., None]:
         """Slide one window of sums over a series (`nilometer.qc.window.slide`), telling what it held before each."""
         if digest >= 0:
             slide(
-                count, spread, since, x, t, status, base, 0, words, values, pool, sums, used, period, width,
+                count, spread, since, x, t, status, base, 0, words, values, pool, sums, used, period, width, 0,
                 False, True, t[:0],
             )  # fmt: skip
 

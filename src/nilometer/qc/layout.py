@@ -66,7 +66,7 @@ ALONG: Final = 8  # 1: rows follow each other down a cast, by depth
 SPACE: Final = 9  # words of state
 ROOM: Final = 10  # words of pool that one Datastream's windows may ever ask for
 WANTS: Final = 11  # what its tests read (`qartod.definition.Wants`)
-FETCH: Final = 12  # words of the state that most rows touch
+FETCH: Final = 12  # a bit for each line of the state that most rows touch
 PROGRAM_COLUMNS: Final = 13
 NEVER: Final = 1 << 62
 
@@ -94,20 +94,27 @@ QUEUE_WORDS: Final = 8
 MOST_POINTS: Final = 1024  # extremes remembered; see qartod/flat_line.py for what happens past them
 POINT: Final = 2  # words of a point in a queue: where, value
 
-# what a test over a time keeps
-FIRST: Final = 0  # µs of the first value of the open bucket (NO_TIME: the window is empty)
-OLDEST: Final = 1  # µs of the last value of the oldest closed bucket (NEVER: there is none)
-BUCKET: Final = 2  # three sums of the open bucket
-REST: Final = 5  # three sums of all closed buckets in the window
-SHIFT: Final = 8  # what was subtracted from each value of the open bucket before summing
-FINAL: Final = 9  # µs of the last value of the open bucket
+# what a test over a time keeps: a line that a row touches which only adds to the open bucket,
+UNTIL: Final = 0  # µs: a row before only adds (NO_TIME: the window is empty)
+COUNTS: Final = (
+    1  # values in the open bucket, from bit 31 on in the closed ones, from bit 62 on whether it reaches back
+)
+BUCKET: Final = 2  # two sums of the open bucket
+ASIDE: Final = 4  # two sums of all closed buckets in the window, as if what SHIFT holds were subtracted there
+SHIFT: Final = 6  # what was subtracted from each value of the open bucket before summing
+FINAL: Final = 7  # µs of the last value of the open bucket
+# and the rest
+FIRST: Final = 8  # µs of the first value of the open bucket (NO_TIME: the window is empty)
+OLDEST: Final = 9  # µs of the last value of the oldest closed bucket (NEVER: there is none)
 SINCE: Final = 10  # µs of the first value since the window was last empty
-RING: Final = 11  # word of the pool where its buckets begin
-BUCKETS: Final = 12  # buckets it has room for, a power of two
-HEAD: Final = 13
-LENGTH: Final = 14
-FRONT: Final = 15  # buckets at the head whose sums already hold those behind them
-BACK: Final = 16  # three sums of the others
+HEAD: Final = 11
+LENGTH: Final = 12
+FRONT: Final = 13  # buckets at the head whose sums already hold those behind them
+BUCKETS: Final = 14  # buckets it has room for, a power of two
+RING: Final = 15  # word of the pool where its buckets begin
+ANCHOR: Final = 16  # what was subtracted from the values of closed buckets
+REST: Final = 17  # two sums of all closed buckets in the window
+BACK: Final = 19  # three sums of those behind the front
 WINDOW_WORDS: Final = 24
 BUCKET_WORDS: Final = 4  # µs of its last value, three sums
 FEW: Final = 4  # points or buckets there is room for at first

@@ -21,6 +21,7 @@ from nilometer.qc.window import most_buckets
 __all__ = ["Kept", "Programs", "fingerprint"]
 
 _LATE = (Kind.SPIKE, Kind.DENSITY_INVERSION)
+_MOST_LINES = 62  # of a Datastream's state that are fetched ahead
 _QUEUE_ROOM = 4 * layout.MOST_POINTS * layout.POINT
 """Words of pool that the queues of one run may ask for while they grow."""
 
@@ -173,8 +174,8 @@ def _program(tests: tuple[SlottedTest, ...], required: frozenset[str], *, along:
             row[layout.LATE] = min(row[layout.LATE], j)
         _bound(row, kind, test.parameters, made.numbers[j])
         space = _keep(made, kind, test, slot, made.numbers[j], space)
-    ends = [kept.place + kept.words for kept in made.kept if kept.kind is not Kind.FLAT_LINE]
-    row[layout.FETCH] = max(ends, default=layout.LINE)
+    lines = [0, *(kept.place // layout.LINE for kept in made.kept if kept.kind is not Kind.FLAT_LINE)]
+    row[layout.FETCH] = sum(1 << line for line in set(lines) if line < _MOST_LINES)
     row[layout.SPACE] = -(-space // layout.LINE) * layout.LINE
     return made
 

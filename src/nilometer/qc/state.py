@@ -93,7 +93,8 @@ class State:
             if one.kind is Kind.LOCATION:
                 self.words.view(np.float64)[at : at + one.words] = np.nan
             elif one.words == layout.WINDOW_WORDS:
-                self.words[at + layout.FIRST], self.words[at + layout.OLDEST] = NO_TIME, layout.NEVER
+                self.words[at + layout.FIRST] = self.words[at + layout.UNTIL] = NO_TIME
+                self.words[at + layout.OLDEST] = layout.NEVER
 
     def clear(self) -> None:
         """Take every Datastream's stretch away; each must be placed anew."""

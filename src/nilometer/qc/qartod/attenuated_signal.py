@@ -95,7 +95,7 @@ def flag_attenuated_signal(
     slide(
         count, spread, since, x, t, status, base, kept,
         memory.words, memory.values, memory.pool, memory.pool_values, memory.used,
-        period, width, extremes, False, last_t if numbers[7] != 0.0 else last_t[:0],
+        period, width, reach, extremes, False, last_t if numbers[7] != 0.0 else last_t[:0],
     )  # fmt: skip
     for k in range(flags.size):
         scale = 1.0 if extremes else count[k] * count[k]

@@ -157,7 +157,7 @@ def flag_rate_of_deviation(
     slide(
         count, spread, since, x, t, status, base, kept,
         memory.words, memory.values, memory.pool, memory.pool_values, memory.used,
-        tim_dev, width, False, True, last_t if numbers[7] != 0.0 else last_t[:0],
+        tim_dev, width, 0, False, True, last_t if numbers[7] != 0.0 else last_t[:0],
     )  # fmt: skip
     unjudged = np.uint8(NOT_EVALUATED) if suspect == np.inf and fail == np.inf else np.uint8(PASS)
     for k in range(flags.size):
