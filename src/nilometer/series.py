@@ -199,7 +199,7 @@ def _whole_microseconds(values: NDArray[Any]) -> NDArray[np.int64]:
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]", copy=False).view(np.int64)
     if values.dtype.kind in "iu":
-        return values.astype(np.int64)
+        return values.astype(np.int64, copy=False)
     if values.dtype.kind in "UTO":
         return np.array([_one_time(item) for item in values.tolist()], np.int64)
     raise ValueError(f"{values.dtype} are no times: give datetime64, aware datetimes, ISO 8601 text or integer µs")
