@@ -49,6 +49,7 @@ def made(tmp_path_factory):
     water.store.seal()
     water.send(water.ids[0], [10, 20], [100.0, 200.0])
     water.store.seal()
+    water.store.compact()
     water.store.save_state("qc", water.store.sequence(), b"state")
     water.send(water.ids[1], [50_000], [1.0])
     water.store.close()
@@ -287,7 +288,7 @@ def test_a_folder_of_version_1_is_looked_at_as_it_is_and_its_damage_named(tmp_pa
     before = hashed(old)
     assert bad(old) == []
     details = {one.what: one.detail for one in examine(old)}
-    assert details["version"] == "folder version 1: the next start brings it to 2"
+    assert details["version"] == "folder version 1: the next start brings it to 3"
     assert details["journal"].startswith("7 records; ")
     assert "journal.sqlite of folder version 1" in details["journal"]
     assert hashed(old) == before

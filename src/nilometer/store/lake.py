@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import threading
 import time
+import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +33,9 @@ __all__ = ["LakeTable"]
 
 APPLICATION = "nilometer"
 """The id of our application transactions; their version is the journal sequence that the table has reached."""
+
+COMPACTION = "nilometer-compact"
+"""The same of merges, which bring and take no row: they are counted."""
 
 _GRACE_S = 3600.0
 _COUNTED = ("id", "datastream", "feature", "phenomenon_time", "duration", "result_quality", "provenance", "commit")
@@ -79,6 +86,11 @@ class LakeTable:
         """The journal sequence that the table has reached."""
         return int(self._table.transaction_version(APPLICATION) or 0)
 
+    @property
+    def compactions(self) -> int:
+        """How many commits there were that reached no new sequence."""
+        return int(self._table.transaction_version(COMPACTION) or 0)
+
     def commit(self, added: Sequence[LakeFile], removed: Sequence[LakeFile], sequence: int | None) -> None:
         """Exchange files, at once or not at all.
 
@@ -87,7 +99,7 @@ class LakeTable:
         added, removed : sequence of LakeFile
             Files that exist and belong to the table from now on, and files that belong to it no longer.
         sequence : int, optional
-            The journal sequence that the table reaches; None when no row comes or goes (a merge).
+            The journal sequence that the table reaches; None: it has been reached, or no row comes or goes (a merge).
 
         Raises
         ------
@@ -98,7 +110,8 @@ class LakeTable:
         """
         if sequence is not None and sequence <= self.sequence:
             raise StoreError(f"{self.root} has already reached sequence {self.sequence}, not again {sequence}")
-        reached = [] if sequence is None else [Transaction(APPLICATION, sequence)]
+        number = self.compactions + 1
+        reached = Transaction(COMPACTION, number) if sequence is None else Transaction(APPLICATION, sequence)
         actions = [_add(file) for file in added] + [_remove(file) for file in removed]
         try:
             # The table's own folder too: one of these may be new in it, and its name is lost with all below otherwise.
@@ -109,20 +122,20 @@ class LakeTable:
                 "append",
                 self._partitioned,
                 ["month"],
-                commit_properties=CommitProperties(app_transactions=reached, max_commit_retries=0),
+                commit_properties=CommitProperties(app_transactions=[reached], max_commit_retries=0),
             )
             self._table.update_incremental()
             self._sync_log()
         except (DeltaError, OSError) as error:
-            if not self._arrived(sequence, added):
+            if not self._arrived(sequence, number):
                 raise refusal(error, "commit to the lake", path=self.root) from error
         gone = set(removed)
         self.files = (*(file for file in self.files if file not in gone), *added)
         now = time.monotonic()
         self._gone.extend((now, self.root / file.path) for file in removed)
 
-    def sweep(self, *, grace_s: float = _GRACE_S) -> None:
-        """Delete files that left the table long enough ago for every reader to have let go of them."""
+    def sweep(self, *, grace_s: float = _GRACE_S) -> int:
+        """Delete files that left the table long enough ago for every reader to have let go of them; return how many."""
         limit = time.monotonic() - grace_s
         waiting = []
         for moment, path in self._gone:
@@ -130,7 +143,8 @@ class LakeTable:
                 waiting.append((moment, path))
             else:
                 path.unlink(missing_ok=True)
-        self._gone = waiting
+        count, self._gone = len(self._gone) - len(waiting), waiting
+        return count
 
     def sweep_orphans(self, *, grace_s: float = _GRACE_S) -> int:
         """Delete files that no commit speaks of: a crash came between a file and its commit. Return how many."""
@@ -143,16 +157,33 @@ class LakeTable:
                 count += 1
         return count
 
-    def _arrived(self, sequence: int | None, added: Sequence[LakeFile]) -> bool:
+    def numbered(self, file: LakeFile, prefix: str) -> LakeFile:
+        """Return a file of this folder under a name that begins with a prefix; one that is in the table stays there.
+
+        Raises
+        ------
+        OSError
+            If the disk refuses.
+        """
+        old = self.root / file.path
+        if old.name.startswith(prefix):
+            return file
+        new = old.with_name(f"{prefix}{uuid.uuid4().hex}.parquet")
+        if file in self.files:
+            shutil.copyfile(old, new)
+            with new.open("rb+") as opened:
+                os.fsync(opened.fileno())
+        else:
+            self._disk.rename(old, new)
+        return replace(file, path=new.relative_to(self.root).as_posix(), _lock=threading.Lock())
+
+    def _arrived(self, sequence: int | None, number: int) -> bool:
         # An error after the commit was written (a hook, a sync) is no failure of the commit.
         try:
             self._table = DeltaTable(str(self.root))
-            if sequence is not None:
-                return self.sequence >= sequence
-            paths = set(self._table.get_add_actions(flatten=True).column("path").to_pylist())
-            return bool(added) and all(file.path in paths for file in added)
         except (DeltaError, OSError):
             return False
+        return self.compactions >= number if sequence is None else self.sequence >= sequence
 
     def _sync_log(self) -> None:
         log = self.root / "_delta_log"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ from nilometer.store.query import Query
 from nilometer.store.refusal import refusal
 
 __all__ = ["Blocks", "LakeFile"]
+
+
+_SEAL = re.compile(r"s(\d+)-")
 
 
 class Blocks(NamedTuple):
@@ -74,6 +78,12 @@ class LakeFile:
     _footer: Any = None
     _blocks: Blocks | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def seal(self) -> int:
+        """The seal that brought it, where its name says so: it counts once `observations` has reached that."""
+        match = _SEAL.match(PurePosixPath(self.path).name)
+        return int(match[1]) if match else 0
 
     @property
     def blocks(self) -> Blocks:

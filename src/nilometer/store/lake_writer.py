@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,15 @@ class MonthWriter:
         OBSERVATION or REVISION.
     level : int
         How hard zstd tries: a merge, whose files stay, harder than a seal.
+    prefix : str
+        What the names of its files begin with.
     """
 
     root: Path
     month: str
     schema: pa.Schema
     level: int = 3
+    prefix: str = ""
     files: list[LakeFile] = field(default_factory=list)
     _waiting: list[pa.Table] = field(default_factory=list)
     _count: int = 0
@@ -110,7 +114,9 @@ class MonthWriter:
     def _put(self, table: pa.Table) -> None:
         while table.num_rows:
             if self._open is None:
-                self._open = _OpenFile(self.root, self.month, self.schema, _encodings(self.schema, table, self.level))
+                path = f"month={self.month}/{self.prefix}{uuid.uuid4().hex}.parquet"
+                options = _encodings(self.schema, table, self.level)
+                self._open = _OpenFile(self.root, path, self.month, self.schema, options)
             room = FILE_ROWS - self._open.rows
             self._open.write(table.slice(0, room))
             table = table.slice(room)
@@ -120,9 +126,8 @@ class MonthWriter:
 
 
 class _OpenFile:
-    def __init__(self, root: Path, month: str, schema: pa.Schema, options: dict[str, Any]) -> None:
-        self.root, self.month, self.rows = root, month, 0
-        self.path = f"month={month}/{uuid.uuid4().hex}.parquet"
+    def __init__(self, root: Path, path: str, month: str, schema: pa.Schema, options: dict[str, Any]) -> None:
+        self.root, self.path, self.month, self.rows = root, path, month, 0
         self._least: dict[str, int] = {}
         self._most: dict[str, int] = {}
         self._nulls: dict[str, int] = dict.fromkeys(schema.names, 0)
@@ -179,7 +184,8 @@ class _OpenFile:
         )
 
     def abandon(self) -> None:
-        self._sink.close()
+        with suppress(OSError):  # a full disk refuses what was not flushed yet
+            self._sink.close()
         (self.root / self.path).unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -50,20 +50,34 @@ def still_months(files: Sequence[LakeFile], touched: Container[str]) -> set[str]
     return {month for month in months[:-1] if month not in touched}
 
 
-def merge(table: LakeTable, pile: Sequence[LakeFile]) -> None:
-    """Exchange files of one month for sorted ones that hold the same rows.
+def merge(
+    table: LakeTable, pile: Sequence[LakeFile], *, pause: Callable[[], None], told: Callable[[int], None]
+) -> list[LakeFile]:
+    """Write files that hold the rows of files of one month, sorted; nothing is committed.
+
+    Parameters
+    ----------
+    table : LakeTable
+        To which the files belong.
+    pile : sequence of LakeFile
+        Of one month.
+    pause : callable
+        Called between two chunks; whoever has to go first goes then.
+    told : callable
+        Told how many rows were written.
 
     Raises
     ------
     StoreError
-        If the disk refuses; the old files stay.
+        If the disk refuses; nothing is left of it.
     """
     writer = MonthWriter(table.root, pile[0].month, table.schema, level=9)
     try:
         for rows in _merged(table, pile):
+            pause()
             writer.write(rows)
-        added = writer.close()
-        table.commit(added, pile, None)
+            told(rows.num_rows)
+        return writer.close()
     except BaseException as error:
         writer.abandon()
         if isinstance(error, OSError):
