@@ -31,6 +31,8 @@ WRONG = [
     ('thing = "x"', "thing = 'x': input should be an array"),
     ("[server]\nport = 99999", "server.port = 99999: input should be less than or equal to 65535"),
     ("[store]\nseal_every_s = 0", "store.seal_every_s = 0: input should be greater than 0"),
+    ('[store]\nkeep_files = "8 d"', "store.keep_files = '8 d': a time up to \"7 d\", such as"),
+    ("[store]\nkeep_files = 3600", 'store.keep_files = 3600: a time up to "7 d", such as'),
     ("[store]\nseal_rows = 10", "store.seal_rows = 10: input should be greater than or equal to 1000"),
     ('[[thing]]\nkey = "1r"\nname = "x"', "thing[0].key = '1r' (allowed: a letter first"),
     ('[[thing]]\nkey = "a b"\nname = "x"', "thing[0].key = 'a b' (allowed: a letter first"),

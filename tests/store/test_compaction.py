@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -325,3 +327,24 @@ def test_a_full_disk_leaves_what_is_owed_hidden(owing):
     water.store.compact()
     assert answers(water.store, moments) == before
     water.store.close()
+
+
+def test_what_left_the_lake_is_kept_its_time_over_a_restart(owing, folder, clock):
+    water, _ = owing
+    water.store.seal()
+    water.store.compact()
+    gone = set(water.store._observations._gone) | set(water.store._revisions._gone)
+    assert gone
+    for path in gone:
+        os.utime(path, (1, 1))  # written long ago, gone a moment ago
+    stray = folder / "lake" / "observations" / "month=2026-01" / "stray.parquet"
+    stray.write_bytes(b"a crash came before its commit")
+    os.utime(stray, (1, 1))
+    water.store.close()
+    store = water.store = Store.open(folder, now=clock)
+    assert store.compact().deleted == 1
+    assert not stray.exists()
+    assert all(path.exists() for path in gone)
+    store.keep_files(0)
+    assert store.compact().deleted == len(gone)
+    assert not any(path.exists() for path in gone)

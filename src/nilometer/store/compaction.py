@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from nilometer.errors import StoreError
-from nilometer.store.lake import LakeTable
+from nilometer.store.lake import KEPT_S, LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_rewriter import Exchange, Rewriter
 from nilometer.store.live import Live
@@ -153,7 +153,7 @@ class Compaction:
         self._one, self._lock = threading.RLock(), threading.Lock()
         self._done = Done()
         self._told: Callable[[Progress], None] = _nobody
-        self.reached = reached
+        self.reached, self.keep_s = reached, KEPT_S
         self.progress = Progress()
         self.touched: frozenset[str] = frozenset()
 
@@ -181,7 +181,7 @@ class Compaction:
                 rewritten = self.rewrite()
                 merged = self._merge(everything=everything)
                 self._say(Progress("vacuum"))
-                deleted = self._observations.sweep() + self._revisions.sweep()
+                deleted = sum(table.sweep(keep_s=self.keep_s) for table in (self._observations, self._revisions))
             finally:
                 self._say(Progress())
                 self._told = _nobody

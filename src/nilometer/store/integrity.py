@@ -211,7 +211,7 @@ def _orphans(table: LakeTable) -> str:
         for path in table.root.rglob("*.parquet")
         if path.relative_to(table.root).as_posix() not in known and path.stat().st_mtime < limit
     ]
-    return f"; {len(stray)} files belong to no version and go at the next start" if stray else ""
+    return f"; {len(stray)} files belong to no version and go when it is compacted" if stray else ""
 
 
 def _states(folder: Path) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ from nilometer.store.disk import DISK, Disk
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.refusal import refusal
 
-__all__ = ["LakeTable"]
+__all__ = ["KEPT_S", "LakeTable"]
 
 APPLICATION = "nilometer"
 """The id of our application transactions; their version is the journal sequence that the table has reached."""
@@ -37,7 +38,9 @@ APPLICATION = "nilometer"
 COMPACTION = "nilometer-compact"
 """The same of merges, which bring and take no row: they are counted."""
 
-_GRACE_S = 3600.0
+KEPT_S = 3600.0
+"""How long a file lies there after it left the table, s."""
+
 _COUNTED = ("id", "datastream", "feature", "phenomenon_time", "duration", "result_quality", "provenance", "commit")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,7 +66,7 @@ class LakeTable:
     def __init__(self, root: Path, schema: pa.Schema, disk: Disk = DISK) -> None:
         self.root, self.schema, self._disk = root, schema, disk
         self._partitioned = schema.append(pa.field("month", pa.string(), nullable=False))
-        self._gone: list[tuple[float, Path]] = []
+        self._gone: dict[Path, float] = {}
         try:
             if (root / "_delta_log").is_dir():
                 self._table = DeltaTable(str(root))
@@ -131,31 +134,41 @@ class LakeTable:
                 raise refusal(error, "commit to the lake", path=self.root) from error
         gone = set(removed)
         self.files = (*(file for file in self.files if file not in gone), *added)
-        now = time.monotonic()
-        self._gone.extend((now, self.root / file.path) for file in removed)
+        now = time.time()
+        self._gone |= {self.root / file.path: now for file in removed}
 
-    def sweep(self, *, grace_s: float = _GRACE_S) -> int:
-        """Delete files that left the table long enough ago for every reader to have let go of them; return how many."""
-        limit = time.monotonic() - grace_s
-        waiting = []
-        for moment, path in self._gone:
-            if moment > limit:
-                waiting.append((moment, path))
-            else:
-                path.unlink(missing_ok=True)
-        count, self._gone = len(self._gone) - len(waiting), waiting
-        return count
+    def sweep(self, *, keep_s: float = KEPT_S) -> int:
+        """Delete files that left the table long enough ago for every reader to have let go of them; return how many.
 
-    def sweep_orphans(self, *, grace_s: float = _GRACE_S) -> int:
-        """Delete files that no commit speaks of: a crash came between a file and its commit. Return how many."""
-        known = {file.path for file in self.files}
-        limit = time.time() - grace_s
-        count = 0
-        for path in self.root.glob("month=*/*.parquet"):
-            if path.relative_to(self.root).as_posix() not in known and path.stat().st_mtime < limit:
-                path.unlink(missing_ok=True)
-                count += 1
-        return count
+        So go files that no commit speaks of: a crash came between a file and its commit.
+        """
+        limit = time.time() - keep_s
+        due = [path for path, moment in self._gone.items() if moment <= limit]
+        for path in due:
+            path.unlink(missing_ok=True)
+            del self._gone[path]
+        return len(due)
+
+    def find_gone(self) -> None:
+        """Find the files that lie there and are not in the table, and since when; after a start nobody knows."""
+        known = {self.root / file.path for file in self.files}
+        stray = {path: path.stat().st_mtime for path in self.root.glob("month=*/*.parquet") if path not in known}
+        # One of which the log says nothing is as old as it says itself.
+        self._gone = stray | self._removed(dict(stray))
+
+    def _removed(self, wanted: dict[Path, float]) -> dict[Path, float]:
+        """Return when files left the table, s since 1970; no further back than one of them was written."""
+        found = {}
+        for file in sorted((self.root / "_delta_log").glob("*.json"), reverse=True):
+            if not wanted or file.stat().st_mtime < min(wanted.values()):
+                break
+            for line in file.read_text(encoding="utf-8").splitlines():
+                removed = json.loads(line).get("remove")
+                path = None if removed is None else self.root / unquote(removed["path"])
+                if path in wanted:
+                    found[path] = removed["deletionTimestamp"] / 1000
+                    del wanted[path]
+        return found
 
     def numbered(self, file: LakeFile, prefix: str) -> LakeFile:
         """Return a file of this folder under a name that begins with a prefix; one that is in the table stays there.

@@ -101,8 +101,8 @@ class Store:
                 index=self._states.load(INDEX),
             )
             self._deletions.recover(self._journal.records(0))
-            self._observations.sweep_orphans()
-            self._revisions.sweep_orphans()
+            self._observations.find_gone()
+            self._revisions.find_gone()
             self._seals = Seals(
                 self._live,
                 journal=self._journal,
@@ -351,6 +351,10 @@ class Store:
             self._compactor.start()
             self._compactor.wake()
         return self._compactor
+
+    def keep_files(self, seconds: float) -> None:
+        """Say how long files that left the lake are kept for whoever reads it without us; an hour when nobody does."""
+        self._seals.compaction.keep_s = seconds
 
     @property
     def compactor(self) -> Compactor | None:
