@@ -24,8 +24,8 @@ STREAMS = np.arange(1, 7, dtype=np.int32)
 SHORT = 6
 KEPT = 5
 SECOND = 1_000_000
-# The end of a month, so that seals touch two of them.
-START = int(np.datetime64("2026-01-31T23:50:00", "us").astype(np.int64))
+# The end of a year, so that seals touch two of them.
+START = int(np.datetime64("2025-12-31T23:50:00", "us").astype(np.int64))
 
 
 def prepare(store):

@@ -289,7 +289,9 @@ def test_a_deletes_and_revises_index_that_is_lost_is_counted_anew(owing, folder,
 def test_a_store_that_closes_ends_a_compaction_and_leaves_nothing_of_it(owing, folder, clock):
     water, moments = owing
     store = water.store
+    water.send(water.ids[2], np.arange(-400, -390) * DAY, 1.0)  # in another file, of the year before
     store.seal()
+    store.delete([water.ids[2]], None, START - 395 * DAY * SECOND)
     before = answers(store, moments)
     store.on_step = lambda name: name == "compact.rewritten" and store._seals.turns.end()
     with pytest.raises(StoreError, match="closed; nothing was lost"):
@@ -337,7 +339,7 @@ def test_what_left_the_lake_is_kept_its_time_over_a_restart(owing, folder, clock
     assert gone
     for path in gone:
         os.utime(path, (1, 1))  # written long ago, gone a moment ago
-    stray = folder / "lake" / "observations" / "month=2026-01" / "stray.parquet"
+    stray = folder / "lake" / "observations" / "year=2026" / "stray.parquet"
     stray.write_bytes(b"a crash came before its commit")
     os.utime(stray, (1, 1))
     water.store.close()

@@ -14,7 +14,7 @@ from nilometer.store import NEW, REVISED, UNCHANGED, Store
 from tests.store.waters import SECOND, START, Water, rows, settlement
 
 MINUTE = 60
-HOUR_SECONDS = st.integers(0, 9).map(lambda n: n * 3600)  # over the end of a month
+HOUR_SECONDS = st.integers(0, 9).map(lambda n: n * 3600)  # over the end of a year
 ROW = st.tuples(st.integers(0, 1), HOUR_SECONDS, st.integers(0, 2), st.sampled_from([None, "N", "F"]))
 EVENT = st.one_of(
     st.tuples(st.just("send"), st.lists(ROW, min_size=1, max_size=12)),

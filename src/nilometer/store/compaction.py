@@ -18,7 +18,7 @@ from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_rewriter import Exchange, Rewriter
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
-from nilometer.store.merge import merge, piles, still_months
+from nilometer.store.merge import merge, piles, still_years
 from nilometer.store.sealing import Done
 from nilometer.store.tombstones import Tombstones
 
@@ -163,7 +163,7 @@ class Compaction:
         Parameters
         ----------
         everything : bool
-            Merge all files of each month that are not full, not only those that have piled up or lie still.
+            Merge all files of each year that are not full, not only those that have piled up or lie still.
         told : callable, optional
             Told how far it is.
 
@@ -267,8 +267,8 @@ class Compaction:
         count = 0
         for table in (self._observations, self._revisions):
             files = self._files(table)
-            months = {file.month for file in files}
-            found = piles(files, still=months if everything else still_months(files, self.touched))
+            years = {file.year for file in files}
+            found = piles(files, still=years if everything else still_years(files, self.touched))
             total, rows = sum(file.rows for pile in found for file in pile), 0
             for pile in found:
                 at = rows

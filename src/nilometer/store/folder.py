@@ -24,7 +24,8 @@ RESTORING = "RESTORING"
 FOLDER_VERSION = 3
 """Raised when an older nilometer could no longer read the folder.
 
-2: the journal is a folder of segments. 3: the plan of a seal says what is hidden in the lake.
+2: the journal is a folder of segments. 3: the plan of a seal says what is hidden in the lake, which has a partition a
+year.
 """
 
 SEGMENTS_SINCE = 2

@@ -46,7 +46,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LakeTable:
-    """A Delta table partitioned by month.
+    """A Delta table partitioned by year.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class LakeTable:
 
     def __init__(self, root: Path, schema: pa.Schema, disk: Disk = DISK) -> None:
         self.root, self.schema, self._disk = root, schema, disk
-        self._partitioned = schema.append(pa.field("month", pa.string(), nullable=False))
+        self._partitioned = schema.append(pa.field("year", pa.string(), nullable=False))
         self._gone: dict[Path, float] = {}
         try:
             if (root / "_delta_log").is_dir():
@@ -75,7 +75,7 @@ class LakeTable:
                 self._table = DeltaTable.create(
                     str(root),
                     self._partitioned,
-                    partition_by=["month"],
+                    partition_by=["year"],
                     configuration={"delta.logRetentionDuration": "interval 7 days"},
                 )
                 self._sync_log()
@@ -124,7 +124,7 @@ class LakeTable:
                 actions,
                 "append",
                 self._partitioned,
-                ["month"],
+                ["year"],
                 commit_properties=CommitProperties(app_transactions=[reached], max_commit_retries=0),
             )
             self._table.update_incremental()
@@ -152,7 +152,7 @@ class LakeTable:
     def find_gone(self) -> None:
         """Find the files that lie there and are not in the table, and since when; after a start nobody knows."""
         known = {self.root / file.path for file in self.files}
-        stray = {path: path.stat().st_mtime for path in self.root.glob("month=*/*.parquet") if path not in known}
+        stray = {path: path.stat().st_mtime for path in self.root.glob("year=*/*.parquet") if path not in known}
         # One of which the log says nothing is as old as it says itself.
         self._gone = stray | self._removed(dict(stray))
 
@@ -213,7 +213,8 @@ class LakeTable:
             yield LakeFile(
                 root=self.root,
                 path=row["path"],
-                month=row["partition.month"],
+                # Folder version 2 had a partition a month.
+                year=row.get("partition.year") or row["partition.month"],
                 size=int(row["size_bytes"]),
                 rows=rows,
                 first=_number(least["datastream"]),
@@ -240,7 +241,7 @@ def _add(file: LakeFile) -> AddAction:
         "nullCount": dict.fromkeys(sorted(file.absent), file.rows),
     }
     return AddAction(
-        file.path, file.size, {"month": file.month}, int(time.time() * 1000), data_change=True, stats=json.dumps(stats)
+        file.path, file.size, {"year": file.year}, int(time.time() * 1000), data_change=True, stats=json.dumps(stats)
     )
 
 
@@ -249,7 +250,7 @@ def _remove(file: LakeFile) -> RemoveAction:
         path=file.path,
         data_change=True,
         deletion_timestamp=int(time.time() * 1000),
-        partition_values={"month": file.month},
+        partition_values={"year": file.year},
         size=file.size,
     )
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.hot import LIVE
 from nilometer.store.lake import LakeTable
-from nilometer.store.lake_file import LakeFile
-from nilometer.store.lake_writer import MonthWriter
+from nilometer.store.lake_file import DENSE, LakeFile
+from nilometer.store.lake_writer import YearWriter
 from nilometer.store.masks import REPLACED, Masks
+from nilometer.store.merge import LEVEL
 from nilometer.store.query import Query, query
 from nilometer.store.refusal import refusal
 from nilometer.store.tombstones import Tombstones
@@ -26,7 +27,6 @@ from nilometer.store.tombstones import Tombstones
 __all__ = ["Exchange", "Rewriter"]
 
 _GROUPS_AT_ONCE = 16
-_LEVEL = 9
 _KEYS = ("id", "datastream", "phenomenon_time", "commit")
 
 
@@ -99,8 +99,8 @@ class Rewriter:
         StoreError
             If the file cannot be read; the same holds.
         """
-        kept = MonthWriter(self.observations.root, file.month, OBSERVATION, level=_LEVEL)
-        ended = MonthWriter(self.revisions.root, file.month, REVISION, level=_LEVEL)
+        kept = YearWriter(self.observations.root, file.year, OBSERVATION, level=LEVEL, prefix=DENSE)
+        ended = YearWriter(self.revisions.root, file.year, REVISION, level=LEVEL)
         found: list[NDArray[np.int64]] = []
         try:
             for groups in _some(np.arange(len(file.blocks.rows))):
@@ -115,7 +115,7 @@ class Rewriter:
                 raise refusal(error, "take hidden rows out of a file", path=self.observations.root) from error
             raise
 
-    def _divide(self, table: pa.Table, kept: MonthWriter, ended: MonthWriter) -> NDArray[np.int64]:
+    def _divide(self, table: pa.Table, kept: YearWriter, ended: YearWriter) -> NDArray[np.int64]:
         """Write rows to where they belong; return the ids of those that were hidden."""
         end = self._ended(table)
         stays = end == LIVE

@@ -28,7 +28,7 @@ from nilometer.store.hot import CAPACITY, LIVE, HotTail, Segment, journal_table
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_rewriter import Exchange
-from nilometer.store.lake_writer import MonthWriter, months, sort_rows
+from nilometer.store.lake_writer import YearWriter, sort_rows, years
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
 from nilometer.store.refusal import refusal
@@ -299,8 +299,8 @@ def _store(table: LakeTable, parts: list[pa.Table], written: list[LakeFile], pre
         return []
     rows = sort_rows(pa.concat_tables(parts, promote_options="default"))
     files: list[LakeFile] = []
-    for month, part in months(rows):
-        writer = MonthWriter(table.root, month, table.schema, prefix=prefix)
+    for year, part in years(rows):
+        writer = YearWriter(table.root, year, table.schema, prefix=prefix)
         try:
             writer.write(part)
             files.extend(writer.close())

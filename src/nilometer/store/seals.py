@@ -86,7 +86,7 @@ class Seals:
             before = {file.path for file in self._live.files}
             report = self._seal(started)
             self._tidy()
-            self.compaction.touched = frozenset(file.month for file in self._live.files if file.path not in before)
+            self.compaction.touched = frozenset(file.year for file in self._live.files if file.path not in before)
         return report
 
     def _seal_anyway(self) -> None:

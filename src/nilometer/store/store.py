@@ -31,6 +31,7 @@ from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_check import check_lake
+from nilometer.store.lake_migration import complete_names, forget_old_lake, migrate_lake
 from nilometer.store.live import Live
 from nilometer.store.manifest import Manifest
 from nilometer.store.record import (
@@ -72,13 +73,17 @@ class Store:
         self._sealer: Sealer | None = None
         self._compactor: Compactor | None = None
         self.on_step: Callable[[str], None] = _nothing
+        complete_names(folder.observations.parent)
         check_lake(folder)
         self.catalog = Catalog(open_catalog(folder, catalog_url))
         try:
+            sealed = LakeTable(folder.observations, OBSERVATION).sequence
+            self._journal = open_journal(folder, sealed=sealed)
+            migrate_lake(folder.observations.parent)
             self._observations = LakeTable(folder.observations, OBSERVATION)
             self._revisions = LakeTable(folder.revisions, REVISION)
             self._states = StateFiles(folder.state)
-            self._journal = open_journal(folder, sealed=self._observations.sequence)
+            forget_old_lake(folder.observations.parent)
             self._clock = CommitClock(self.catalog.engine)
             self._live = Live(self._sample_features, self._clock.at, self._clock.shows)
             self._deletions = Deletions(self.catalog)
@@ -366,8 +371,8 @@ class Store:
         """What is being compacted, and how far that is."""
         return self._seals.compaction.progress
 
-    def compact(self, told: Callable[[Progress], None] | None = None) -> CompactReport:
-        """Take every revised and deleted row out of the lake, and merge all files of each month that are not full.
+    def compact(self, told: Callable[[Progress], None] | None = None, *, everything: bool = True) -> CompactReport:
+        """Take every revised and deleted row out of the lake, and merge all files of each year that are not full.
 
         Commits, reads and seals go on meanwhile.
 
@@ -375,6 +380,8 @@ class Store:
         ----------
         told : callable, optional
             Told how far it is.
+        everything : bool
+            False: merge only files that have piled up or lie still, as the background thread does.
 
         Raises
         ------
@@ -383,7 +390,7 @@ class Store:
         StoreError
             If the lake cannot be read or written; the same holds.
         """
-        return self._seals.compaction.run(everything=True, told=told)
+        return self._seals.compaction.run(everything=everything, told=told)
 
     def backup(self, target: Path, *, link: bool = True) -> Manifest:
         """Copy everything acknowledged so far to an absent or empty folder; `Backup.write` says what it raises."""
