@@ -309,13 +309,13 @@ def test_the_background_compactor_takes_out_what_is_owed(owing, folder):
     water, moments = owing
     store = water.store
     before = answers(store, moments)
-    store.start_compacting()
+    compactor = store.start_compacting()
     store.seal()
-    store.compactor.ask()
+    compactor.ask()
     store.compact()
     assert answers(store, moments) == before
     assert not len(store._live.tombstones)
-    assert store.compactor.error == ""
+    assert compactor.error == ""
     store.close()
 
 

@@ -16,22 +16,12 @@ import pyarrow as pa
 import pytest
 
 from nilometer.store import Store
+from nilometer.store.faults import POINTS
 from tests.store.crash_writer import KEPT, ROWS, SECOND, SHORT, START, STREAMS
 
 WRITER = Path(__file__).parent / "crash_writer.py"
 KILLS = int(os.environ.get("NILOMETER_KILLS", "6"))
-STEPS = [
-    "seal.planned",
-    "seal.written",
-    "seal.revisions",
-    "seal.observations",
-    "seal.swapped",
-    "seal.index",
-    "seal.dropped",
-    "compact.rewritten",
-    "compact.written",
-    "compact.merged",
-]
+STEPS = [point for point in POINTS if point.startswith(("seal.", "compact."))]
 
 
 def run(folder, first, step="", seconds=None):

@@ -182,6 +182,7 @@ class Compaction:
                 merged = self._merge(everything=everything)
                 self._say(Progress("vacuum"))
                 deleted = sum(table.sweep(keep_s=self.keep_s) for table in (self._observations, self._revisions))
+                self._step("compact.swept")
             finally:
                 self._say(Progress())
                 self._told = _nobody

@@ -16,7 +16,7 @@ _REST = 9.0
 """After a round it rests so many times as long: a revision in every old month must not keep the disk busy."""
 
 _LOOK_S = 300.0
-_RETRY_S = 5.0
+_RETRY_S, _LONGEST_RETRY_S = 5.0, 300.0
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +33,7 @@ class Compactor:
         self._run = run
         self._changed = threading.Condition()
         self._is_woken = self._is_urgent = self._is_asked = self._is_over = False
-        self._rests_until = 0.0
+        self._rests_until, self._retry_s = 0.0, _RETRY_S
         self._thread = threading.Thread(target=self._work, name="nilometer-compactor", daemon=True)
         self.is_busy = False
         self.report: CompactReport | None = None
@@ -82,10 +82,11 @@ class Compactor:
                 if not self._is_over:
                     self.error = str(error)
                     _log.error("compaction failed and will be tried again: %s", error)
-                self._rests_until = time.monotonic() + _RETRY_S
+                self._rests_until = time.monotonic() + self._retry_s
+                self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)
                 self.wake()
             else:
-                self.error = ""
+                self.error, self._retry_s = "", _RETRY_S
                 if everything:
                     self.report = report
                 now = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -94,7 +95,7 @@ def recover(
     live.files = observations.files
     live.revisions = tuple(file for file in revisions.files if file not in ahead)
     live.lake_sequence, live.sequence = sealed, journal.sequence
-    covered = _restore_index(live, journal, index, (*observations.files, *revisions.files))
+    covered = _restore_index(live, journal, sealed, index, (*observations.files, *revisions.files))
     buried: list[Tombstone] = []
     body = journal.planned(sealed) if sealed else None
     if body is not None:
@@ -138,9 +139,20 @@ def _apply(live: Live, record: Record) -> None:
         live.bury(decode_tombstone(record.body, record.sequence))
 
 
-def _restore_index(live: Live, journal: Journal, index: tuple[int, bytes] | None, files: Iterable[LakeFile]) -> int:
+def _has_all(journal: Journal, after: int, through: int) -> bool:
+    """Return whether the journal has every record in between; one that was damaged may have lost what the lake has."""
+    if after >= through:
+        return True
+    return (
+        sum(1 for _ in takewhile(lambda record: record.sequence <= through, journal.records(after))) == through - after
+    )
+
+
+def _restore_index(
+    live: Live, journal: Journal, sealed: int, index: tuple[int, bytes] | None, files: Iterable[LakeFile]
+) -> int:
     """Return the sequence up to which counters and extents are right."""
-    if index is not None and index[0] >= journal.first - 1:
+    if index is not None and index[0] >= journal.first - 1 and _has_all(journal, index[0], sealed):
         live.index.merge(index[1])
         return index[0]
     for file in files:

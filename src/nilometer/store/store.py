@@ -77,8 +77,7 @@ class Store:
         check_lake(folder)
         self.catalog = Catalog(open_catalog(folder, catalog_url))
         try:
-            sealed = LakeTable(folder.observations, OBSERVATION).sequence
-            self._journal = open_journal(folder, sealed=sealed)
+            self._journal = open_journal(folder, sealed=LakeTable(folder.observations, OBSERVATION).sequence)
             migrate_lake(folder.observations.parent)
             self._observations = LakeTable(folder.observations, OBSERVATION)
             self._revisions = LakeTable(folder.revisions, REVISION)
@@ -280,13 +279,17 @@ class Store:
         body = encode_tombstone(numbers, first, last, told(about or {}))
         with self._committing:
             with self._clock.under_way(self._now) as now:
+                self._step("delete.begun")
                 sequence, moment = self._journal.write(TOMBSTONE, body, now)
+                self._step("delete.synced")
                 tombstone = decode_tombstone(body, sequence)
                 with self._live.lock:
                     self._clock.note(sequence, moment, marked=True)
                     self._live.bury(tombstone)
                     self._deletions.owe(tombstone, moment)
+            self._step("delete.applied")
             self._deletions.pay()
+            self._step("delete.audited")
             return sequence
 
     def snapshot(self, as_of: int | None = None) -> Snapshot:
@@ -360,11 +363,6 @@ class Store:
     def keep_files(self, seconds: float) -> None:
         """Say how long files that left the lake are kept for whoever reads it without us; an hour when nobody does."""
         self._seals.compaction.keep_s = seconds
-
-    @property
-    def compactor(self) -> Compactor | None:
-        """The thread that `start_compacting` has started."""
-        return self._compactor
 
     @property
     def compacting(self) -> Progress:
@@ -444,10 +442,13 @@ class Store:
         """Journal rows and show them; `_committing` is held."""
         with self._clock.under_way(self._now) as now:
             body = row_parts(columns, settled, marked=marked)
+            self._step("append.begun")
             sequence, moment = self._journal.write(ROWS, body, now, rows=columns.num_rows)
+            self._step("append.synced")
             with self._live.lock:
                 self._clock.note(sequence, moment, marked=marked)
                 self._live.apply(columns, settled, sequence)
+        self._step("append.applied")
         return sequence
 
     def _step(self, name: str) -> None:
@@ -491,7 +492,7 @@ class Store:
 
 
 def _nothing(_step: str) -> None:
-    """Do nothing at a step of a seal; tests put a crash here."""
+    """Do nothing at a point of `faults.POINTS`; tests put a crash here."""
 
 
 def _machine_time() -> int:

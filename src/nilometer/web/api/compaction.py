@@ -34,13 +34,12 @@ def compaction_routes(face: Face) -> APIRouter:
 
 
 def _state(store: Store) -> dict[str, Any]:
-    compactor, progress = store.compactor, store.compacting
-    report = None if compactor is None else compactor.report
+    compactor, progress = store.start_compacting(), store.compacting
     return {
-        "asked": compactor is not None and compactor.is_asked,
+        "asked": compactor.is_asked,
         "stage": progress.stage,
         "rows": progress.rows,
         "of": progress.of,
-        "report": None if report is None else asdict(report),
-        "error": "" if compactor is None else compactor.error,
+        "report": None if compactor.report is None else asdict(compactor.report),
+        "error": compactor.error,
     }
