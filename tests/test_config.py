@@ -33,6 +33,7 @@ WRONG = [
     ("[store]\nseal_every_s = 0", "store.seal_every_s = 0: input should be greater than 0"),
     ('[store]\nkeep_files = "8 d"', "store.keep_files = '8 d': a time up to \"7 d\", such as"),
     ("[store]\nkeep_files = 3600", 'store.keep_files = 3600: a time up to "7 d", such as'),
+    ('[store]\nkeep_revisions = "2 h"', "store.keep_revisions = '2 h': \"forever\", or a time from"),
     ("[store]\nseal_rows = 10", "store.seal_rows = 10: input should be greater than or equal to 1000"),
     ('[[thing]]\nkey = "1r"\nname = "x"', "thing[0].key = '1r' (allowed: a letter first"),
     ('[[thing]]\nkey = "a b"\nname = "x"', "thing[0].key = 'a b' (allowed: a letter first"),

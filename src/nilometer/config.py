@@ -66,11 +66,23 @@ def _seconds_of(value: object) -> float:
     return seconds
 
 
+def _revisions_s_of(value: object) -> float | None:
+    """Return how long revisions are kept, s; None: for ever."""
+    if value == "forever":
+        return None
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(d|y)", value) if isinstance(value, str) else None
+    days = float(found[1]) * (365.25 if found[2] == "y" else 1.0) if found else 0.0
+    if not 1 <= days <= 36_525:
+        raise ValueError('"forever", or a time from "1 d" on, such as "90 d", "2 y"')
+    return days * 86_400.0
+
+
 class StoreConfig(_Section):
     """Where the catalog is, how the journal is sealed into the lake, and how long files are kept that left it."""
 
     catalog_url: str | None = None
     keep_files: Annotated[float, BeforeValidator(_seconds_of)] = 3600.0
+    keep_revisions: Annotated[float | None, BeforeValidator(_revisions_s_of)] = None
     seal_every_s: float = Field(30.0, gt=0)
     seal_rows: int = Field(1_000_000, ge=1000)
 

@@ -43,7 +43,9 @@ def test_a_folder_that_nobody_holds_is_compacted(owing, tmp_path):
     assert in_the_lake(folder, number) == 0
     assert exported(folder, tmp_path).equals(before)
     again = nilometer("compact", "--data", folder)
-    assert again.out.startswith("0 files written anew without revised and deleted rows, 0 merged, 0 deleted; the lake")
+    assert again.out.startswith(
+        "0 files written anew without revised and deleted rows, 0 merged, 0 deleted; 0 revisions"
+    )
 
 
 def test_files_that_left_the_lake_go_when_their_time_has_come(owing):
@@ -61,7 +63,7 @@ def test_files_that_left_the_lake_go_when_their_time_has_come(owing):
 def test_a_folder_that_a_server_holds_is_compacted_through_it(server):
     done = nilometer("compact", "--data", server.folder, "--json")
     assert done.code == 0, done.err
-    assert set(done.json) == {"rewritten", "merged", "deleted", "files", "bytes", "seconds"}
+    assert set(done.json) == {"rewritten", "merged", "forgotten", "deleted", "files", "bytes", "seconds"}
 
 
 def test_what_a_server_could_not_do_is_said():

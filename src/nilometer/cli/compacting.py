@@ -16,6 +16,7 @@ from nilometer.cli.listing import AsJson
 
 if TYPE_CHECKING:
     from nilometer.client import Client
+    from nilometer.config import StoreConfig
 
 __all__ = ["register"]
 
@@ -50,7 +51,8 @@ def compact(
             done = _through(connect(locked.address, token=token_of(data)), told)
         else:
             try:
-                store.keep_files(_keep_files(data))
+                kept = _kept(data)
+                store.retention.files_s, store.retention.revisions_s = kept.keep_files, kept.keep_revisions
                 done = asdict(store.compact(lambda progress: told(progress.stage, progress.rows, progress.of)))
             finally:
                 store.close()
@@ -71,11 +73,11 @@ def _through(client: Client, told: _Told) -> dict[str, Any]:
     return report
 
 
-def _keep_files(folder: Path) -> float:
+def _kept(folder: Path) -> StoreConfig:
     from nilometer.config import StoreConfig, load
 
     file = folder / "nilometer.toml"
-    return (load(file).store if file.exists() else StoreConfig()).keep_files
+    return load(file).store if file.exists() else StoreConfig()
 
 
 @contextmanager
@@ -100,7 +102,8 @@ def _say(done: dict[str, Any], *, as_json: bool) -> None:
         return
     typer.echo(
         f"{done['rewritten']} files written anew without revised and deleted rows, {done['merged']} merged, "
-        f"{done['deleted']} deleted; the lake has {done['files']} files, {done['bytes'] / 1e6:.1f} MB"
+        f"{done['deleted']} deleted; {done['forgotten']} revisions forgotten; "
+        f"the lake has {done['files']} files, {done['bytes'] / 1e6:.1f} MB"
     )
 
 

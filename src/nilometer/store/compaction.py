@@ -13,16 +13,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from nilometer.errors import StoreError
-from nilometer.store.lake import KEPT_S, LakeTable
+from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
+from nilometer.store.lake_forgetting import forget, forgettable
 from nilometer.store.lake_rewriter import Exchange, Rewriter
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
 from nilometer.store.merge import merge, piles, still_years
+from nilometer.store.retention import Retention
 from nilometer.store.sealing import Done
 from nilometer.store.tombstones import Tombstones
 
 __all__ = ["CompactReport", "Compaction", "Progress", "Turns"]
+
+
+_FORGETS_EVERY_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class CompactReport:
         Files that were written anew without revised and deleted rows.
     merged : int
         Files that were merged into others.
+    forgotten : int
+        Superseded and deleted rows that were kept their time, and are gone for good.
     deleted : int
         Files that had left the lake long enough ago.
     files, bytes : int
@@ -54,6 +61,7 @@ class CompactReport:
 
     rewritten: int
     merged: int
+    forgotten: int
     deleted: int
     files: int
     bytes: int
@@ -134,6 +142,8 @@ class Compaction:
         Told of every step; tests put a crash there.
     reached : int
         A folder of version 2 whose last seal was cut short has what ended up to this commit in `revisions`; 0: none.
+    retention : Retention
+        How long what is served to nobody is kept.
     """
 
     def __init__(
@@ -147,13 +157,14 @@ class Compaction:
         seal: Callable[[], None],
         step: Callable[[str], None],
         reached: int,
+        retention: Retention,
     ) -> None:
         self._live, self._observations, self._revisions = live, observations, revisions
         self._sealing, self._turns, self._seal, self._step = sealing, turns, seal, step
         self._one, self._lock = threading.RLock(), threading.Lock()
         self._done = Done()
         self._told: Callable[[Progress], None] = _nobody
-        self.reached, self.keep_s = reached, KEPT_S
+        self.reached, self._retention, self._forgets_at = reached, retention, 0.0
         self.progress = Progress()
         self.touched: frozenset[str] = frozenset()
 
@@ -181,14 +192,19 @@ class Compaction:
                 rewritten = self.rewrite()
                 merged = self._merge(everything=everything)
                 self._say(Progress("vacuum"))
-                deleted = sum(table.sweep(keep_s=self.keep_s) for table in (self._observations, self._revisions))
+                forgotten = self._forget_revisions(everything=everything)
+                deleted = sum(
+                    table.sweep(keep_s=self._retention.files_s) for table in (self._observations, self._revisions)
+                )
                 self._step("compact.swept")
             finally:
                 self._say(Progress())
                 self._told = _nobody
             files = (*self._live.files, *self._live.revisions)
             seconds = time.perf_counter() - started
-            return CompactReport(rewritten, merged, deleted, len(files), sum(file.size for file in files), seconds)
+            return CompactReport(
+                rewritten, merged, forgotten, deleted, len(files), sum(file.size for file in files), seconds
+            )
 
     def rewrite(self) -> int:
         """Take hidden rows out of the lake; return how many files were written anew."""
@@ -287,17 +303,47 @@ class Compaction:
     def _merge_pile(self, table: LakeTable, pile: Sequence[LakeFile], told: Callable[[int], None]) -> None:
         self._turns.give_way()
         added = merge(table, pile, pause=self._turns.give_way, told=told)
+        self._commit(table, added, pile)
+
+    def _forget_revisions(self, *, everything: bool) -> int:
+        """Delete rows for good that ended long enough ago; now and then, or when everything is compacted."""
+        now, cut = time.monotonic(), min(self._retention.horizon(), self._observations.sequence)
+        if cut <= self._revisions.forgotten or (now < self._forgets_at and not everything):
+            return 0
+        self._forgets_at = now + _FORGETS_EVERY_S
+        added: list[LakeFile] = []
+        removed: list[LakeFile] = []
+        spared, count = self._retention.spared(), 0
+        try:
+            for file in self._live.revisions:
+                gone = forgettable(file, cut, spared)
+                if gone:
+                    count += gone
+                    removed.append(file)
+                    added += forget(self._revisions, file, cut, spared, pause=self._turns.give_way)
+        except BaseException:
+            for file in added:
+                (file.root / file.path).unlink(missing_ok=True)
+            raise
+        if count:
+            self._commit(self._revisions, added, removed, forgotten=cut)
+        return count
+
+    def _commit(
+        self, table: LakeTable, added: Sequence[LakeFile], removed: Sequence[LakeFile], *, forgotten: int = 0
+    ) -> None:
+        """Exchange files, in the lake and in memory."""
         self._step("compact.written")
         with self._turns.exchange(), self._sealing:
             try:
-                table.commit(added, pile, None)
+                table.commit(added, removed, None, forgotten=forgotten)
             except StoreError:
                 for file in added:
                     (file.root / file.path).unlink(missing_ok=True)
                 raise
             self._step("compact.merged")
             with self._live.lock:
-                files = (*(file for file in self._files(table) if file not in pile), *added)
+                files = (*(file for file in self._files(table) if file not in removed), *added)
                 if table is self._observations:
                     self._live.files = files
                 else:

@@ -35,6 +35,9 @@ __all__ = ["KEPT_S", "LakeTable"]
 APPLICATION = "nilometer"
 """The id of our application transactions; their version is the journal sequence that the table has reached."""
 
+FORGOTTEN = "nilometer-forgotten"
+"""The same of revisions that were deleted for good: up to which commit."""
+
 COMPACTION = "nilometer-compact"
 """The same of merges, which bring and take no row: they are counted."""
 
@@ -57,11 +60,26 @@ class LakeTable:
     disk : Disk
         What makes names durable.
 
+    Attributes
+    ----------
+    files : tuple of LakeFile
+        Those of the table now.
+    sequence : int
+        The journal sequence that the table has reached.
+    compactions : int
+        How many commits there were that reached no new sequence.
+    forgotten : int
+        The commit up to which rows that had ended may be gone for good; 0: none are.
+
     Raises
     ------
     StoreError
         If the table cannot be opened or made.
     """
+
+    sequence: int
+    compactions: int
+    forgotten: int
 
     def __init__(self, root: Path, schema: pa.Schema, disk: Disk = DISK) -> None:
         self.root, self.schema, self._disk = root, schema, disk
@@ -80,21 +98,14 @@ class LakeTable:
                 )
                 self._sync_log()
                 disk.sync_folder(root)
+            self._learn()
             self.files = tuple(self._load())
         except (DeltaError, OSError) as error:
             raise refusal(error, "open the lake", path=root) from error
 
-    @property
-    def sequence(self) -> int:
-        """The journal sequence that the table has reached."""
-        return int(self._table.transaction_version(APPLICATION) or 0)
-
-    @property
-    def compactions(self) -> int:
-        """How many commits there were that reached no new sequence."""
-        return int(self._table.transaction_version(COMPACTION) or 0)
-
-    def commit(self, added: Sequence[LakeFile], removed: Sequence[LakeFile], sequence: int | None) -> None:
+    def commit(
+        self, added: Sequence[LakeFile], removed: Sequence[LakeFile], sequence: int | None, *, forgotten: int = 0
+    ) -> None:
         """Exchange files, at once or not at all.
 
         Parameters
@@ -103,6 +114,9 @@ class LakeTable:
             Files that exist and belong to the table from now on, and files that belong to it no longer.
         sequence : int, optional
             The journal sequence that the table reaches; None: it has been reached, or no row comes or goes (a merge).
+
+        forgotten : int
+            What `forgotten` is from now on; 0: as before.
 
         Raises
         ------
@@ -114,7 +128,8 @@ class LakeTable:
         if sequence is not None and sequence <= self.sequence:
             raise StoreError(f"{self.root} has already reached sequence {self.sequence}, not again {sequence}")
         number = self.compactions + 1
-        reached = Transaction(COMPACTION, number) if sequence is None else Transaction(APPLICATION, sequence)
+        reached = [Transaction(COMPACTION, number) if sequence is None else Transaction(APPLICATION, sequence)]
+        reached += [Transaction(FORGOTTEN, forgotten)] if forgotten else []
         actions = [_add(file) for file in added] + [_remove(file) for file in removed]
         try:
             # The table's own folder too: one of these may be new in it, and its name is lost with all below otherwise.
@@ -125,9 +140,10 @@ class LakeTable:
                 "append",
                 self._partitioned,
                 ["year"],
-                commit_properties=CommitProperties(app_transactions=[reached], max_commit_retries=0),
+                commit_properties=CommitProperties(app_transactions=reached, max_commit_retries=0),
             )
             self._table.update_incremental()
+            self._learn()
             self._sync_log()
         except (DeltaError, OSError) as error:
             if not self._arrived(sequence, number):
@@ -194,9 +210,17 @@ class LakeTable:
         # An error after the commit was written (a hook, a sync) is no failure of the commit.
         try:
             self._table = DeltaTable(str(self.root))
+            self._learn()
         except (DeltaError, OSError):
             return False
         return self.compactions >= number if sequence is None else self.sequence >= sequence
+
+    def _learn(self) -> None:
+        """Note what the log says: other threads ask while one commits."""
+        names = (APPLICATION, COMPACTION, FORGOTTEN)
+        self.sequence, self.compactions, self.forgotten = (
+            int(self._table.transaction_version(name) or 0) for name in names
+        )
 
     def _sync_log(self) -> None:
         log = self.root / "_delta_log"

@@ -16,6 +16,7 @@ from nilometer.store.deletions import Deletions
 from nilometer.store.journal import Journal
 from nilometer.store.lake import LakeTable
 from nilometer.store.live import Live
+from nilometer.store.retention import Retention
 from nilometer.store.sealing import SealReport
 from nilometer.store.state_files import StateFiles
 
@@ -40,6 +41,8 @@ class Seals:
         Told of every step; tests put a crash there.
     reached : int
         As `recover` returned it.
+    retention : Retention
+        How long what is served to nobody is kept.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Seals:
         mark: Callable[[], int],
         step: Callable[[str], None],
         reached: int,
+        retention: Retention,
     ) -> None:
         self._live, self._journal, self._states = live, journal, states
         self._observations, self._revisions = observations, revisions
@@ -71,6 +75,7 @@ class Seals:
             seal=self._seal_anyway,
             step=step,
             reached=reached,
+            retention=retention,
         )
 
     def hold(self, ids: Callable[[], NDArray[np.int64]]) -> None:

@@ -44,6 +44,7 @@ from nilometer.store.record import (
     row_parts,
 )
 from nilometer.store.recovery import open_journal, recover, replayed
+from nilometer.store.retention import Retention
 from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
 from nilometer.store.seals import INDEX, Seals
@@ -84,7 +85,8 @@ class Store:
             self._states = StateFiles(folder.state)
             forget_old_lake(folder.observations.parent)
             self._clock = CommitClock(self.catalog.engine)
-            self._live = Live(self._sample_features, self._clock.at, self._clock.shows)
+            self.retention = Retention(self.catalog, self._clock, self._revisions, now)
+            self._live = Live(self._sample_features, self.retention.at, self._clock.shows)
             self._deletions = Deletions(self.catalog)
             self._gate = Gate(
                 self._live.index,
@@ -118,6 +120,7 @@ class Store:
                 mark=self.mark,
                 step=self._step,
                 reached=reached,
+                retention=self.retention,
             )
             self._parts = Source(
                 folder=folder,
@@ -359,10 +362,6 @@ class Store:
             self._compactor.start()
             self._compactor.wake()
         return self._compactor
-
-    def keep_files(self, seconds: float) -> None:
-        """Say how long files that left the lake are kept for whoever reads it without us; an hour when nobody does."""
-        self._seals.compaction.keep_s = seconds
 
     @property
     def compacting(self) -> Progress:
