@@ -350,3 +350,18 @@ def test_what_left_the_lake_is_kept_its_time_over_a_restart(owing, folder, clock
     store.retention.files_s = 0
     assert store.compact().deleted == len(gone)
     assert not any(path.exists() for path in gone)
+
+
+def test_rows_that_fill_the_memory_because_they_were_revised_make_room(water, monkeypatch):
+    monkeypatch.setattr("nilometer.store.store.HOT_ROWS_MOST", 100)
+    one = water.ids[0]
+    water.send(one, np.arange(400), 1.0)
+    water.store.seal()
+    water.send(one, np.arange(300), 2.0)
+    assert water.store.status().hot_rows > 300
+    water.store.seal()
+    assert water.store.status().hot_rows > 300  # their former versions are in the lake
+    water.store.start_compacting()
+    water.send(one, np.arange(300, 310), 2.0)
+    assert water.values(one) == [2.0] * 310 + [1.0] * 90
+    assert water.store.status().hot_rows < 100

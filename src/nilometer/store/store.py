@@ -228,10 +228,10 @@ class Store:
         StoreError
             If the journal cannot be written.
         """
+        if not len(rows) and not len(settled):
+            return self._journal.sequence
+        self._wait_for_room()  # not with the lock: what makes room may have to commit a mark
         with self._committing:
-            if not len(rows) and not len(settled):
-                return self._journal.sequence
-            self._wait_for_room()
             settled = settle_own(rows, settled)
             columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
             sequence = self._write(columns, settled, marked=marked)
@@ -458,7 +458,9 @@ class Store:
         with self._seals.room:
             if self._has_room():
                 return
-            sealing = self._sealer is not None or self._seals.lock.locked()
+            if self._compactor is not None:
+                self._compactor.wake(urgent=True)  # rows may be hot because their former versions are in the lake
+            sealing = self._sealer is not None or self._compactor is not None or self._seals.lock.locked()
             if not sealing or not self._seals.room.wait_for(self._has_room, PATIENCE_S):
                 raise Overloaded(
                     f"{self._live.hot.rows} rows wait to be sealed and no more fit in memory; send again later"
