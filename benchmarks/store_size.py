@@ -81,6 +81,7 @@ def ours(folder, datastream, times, values, *, weekly):
         sequence = store.commit(rows, Settlements.none())
         store.save_state("qc", sequence, b"")
         store.seal()
+        store.compact(everything=False)
     if not weekly:
         store.compact()
     snapshot = store.snapshot()

@@ -281,6 +281,21 @@ class Client:
         """
         return self._send("POST", "/api/v1/backups", {"to": to, "link": link})
 
+    def compact(self) -> dict[str, Any]:
+        """Have the server take revised and deleted rows out of its lake and merge its files; see `compacting`."""
+        return self._send("POST", "/api/v1/compact", {})
+
+    def compacting(self) -> dict[str, Any]:
+        """Return how far a compaction is.
+
+        Returns
+        -------
+        dict
+            ``asked``: whether `compact` is not done yet; ``stage``, ``rows`` and ``of``; then ``report`` or ``error``.
+        """
+        found: dict[str, Any] = self._json("GET", "/api/v1/compact")
+        return found
+
     def _send(self, method: str, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(document, ensure_ascii=False).encode()
         sent: dict[str, Any] = self._json(method, path, body=body, kind="application/json")

@@ -6,13 +6,14 @@ seen and what would work.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from nilometer.errors import ConfigError
 from nilometer.model.entities import Origin, WaterBody
@@ -51,10 +52,37 @@ class ServerConfig(_Section):
     token: str | None = Field(None, min_length=16)
 
 
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d)")
+_LONGEST_KEPT_S = 7 * 86_400.0  # so long the Delta log says when a file left
+
+
+def _seconds_of(value: object) -> float:
+    """Return a length of time, such as "90 min", in s."""
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else -1.0
+    if not 0 <= seconds <= _LONGEST_KEPT_S:
+        raise ValueError('a time up to "7 d", such as "90 s", "30 min", "1 h", "2 d"')
+    return seconds
+
+
+def _revisions_s_of(value: object) -> float | None:
+    """Return how long revisions are kept, s; None: for ever."""
+    if value == "forever":
+        return None
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(d|y)", value) if isinstance(value, str) else None
+    days = float(found[1]) * (365.25 if found[2] == "y" else 1.0) if found else 0.0
+    if not 1 <= days <= 36_525:
+        raise ValueError('"forever", or a time from "1 d" on, such as "90 d", "2 y"')
+    return days * 86_400.0
+
+
 class StoreConfig(_Section):
-    """Where the catalog is, and how the journal is sealed into the lake."""
+    """Where the catalog is, how the journal is sealed into the lake, and how long files are kept that left it."""
 
     catalog_url: str | None = None
+    keep_files: Annotated[float, BeforeValidator(_seconds_of)] = 3600.0
+    keep_revisions: Annotated[float | None, BeforeValidator(_revisions_s_of)] = None
     seal_every_s: float = Field(30.0, gt=0)
     seal_rows: int = Field(1_000_000, ge=1000)
 

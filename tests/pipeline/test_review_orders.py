@@ -99,7 +99,7 @@ def test_levels_are_signed_one_after_the_other(bench):
         bench.order("sign_off", 0, 180, {"level": "second"})
     bench.order("sign_off", 0, 120, {"level": "first"})
     assert rank(bench) == [1, 1, 0]
-    with pytest.raises(ReviewRefused, match=r"at 2026-01-31T20:02:00\.000Z; sign that level first"):
+    with pytest.raises(ReviewRefused, match=r"at 2025-12-31T20:02:00\.000Z; sign that level first"):
         bench.order("sign_off", 0, 180, {"level": "second"})
     bench.order("sign_off", 0, 120, {"level": "second"})
     assert rank(bench) == [2, 2, 0]

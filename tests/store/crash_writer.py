@@ -24,8 +24,8 @@ STREAMS = np.arange(1, 7, dtype=np.int32)
 SHORT = 6
 KEPT = 5
 SECOND = 1_000_000
-# The end of a month, so that seals touch two of them.
-START = int(np.datetime64("2026-01-31T23:50:00", "us").astype(np.int64))
+# The end of a year, so that seals touch two of them.
+START = int(np.datetime64("2025-12-31T23:50:00", "us").astype(np.int64))
 
 
 def prepare(store):
@@ -54,10 +54,8 @@ def batch(k):
     )
 
 
-def main():
-    folder, first, step = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else ""
-    store = Store.open(folder)
-    prepare(store)
+def killer(step):
+    """Return what kills the process when a step comes for the second time."""
     seen = []
 
     def on_step(name):
@@ -65,11 +63,24 @@ def main():
         if name == step and seen.count(step) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    store.on_step = on_step
+    return on_step
 
-    def seal_for_ever():
+
+def for_ever(action):
+    """Do something again and again, beside all else."""
+
+    def run():
         while True:
-            store.seal()
+            action()
+
+    threading.Thread(target=run, daemon=True).start()
+
+
+def main():
+    folder, first, step = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else ""
+    store = Store.open(folder)
+    prepare(store)
+    store.on_step = killer(step)
 
     k = first
     pending = None
@@ -90,7 +101,8 @@ def main():
         sys.stdout.write(f"{k}\n")
         sys.stdout.flush()
         if k == first + 2:
-            threading.Thread(target=seal_for_ever, daemon=True).start()
+            for_ever(store.seal)
+            for_ever(store.compact)
         k += 1
 
 

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pytest
 
 from nilometer.store import Store
+from nilometer.store.faults import POINTS
 from tests.store.crash_writer import KEPT, ROWS, SECOND, SHORT, START, STREAMS
 
 WRITER = Path(__file__).parent / "crash_writer.py"
 KILLS = int(os.environ.get("NILOMETER_KILLS", "6"))
-STEPS = ["planned", "written", "revisions", "observations", "swapped", "index", "dropped", "merged"]
+STEPS = [point for point in POINTS if point.startswith(("seal.", "compact."))]
 
 
 def run(folder, first, step="", seconds=None):
@@ -81,6 +82,11 @@ def audit(folder, acknowledged):
         ] * len(STREAMS)
         lake = pl.scan_delta(str(folder / "lake" / "observations")).select("id").collect()["id"]
         assert lake.n_unique() == lake.len()
+        versions = snapshot.versions(STREAMS.tolist(), columns=["id", "commit", "superseded_commit"])
+        assert len({tuple(row.values()) for row in versions.to_pylist()}) == versions.num_rows
+        store.compact()
+        assert store.snapshot().read(columns=table.schema.names).equals(table)
+        assert store.snapshot().versions(STREAMS.tolist(), columns=versions.schema.names).equals(versions)
         former = pl.scan_delta(str(folder / "lake" / "revisions")).select("id", "commit").collect()
         assert former.unique().height == former.height
     finally:

@@ -22,7 +22,7 @@ from nilometer.store import Store
 from nilometer.store.disk import Disk
 from nilometer.store.journal import Journal
 from nilometer.store.lake import LakeTable
-from nilometer.store.lake_writer import MonthWriter
+from nilometer.store.lake_writer import YearWriter
 from nilometer.store.record import full_rows
 from nilometer.store.refusal import refusal
 from nilometer.web.statuses import status_of
@@ -69,7 +69,7 @@ def test_a_full_disk_refuses_a_seal_and_loses_nothing(water, folder, rng):
     with no_file_above(100_000), pytest.raises(StoreFull):
         water.store.seal()
     assert water.store.snapshot().count() == n
-    assert list((folder / "lake").glob("*/month=*/*.parquet")) == []
+    assert list((folder / "lake").glob("*/year=*/*.parquet")) == []
     assert water.store.seal().rows == n - 1
     assert water.store.snapshot().count() == n
 
@@ -248,7 +248,7 @@ def test_no_room_for_a_spare_file_refuses_nothing(tmp_path):
     journal.close()
 
 
-def test_the_names_of_a_new_month_are_durable_before_the_lake_speaks_of_it(tmp_path):
+def test_the_names_of_a_new_year_are_durable_before_the_lake_speaks_of_it(tmp_path):
     class Noting(Disk):
         """Notes which names were durable when."""
 
@@ -266,7 +266,7 @@ def test_the_names_of_a_new_month_are_durable_before_the_lake_speaks_of_it(tmp_p
     assert (table.root, ["_delta_log"]) in disk.synced
     batch = judge(rows(1, [0], [1]))
     batch.id = np.array([1 << 32])
-    writer = MonthWriter(table.root, "2026-01", OBSERVATION)
+    writer = YearWriter(table.root, "2026", OBSERVATION)
     writer.write(pa.table(full_rows(batch.to_arrow(commit=1), 1)).select(OBSERVATION.names))
     files = writer.close()
     disk.synced.clear()
@@ -274,8 +274,8 @@ def test_the_names_of_a_new_month_are_durable_before_the_lake_speaks_of_it(tmp_p
     log = f"{table._table.version():020}.json"
     paths = [path for path, _ in disk.synced]
     before = disk.synced[: paths.index(table.root / "_delta_log")]
-    assert (table.root, ["_delta_log", "month=2026-01"]) in before
-    assert (table.root / "month=2026-01", [Path(files[0].path).name]) in before
+    assert (table.root, ["_delta_log", "year=2026"]) in before
+    assert (table.root / "year=2026", [Path(files[0].path).name]) in before
     assert log in disk.synced[-1][1]
 
 

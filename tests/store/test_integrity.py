@@ -23,7 +23,7 @@ from tests.store.backup_writer import Writers
 from tests.store.releases import unpack
 from tests.store.waters import Water
 
-FEBRUARY = int(np.datetime64("2026-02-01", "us").astype(np.int64))
+NEW_YEAR = int(np.datetime64("2026-01-01", "us").astype(np.int64))
 
 
 def hashed(folder):
@@ -41,7 +41,7 @@ def bad(folder, **options):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A closed folder: two months sealed, revisions, a journal that is not sealed, a state."""
+    """A closed folder: two years sealed, revisions, a journal that is not sealed, a state."""
     folder = tmp_path_factory.mktemp("made") / "data"
     water = Water(Store.open(folder, catalog_url=f"sqlite:///{folder / 'catalog.sqlite'}"))
     for number in water.ids:
@@ -49,6 +49,7 @@ def made(tmp_path_factory):
     water.store.seal()
     water.send(water.ids[0], [10, 20], [100.0, 200.0])
     water.store.seal()
+    water.store.compact()
     water.store.save_state("qc", water.store.sequence(), b"state")
     water.send(water.ids[1], [50_000], [1.0])
     water.store.close()
@@ -94,7 +95,7 @@ def test_a_missing_file_is_named_with_what_it_held_and_nothing_is_made_worse(fol
     (found,) = bad(folder)
     assert found[0] == "lake/observations"
     assert f"{gone} is missing: " in found[1]
-    assert "rows of Datastreams weir/ph0, weir/ph1, weir/ph2, 2026-02-01T00:00Z to " in found[1]
+    assert "rows of Datastreams weir/ph0, weir/ph1, weir/ph2, 2026-01-01T00:00Z to " in found[1]
     assert "put it back from a backup" in found[1]
     with pytest.raises(StoreError, match=r"is missing: \d+ rows of Datastreams 1 to 3, .*nothing was changed"):
         Store.open(folder)
@@ -149,7 +150,7 @@ def test_a_read_of_a_damaged_file_names_it_and_the_rest_is_served(folder):
     store = Store.open(folder)
     with pytest.raises(StoreError, match=rf"{hurt.name} is damaged .*rows of Datastreams 1 to 3; put it back"):
         store.snapshot().read([1])
-    assert store.snapshot().read([1], end=FEBRUARY).num_rows
+    assert store.snapshot().read([1], end=NEW_YEAR).num_rows
     with pytest.raises(StoreError, match=f"{hurt.name} is damaged"):
         Water(store).send(1, [30_000], [9.0])
     store.close()
@@ -287,7 +288,7 @@ def test_a_folder_of_version_1_is_looked_at_as_it_is_and_its_damage_named(tmp_pa
     before = hashed(old)
     assert bad(old) == []
     details = {one.what: one.detail for one in examine(old)}
-    assert details["version"] == "folder version 1: the next start brings it to 2"
+    assert details["version"] == "folder version 1: the next start brings it to 3"
     assert details["journal"].startswith("7 records; ")
     assert "journal.sqlite of folder version 1" in details["journal"]
     assert hashed(old) == before

@@ -31,7 +31,7 @@ def check(folder):
         assert store.status().damage == ()
     finally:
         store.close()
-    assert (folder / "VERSION").read_text() == "2\n"
+    assert (folder / "VERSION").read_text() == "3\n"
     assert {"journal.sqlite", "journal.new"}.isdisjoint(path.name for path in folder.iterdir())
     assert (folder / "journal.sqlite.v1").exists()
 

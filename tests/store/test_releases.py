@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -55,4 +56,13 @@ def test_a_folder_of_a_release_takes_rows_and_seals_what_it_had_open(release):
         zip(golden["reading"]["rows"]["id"], golden["reading"]["rows"]["result"], strict=True)
     )
     assert found["as_of"] == golden["reading"]["as_of"]
+    store.compact()
+    compacted = read(store, golden)
+    for part in ("rows", "versions", "as_of", "count", "latest", "extents"):
+        assert compacted[part] == found[part], part
+    former = zip(*(compacted["versions"][name] for name in ("id", "commit", "result")), strict=True)
+    known = zip(*(golden["reading"]["versions"][name] for name in ("id", "commit", "result")), strict=True)
+    assert Counter(former) - Counter(known) == Counter(
+        {(number, sequence, value): 1 for number, value in zip(batch.id.tolist(), [5.0, 6.0], strict=True)}
+    )
     store.close()

@@ -112,7 +112,7 @@ def test_two_versions_of_one_commit_keep_their_order_through_seals_and_merges(wa
 
 
 def test_a_row_that_is_moved_is_seen_where_it_is_and_as_of_before_where_it_was(water, clock, tmp_path):
-    water.send(water.ids[0], [0, 3600, 6 * 3600], [1, 2, 3])  # the last in another month
+    water.send(water.ids[0], [0, 3600, 6 * 3600], [1, 2, 3])  # the last in another year
     moment = clock.now
     newest = (water.ids[0] << 32) + 3
     for _ in range(2):

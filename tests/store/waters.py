@@ -16,7 +16,7 @@ from nilometer.model import (
     Thing,
 )
 
-START = int(np.datetime64("2026-01-31T20:00:00", "us").astype(np.int64))
+START = int(np.datetime64("2025-12-31T20:00:00", "us").astype(np.int64))
 SECOND = 1_000_000
 
 

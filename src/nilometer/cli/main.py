@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from nilometer import __version__
-from nilometer.cli import backing_up, deleting, files, folder, listing, profiles, quality, reviewing, running, wire
+from nilometer.cli import (
+    backing_up,
+    compacting,
+    deleting,
+    files,
+    folder,
+    listing,
+    profiles,
+    quality,
+    reviewing,
+    running,
+    wire,
+)
 from nilometer.errors import ConfigError, NilometerError, ReadError, RequestError, UnitError
 
 __all__ = ["app", "run"]
@@ -39,7 +51,7 @@ def _main(
     del version
 
 
-for family in (running, files, quality, wire, folder, backing_up, deleting, reviewing, listing, profiles):
+for family in (running, files, quality, wire, folder, backing_up, compacting, deleting, reviewing, listing, profiles):
     family.register(app)
 
 

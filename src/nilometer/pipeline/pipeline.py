@@ -146,6 +146,9 @@ class Pipeline:
         """Begin to take rows; sources begin with `start_sources`."""
         self._loop = loop = asyncio.get_running_loop()
         self._pump.start(room=lambda: _call(loop, self._room.set))
+        self.store.retention.files_s = self.config.store.keep_files
+        self.store.retention.revisions_s = self.config.store.keep_revisions
+        self.store.start_compacting()
 
     async def start_sources(self) -> None:
         """Begin every source."""

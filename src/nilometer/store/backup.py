@@ -207,7 +207,9 @@ class Backup:
                 del self._files[name]
         copied = LakeTable(root, schema)
         if table.sequence:
-            copied.commit([replace(file, root=root) for file in table.files], [], table.sequence)
+            copied.commit(
+                [replace(file, root=root) for file in table.files], [], table.sequence, forgotten=table.forgotten
+            )
 
     def _copy_configuration(self, folder: Path) -> None:
         for name in CONFIGURATION:

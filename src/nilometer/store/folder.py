@@ -16,13 +16,20 @@ from nilometer.errors import SchemaMismatch, StoreLocked
 from nilometer.store.disk import DISK, write_durably
 from nilometer.store.refusal import refusal
 
-__all__ = ["FOLDER_VERSION", "RESTORING", "Folder", "holder", "journal_of", "old_journal_of"]
+__all__ = ["FOLDER_VERSION", "RESTORING", "SEGMENTS_SINCE", "Folder", "holder", "journal_of", "old_journal_of"]
 
 RESTORING = "RESTORING"
 """A file that stands in a folder while a backup is restored into it."""
 
-FOLDER_VERSION = 2
-"""Raised when an older nilometer could no longer read the folder; 2: the journal is a folder of segments."""
+FOLDER_VERSION = 3
+"""Raised when an older nilometer could no longer read the folder.
+
+2: the journal is a folder of segments. 3: the plan of a seal says what is hidden in the lake, which has a partition a
+year.
+"""
+
+SEGMENTS_SINCE = 2
+"""Before this version the journal was a SQLite file."""
 
 # Windows locks bytes, not files; this one lies past the text, so that others can still read the address.
 _LOCKED_BYTE = 1 << 20

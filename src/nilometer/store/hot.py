@@ -251,10 +251,20 @@ class HotTail:
         for segment, rows, which in self.parts(locations):
             segment.settle(rows, settled, which)
 
-    def remove(self, segments: Iterable[Segment]) -> None:
-        """Forget segments."""
-        for segment in segments:
-            del self.segments[segment.number]
+    @property
+    def next_number(self) -> int:
+        """The number of the next segment."""
+        return self._next
+
+    def exchange(self, gone: Iterable[Segment], kept: HotTail) -> None:
+        """Forget segments; those of another tail come before all others, with the next numbers."""
+        left = [segment for segment in self.segments.values() if segment not in list(gone)]
+        numbered = {self._next + number: segment for number, segment in kept.segments.items()}
+        segments = numbered | {segment.number: segment for segment in left}
+        for number, segment in numbered.items():
+            segment.number = number
+        self._next += len(numbered)
+        self.segments = segments
 
     def _open(self) -> Segment:
         if self.segments:

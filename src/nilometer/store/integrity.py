@@ -20,7 +20,7 @@ from nilometer.model.schemas import OBSERVATION
 from nilometer.store import tables
 from nilometer.store.catalog_database import HEAD, REVISIONS, catalog_address, engine_of, name_of, revision_of
 from nilometer.store.catalog_place import place_of
-from nilometer.store.folder import FOLDER_VERSION, RESTORING, journal_of, old_journal_of
+from nilometer.store.folder import FOLDER_VERSION, RESTORING, SEGMENTS_SINCE, journal_of, old_journal_of
 from nilometer.store.journal_check import JournalLook, look_at_journal
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_check import deep_faults, footer_fault, presence_fault, tables_of
@@ -211,7 +211,7 @@ def _orphans(table: LakeTable) -> str:
         for path in table.root.rglob("*.parquet")
         if path.relative_to(table.root).as_posix() not in known and path.stat().st_mtime < limit
     ]
-    return f"; {len(stray)} files belong to no version and go at the next start" if stray else ""
+    return f"; {len(stray)} files belong to no version and go when it is compacted" if stray else ""
 
 
 def _states(folder: Path) -> Iterator[Finding]:
@@ -232,7 +232,7 @@ def _states(folder: Path) -> Iterator[Finding]:
 def _journal(folder: Path) -> Iterator[Finding]:
     path, old = journal_of(folder), old_journal_of(folder)
     # Which of the two a start would read: `open_journal` decides the same way.
-    is_old = old.exists() and (_number(folder) < FOLDER_VERSION or not path.is_dir())
+    is_old = old.exists() and (_number(folder) < SEGMENTS_SINCE or not path.is_dir())
     if not is_old and not path.is_dir():
         if _sealed(folder):
             yield _bad("journal", f"{path} is missing: put it back from a backup; the newest rows were only there")

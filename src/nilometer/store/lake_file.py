@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,13 @@ from nilometer.model.schemas import REVISION
 from nilometer.store.query import Query
 from nilometer.store.refusal import refusal
 
-__all__ = ["Blocks", "LakeFile"]
+__all__ = ["DENSE", "Blocks", "LakeFile"]
+
+
+DENSE = "m-"
+"""What the names of files begin with that a merge or a rewrite wrote."""
+
+_SEAL = re.compile(r"s(\d+)-")
 
 
 class Blocks(NamedTuple):
@@ -46,7 +53,7 @@ class LakeFile:
         The folder of the table.
     path : str
         Of the file in the table, as the Delta log has it.
-    month : str
+    year : str
         The partition, such as ``2026-11``.
     size, rows : int
         Bytes and rows.
@@ -62,7 +69,7 @@ class LakeFile:
 
     root: Path
     path: str
-    month: str
+    year: str
     size: int
     rows: int
     first: int
@@ -74,6 +81,17 @@ class LakeFile:
     _footer: Any = None
     _blocks: Blocks | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def seal(self) -> int:
+        """The seal that brought it, where its name says so: it counts once `observations` has reached that."""
+        match = _SEAL.match(PurePosixPath(self.path).name)
+        return int(match[1]) if match else 0
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it was written to stay, as its name says: what a seal writes in haste is written again."""
+        return PurePosixPath(self.path).name.startswith(DENSE)
 
     @property
     def blocks(self) -> Blocks:

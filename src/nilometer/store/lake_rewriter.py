@@ -1,8 +1,12 @@
-"""Take rows out of files of the lake: what hot rows replaced and what tombstones cover, file by file, in a stream."""
+"""Write a file of the lake anew without the rows that masks and tombstones hide, beside everything else, in a stream.
+
+Nothing is committed here: the next seal exchanges the files, together with the rows that took the place of hidden ones.
+Until then a reader sees the old file behind masks and tombstones, and after a crash nobody speaks of the new ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,100 +16,140 @@ from numpy.typing import NDArray
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.hot import LIVE
 from nilometer.store.lake import LakeTable
-from nilometer.store.lake_file import LakeFile
-from nilometer.store.lake_writer import MonthWriter
+from nilometer.store.lake_file import DENSE, LakeFile
+from nilometer.store.lake_writer import YearWriter
 from nilometer.store.masks import REPLACED, Masks
+from nilometer.store.merge import LEVEL
 from nilometer.store.query import Query, query
+from nilometer.store.refusal import refusal
 from nilometer.store.tombstones import Tombstones
 
-__all__ = ["Rewriter"]
+__all__ = ["Exchange", "Rewriter"]
 
 _GROUPS_AT_ONCE = 16
+_KEYS = ("id", "datastream", "phenomenon_time", "commit")
 
 
-@dataclass(slots=True)
-class Rewriter:
-    """What a seal takes out of the lake.
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """A file that waits to leave `observations`, and what takes its place.
 
     Parameters
     ----------
-    table : LakeTable
-        The current rows.
-    masks, tombstones :
-        What hides rows, up to the seal's sequence.
-    reached : int
-        The sequence that the table of revisions has reached: rows that ended before are in it already.
+    old : LakeFile
+        With hidden rows.
+    new : list of LakeFile
+        Without them; none when all rows were hidden.
+    former : list of LakeFile
+        The hidden rows, for the table of revisions.
+    masks : Masks
+        Of the rows that were found in the file.
     """
 
-    table: LakeTable
+    old: LakeFile
+    new: list[LakeFile] = field(default_factory=list)
+    former: list[LakeFile] = field(default_factory=list)
+    masks: Masks = field(default_factory=Masks)
+
+    def abandon(self, known: Container[LakeFile]) -> None:
+        """Remove what was written and is in no table."""
+        for file in (*self.new, *self.former):
+            if file not in known:
+                (file.root / file.path).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriter:
+    """Takes hidden rows out of files.
+
+    Parameters
+    ----------
+    observations, revisions : LakeTable
+        Where rows are, and where they go.
+    masks, tombstones :
+        What hides rows.
+    reached : int
+        Rows that ended up to this commit are in `revisions` already.
+    pause : callable
+        Called between two chunks; whoever has to go first goes then.
+    """
+
+    observations: LakeTable
+    revisions: LakeTable
     masks: Masks
     tombstones: Tombstones
     reached: int
-    removed: list[LakeFile] = field(default_factory=list)
-    added: list[LakeFile] = field(default_factory=list)
-    revisions: list[pa.Table] = field(default_factory=list)
+    pause: Callable[[], None]
 
-    def run(self) -> None:
-        """Write the files anew that hold hidden rows; collect those rows as revisions."""
-        if not len(self.masks) and not len(self.tombstones):
-            return
-        for file in self.table.files:
-            if self._is_touched(file):
-                self._rewrite(file)
-
-    def abandon(self) -> None:
-        """Remove what was written."""
-        for file in self.added:
-            (file.root / file.path).unlink(missing_ok=True)
-
-    def _is_touched(self, file: LakeFile) -> bool:
+    def is_touched(self, file: LakeFile) -> bool:
+        """Return whether a file holds hidden rows."""
         for groups in self._suspects(file):
-            table = file.read(groups, ["id", "datastream", "phenomenon_time"])
-            if (self._ended(table) != LIVE).any():
+            self.pause()
+            if (self._ended(file.read(groups, _KEYS)) != LIVE).any():
                 return True
         return False
 
-    def _suspects(self, file: LakeFile) -> Iterator[NDArray[np.int64]]:
-        if len(self.masks):
-            wanted = query(np.unique(self.masks.ids >> 32).astype(np.int32), None, None)
-            if file.may_hold(wanted):
-                groups = file.groups(wanted)
-                low = np.searchsorted(self.masks.ids, file.blocks.lowest_id[groups])
-                high = np.searchsorted(self.masks.ids, file.blocks.highest_id[groups], "right")
-                yield from _some(groups[high > low])
-        for tombstone in self.tombstones:
-            covered = Query(tombstone.datastreams, tombstone.start, tombstone.end)
-            if file.may_hold(covered):
-                yield from _some(file.groups(covered))
+    def rewrite(self, file: LakeFile) -> Exchange:
+        """Write a file anew.
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more; nothing is left of it.
+        StoreError
+            If the file cannot be read; the same holds.
+        """
+        kept = YearWriter(self.observations.root, file.year, OBSERVATION, level=LEVEL, prefix=DENSE)
+        ended = YearWriter(self.revisions.root, file.year, REVISION, level=LEVEL)
+        found: list[NDArray[np.int64]] = []
+        try:
+            for groups in _some(np.arange(len(file.blocks.rows))):
+                self.pause()
+                found.append(self._divide(file.read(groups, OBSERVATION.names), kept, ended))
+            masks = self.masks.of(np.concatenate(found)) if len(self.masks) else self.masks
+            return Exchange(file, kept.close(), ended.close(), masks)
+        except BaseException as error:
+            kept.abandon()
+            ended.abandon()
+            if isinstance(error, OSError):
+                raise refusal(error, "take hidden rows out of a file", path=self.observations.root) from error
+            raise
+
+    def _divide(self, table: pa.Table, kept: YearWriter, ended: YearWriter) -> NDArray[np.int64]:
+        """Write rows to where they belong; return the ids of those that were hidden."""
+        end = self._ended(table)
+        stays = end == LIVE
+        kept.write(table if stays.all() else table.filter(pa.array(stays)))
+        leaves = ~stays & (end != REPLACED) & (end > self.reached)
+        if leaves.any():
+            rows = table.filter(pa.array(leaves))
+            ended.write(rows.append_column(REVISION.field("superseded_commit"), pa.array(end[leaves])))
+        hidden: NDArray[np.int64] = table["id"].to_numpy()[~stays]
+        return hidden
 
     def _ended(self, table: pa.Table) -> NDArray[np.int64]:
         ended = self.masks.ended(table["id"].to_numpy(), LIVE)
         if len(self.tombstones):
-            datastream = table["datastream"].to_numpy()
+            datastream, commit = table["datastream"].to_numpy(), table["commit"].to_numpy()
             time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-            ended = self.tombstones.ended(datastream, time, ended)
+            ended = self.tombstones.ended(datastream, time, commit, ended)
         return ended
 
-    def _rewrite(self, file: LakeFile) -> None:
-        writer = MonthWriter(self.table.root, file.month, OBSERVATION)
-        try:
-            for groups in _some(np.arange(len(file.blocks.rows))):
-                table = file.read(groups, OBSERVATION.names)
-                ended = self._ended(table)
-                stays = ended == LIVE
-                writer.write(table if stays.all() else table.filter(pa.array(stays)))
-                leaves = ~stays & (ended != REPLACED) & (ended > self.reached)
-                if leaves.any():
-                    rows = table.filter(pa.array(leaves))
-                    rows = rows.append_column(REVISION.field("superseded_commit"), pa.array(ended[leaves]))
-                    self.revisions.append(rows)
-            self.added.extend(writer.close())
-        except BaseException:
-            writer.abandon()
-            raise
-        self.removed.append(file)
+    def _suspects(self, file: LakeFile) -> Iterator[NDArray[np.int64]]:
+        blocks = file.blocks
+        if len(self.masks):
+            wanted = query(np.unique(self.masks.ids >> 32).astype(np.int32), None, None)
+            if file.may_hold(wanted):
+                groups = file.groups(wanted)
+                touched = self.masks.touch_ids(blocks.lowest_id[groups], blocks.highest_id[groups])
+                yield from _some(groups[touched])
+        for tombstone in self.tombstones:
+            covered = Query(tombstone.datastreams, tombstone.start, tombstone.end)
+            if file.may_hold(covered):
+                groups = file.groups(covered)
+                yield from _some(groups[blocks.lowest_commit[groups] < tombstone.commit])
 
 
-def _some(groups: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def _some(groups: NDArray[np.int64] | Sequence[int]) -> Iterator[NDArray[np.int64]]:
     for start in range(0, len(groups), _GROUPS_AT_ONCE):
-        yield groups[start : start + _GROUPS_AT_ONCE]
+        yield np.asarray(groups[start : start + _GROUPS_AT_ONCE])

@@ -1,10 +1,11 @@
-"""Write rows that are sorted by (datastream, phenomenon_time, id) into Parquet files of one month."""
+"""Write rows that are sorted by (datastream, phenomenon_time, id) into Parquet files of one year."""
 
 from __future__ import annotations
 
 import os
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,30 @@ from numpy.typing import NDArray
 
 from nilometer.store.lake_file import LakeFile
 
-__all__ = ["FILE_ROWS", "GROUP_ROWS", "MonthWriter", "months", "sort_rows"]
+__all__ = ["FILE_ROWS", "GROUP_ROWS", "YearWriter", "sort_rows", "years"]
 
 GROUP_ROWS = 32_768
-"""Rows of a row group: what one look at a Datastream has to decode at least."""
+"""Rows of a row group, about: what one look at a Datastream has to decode at least."""
 
-FILE_ROWS = 16_000_000
-"""Rows of a file at most; a merge starts another one."""
+LEAST_GROUP_ROWS = 8_192
+"""A row group of so many rows ends where a Datastream ends: whoever asks for one finds no other beside it."""
 
-_FILLED_ROWS = 8 * GROUP_ROWS
+FILE_ROWS = 8_000_000
+"""Rows of a file, about, at most; a merge starts another one."""
+
+_MOST_GROUP_ROWS = GROUP_ROWS + LEAST_GROUP_ROWS
 _COUNTED = ("id", "datastream", "feature", "phenomenon_time", "duration", "result_quality", "provenance", "commit")
+_WORDS_AND_VALUES = (
+    "result",
+    "raw_result",
+    "result_uncertainty",
+    "mark",
+    "tests",
+    "depth",
+    "latitude",
+    "longitude",
+    "extra",
+)
 _DELTA_PACKED = ("id", "phenomenon_time", "commit", "result_time", "superseded_commit")
 
 
@@ -40,19 +55,19 @@ def sort_rows(table: pa.Table) -> pa.Table:
     return table.combine_chunks().take(pa.array(_order(datastream, time, number)))
 
 
-def months(table: pa.Table) -> Iterable[tuple[str, pa.Table]]:
-    """Yield each month of phenomenon_time (UTC) with its rows, their order kept."""
+def years(table: pa.Table) -> Iterable[tuple[str, pa.Table]]:
+    """Yield each year of phenomenon_time (UTC) with its rows, their order kept."""
     time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-    number = time.astype("datetime64[us]").astype("datetime64[M]")
+    number = time.astype("datetime64[us]").astype("datetime64[Y]")
     found = np.unique(number)
-    for month in found:
-        rows = table if len(found) == 1 else table.filter(pa.array(number == month))
-        yield str(month), rows
+    for year in found:
+        rows = table if len(found) == 1 else table.filter(pa.array(number == year))
+        yield str(year), rows
 
 
 @dataclass(slots=True)
-class MonthWriter:
-    """Files of one month of one table, from tables of rows that follow each other in order.
+class YearWriter:
+    """Files of one year of one table, from tables of rows that follow each other in order.
 
     A table may lack columns that are null in all of its rows.
 
@@ -60,18 +75,21 @@ class MonthWriter:
     ----------
     root : Path
         The folder of the table.
-    month : str
+    year : str
         The partition, such as ``2026-11``.
     schema : pyarrow.Schema
         OBSERVATION or REVISION.
     level : int
         How hard zstd tries: a merge, whose files stay, harder than a seal.
+    prefix : str
+        What the names of its files begin with.
     """
 
     root: Path
-    month: str
+    year: str
     schema: pa.Schema
     level: int = 3
+    prefix: str = ""
     files: list[LakeFile] = field(default_factory=list)
     _waiting: list[pa.Table] = field(default_factory=list)
     _count: int = 0
@@ -83,18 +101,12 @@ class MonthWriter:
             return
         self._waiting.append(table)
         self._count += table.num_rows
-        if self._count >= GROUP_ROWS:
-            whole = pa.concat_tables(self._waiting, promote_options="default")
-            keep = self._count % GROUP_ROWS
-            self._put(whole.slice(0, self._count - keep))
-            self._waiting = [whole.slice(self._count - keep)] if keep else []
-            self._count = keep
+        if self._count > _MOST_GROUP_ROWS:
+            self._write(_MOST_GROUP_ROWS)
 
     def close(self) -> list[LakeFile]:
         """Write what waits, sync, and return the files."""
-        if self._count:
-            self._put(pa.concat_tables(self._waiting, promote_options="default"))
-            self._waiting, self._count = [], 0
+        self._write(0)
         if self._open is not None:
             self.files.append(self._open.close())
             self._open = None
@@ -107,22 +119,32 @@ class MonthWriter:
         for file in self.files:
             (self.root / file.path).unlink(missing_ok=True)
 
-    def _put(self, table: pa.Table) -> None:
-        while table.num_rows:
-            if self._open is None:
-                self._open = _OpenFile(self.root, self.month, self.schema, _encodings(self.schema, table, self.level))
-            room = FILE_ROWS - self._open.rows
-            self._open.write(table.slice(0, room))
-            table = table.slice(room)
-            if self._open.rows >= FILE_ROWS:
-                self.files.append(self._open.close())
-                self._open = None
+    def _write(self, keep: int) -> None:
+        """Write row groups until no more than so many rows wait."""
+        if self._count <= keep:
+            return
+        whole = pa.concat_tables(self._waiting, promote_options="default")
+        ends, start = _ends(whole["datastream"].to_numpy()), 0
+        while self._count - start > keep:
+            stop = _cut(ends, start)
+            self._put(whole.slice(start, stop - start))
+            start = stop
+        self._waiting, self._count = [whole.slice(start)], self._count - start
+
+    def _put(self, group: pa.Table) -> None:
+        if self._open is None:
+            path = f"year={self.year}/{self.prefix}{uuid.uuid4().hex}.parquet"
+            options = _encodings(self.schema, group, self.level)
+            self._open = _OpenFile(self.root, path, self.year, self.schema, options)
+        self._open.write(group)
+        if self._open.rows >= FILE_ROWS:
+            self.files.append(self._open.close())
+            self._open = None
 
 
 class _OpenFile:
-    def __init__(self, root: Path, month: str, schema: pa.Schema, options: dict[str, Any]) -> None:
-        self.root, self.month, self.rows = root, month, 0
-        self.path = f"month={month}/{uuid.uuid4().hex}.parquet"
+    def __init__(self, root: Path, path: str, year: str, schema: pa.Schema, options: dict[str, Any]) -> None:
+        self.root, self.path, self.year, self.rows = root, path, year, 0
         self._least: dict[str, int] = {}
         self._most: dict[str, int] = {}
         self._nulls: dict[str, int] = dict.fromkeys(schema.names, 0)
@@ -136,18 +158,9 @@ class _OpenFile:
             self._sink.close()
             raise
 
-    def write(self, table: pa.Table) -> None:
-        for start in range(0, table.num_rows, _FILLED_ROWS):
-            self._write(self._filled(table.slice(start, _FILLED_ROWS)))
-
-    def _filled(self, table: pa.Table) -> pa.Table:
-        names = set(table.schema.names)
-        columns = [
-            table[item.name] if item.name in names else pa.nulls(table.num_rows, item.type) for item in self._schema
-        ]
-        return pa.Table.from_arrays(columns, schema=self._schema)
-
-    def _write(self, table: pa.Table) -> None:
+    def write(self, group: pa.Table) -> None:
+        """Write a row group."""
+        table = self._filled(group)
         for name in self._schema.names:
             column = table[name]
             self._nulls[name] += column.null_count
@@ -156,8 +169,15 @@ class _OpenFile:
                 bounds = pc.min_max(values)
                 self._least[name] = min(self._least.get(name, bounds["min"].as_py()), bounds["min"].as_py())
                 self._most[name] = max(self._most.get(name, bounds["max"].as_py()), bounds["max"].as_py())
-        self._writer.write_table(table, row_group_size=GROUP_ROWS)
+        self._writer.write_table(table, row_group_size=table.num_rows)
         self.rows += table.num_rows
+
+    def _filled(self, table: pa.Table) -> pa.Table:
+        names = set(table.schema.names)
+        columns = [
+            table[item.name] if item.name in names else pa.nulls(table.num_rows, item.type) for item in self._schema
+        ]
+        return pa.Table.from_arrays(columns, schema=self._schema)
 
     def close(self) -> LakeFile:
         self._writer.close()
@@ -167,7 +187,7 @@ class _OpenFile:
         return LakeFile(
             root=self.root,
             path=self.path,
-            month=self.month,
+            year=self.year,
             size=(self.root / self.path).stat().st_size,
             rows=self.rows,
             first=self._least["datastream"],
@@ -179,7 +199,8 @@ class _OpenFile:
         )
 
     def abandon(self) -> None:
-        self._sink.close()
+        with suppress(OSError):  # a full disk refuses what was not flushed yet
+            self._sink.close()
         (self.root / self.path).unlink(missing_ok=True)
 
 
@@ -194,7 +215,8 @@ def _encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any
         "compression_level": level,
         # Parquet's own types say all there is; Arrow's schema would be 1.5 kB in every file.
         "store_schema": False,
-        "use_dictionary": [name for name in schema.names if name not in packed],
+        # Numbers that hardly change cost less as they are than as a dictionary of one.
+        "use_dictionary": [name for name in _WORDS_AND_VALUES if name in schema.names and name not in packed],
         "column_encoding": packed,
         "write_statistics": ["id", "datastream", "phenomenon_time", "commit"],
         "data_page_size": 1 << 20,
@@ -205,9 +227,23 @@ def _encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
-    # Readings are rounded and repeat; a value that was computed seldom does, and a dictionary would double it.
-    sample = column.slice(0, GROUP_ROWS).drop_null()
-    return len(sample) == 0 or len(sample.unique()) < 0.5 * len(sample)
+    # Readings are rounded and repeat; a value that was computed seldom does, and a dictionary would double it. A few
+    # rows say nothing of that, and will be merged.
+    sample = column.drop_null()
+    return len(sample) < LEAST_GROUP_ROWS or len(sample.unique()) < 0.75 * len(sample)
+
+
+def _ends(datastream: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return where the rows of each Datastream end."""
+    return np.append(np.flatnonzero(datastream[1:] != datastream[:-1]) + 1, len(datastream))
+
+
+def _cut(ends: NDArray[np.int64], start: int) -> int:
+    """Return where the row group from `start` on ends: with a Datastream, or in the middle of a long one."""
+    last = int(np.searchsorted(ends, start + _MOST_GROUP_ROWS, "right")) - 1
+    if last >= 0 and ends[last] >= min(start + LEAST_GROUP_ROWS, ends[-1]):
+        return int(ends[last])
+    return start + GROUP_ROWS
 
 
 def _order(datastream: NDArray[Any], time: NDArray[Any], number: NDArray[Any]) -> NDArray[np.int64]:

@@ -144,6 +144,13 @@ class Live:
             index.unsure[datastream] = False
             self._cold.pop(datastream, None)
 
+    def heat(self, rows: pa.RecordBatch) -> None:
+        """Take rows of the lake, in schema JOURNAL, into the hot tail; the lake's are hidden from all moments."""
+        found = rows.column("id").to_numpy()
+        self._place(rows, self.hot.append(rows, 0))
+        self.masks = self.masks.add(found, np.full(len(found), REPLACED, np.int64))
+        self.changed()
+
     def _settle(self, settled: Settlements) -> None:
         datastream = settled.id >> 32
         inside = datastream < self.index.size
@@ -175,15 +182,9 @@ class Live:
         """Bring rows of the lake back into the hot tail, as they are: they will settle, which is no revision."""
         self.changed()
         table = self.snapshot().by_id(ids)
-        if not table.num_rows:
-            return
-        found = table["id"].to_numpy()
-        table = table.append_column("supersedes", pa.repeat(pa.scalar(value=False), table.num_rows))
-        rows = table.cast(JOURNAL).combine_chunks().to_batches()[0]
-        location = self.hot.append(rows, 0)
-        self._place(rows, location)
-        self.masks = self.masks.add(found, np.full(len(found), REPLACED, np.int64))
-        self.changed()
+        if table.num_rows:
+            table = table.append_column("supersedes", pa.repeat(pa.scalar(value=False), table.num_rows))
+            self.heat(table.cast(JOURNAL).combine_chunks().to_batches()[0])
 
     def _add(self, rows: pa.RecordBatch, commit: int) -> None:
         location = self.hot.append(rows, commit)

@@ -1,4 +1,4 @@
-"""Rows of the lake that something in the hot tail has replaced, until the next seal takes them out."""
+"""Rows of the lake that something in the hot tail has replaced, until the compactor takes them out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ REPLACED = 0
 """The commit of a mask whose row lives on, hot and settled: it was no revision, so no past moment shows the lake's."""
 
 _NONE = np.empty(0, np.int64)
+_NEVER = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,38 @@ class Masks:
         """Return these masks and more; of two for one id the earlier commit stands."""
         if not len(ids):
             return self
-        ids, commits = np.concatenate((self.ids, ids)), np.concatenate((self.commits, commits))
         order = np.lexsort((commits, ids))
         ids, commits = ids[order], commits[order]
         first = np.concatenate(([True], ids[1:] != ids[:-1]))
-        return Masks(ids[first], commits[first])
+        ids, commits = ids[first], commits[first]
+        # The many that are there are copied, not sorted again.
+        place = np.searchsorted(self.ids, ids)
+        known = np.zeros(len(ids), bool)
+        inside = place < len(self.ids)
+        known[inside] = self.ids[place[inside]] == ids[inside]
+        earlier = self.commits
+        if known.any():
+            earlier = earlier.copy()
+            earlier[place[known]] = np.minimum(earlier[place[known]], commits[known])
+        place = place[~known]
+        return Masks(np.insert(self.ids, place, ids[~known]), np.insert(earlier, place, commits[~known]))
 
-    def after(self, sequence: int) -> Masks:
-        """Return the masks made after a sequence."""
-        later = self.commits > sequence
-        return Masks(self.ids[later], self.commits[later])
+    def without(self, others: Masks) -> Masks:
+        """Return these masks without those that are among others, commit and all."""
+        if not len(others) or not len(self.ids):
+            return self
+        stays = others.ended(self.ids, _NEVER) != self.commits
+        return self if stays.all() else Masks(self.ids[stays], self.commits[stays])
 
-    def until(self, sequence: int) -> Masks:
-        """Return the masks made up to a sequence."""
-        earlier = self.commits <= sequence
-        return Masks(self.ids[earlier], self.commits[earlier])
+    def of(self, ids: NDArray[np.int64]) -> Masks:
+        """Return the masks of these ids, ascending."""
+        mine = np.isin(self.ids, ids)
+        return Masks(self.ids[mine], self.commits[mine])
+
+    def hold(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of these ids are masked."""
+        found: NDArray[np.bool_] = self.ended(ids, _NEVER) != _NEVER
+        return found
 
     def touch(self, datastreams: NDArray[np.int32] | None) -> bool:
         """Return whether a row of one of these Datastreams is masked."""

@@ -1,28 +1,31 @@
-"""Merge files of a month that have piled up into few, large, sorted ones; no row comes or goes."""
+"""Merge files of a year that have piled up into few, large, sorted ones; no row comes or goes."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from nilometer.store.lake import LakeTable
-from nilometer.store.lake_file import LakeFile
-from nilometer.store.lake_writer import FILE_ROWS, MonthWriter, sort_rows
+from nilometer.store.lake_file import DENSE, LakeFile
+from nilometer.store.lake_writer import FILE_ROWS, YearWriter, sort_rows
 from nilometer.store.refusal import refusal
 
-__all__ = ["merge", "piles", "still_months"]
+__all__ = ["LEVEL", "merge", "piles", "still_years"]
 
 PILE = 8
-"""Files of one size that are merged: each row is written again about log8 of its month's files times."""
+"""Files of one size that are merged: each row is written again about log8 of its year's files times."""
+
+LEVEL = 15
+"""How hard zstd tries where a file is to stay."""
 
 _CHUNK_ROWS = 500_000
 
 
 def piles(files: Sequence[LakeFile], *, still: Container[str] = ()) -> list[list[LakeFile]]:
-    """Return the files to merge: `PILE` of one month and about one size, or all of a month that is still.
+    """Return the files to merge: `PILE` of one year and about one size, or all of a year that is still.
 
     Parameters
     ----------
@@ -34,36 +37,61 @@ def piles(files: Sequence[LakeFile], *, still: Container[str] = ()) -> list[list
     Returns
     -------
     list of list of LakeFile
-        Each of one month.
+        Each of one year.
     """
     found: dict[tuple[str, int], list[LakeFile]] = defaultdict(list)
     for file in files:
         if file.rows < FILE_ROWS // 2:
-            size = -1 if file.month in still else int(np.log2(max(file.rows, 1024)) // np.log2(PILE))
-            found[file.month, size].append(file)
-    return [pile for (_, size), pile in found.items() if len(pile) >= (PILE if size >= 0 else 2)]
+            size = -1 if file.year in still else int(np.log2(max(file.rows, 1024)) // np.log2(PILE))
+            found[file.year, size].append(file)
+    return [
+        pile
+        for (_, size), pile in found.items()
+        if len(pile) >= (PILE if size >= 0 else 2) or (size < 0 and not pile[0].is_dense)
+    ]
 
 
-def still_months(files: Sequence[LakeFile], touched: Container[str]) -> set[str]:
-    """Return the months, but for the last one, into which the last seal brought nothing."""
-    months = sorted({file.month for file in files})
-    return {month for month in months[:-1] if month not in touched}
+def still_years(files: Sequence[LakeFile], touched: Container[str]) -> set[str]:
+    """Return the years, but for the last one, into which the last seal brought nothing."""
+    years = sorted({file.year for file in files})
+    return {year for year in years[:-1] if year not in touched}
 
 
-def merge(table: LakeTable, pile: Sequence[LakeFile]) -> None:
-    """Exchange files of one month for sorted ones that hold the same rows.
+def merge(
+    table: LakeTable,
+    pile: Sequence[LakeFile],
+    *,
+    pause: Callable[[], None],
+    told: Callable[[int], None],
+    year: str | None = None,
+) -> list[LakeFile]:
+    """Write files that hold the rows of files of one year, sorted; nothing is committed.
+
+    Parameters
+    ----------
+    table : LakeTable
+        To which the new files will belong.
+    pile : sequence of LakeFile
+        Of one year.
+    pause : callable
+        Called between two chunks; whoever has to go first goes then.
+    told : callable
+        Told how many rows were written.
+    year : str, optional
+        That year; None: as the files say.
 
     Raises
     ------
     StoreError
-        If the disk refuses; the old files stay.
+        If the disk refuses; nothing is left of it.
     """
-    writer = MonthWriter(table.root, pile[0].month, table.schema, level=9)
+    writer = YearWriter(table.root, year or pile[0].year, table.schema, level=LEVEL, prefix=DENSE)
     try:
         for rows in _merged(table, pile):
+            pause()
             writer.write(rows)
-        added = writer.close()
-        table.commit(added, pile, None)
+            told(rows.num_rows)
+        return writer.close()
     except BaseException as error:
         writer.abandon()
         if isinstance(error, OSError):

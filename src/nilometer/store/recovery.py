@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +11,14 @@ import pyarrow as pa
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.disk import DISK
-from nilometer.store.folder import FOLDER_VERSION, Folder
+from nilometer.store.folder import FOLDER_VERSION, SEGMENTS_SINCE, Folder
 from nilometer.store.journal import Journal, Record
 from nilometer.store.journal_sqlite import convert, put_aside
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.live import Live
 from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone, full_rows, is_marked
+from nilometer.store.seal_plan import decode_plan
 
 __all__ = ["open_journal", "recover", "replayed"]
 
@@ -40,7 +42,7 @@ def open_journal(folder: Folder, *, sealed: int) -> Journal:
     """
     damage: list[str] = []
     # Whatever VERSION says, by whoever's hand: a SQLite file beside no segments has not been read yet.
-    if folder.old_journal.exists() and (folder.version < FOLDER_VERSION or not folder.journal.is_dir()):
+    if folder.old_journal.exists() and (folder.version < SEGMENTS_SINCE or not folder.journal.is_dir()):
         damage = convert(folder.old_journal, folder.journal, sealed=sealed)
     if folder.version < FOLDER_VERSION:
         folder.raise_version()
@@ -61,7 +63,7 @@ def recover(
     observations: LakeTable,
     revisions: LakeTable,
     index: tuple[int, bytes] | None,
-) -> None:
+) -> int:
     """Fill the state in memory from lake, index, plan and journal.
 
     Parameters
@@ -77,21 +79,34 @@ def recover(
     index : tuple of int and bytes, optional
         The saved Datastream index with its sequence; None: it is counted anew from the lake.
 
+    Returns
+    -------
+    int
+        Rows of the lake that ended up to this commit are in `revisions` already; 0, unless a seal of folder version 2
+        was cut short.
+
     Raises
     ------
     StoreError
         If the rows that the last seal left hot are damaged, or a file of the lake cannot be read.
     """
     sealed = observations.sequence
-    live.files, live.revisions = observations.files, revisions.files
+    ahead = [file for file in revisions.files if file.seal > sealed]
+    live.files = observations.files
+    live.revisions = tuple(file for file in revisions.files if file not in ahead)
     live.lake_sequence, live.sequence = sealed, journal.sequence
-    covered = _restore_index(live, journal, index, (*observations.files, *revisions.files))
+    covered = _restore_index(live, journal, sealed, index, (*observations.files, *revisions.files))
+    buried: list[Tombstone] = []
     body = journal.planned(sealed) if sealed else None
     if body is not None:
-        live.apply(_known(live, decode_rows(body)[0]), Settlements.none(), 0)
+        rows, live.masks, live.tombstones = decode_plan(body)
+        live.apply(_known(live, rows), Settlements.none(), 0)
+        if not covered:
+            # Counted from files that hold hidden rows too.
+            live.index.doubt(np.unique(live.masks.ids >> 32).astype(np.int32), 0)
+            buried += live.tombstones
     elif sealed:
         journal.damage.append(f"the journal does not know the seal through {sealed}: it is not the one of this lake")
-    buried: list[Tombstone] = []
     for record in journal.records(0):
         clock.note(record.sequence, record.time, marked=is_marked(record.kind, record.body))
         if record.sequence > sealed:
@@ -104,6 +119,7 @@ def recover(
     for tombstone in buried:
         live.doubt(tombstone)
     live.changed()
+    return revisions.sequence if revisions.sequence > sealed and not ahead else 0
 
 
 def replayed(journal: Journal, live: Live, after: int) -> Iterator[tuple[int, ObservationBatch]]:
@@ -123,9 +139,20 @@ def _apply(live: Live, record: Record) -> None:
         live.bury(decode_tombstone(record.body, record.sequence))
 
 
-def _restore_index(live: Live, journal: Journal, index: tuple[int, bytes] | None, files: Iterable[LakeFile]) -> int:
+def _has_all(journal: Journal, after: int, through: int) -> bool:
+    """Return whether the journal has every record in between; one that was damaged may have lost what the lake has."""
+    if after >= through:
+        return True
+    return (
+        sum(1 for _ in takewhile(lambda record: record.sequence <= through, journal.records(after))) == through - after
+    )
+
+
+def _restore_index(
+    live: Live, journal: Journal, sealed: int, index: tuple[int, bytes] | None, files: Iterable[LakeFile]
+) -> int:
     """Return the sequence up to which counters and extents are right."""
-    if index is not None and index[0] >= journal.first - 1:
+    if index is not None and index[0] >= journal.first - 1 and _has_all(journal, index[0], sealed):
         live.index.merge(index[1])
         return index[0]
     for file in files:

@@ -1,10 +1,14 @@
 """Sealing: settled rows leave the hot tail for the lake, exactly once.
 
-The order is what makes it safe: plan (the rows that stay hot, durable in the journal) → Parquet files → commit of
-`revisions` → commit of `observations`, which alone decides → the swap in memory → index, commit times, and only then do
-records leave the journal. A crash before the deciding commit leaves the old state and files that nobody speaks of;
-after it, the new state, which the plan and the records behind it restore. `revisions` may be one seal ahead: the next
-one writes only what ended after the sequence it has reached.
+The order is what makes it safe: plan (the rows that stay hot and what stays hidden, durable in the journal) → Parquet
+files → commit of `revisions` → commit of `observations`, which alone decides → the swap in memory → index, commit
+times, and only then do records leave the journal. A crash before the deciding commit leaves the old state and files
+that nobody speaks of; after it, the new state, which the plan and the records behind it restore. `revisions` may be one
+seal ahead: what came with that seal bears its number, is passed over by readers, and replaced by the next seal.
+
+A seal writes what is hot and reads nothing of the lake. Rows of the lake that are revised or deleted stay where they
+are, behind masks and tombstones, until the compactor has written their file anew; the seal after that exchanges the
+files in its own commits. The new version of a row stays hot until then, so that the lake never holds two.
 """
 
 from __future__ import annotations
@@ -20,18 +24,18 @@ from numpy.typing import NDArray
 from nilometer.model import Settlements
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.datastream_index import NOWHERE
-from nilometer.store.hot import CAPACITY, LIVE, Segment, journal_table
+from nilometer.store.hot import CAPACITY, LIVE, HotTail, Segment, journal_table
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
-from nilometer.store.lake_rewriter import Rewriter
-from nilometer.store.lake_writer import MonthWriter, months, sort_rows
+from nilometer.store.lake_rewriter import Exchange
+from nilometer.store.lake_writer import YearWriter, sort_rows, years
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
-from nilometer.store.record import no_rows
 from nilometer.store.refusal import refusal
+from nilometer.store.seal_plan import encode_plan
 from nilometer.store.tombstones import Tombstones
 
-__all__ = ["Plan", "SealReport", "begin", "finish", "write"]
+__all__ = ["Done", "Plan", "SealReport", "begin", "divide", "finish", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class SealReport:
     rows, revisions : int
         Rows that went to `observations` and to `revisions`.
     held : int
-        Rows that stayed hot: the newest of every Datastream, and those with a test still open.
+        Rows that stayed hot: the newest of every Datastream, those with a test still open, and new versions of rows
+        that the compactor has not taken out of the lake yet.
     files : int
         Parquet files written.
     seconds : float
@@ -60,70 +65,96 @@ class SealReport:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the compactor has got ready for the next seal.
+
+    Parameters
+    ----------
+    exchanges : tuple of Exchange
+        Files to exchange.
+    masks, tombstones :
+        What hides nothing in the lake once they are exchanged.
+    """
+
+    exchanges: tuple[Exchange, ...] = ()
+    masks: Masks = field(default_factory=Masks)
+    tombstones: Tombstones = field(default_factory=Tombstones)
+
+
 @dataclass(slots=True)
 class Plan:
     """What a seal has set out to do, as of its sequence."""
 
     sequence: int
     segments: list[Segment]
-    held: list[NDArray[np.int64]]
-    sealed: list[NDArray[np.int64]]
-    ended: list[NDArray[np.int64]]
+    newest: NDArray[np.int64]
     masks: Masks
     tombstones: Tombstones
-    carried: pa.RecordBatch
+    done: Done
+    held: list[NDArray[np.int64]] = field(default_factory=list)
+    sealed: list[NDArray[np.int64]] = field(default_factory=list)
+    ended: list[NDArray[np.int64]] = field(default_factory=list)
     flags: list[tuple[NDArray[Any], NDArray[Any] | None]] = field(default_factory=list)
+    carried: pa.RecordBatch | None = None
+    kept: HotTail = field(default_factory=HotTail)
 
     @property
     def rows(self) -> int:
-        """How many rows go to the lake."""
+        """How many rows go to `observations`."""
         return sum(map(len, self.sealed))
 
+    def to_bytes(self) -> bytes:
+        """Return what the journal keeps of it."""
+        assert self.carried is not None  # noqa: S101 -- divide has made them
+        return encode_plan(self.carried, self.masks, self.tombstones)
 
-def begin(live: Live, hold: NDArray[np.int64], reached: int) -> Plan:
-    """Choose a sequence and divide the hot rows into those that stay, go, and have ended; `live.lock` is held.
+
+def begin(live: Live, done: Done) -> Plan:
+    """Choose a sequence; `live.lock` is held, and for nothing that takes the longer the more rows are hot."""
+    newest = live.index.location[live.index.location >= 0]
+    return Plan(live.sequence, live.hot.freeze(), newest, live.masks, live.tombstones, done)
+
+
+def divide(plan: Plan, hold: NDArray[np.int64], reached: int) -> None:
+    """Divide the hot rows into those that stay, go, and have ended, as of the plan's sequence.
+
+    What comes meanwhile is in other segments, ends rows at a later sequence, or settles flags, which `finish` sees to.
 
     Parameters
     ----------
-    live : Live
-        What is true now.
+    plan : Plan
+        Begun.
     hold : ndarray of int64
         Ids of rows with a test still open.
     reached : int
-        The sequence that `revisions` has reached.
-
-    Returns
-    -------
-    Plan
-        With the rows that stay as the journal keeps them.
+        Rows that ended up to this sequence are in `revisions` already.
     """
-    sequence = live.sequence
-    segments = live.hot.freeze()
-    places = live.index.location[live.index.location >= 0]
-    kept = np.unique(np.concatenate((places, live.hot.find(hold)))) if len(hold) else np.unique(places)
-    plan = Plan(
-        sequence,
-        segments,
-        [],
-        [],
-        [],
-        live.masks.until(sequence),
-        live.tombstones.until(sequence),
-        no_rows(),
-    )
-    for segment in segments:
-        stays = np.zeros(segment.n, bool)
-        stays[kept[kept // CAPACITY == segment.number] % CAPACITY] = True
-        ended = segment.columns.get("superseded")
-        alive = np.ones(segment.n, bool) if ended is None else ended[: segment.n] > sequence
+    plan.masks = plan.masks.without(plan.done.masks)
+    plan.tombstones = plan.tombstones.without(plan.done.tombstones)
+    wanted = np.unique(hold)
+    for segment in plan.segments:
+        ids = segment.columns["id"][: segment.n]
+        stays = np.isin(ids, wanted) if len(wanted) else np.zeros(segment.n, bool)
+        if len(plan.masks):
+            # Its former version is in the lake still, and an id must not be there twice.
+            stays |= plan.masks.hold(ids)
+        stays[plan.newest[plan.newest // CAPACITY == segment.number] % CAPACITY] = True
+        column = segment.columns.get("superseded")
+        ended = None if column is None else column[: segment.n].copy()
+        alive = np.ones(segment.n, bool) if ended is None else ended > plan.sequence
         plan.held.append(np.flatnonzero(stays & alive))
         plan.sealed.append(np.flatnonzero(alive & ~stays))
         over = np.empty(0, np.int64)
         if ended is not None:
-            over = np.flatnonzero(~alive & (ended[: segment.n] > reached))
+            over = np.flatnonzero(~alive & (ended > reached))
         plan.ended.append(over)
-    plan.carried = journal_table(zip(segments, plan.held, strict=True))
-    return plan
+        words = segment.words.get("tests")
+        codes = None if words is None else words.codes[: segment.n].copy()
+        plan.flags.append((segment.columns["result_quality"][: segment.n].copy(), codes))
+    plan.carried = journal_table(zip(plan.segments, plan.held, strict=True))
+    plan.kept.append(plan.carried, 0)
+    plan.kept.freeze()
 
 
 def write(plan: Plan, observations: LakeTable, revisions: LakeTable, step: Callable[[str], None]) -> tuple[int, int]:
@@ -132,101 +163,127 @@ def write(plan: Plan, observations: LakeTable, revisions: LakeTable, step: Calla
     Raises
     ------
     StoreError
-        If the disk refuses; the lake is as it was.
+        If the disk refuses; the lake is as it was, or `revisions` is one seal ahead.
     """
-    for segment in plan.segments:
-        words = segment.words.get("tests")
-        plan.flags.append(
-            (
-                segment.columns["result_quality"][: segment.n].copy(),
-                None if words is None else words.codes[: segment.n].copy(),
-            )
-        )
-    rewriter = Rewriter(observations, plan.masks, plan.tombstones, revisions.sequence)
     written: list[LakeFile] = []
+    number = f"s{plan.sequence}-"
     try:
-        rewriter.run()
-        old = rewriter.revisions + _tables(plan.segments, plan.ended, REVISION.names)
-        former = _store(revisions, old, written)
-        new = _store(observations, _tables(plan.segments, plan.sealed, OBSERVATION.names), written)
-        step("written")
-        if former:
-            revisions.commit(former, [], plan.sequence)
-        step("revisions")
-        observations.commit([*rewriter.added, *new], rewriter.removed, plan.sequence)
-        step("observations")
+        former = _store(revisions, _tables(plan.segments, plan.ended, REVISION.names), written, number)
+        new = _store(observations, _tables(plan.segments, plan.sealed, OBSERVATION.names), written, "")
+        for exchange in plan.done.exchanges:
+            for place, file in enumerate(exchange.former):
+                exchange.former[place] = revisions.numbered(file, number)
+            former += exchange.former
+        step("seal.written")
+        stale = [file for file in revisions.files if file.seal > observations.sequence]
+        # What a seal that did not come to its end has left there was made anew, with the same bytes or others.
+        stale = [file for file in stale if file not in former]
+        fresh = [file for file in former if file not in revisions.files]
+        if fresh or stale:
+            revisions.commit(fresh, stale, plan.sequence if plan.sequence > revisions.sequence else None)
+        step("seal.revisions")
+        added = [file for exchange in plan.done.exchanges for file in exchange.new]
+        removed = [exchange.old for exchange in plan.done.exchanges]
+        observations.commit([*new, *added], removed, plan.sequence)
+        step("seal.observations")
     except BaseException as error:
-        _forget((observations, revisions), [*written, *rewriter.added])
+        _forget((observations, revisions), written)
         if isinstance(error, OSError):
             raise refusal(error, "write the lake", path=observations.root) from error
         raise
-    return sum(file.rows for file in former), len(former) + len(new) + len(rewriter.added)
+    return sum(file.rows for file in former), len(former) + len(new) + len(added)
 
 
 def finish(live: Live, plan: Plan, observations: LakeTable, revisions: LakeTable) -> None:
-    """Swap the sealed rows for the files that hold them; `live.lock` is held."""
-    sealed_ids, ends, late = [], [], []
-    for segment, rows, (quality, codes) in zip(plan.segments, plan.sealed, plan.flags, strict=True):
+    """Swap the sealed rows for the files that hold them; `live.lock` is held.
+
+    Everything is worked out before anything is changed: where it fails, it can be done again.
+    """
+    sealed_ids, ends, late = [np.empty(0, np.int64)], [np.empty(0, np.int64)], []
+    for segment, rows, flags in zip(plan.segments, plan.sealed, plan.flags, strict=True):
+        column = segment.columns.get("superseded")
+        end = None if column is None else column[rows]
+        changed = _changed(segment, rows, flags)
+        if end is not None:
+            sealed_ids.append(segment.columns["id"][rows[end != LIVE]])
+            ends.append(end[end != LIVE])
+            changed &= end == LIVE
+        if changed.any():
+            late.append((segment, rows[changed]))
+    masks = live.masks.without(plan.done.masks).add(np.concatenate(sealed_ids), np.concatenate(ends))
+    tombstones = live.tombstones.without(plan.done.tombstones)
+    settled = journal_table(late) if late else None
+    files, former = observations.files, _confirmed(revisions, plan.sequence)
+    _follow(plan)
+    location = _moved(live, plan)
+    live.hot.exchange(plan.segments, plan.kept)  # wholly or not at all; from here on nothing can fail
+    live.index.location[: len(location)] = location
+    live.masks, live.tombstones = masks, tombstones
+    live.files, live.revisions, live.lake_sequence = files, former, plan.sequence
+    live.changed()
+    if settled is not None:
+        # Rows that settled after they were written: they live on in the hot tail, as a settled row of the lake does.
+        live.heat(settled)
+
+
+def _follow(plan: Plan) -> None:
+    """Let the rows that stay have the ends and flags that came since they were copied."""
+    start = 0
+    for segment, rows, flags in zip(plan.segments, plan.held, plan.flags, strict=True):
+        place = _places(start, len(rows))
+        start += len(rows)
         ended = segment.columns.get("superseded")
         if ended is not None:
-            over = rows[ended[rows] != LIVE]
-            sealed_ids.append(segment.columns["id"][over])
-            ends.append(ended[over])
-        late.append(_settled_since(segment, rows, quality, codes))
-    _move_held(live, plan)
-    live.masks = live.masks.after(plan.sequence)
-    if sealed_ids:
-        live.masks = live.masks.add(np.concatenate(sealed_ids), np.concatenate(ends))
-    live.tombstones = live.tombstones.after(plan.sequence)
-    live.files, live.revisions = observations.files, revisions.files
-    live.lake_sequence = plan.sequence
-    live.changed()
-    for settled in late:
-        if len(settled):
-            live.apply(no_rows(), settled, live.sequence)
+            over = ended[rows] != LIVE
+            plan.kept.end(place[over], ended[rows[over]])
+        changed = _changed(segment, rows, flags)
+        if changed.any():
+            which = rows[changed]
+            tests = segment.table(which, ["tests"])["tests"].combine_chunks()
+            settled = Settlements(segment.columns["id"][which], segment.columns["result_quality"][which], tests)
+            plan.kept.settle(place[changed], settled)
 
 
-def _move_held(live: Live, plan: Plan) -> None:
-    """Give the rows that stay a segment of their own, before all that came since."""
-    hot, index = live.hot, live.index
-    newer = [segment for number, segment in hot.segments.items() if segment not in plan.segments]
+def _moved(live: Live, plan: Plan) -> NDArray[np.int64]:
+    """Return where the newest rows will be."""
+    location = live.index.location.copy()
     old = np.concatenate(
         [rows + segment.number * CAPACITY for segment, rows in zip(plan.segments, plan.held, strict=True)]
         or [np.empty(0, np.int64)]
     )
-    ends = hot.column("superseded", old)
-    rows = journal_table(zip(plan.segments, plan.held, strict=True))
-    gone = {segment.number for segment in plan.segments}
-    hot.segments = {}
-    new = hot.append(rows, 0)
-    hot.freeze()
-    for segment in newer:
-        hot.segments[segment.number] = segment
-    over = ends != LIVE
-    hot.end(new[over], ends[over])
+    new = _places(0, len(old)) + live.hot.next_number * CAPACITY
     order = np.argsort(old)
     old, new = old[order], new[order]
-    moved = np.flatnonzero(np.isin(index.location // CAPACITY, list(gone)) & (index.location >= 0))
-    place = np.searchsorted(old, index.location[moved])
+    gone = np.array([segment.number for segment in plan.segments], np.int64)
+    moved = np.flatnonzero((location >= 0) & np.isin(location // CAPACITY, gone))
+    place = np.searchsorted(old, location[moved])
     stays = place < len(old)
     # A reader may have told, since the seal began, of a newest row that goes to the lake with it.
-    stays[stays] = old[place[stays]] == index.location[moved[stays]]
-    index.location[moved] = NOWHERE
-    index.location[moved[stays]] = new[place[stays]]
+    stays[stays] = old[place[stays]] == location[moved[stays]]
+    location[moved] = NOWHERE
+    location[moved[stays]] = new[place[stays]]
+    return location
 
 
-def _settled_since(
-    segment: Segment, rows: NDArray[np.int64], quality: NDArray[Any], codes: NDArray[Any] | None
-) -> Settlements:
+def _places(start: int, n: int) -> NDArray[np.int64]:
+    """Return the locations of rows that were put one behind the other into an empty tail."""
+    return np.arange(start, start + n, dtype=np.int64)
+
+
+def _changed(
+    segment: Segment, rows: NDArray[np.int64], flags: tuple[NDArray[Any], NDArray[Any] | None]
+) -> NDArray[np.bool_]:
+    """Return which rows have other flags than when they were copied."""
+    quality, codes = flags
     words = segment.words.get("tests")
-    changed = segment.columns["result_quality"][rows] != quality[rows]
+    changed: NDArray[np.bool_] = segment.columns["result_quality"][rows] != quality[rows]
     if words is not None:
         changed |= words.codes[rows] != (-1 if codes is None else codes[rows])
-    which = rows[changed]
-    if not len(which):
-        return Settlements.none()
-    tests = segment.table(which, ["tests"])["tests"].combine_chunks()
-    return Settlements(segment.columns["id"][which], segment.columns["result_quality"][which], tests)
+    return changed
+
+
+def _confirmed(revisions: LakeTable, sequence: int) -> tuple[LakeFile, ...]:
+    return tuple(file for file in revisions.files if file.seal <= sequence)
 
 
 def _tables(segments: Sequence[Segment], rows: Sequence[NDArray[np.int64]], names: Sequence[str]) -> list[pa.Table]:
@@ -237,13 +294,13 @@ def _tables(segments: Sequence[Segment], rows: Sequence[NDArray[np.int64]], name
     return [segment.table(which, spoken) for segment, which in used]
 
 
-def _store(table: LakeTable, parts: list[pa.Table], written: list[LakeFile]) -> list[LakeFile]:
+def _store(table: LakeTable, parts: list[pa.Table], written: list[LakeFile], prefix: str) -> list[LakeFile]:
     if not parts:
         return []
     rows = sort_rows(pa.concat_tables(parts, promote_options="default"))
     files: list[LakeFile] = []
-    for month, part in months(rows):
-        writer = MonthWriter(table.root, month, table.schema)
+    for year, part in years(rows):
+        writer = YearWriter(table.root, year, table.schema, prefix=prefix)
         try:
             writer.write(part)
             files.extend(writer.close())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +19,35 @@ from numpy.typing import NDArray
 from nilometer.errors import Overloaded
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION, REVISION
-from nilometer.store import sealing
 from nilometer.store.admission import Admission, Gate
 from nilometer.store.backup import Backup, Source
 from nilometer.store.catalog import Catalog
 from nilometer.store.catalog_copy import freeze
 from nilometer.store.catalog_place import open_catalog
 from nilometer.store.commit_clock import CommitClock
+from nilometer.store.compaction import CompactReport, Progress
+from nilometer.store.compactor import Compactor
 from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_check import check_lake
+from nilometer.store.lake_migration import complete_names, forget_old_lake, migrate_lake
 from nilometer.store.live import Live
 from nilometer.store.manifest import Manifest
-from nilometer.store.merge import merge, piles, still_months
 from nilometer.store.record import (
     ROWS,
     TOMBSTONE,
     compact,
     decode_tombstone,
-    encode_rows,
     encode_tombstone,
     no_rows,
     row_parts,
 )
 from nilometer.store.recovery import open_journal, recover, replayed
+from nilometer.store.retention import Retention
 from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
+from nilometer.store.seals import INDEX, Seals
 from nilometer.store.settling import settle_own
 from nilometer.store.snapshot import Snapshot
 from nilometer.store.state_files import StateFiles
@@ -59,7 +61,6 @@ HOT_ROWS_MOST = 4_000_000
 PATIENCE_S = 10.0
 """How long it waits."""
 
-_INDEX = "index"
 _EVER = (-(1 << 63), (1 << 63) - 1)
 
 
@@ -68,21 +69,24 @@ class Store:
 
     def __init__(self, folder: Folder, catalog_url: str | None, now: Callable[[], int]) -> None:
         self._folder, self._now = folder, now
-        self._committing, self._sealing = threading.Lock(), threading.Lock()
-        self._room = threading.Condition()
-        self._holders: list[Callable[[], NDArray[np.int64]]] = []
+        self._committing = threading.Lock()
         self._samples: NDArray[np.int32] | None = None
         self._sealer: Sealer | None = None
+        self._compactor: Compactor | None = None
         self.on_step: Callable[[str], None] = _nothing
+        complete_names(folder.observations.parent)
         check_lake(folder)
         self.catalog = Catalog(open_catalog(folder, catalog_url))
         try:
+            self._journal = open_journal(folder, sealed=LakeTable(folder.observations, OBSERVATION).sequence)
+            migrate_lake(folder.observations.parent)
             self._observations = LakeTable(folder.observations, OBSERVATION)
             self._revisions = LakeTable(folder.revisions, REVISION)
             self._states = StateFiles(folder.state)
-            self._journal = open_journal(folder, sealed=self._observations.sequence)
+            forget_old_lake(folder.observations.parent)
             self._clock = CommitClock(self.catalog.engine)
-            self._live = Live(self._sample_features, self._clock.at, self._clock.shows)
+            self.retention = Retention(self.catalog, self._clock, self._revisions, now)
+            self._live = Live(self._sample_features, self.retention.at, self._clock.shows)
             self._deletions = Deletions(self.catalog)
             self._gate = Gate(
                 self._live.index,
@@ -94,28 +98,41 @@ class Store:
             self.catalog.on_change(self._changed)
             for datastream in self.catalog.datastreams():
                 self._changed(datastream)
-            recover(
+            reached = recover(
                 self._live,
                 journal=self._journal,
                 clock=self._clock,
                 observations=self._observations,
                 revisions=self._revisions,
-                index=self._states.load(_INDEX),
+                index=self._states.load(INDEX),
             )
             self._deletions.recover(self._journal.records(0))
-            self._observations.sweep_orphans()
-            self._revisions.sweep_orphans()
+            self._observations.find_gone()
+            self._revisions.find_gone()
+            self._seals = Seals(
+                self._live,
+                journal=self._journal,
+                observations=self._observations,
+                revisions=self._revisions,
+                states=self._states,
+                clock=self._clock,
+                deletions=self._deletions,
+                mark=self.mark,
+                step=self._step,
+                reached=reached,
+                retention=self.retention,
+            )
             self._parts = Source(
                 folder=folder,
                 observations=self._observations,
                 revisions=self._revisions,
                 journal=self._journal,
-                sealing=self._sealing,
+                sealing=self._seals.lock,
                 committing=self._committing,
                 freeze=lambda: freeze(self.catalog.engine),
                 mark=self.mark,
                 now=now,
-                step=lambda name: self.on_step(name),  # noqa: PLW0108 -- a test gives another one later
+                step=self._step,
             )
         except BaseException:
             self._let_go()
@@ -211,10 +228,10 @@ class Store:
         StoreError
             If the journal cannot be written.
         """
+        if not len(rows) and not len(settled):
+            return self._journal.sequence
+        self._wait_for_room()  # not with the lock: what makes room may have to commit a mark
         with self._committing:
-            if not len(rows) and not len(settled):
-                return self._journal.sequence
-            self._wait_for_room()
             settled = settle_own(rows, settled)
             columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
             sequence = self._write(columns, settled, marked=marked)
@@ -265,13 +282,17 @@ class Store:
         body = encode_tombstone(numbers, first, last, told(about or {}))
         with self._committing:
             with self._clock.under_way(self._now) as now:
+                self._step("delete.begun")
                 sequence, moment = self._journal.write(TOMBSTONE, body, now)
+                self._step("delete.synced")
                 tombstone = decode_tombstone(body, sequence)
                 with self._live.lock:
                     self._clock.note(sequence, moment, marked=True)
                     self._live.bury(tombstone)
                     self._deletions.owe(tombstone, moment)
+            self._step("delete.applied")
             self._deletions.pay()
+            self._step("delete.audited")
             return sequence
 
     def snapshot(self, as_of: int | None = None) -> Snapshot:
@@ -306,7 +327,7 @@ class Store:
 
     def hold(self, ids: Callable[[], NDArray[np.int64]]) -> None:
         """Name a provider of ids of rows that must stay hot, because a test of theirs is still open."""
-        self._holders.append(ids)
+        self._seals.hold(ids)
 
     def start_sealing(self, *, rows: int = 1_000_000, every_s: float = 900.0) -> None:
         """Seal in a background thread when so many rows are hot, or so much time has passed with something to seal."""
@@ -329,21 +350,44 @@ class Store:
         StoreError
             If the lake cannot be written; the same holds.
         """
-        with self._sealing:
-            started = time.perf_counter()
-            before = {file.path for file in (*self._observations.files, *self._revisions.files)}
-            report = self._seal(started)
-            self._tidy()
-            for table in (self._observations, self._revisions):
-                touched = {file.month for file in table.files if file.path not in before}
-                self._merge(table, still_months(table.files, touched))
-            return report
+        report = self._seals.seal()
+        if self._compactor is not None:
+            self._compactor.wake(urgent=report.held > HOT_ROWS_MOST // 4)
+        return report
 
-    def compact(self) -> None:
-        """Merge all files of each month that are not full; `seal` merges what has piled up or lies still."""
-        with self._sealing:
-            for table in (self._observations, self._revisions):
-                self._merge(table, {file.month for file in table.files})
+    def start_compacting(self) -> Compactor:
+        """Take revised and deleted rows out of the lake and merge its files, in a background thread; return it."""
+        if self._compactor is None:
+            self._compactor = Compactor(lambda everything: self._seals.compaction.run(everything=everything))
+            self._compactor.start()
+            self._compactor.wake()
+        return self._compactor
+
+    @property
+    def compacting(self) -> Progress:
+        """What is being compacted, and how far that is."""
+        return self._seals.compaction.progress
+
+    def compact(self, told: Callable[[Progress], None] | None = None, *, everything: bool = True) -> CompactReport:
+        """Take every revised and deleted row out of the lake, and merge all files of each year that are not full.
+
+        Commits, reads and seals go on meanwhile.
+
+        Parameters
+        ----------
+        told : callable, optional
+            Told how far it is.
+        everything : bool
+            False: merge only files that have piled up or lie still, as the background thread does.
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more; nothing was lost.
+        StoreError
+            If the lake cannot be read or written; the same holds.
+        """
+        return self._seals.compaction.run(everything=everything, told=told)
 
     def backup(self, target: Path, *, link: bool = True) -> Manifest:
         """Copy everything acknowledged so far to an absent or empty folder; `Backup.write` says what it raises."""
@@ -383,72 +427,41 @@ class Store:
 
     def close(self) -> None:
         """Let go of the folder; what is not sealed waits in the journal."""
+        self._seals.turns.end()
+        if self._compactor is not None:
+            self._compactor.stop()
         if self._sealer is not None:
             self._sealer.stop()
             self._sealer = None
-        with self._sealing, self._committing:
+        self._seals.compaction.close()
+        with self._seals.lock, self._committing:
             self._let_go()
 
     def _write(self, columns: pa.RecordBatch, settled: Settlements, *, marked: bool) -> int:
         """Journal rows and show them; `_committing` is held."""
         with self._clock.under_way(self._now) as now:
             body = row_parts(columns, settled, marked=marked)
+            self._step("append.begun")
             sequence, moment = self._journal.write(ROWS, body, now, rows=columns.num_rows)
+            self._step("append.synced")
             with self._live.lock:
                 self._clock.note(sequence, moment, marked=marked)
                 self._live.apply(columns, settled, sequence)
+        self._step("append.applied")
         return sequence
 
-    def _seal(self, started: float) -> SealReport:
-        holding = [np.asarray(ids(), np.int64) for ids in self._holders]
-        hold = np.concatenate(holding) if holding else np.empty(0, np.int64)
-        with self._live.lock:
-            if self._live.sequence <= self._observations.sequence:
-                held = self._live.hot.rows
-                return SealReport(self._observations.sequence, 0, 0, held, 0, time.perf_counter() - started)
-            plan = sealing.begin(self._live, hold, self._revisions.sequence)
-        kept = compact(plan.carried, keep_commit=True)
-        self._journal.plan(plan.sequence, encode_rows(kept, Settlements.none()))
-        self.on_step("planned")
-        revisions, files = sealing.write(plan, self._observations, self._revisions, self.on_step)
-        with self._live.lock:
-            sealing.finish(self._live, plan, self._observations, self._revisions)
-        with self._room:
-            self._room.notify_all()
-        self.on_step("swapped")
-        seconds = time.perf_counter() - started
-        return SealReport(plan.sequence, plan.rows, revisions, plan.carried.num_rows, files, seconds)
-
-    def _tidy(self) -> None:
-        sealed = self._observations.sequence
-        self.snapshot().datastreams()  # measures the ends that deletes may have taken, while nobody waits
-        with self._live.lock:
-            index = self._live.index.to_bytes()
-        self._states.save(_INDEX, sealed, index)
-        self.on_step("index")
-        stages = [at for name, at in self._states.sequences().items() if name.startswith("stage-")]
-        through = min([sealed, *stages]) if stages else 0
-        self._deletions.settle()
-        self._clock.thin(through)
-        self._journal.drop(through, planned=sealed)
-        self.on_step("dropped")
-
-    def _merge(self, table: LakeTable, still: Container[str]) -> None:
-        for pile in piles(table.files, still=still):
-            merge(table, pile)
-            self.on_step("merged")
-            with self._live.lock:
-                self._live.files, self._live.revisions = self._observations.files, self._revisions.files
-                self._live.changed()
-        table.sweep()
+    def _step(self, name: str) -> None:
+        self.on_step(name)
 
     def _wait_for_room(self) -> None:
         """Hold back a writer that is faster than the lake; refuse it when the lake takes nothing at all."""
-        with self._room:
+        with self._seals.room:
             if self._has_room():
                 return
-            sealing = self._sealer is not None or self._sealing.locked()
-            if not sealing or not self._room.wait_for(self._has_room, PATIENCE_S):
+            if self._compactor is not None:
+                self._compactor.wake(urgent=True)  # rows may be hot because their former versions are in the lake
+            sealing = self._sealer is not None or self._compactor is not None or self._seals.lock.locked()
+            if not sealing or not self._seals.room.wait_for(self._has_room, PATIENCE_S):
                 raise Overloaded(
                     f"{self._live.hot.rows} rows wait to be sealed and no more fit in memory; send again later"
                 )
@@ -480,7 +493,7 @@ class Store:
 
 
 def _nothing(_step: str) -> None:
-    """Do nothing at a step of a seal; tests put a crash here."""
+    """Do nothing at a point of `faults.POINTS`; tests put a crash here."""
 
 
 def _machine_time() -> int:

@@ -36,9 +36,10 @@ class Tombstones:
         """Return these and one more."""
         return Tombstones((*self._items, tombstone))
 
-    def after(self, sequence: int) -> Tombstones:
-        """Return those committed after a sequence."""
-        return Tombstones(item for item in self._items if item.commit > sequence)
+    def without(self, others: Tombstones) -> Tombstones:
+        """Return these without those that are among others."""
+        done = {item.commit for item in others}
+        return Tombstones(item for item in self._items if item.commit not in done) if done else self
 
     def until(self, sequence: int) -> Tombstones:
         """Return those committed up to a sequence."""
@@ -63,27 +64,38 @@ class Tombstones:
             mask |= Query(item.datastreams, item.start, item.end).overlaps(first, last, earliest, latest)
         return mask
 
-    def cover(self, datastream: int, earliest: NDArray[np.int64], latest: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return of which blocks, of times earliest..latest, every row of a Datastream is hidden."""
+    def cover(
+        self, datastream: int, earliest: NDArray[np.int64], latest: NDArray[np.int64], commit: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return of which blocks, of times earliest..latest, every row of a Datastream is hidden.
+
+        `commit` is the greatest in each block: what was sent again after a delete is no longer under it.
+        """
         mask = np.zeros(len(earliest), bool)
         for item in self._items:
             if _has(item, datastream):
-                mask |= (earliest >= item.start) & (latest < item.end)
+                mask |= (earliest >= item.start) & (latest < item.end) & (commit < item.commit)
         return mask
 
-    def hidden(self, datastream: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which rows are hidden."""
+    def hidden(
+        self, datastream: NDArray[np.int32], time: NDArray[np.int64], commit: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return which rows are hidden: those that were there when a tombstone came."""
         mask = np.zeros(len(time), bool)
         for item in self._items:
-            mask |= item.hides(datastream, time)
+            mask |= item.hides(datastream, time) & (commit < item.commit)
         return mask
 
     def ended(
-        self, datastream: NDArray[np.int32], time: NDArray[np.int64], ended: NDArray[np.int64]
+        self,
+        datastream: NDArray[np.int32],
+        time: NDArray[np.int64],
+        commit: NDArray[np.int64],
+        ended: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """Return the commit that ended each row: that of the first tombstone over it, or `ended` if that is less."""
         for item in self._items:
-            hidden = item.hides(datastream, time)
+            hidden = item.hides(datastream, time) & (commit < item.commit)
             ended = np.where(hidden & (item.commit < ended), item.commit, ended)
         return ended
 

@@ -15,6 +15,7 @@ from nilometer.model.schemas import REVISION
 from nilometer.store.hot import LIVE
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.query import Query
+from nilometer.store.tombstones import Tombstones
 from nilometer.store.view import View
 
 __all__ = ["KEYS", "Visible", "joined", "ordered"]
@@ -82,7 +83,9 @@ class Visible:
         if self._view.commit is not None:
             groups = groups[blocks.lowest_commit[groups] <= self._known]
         if wanted.single is not None and len(self._tombstones) and file not in self._former:
-            gone = self._tombstones.cover(wanted.single, blocks.earliest[groups], blocks.latest[groups])
+            gone = self._tombstones.cover(
+                wanted.single, blocks.earliest[groups], blocks.latest[groups], blocks.highest_commit[groups]
+            )
             groups = groups[~gone]
         return groups
 
@@ -100,9 +103,10 @@ class Visible:
         former = file in self._former
         masked = not former and self._view.masks.touch(wanted.datastreams)
         samples = water_only and self._has_samples(file)
+        tombstones = self._tombstones.touching(wanted)
         asked = {
             "id": masked or ids is not None,
-            "commit": self._view.commit is not None,
+            "commit": self._view.commit is not None or (not former and len(tombstones) > 0),
             "superseded_commit": former,
             "feature": samples,
         }
@@ -110,7 +114,7 @@ class Visible:
         table = file.select(groups, wanted, list(needed))
         if not table.num_rows:
             return table
-        mask = self._not_ended(table, wanted, masked=masked) if not former else self._then(table)
+        mask = self._not_ended(table, tombstones, masked=masked) if not former else self._then(table)
         if self._view.commit is not None:
             mask &= table["commit"].to_numpy() <= self._known
         if ids is not None:
@@ -119,15 +123,14 @@ class Visible:
             mask &= ~np.isin(table["feature"].to_numpy(), self._view.samples)
         return table if mask.all() else table.filter(pa.array(mask))
 
-    def _not_ended(self, table: pa.Table, wanted: Query, *, masked: bool) -> NDArray[np.bool_]:
+    def _not_ended(self, table: pa.Table, tombstones: Tombstones, *, masked: bool) -> NDArray[np.bool_]:
         """Return which rows of `observations` neither a hot row nor a tombstone hides."""
         mask = np.ones(table.num_rows, bool)
         if masked:
             mask &= self._view.masks.ended(table["id"].to_numpy(), LIVE) > self._known
-        tombstones = self._tombstones.touching(wanted)
         if len(tombstones):
             time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-            mask &= ~tombstones.hidden(table["datastream"].to_numpy(), time)
+            mask &= ~tombstones.hidden(table["datastream"].to_numpy(), time, table["commit"].to_numpy())
         return mask
 
     def _then(self, table: pa.Table) -> NDArray[np.bool_]:

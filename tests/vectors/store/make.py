@@ -1,7 +1,7 @@
 """Make the data folder of this release, as a crash of its server leaves it: `python tests/vectors/store/make.py`.
 
 Run with the code of the release, once; what it wrote is then never made again. From the repository's root, so that
-`tests` can be imported.
+`tests` can be imported. A folder version that is left between two releases has its number in the name.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from nilometer import __version__
 from nilometer.config import parse
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.review_orders import Order
+from nilometer.store.folder import FOLDER_VERSION
 
 CERTIFICATE = {"kind": "polynomial", "coefficients": [0.25, 1.5], "valid_from": "2024-01-01T00:00:00Z"}
 CONFIG = {
@@ -90,7 +91,7 @@ async def fill(pipeline, moments):
 
 
 async def main():
-    target = VECTORS / __version__
+    target = VECTORS / (__version__ if FOLDER_VERSION == 1 else f"{__version__}-folder{FOLDER_VERSION}")
     if target.exists() and any(target.iterdir()):
         raise SystemExit(f"{target} is there already, and is never made again")
     target.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from nilometer import __version__
 from nilometer.errors import NilometerError, NotFound, RequestError
 from nilometer.web.api.backups import backup_routes
 from nilometer.web.api.bodies import ARROW, COLUMNS
+from nilometer.web.api.compaction import compaction_routes
 from nilometer.web.api.deletes import delete_routes
 from nilometer.web.api.entities import entity_routes
 from nilometer.web.api.events import event_routes
@@ -41,6 +42,7 @@ def create_native(face: Face) -> FastAPI:
     # The more particular paths first: a key may hold slashes.
     parts = (
         backup_routes,
+        compaction_routes,
         review_routes,
         event_routes,
         delete_routes,

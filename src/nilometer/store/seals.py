@@ -1,0 +1,152 @@
+"""Seals, one at a time: the steps of each in order, and what may leave the journal after it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nilometer.store import sealing
+from nilometer.store.commit_clock import CommitClock
+from nilometer.store.compaction import Compaction, Turns
+from nilometer.store.deletions import Deletions
+from nilometer.store.journal import Journal
+from nilometer.store.lake import LakeTable
+from nilometer.store.live import Live
+from nilometer.store.retention import Retention
+from nilometer.store.sealing import SealReport
+from nilometer.store.state_files import StateFiles
+
+__all__ = ["INDEX", "Seals"]
+
+INDEX = "index"
+"""The name of the Datastream index among the states."""
+
+
+class Seals:
+    """What moves hot rows to the lake.
+
+    Parameters
+    ----------
+    live : Live
+        What is true now.
+    journal, observations, revisions, states, clock, deletions :
+        What a seal writes to.
+    mark : callable
+        Commits nothing, so that there is something to seal.
+    step : callable
+        Told of every step; tests put a crash there.
+    reached : int
+        As `recover` returned it.
+    retention : Retention
+        How long what is served to nobody is kept.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        *,
+        journal: Journal,
+        observations: LakeTable,
+        revisions: LakeTable,
+        states: StateFiles,
+        clock: CommitClock,
+        deletions: Deletions,
+        mark: Callable[[], int],
+        step: Callable[[str], None],
+        reached: int,
+        retention: Retention,
+    ) -> None:
+        self._live, self._journal, self._states = live, journal, states
+        self._observations, self._revisions = observations, revisions
+        self._clock, self._deletions, self._mark, self._step = clock, deletions, mark, step
+        self._holders: list[Callable[[], NDArray[np.int64]]] = []
+        self._unfinished: sealing.Plan | None = None
+        self.lock, self.turns, self.room = threading.Lock(), Turns(), threading.Condition()
+        self.compaction = Compaction(
+            live,
+            observations,
+            revisions,
+            sealing=self.lock,
+            turns=self.turns,
+            seal=self._seal_anyway,
+            step=step,
+            reached=reached,
+            retention=retention,
+        )
+
+    def hold(self, ids: Callable[[], NDArray[np.int64]]) -> None:
+        """Name a provider of ids of rows that must stay hot."""
+        self._holders.append(ids)
+
+    def seal(self) -> SealReport:
+        """Seal once; see `Store.seal`."""
+        if self.compaction.reached:
+            self.compaction.prepare()
+        with self.turns.seal(), self.lock:
+            started = time.perf_counter()
+            before = {file.path for file in self._live.files}
+            report = self._seal(started)
+            self._tidy()
+            self.compaction.touched = frozenset(file.year for file in self._live.files if file.path not in before)
+        return report
+
+    def _seal_anyway(self) -> None:
+        """Seal, though nothing may have come since the last seal."""
+        if self._live.sequence <= self._observations.sequence:
+            self._mark()
+        self.seal()
+
+    def _seal(self, started: float) -> SealReport:
+        if self._unfinished is not None:
+            self._swap(self._unfinished)
+        holding = [np.asarray(ids(), np.int64) for ids in self._holders]
+        hold = np.concatenate(holding) if holding else np.empty(0, np.int64)
+        done = self.compaction.ready()
+        with self._live.lock:
+            if self._live.sequence <= self._observations.sequence:
+                held = self._live.hot.rows
+                return SealReport(self._observations.sequence, 0, 0, held, 0, time.perf_counter() - started)
+            plan = sealing.begin(self._live, done)
+        sealing.divide(plan, hold, max(self.compaction.reached, self._observations.sequence))
+        self._journal.plan(plan.sequence, plan.to_bytes())
+        self._step("seal.planned")
+        try:
+            revisions, files = sealing.write(plan, self._observations, self._revisions, self._step)
+        except BaseException:
+            if self._observations.sequence >= plan.sequence:
+                self._unfinished = plan
+            raise
+        self._swap(plan)
+        self._step("seal.swapped")
+        seconds = time.perf_counter() - started
+        return SealReport(plan.sequence, plan.rows, revisions, plan.kept.rows, files, seconds)
+
+    def _swap(self, plan: sealing.Plan) -> None:
+        """Show what is in the lake already; should it fail, nothing else is sealed before it was done."""
+        self._unfinished = plan
+        with self._live.lock:
+            sealing.finish(self._live, plan, self._observations, self._revisions)
+        self._unfinished = None
+        self.compaction.taken(plan.done)
+        with self.room:
+            self.room.notify_all()
+
+    def _tidy(self) -> None:
+        sealed = self._observations.sequence
+        with self._live.lock:
+            snapshot = self._live.snapshot()
+        snapshot.datastreams()  # measures the ends that deletes may have taken, while nobody waits
+        with self._live.lock:
+            index = self._live.index.to_bytes()
+        self._states.save(INDEX, sealed, index)
+        self._step("seal.index")
+        stages = [at for name, at in self._states.sequences().items() if name.startswith("stage-")]
+        through = min([sealed, *stages]) if stages else 0
+        self._deletions.settle()
+        self._clock.thin(through)
+        self._journal.drop(through, planned=sealed)
+        self._step("seal.dropped")

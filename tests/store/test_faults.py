@@ -1,0 +1,162 @@
+"""The table of fault points is the source's, and a process killed at each leaves what a dictionary holds."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import nilometer.store
+from nilometer.errors import StoreError
+from nilometer.store import Store
+from nilometer.store.deletions import ACTION
+from nilometer.store.faults import POINTS
+from nilometer.store.restore import check_backup, restore_backup
+from tests.store.fault_writer import ROUND, SECOND, START, STREAMS, Oracle, at
+from tests.store.test_backup import RESTORE_STEPS
+
+WRITER = Path(__file__).parent / "fault_writer.py"
+HERE = [point for point in POINTS if not point.startswith("restore.")]
+AFTER = len(ROUND) + 1
+"""The first round leaves a backup, and a lake that was compacted; the point is that of the second."""
+
+
+def test_the_table_names_every_point_of_the_source_and_no_other():
+    found = Counter()
+    for file in Path(nilometer.store.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in {"step", "_step", "on_step"} and node.args and isinstance(node.args[0], ast.Constant):
+                    found[node.args[0].value] += 1
+    assert set(found) == set(POINTS)
+    assert set(found.values()) == {1}
+    # test_backup kills a restore at each; into a database it has a point more.
+    assert {point for point in POINTS if point.startswith("restore.")} == {*RESTORE_STEPS, "restore.catalog"}
+
+
+def run(folder, first, last, *more):
+    """Run the writer; return its status and the last event that it said was acknowledged."""
+    process = subprocess.run(
+        [sys.executable, str(WRITER), str(folder), str(first), str(last), *map(str, more)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert process.returncode in {0, -signal.SIGKILL}, process.stderr
+    lines = process.stdout.split()
+    return process.returncode, int(lines[-1]) if lines else first - 1
+
+
+def shown(table):
+    """Rows by (stream, second); each key is there once."""
+    keys = keys_of(table)
+    assert len(set(keys)) == len(keys)
+    return dict(zip(keys, table["result"].to_pylist(), strict=True))
+
+
+def keys_of(table):
+    time = (table["phenomenon_time"].cast(pa.int64()).to_numpy() - START) // SECOND
+    return list(zip((table["datastream"].to_numpy() - 1).tolist(), time.tolist(), strict=True))
+
+
+def oracle_of(done):
+    oracle = Oracle()
+    for k in range(done + 1):
+        oracle.event(k)
+    return oracle
+
+
+def audit(folder, acknowledged):
+    """Hold everything that a reader can see against the dictionary; return the last event that is there."""
+    store = Store.open(folder, now=lambda: at(acknowledged + 1))
+    try:
+        done = settled(store, acknowledged)
+        answers = look(store, oracle_of(done), done)
+        store.seal()
+        assert look(store, oracle_of(done), done) == answers
+        store.compact()
+        assert look(store, oracle_of(done), done) == answers
+        for name, columns in (("observations", ["id"]), ("revisions", ["id", "commit"])):
+            frame = pl.scan_delta(str(folder / "lake" / name)).select(columns).collect()
+            assert frame.unique().height == frame.height
+    finally:
+        store.close()
+    return done
+
+
+def settled(store, acknowledged):
+    """Return whether the event that was under way is there, whole, or not at all."""
+    table = store.snapshot().read()
+    found, tests = shown(table), dict(zip(keys_of(table), table["tests"].to_pylist(), strict=True))
+    candidates = []
+    for done in (acknowledged, acknowledged + 1):
+        oracle = oracle_of(done)
+        if found == oracle.rows and tests == {key: oracle.tests.get(key) for key in oracle.rows}:
+            candidates.append(done)
+    assert candidates, acknowledged
+    return candidates[0]
+
+
+def look(store, oracle, done):
+    snapshot, ids = store.snapshot(), range(1, STREAMS + 1)
+    table = snapshot.read()
+    assert shown(table) == oracle.rows
+    assert len(set(table["id"].to_pylist())) == table.num_rows
+    assert snapshot.count() == table.num_rows
+    newest = {key[0]: key for key in sorted(oracle.rows)}
+    assert sorted(keys_of(snapshot.latest())) == sorted(newest.values())
+    versions = snapshot.versions(ids)
+    keys = zip(keys_of(versions), versions["result"].to_pylist(), strict=True)
+    assert Counter((*key, value) for key, value in keys) == Counter(oracle.versions)
+    ended = versions["superseded_commit"].to_numpy() == np.iinfo(np.int64).max
+    assert int(ended.sum()) == len(oracle.rows)
+    for k, rows in oracle.past.items():
+        assert shown(store.snapshot(at(k) + 10 * SECOND).read()) == rows, k
+    deletes = sum(ROUND[k % len(ROUND)] == "delete" for k in range(done + 1))
+    assert len(store.catalog.ledger.audit(ACTION)) - deletes in {0, 1}
+    return table.to_pydict(), versions.to_pydict(), [snapshot.extent(one) for one in ids]
+
+
+def audit_backups(folder, acknowledged):
+    """What has a manifest is whole, and holds every event up to it; what has none is refused."""
+    for backup in folder.parent.glob("backup-*"):
+        k = int(backup.name.split("-")[1])
+        if (backup / "manifest.json").exists():
+            restore_backup(backup, folder.parent / f"restored-{k}")
+            store = Store.open(folder.parent / f"restored-{k}", now=lambda: at(acknowledged + 1))
+            look(store, oracle_of(k), k)
+            store.close()
+        else:
+            # Its event is done again, and every backup has a new folder.
+            assert k == acknowledged + 1
+            with pytest.raises(StoreError, match="no whole backup"):
+                check_backup(backup)
+        shutil.rmtree(backup)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", HERE)
+def test_killed_at_a_point_everything_is_as_the_dictionary_says(tmp_path, point):
+    folder = tmp_path / "data"
+    status, acknowledged = run(folder, 0, 3 * len(ROUND), point, AFTER)
+    assert status == -signal.SIGKILL
+    assert acknowledged >= AFTER - 1
+    done = audit(folder, acknowledged)
+    audit_backups(folder, acknowledged)
+    # It goes on as if nothing had been.
+    status, last = run(folder, done + 1, done + 1 + len(ROUND))
+    assert (status, last) == (0, done + len(ROUND))
+    assert audit(folder, last) == last
