@@ -14,6 +14,7 @@ from nilometer.store import NEW, REVISED, UNCHANGED, Store
 from tests.store.waters import SECOND, START, Water, rows, settlement
 
 MINUTE = 60
+COLUMNS = ("result", "mark", "tests")
 HOUR_SECONDS = st.integers(0, 9).map(lambda n: n * 3600)  # over the end of a month
 ROW = st.tuples(st.integers(0, 1), HOUR_SECONDS, st.integers(0, 2), st.sampled_from([None, "N", "F"]))
 EVENT = st.one_of(
@@ -72,6 +73,8 @@ def check(snapshot, model, ids, past):
     assert shown(snapshot.by_id([row[4] for row in found])) == found
     newest = {row[0]: row for row in found}
     assert shown(snapshot.latest()) == [newest[one] for one in sorted(newest)]
+    oldest = {row[0]: row for row in reversed(found)}
+    assert shown(snapshot.first(ids, COLUMNS)) == [oldest[one] for one in sorted(oldest)]
     for one in ids:
         times = [row[1] for row in found if row[0] == one]
         assert snapshot.extent(one) == ((times[0], times[-1]) if times else None)

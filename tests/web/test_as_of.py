@@ -18,6 +18,7 @@ DOORS = [
     f"{API}/datastreams/{PH}/observations?start=2021-03-05T12:10:00Z&end=2021-03-05T12:40:00Z",
     f"{API}/datastreams/{PH}",
     f"{API}/datastreams?thing=river",
+    *(f"{API}/latest?thing=river&format={name}" for name in ("json", "csv", "arrow")),
     f"{API}/datastreams/{PH}/versions",
     f"{API}/datastreams/{PH}/levels",
     f"{API}/things?spark=3600",

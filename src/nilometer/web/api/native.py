@@ -17,6 +17,7 @@ from nilometer.web.api.deletes import delete_routes
 from nilometer.web.api.entities import entity_routes
 from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
+from nilometer.web.api.latest import latest_routes
 from nilometer.web.api.observations import observation_routes
 from nilometer.web.api.reviews import review_routes
 from nilometer.web.api.verdicts import verdict_routes
@@ -44,6 +45,7 @@ def create_native(face: Face) -> FastAPI:
         review_routes,
         event_routes,
         delete_routes,
+        latest_routes,
         observation_routes,
         verdict_routes,
         entity_routes,

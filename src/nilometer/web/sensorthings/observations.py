@@ -88,10 +88,9 @@ class Observations:
         self._records.take(len(rows.table))
         return rows
 
-    def newest(self, datastreams: Sequence[int]) -> dict[int, pa.Table]:
-        """Return the newest water row of each Datastream that has one, each as a table."""
-        rows = self._snapshot.latest(datastreams)
-        return {number: rows.slice(at, 1) for at, number in enumerate(rows["datastream"].to_pylist())}
+    def newest(self, datastreams: Sequence[int]) -> pa.Table:
+        """Return the newest water row of each Datastream that has one."""
+        return self._snapshot.latest(datastreams)
 
     def has_several(self, datastream: int) -> bool:
         """Say whether a Datastream has more than one time."""
