@@ -19,6 +19,8 @@ DOORS = [
     f"{API}/datastreams/{PH}",
     f"{API}/datastreams?thing=river",
     *(f"{API}/latest?thing=river&format={name}" for name in ("json", "csv", "arrow")),
+    *(f"{API}/datastreams/{PH}/rollups?span={span}&format=json" for span in ("hour", "day")),
+    f"{API}/datastreams/{PH}/rollups?mean=arithmetic&format=arrow",
     f"{API}/datastreams/{PH}/versions",
     f"{API}/datastreams/{PH}/levels",
     f"{API}/things?spark=3600",

@@ -30,7 +30,7 @@ from nilometer.web.api.tables import (
 )
 from nilometer.web.times import parse_moment
 
-__all__ = ["observation_routes"]
+__all__ = ["observation_routes", "span_of"]
 
 MOST_JSON_ROWS = 2_000_000
 EXPORT_STEP_US = 30 * DAY_US
@@ -58,7 +58,7 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
         samples: Literal["water", "all"] = "water",
     ) -> Response:
         datastream = face.datastream(name)
-        first, last = _span(start, end)
+        first, last = span_of(start, end)
         then = face.then(as_of)
         rows = then.snapshot.read([datastream.id], first, last, water_only=samples == "water")
         n = len(rows)
@@ -90,7 +90,14 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
         )
 
 
-def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """Return a span as it was written, µs UTC.
+
+    Raises
+    ------
+    RequestError
+        If one end is no moment, or the end lies before the start.
+    """
     first, last = parse_moment(start, "start"), parse_moment(end, "end")
     if first is not None and last is not None and last < first:
         raise RequestError("end lies before start", place="end")
@@ -162,7 +169,7 @@ def _of_export(routes: APIRouter, face: Face) -> None:
     ) -> Response:
         names = [part for text in datastream for part in text.split(",") if part]
         wanted = {item.id: item.key for item in map(face.datastream, names)}
-        first, last = _span(start, end)
+        first, last = span_of(start, end)
         then = face.then(as_of)
         parts = _parts(then.snapshot, list(wanted), first, last)
         tables = (to_csv_table(with_evidence(rows, then.evidence), wanted) for rows in parts)

@@ -212,6 +212,8 @@ def to_csv_table(rows: pa.Table, keys: Mapping[int, str]) -> pa.Table:
 def parted_digits(rows: pa.Table) -> pa.Table:
     """Return rows for CSV: the digits of `tests` parted as their names are, for digits alone read as a number."""
     at = rows.schema.get_field_index("tests")
+    if at < 0:
+        return rows
     parted = pc.utf8_rtrim(pc.replace_substring_regex(rows["tests"], r"(\d)", rf"\1{SEPARATOR}"), SEPARATOR)
     return rows.set_column(at, "tests", parted)
 
