@@ -107,23 +107,29 @@ class LakeFile:
         StoreError
             If the file is missing or damaged.
         """
-        blocks = self.blocks
-        count = int(blocks.rows[np.asarray(groups, np.int64)].sum()) if len(groups) else 0
+        count = int(self.blocks.rows[np.asarray(groups, np.int64)].sum()) if len(groups) else 0
+        return self._filled(self._stored(groups, columns), count, columns)
+
+    def _stored(self, groups: Sequence[int] | NDArray[np.int64], columns: Sequence[str]) -> pa.Table | None:
+        """Return those of the columns that are not the same in every row; None: all are, or there is no row group."""
         stored = [name for name in columns if name not in self.absent and name not in self.constant]
-        table = None
-        if stored and count:
-            try:
-                with pq.ParquetFile(self.root / self.path, metadata=self._footer, memory_map=True) as file:
-                    table = file.read_row_groups([int(group) for group in groups], columns=stored, use_threads=True)
-            except (OSError, pa.ArrowException) as error:
-                raise self._unreadable(error) from error
+        if not stored or not len(groups):
+            return None
+        try:
+            with pq.ParquetFile(self.root / self.path, metadata=self._footer, memory_map=True) as file:
+                return file.read_row_groups([int(group) for group in groups], columns=stored, use_threads=True)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(error) from error
+
+    def _filled(self, stored: pa.Table | None, count: int, columns: Sequence[str]) -> pa.Table:
+        """Return so many rows with all columns."""
         arrays = []
         for name in columns:
             kind = REVISION.field(name).type
-            if table is not None and name in stored:
-                arrays.append(table[name])
+            if stored is not None and name in stored.schema.names:
+                arrays.append(stored[name])
             elif name in self.constant:
-                arrays.append(pa.repeat(pa.scalar(self.constant[name], pa.int64()), count).cast(kind))
+                arrays.append(pa.repeat(pa.scalar(self.constant[name], pa.int64()).cast(kind), count))
             else:
                 arrays.append(pa.nulls(count, kind))
         return pa.Table.from_arrays(arrays, schema=pa.schema([REVISION.field(name) for name in columns]))
@@ -134,19 +140,35 @@ class LakeFile:
         `datastream` and `phenomenon_time` are always among the columns.
         """
         names = list(dict.fromkeys(("datastream", "phenomenon_time", *columns)))
+        if wanted.single is not None:
+            return self._select_one(groups, wanted, wanted.single, names)
         table = self.read(groups, names)
         if not table.num_rows:
             return table
-        datastream = table["datastream"].to_numpy()
         time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-        if wanted.single is not None:
-            # One Datastream lies together and in order of time.
-            low, high = np.searchsorted(datastream, (wanted.single, wanted.single + 1))
-            inner = time[low:high]
-            start, stop = low + np.searchsorted(inner, (wanted.start, wanted.end))
-            return table.slice(int(start), int(stop - start))
-        mask = wanted.mask(datastream, time)
+        mask = wanted.mask(table["datastream"].to_numpy(), time)
         return table if mask.all() else table.filter(pa.array(mask))
+
+    def _select_one(self, groups: NDArray[np.int64], wanted: Query, datastream: int, names: list[str]) -> pa.Table:
+        """Return the rows of one Datastream: they lie together and in order of time."""
+        blocks = self.blocks
+        low, high = 0, int(blocks.rows[groups].sum())
+        # What is the same in every row is made for the rows that are meant only, and not for whole row groups.
+        alone = bool(((blocks.first[groups] == datastream) & (blocks.last[groups] == datastream)).all())
+        read = [name for name in names if name != "datastream" or not alone]
+        stored = self._stored(groups, read)
+        if stored is not None and "datastream" in stored.schema.names:
+            found = np.searchsorted(stored["datastream"].to_numpy(), (datastream, datastream + 1))
+            low, high = int(found[0]), int(found[1])
+        if stored is not None and "phenomenon_time" in stored.schema.names:
+            inner = stored["phenomenon_time"].slice(low, high - low).cast(pa.int64()).to_numpy()
+            start, stop = np.searchsorted(inner, (wanted.start, wanted.end))
+            low, high = low + int(start), low + int(stop)
+        stored = None if stored is None else stored.slice(low, high - low)
+        if alone:
+            owner = pa.repeat(pa.scalar(datastream, pa.int32()), high - low)
+            stored = pa.table({"datastream": owner}) if stored is None else stored.append_column("datastream", owner)
+        return self._filled(stored, high - low, names)
 
     def _unreadable(self, error: Exception) -> StoreError:
         path = self.root / self.path
