@@ -134,6 +134,11 @@ class Snapshot:
         """Return how many rows `read` would return; row groups that lie wholly inside are not read."""
         return self._visible.count(query(datastreams, start, end), water_only=water_only)
 
+    def most_rows(self, datastream: int) -> int:
+        """Return how many rows a Datastream was given so far, at once: it never has more."""
+        rows = self._view.extents.rows
+        return int(rows[datastream]) if 0 <= datastream < len(rows) else 0
+
     def by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
         """Return the rows of these ids, samples too, sorted by (datastream, phenomenon_time, id)."""
         numbers = np.unique(np.asarray(ids, np.int64))
