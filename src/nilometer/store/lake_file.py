@@ -18,6 +18,7 @@ from nilometer.errors import StoreError
 from nilometer.model.schemas import REVISION
 from nilometer.store.query import Query
 from nilometer.store.refusal import refusal
+from nilometer.store.values import Ranges
 
 __all__ = ["Blocks", "LakeFile"]
 
@@ -73,6 +74,7 @@ class LakeFile:
     constant: dict[str, int]
     _footer: Any = None
     _blocks: Blocks | None = None
+    _ranges: Ranges | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -86,6 +88,13 @@ class LakeFile:
         assert blocks is not None  # noqa: S101 -- _load has just made them
         return blocks
 
+    @property
+    def ranges(self) -> Ranges:
+        """What the values of its row groups reach from and to; looked up when somebody asks of values."""
+        if self._ranges is None:
+            self._ranges = self._load_ranges()
+        return self._ranges
+
     def may_hold(self, wanted: Query) -> bool:
         """Return whether the file may hold rows that are meant, by its own statistics alone."""
         if self.latest < wanted.start or self.earliest >= wanted.end:
@@ -97,7 +106,8 @@ class LakeFile:
 
     def groups(self, wanted: Query) -> NDArray[np.int64]:
         """Return the row groups that may hold rows that are meant."""
-        return np.flatnonzero(wanted.overlaps(*self.blocks[:4]))
+        groups = np.flatnonzero(wanted.overlaps(*self.blocks[:4]))
+        return groups if wanted.values is None else groups[wanted.values.may_hold(self.ranges, groups)]
 
     def read(self, groups: Sequence[int] | NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Return columns of row groups, in the file's order.
@@ -203,8 +213,40 @@ class LakeFile:
         self._footer = footer
         self._blocks = Blocks(*(np.array(column, np.int64) for column in figures))
 
+    def _load_ranges(self) -> Ranges:
+        rows = self.blocks.rows
+        footer = self._footer
+        names = {footer.schema.column(position).name: position for position in range(footer.num_columns)}
+        figures: dict[str, list[tuple[Any, Any, int]]] = {name: [] for name in _UNKNOWN}
+        for number in range(footer.num_row_groups):
+            group = footer.row_group(number)
+            for name, unknown in _UNKNOWN.items():
+                statistics = group.column(names[name]).statistics
+                known = statistics is not None and statistics.has_min_max
+                least, greatest = (statistics.min, statistics.max) if known else unknown
+                # Files of the first release say nothing of values, but which are the same throughout.
+                if not known and name in self.constant:
+                    least = greatest = self.constant[name]
+                nulls = statistics.null_count if statistics is not None and statistics.has_null_count else -1
+                if name in self.absent or nulls == rows[number]:
+                    least, greatest, nulls = np.inf, -np.inf, int(rows[number])
+                figures[name].append((least, greatest, nulls))
+        result, flag, feature = (list(zip(*figures[name], strict=True)) for name in _UNKNOWN)
+        return Ranges(
+            np.array(result[0], np.float64),
+            np.array(result[1], np.float64),
+            np.array(result[2], np.int64),
+            *(np.array(column, np.int64) for column in (*flag[:2], *feature[:2])),
+        )
+
 
 _LATE = int(np.iinfo(np.int64).max)
+_UNKNOWN: dict[str, tuple[float, float]] = {
+    "result": (-np.inf, np.inf),
+    "result_quality": (-128, 127),
+    "feature": (0, _LATE),
+}
+"""The columns that `Ranges` are of, and from where to where one may reach of which nothing is known."""
 
 
 def _whole(value: Any) -> int:  # noqa: ANN401 -- pyarrow has no types

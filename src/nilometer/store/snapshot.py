@@ -24,6 +24,7 @@ from nilometer.store.hot import CAPACITY
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.points import first_of_each, rows_near
 from nilometer.store.query import Query, query
+from nilometer.store.values import Values
 from nilometer.store.versions import versions
 from nilometer.store.view import View
 from nilometer.store.visible import KEYS, Visible, joined, ordered
@@ -84,6 +85,7 @@ class Snapshot:
         water_only: bool = True,
         limit: int | None = None,
         newest_first: bool = False,
+        values: Values | None = None,
     ) -> pa.Table:
         """Return rows sorted by (datastream, phenomenon_time, id).
 
@@ -101,6 +103,8 @@ class Snapshot:
             Return the first so many rows.
         newest_first : bool
             Within each Datastream the newest row comes first, of one time that with the greatest id.
+        values : Values, optional
+            Only rows with these results or flags; row groups whose statistics exclude them are not read.
 
         Returns
         -------
@@ -113,7 +117,7 @@ class Snapshot:
             If a file of the lake cannot be read.
         """
         names = OBSERVATION.names if columns is None else list(columns)
-        wanted = query(datastreams, start, end)
+        wanted = query(datastreams, start, end, values)
         if limit is not None:
             candidates = self._edges.candidates() if wanted.datastreams is None else wanted.datastreams
             table = first_rows(
@@ -130,9 +134,21 @@ class Snapshot:
         end: int | None = None,
         *,
         water_only: bool = True,
+        values: Values | None = None,
     ) -> int:
         """Return how many rows `read` would return; row groups that lie wholly inside are not read."""
-        return self._visible.count(query(datastreams, start, end), water_only=water_only)
+        return self._visible.count(query(datastreams, start, end, values), water_only=water_only)
+
+    def reach(
+        self,
+        datastreams: Sequence[int] | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        values: Values | None = None,
+    ) -> int:
+        """Return how many rows at most `read` has to look at, by the statistics of row groups; nothing is read."""
+        return self._visible.reach(query(datastreams, start, end, values))
 
     def most_rows(self, datastream: int) -> int:
         """Return how many rows a Datastream was given so far, at once: it never has more."""
