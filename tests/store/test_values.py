@@ -104,6 +104,39 @@ def test_a_count_of_water_reads_only_row_groups_that_hold_samples(folder, monkey
     water.store.close()
 
 
+def test_a_count_of_some_datastreams_looks_once_where_they_lie(folder, monkeypatch):
+    water = Water(Store.open(folder), datastreams=5)
+    for one in water.ids:
+        water.send(one, NEXT_MONTH + np.arange(10_000), np.arange(10_000) % 5)
+    seal(water)
+    reads = Reads(monkeypatch)
+    span = START + (NEXT_MONTH - 1) * SECOND, START + (NEXT_MONTH + 20_000) * SECOND
+    assert [water.store.snapshot().count([one]) for one in water.ids] == [10_000] * 5
+    assert 0 < reads.rows < 50_000  # each row group once
+    reads.rows = 0
+    snapshot = water.store.snapshot()
+    assert [snapshot.count([one], *span) for one in water.ids] == [10_000] * 5
+    assert snapshot.count(water.ids[1:4]) == 30_000
+    assert snapshot.count([water.ids[0], water.ids[4]], values=Values(flags=frozenset({1}))) == 20_000
+    assert reads.rows == 0
+    water.store.close()
+
+
+def test_rows_of_one_time_in_a_file_of_one_time_are_found(folder):
+    water = Water(Store.open(folder), datastreams=4)
+    for one in water.ids:
+        water.send(one, [NEXT_MONTH], [float(one)])
+    for one in water.ids:  # the newest row of each stays hot: these do
+        water.send(one, [3 * NEXT_MONTH], [0.5])
+    seal(water)
+    for _ in range(2):
+        assert water.store.snapshot().files[0].constant.keys() >= {"phenomenon_time"}
+        for one in water.ids:
+            assert water.values(one) == [float(one), 0.5]
+            assert water.store.snapshot().read([one], columns=["mark"]).num_rows == 2
+    water.store.close()
+
+
 def test_a_file_that_says_nothing_of_values_is_looked_through(tmp_path):
     store = Store.open(unpack("0.1.0", tmp_path))
     snapshot = store.snapshot()

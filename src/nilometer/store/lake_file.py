@@ -20,7 +20,7 @@ from nilometer.store.query import Query
 from nilometer.store.refusal import refusal
 from nilometer.store.values import Ranges
 
-__all__ = ["Blocks", "LakeFile"]
+__all__ = ["Blocks", "Cuts", "LakeFile"]
 
 
 class Blocks(NamedTuple):
@@ -35,6 +35,25 @@ class Blocks(NamedTuple):
     rows: NDArray[np.int64]
     lowest_commit: NDArray[np.int64]
     highest_commit: NDArray[np.int64]
+
+
+class Cuts(NamedTuple):
+    """Which Datastreams a row group has, ascending, and the first row of each, with the number of rows at the end."""
+
+    datastreams: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    def start(self, datastream: int) -> int:
+        """Return the first row of a Datastream, or of the one behind it."""
+        return int(self.starts[np.searchsorted(self.datastreams, datastream)])
+
+    def stop(self, datastream: int) -> int:
+        """Return the row behind the last of a Datastream."""
+        return int(self.starts[np.searchsorted(self.datastreams, datastream, "right")])
+
+    def count(self, datastreams: NDArray[np.int32]) -> int:
+        """Return how many rows some Datastreams, ascending, have."""
+        return int(np.diff(self.starts)[np.isin(self.datastreams, datastreams)].sum())
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +94,7 @@ class LakeFile:
     _footer: Any = None
     _blocks: Blocks | None = None
     _ranges: Ranges | None = None
+    _cuts: dict[int, Cuts] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -108,6 +128,24 @@ class LakeFile:
         """Return the row groups that may hold rows that are meant."""
         groups = np.flatnonzero(wanted.overlaps(*self.blocks[:4]))
         return groups if wanted.values is None else groups[wanted.values.may_hold(self.ranges, groups)]
+
+    def cuts(self, group: int) -> Cuts:
+        """Return where each Datastream lies in a row group; it is looked up once.
+
+        Raises
+        ------
+        StoreError
+            If the file is missing or damaged.
+        """
+        known = self._cuts.get(group)
+        if known is None:
+            blocks = self.blocks
+            if blocks.first[group] == blocks.last[group]:
+                known = Cuts(blocks.first[[group]], np.array([0, blocks.rows[group]]))
+            else:
+                known = _cuts_of(self.read([group], ["datastream"])["datastream"].to_numpy())
+            self._cuts[group] = known
+        return known
 
     def read(self, groups: Sequence[int] | NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Return columns of row groups, in the file's order.
@@ -161,24 +199,39 @@ class LakeFile:
 
     def _select_one(self, groups: NDArray[np.int64], wanted: Query, datastream: int, names: list[str]) -> pa.Table:
         """Return the rows of one Datastream: they lie together and in order of time."""
-        blocks = self.blocks
-        low, high = 0, int(blocks.rows[groups].sum())
+        if not len(groups):
+            return self._filled(None, 0, names)
+        plain = [name for name in names if name != "datastream"]
         # What is the same in every row is made for the rows that are meant only, and not for whole row groups.
-        alone = bool(((blocks.first[groups] == datastream) & (blocks.last[groups] == datastream)).all())
-        read = [name for name in names if name != "datastream" or not alone]
-        stored = self._stored(groups, read)
-        if stored is not None and "datastream" in stored.schema.names:
-            found = np.searchsorted(stored["datastream"].to_numpy(), (datastream, datastream + 1))
-            low, high = int(found[0]), int(found[1])
+        stored = self._stored_with_cuts(groups, plain)
+        # Between the first and the last of its row groups all rows are of this Datastream.
+        first, last = self.cuts(int(groups[0])), self.cuts(int(groups[-1]))
+        low, high = first.start(datastream), int(self.blocks.rows[groups[:-1]].sum()) + last.stop(datastream)
         if stored is not None and "phenomenon_time" in stored.schema.names:
             inner = stored["phenomenon_time"].slice(low, high - low).cast(pa.int64()).to_numpy()
             start, stop = np.searchsorted(inner, (wanted.start, wanted.end))
             low, high = low + int(start), low + int(stop)
-        stored = None if stored is None else stored.slice(low, high - low)
-        if alone:
-            owner = pa.repeat(pa.scalar(datastream, pa.int32()), high - low)
-            stored = pa.table({"datastream": owner}) if stored is None else stored.append_column("datastream", owner)
+        owner = pa.repeat(pa.scalar(datastream, pa.int32()), high - low)
+        stored = None if stored is None or not stored.num_columns else stored.slice(low, high - low)
+        stored = pa.table({"datastream": owner}) if stored is None else stored.append_column("datastream", owner)
         return self._filled(stored, high - low, names)
+
+    def _stored_with_cuts(self, groups: NDArray[np.int64], columns: Sequence[str]) -> pa.Table | None:
+        """Return stored columns, and look at Datastreams on the way where a row group at an end was never looked at."""
+        blocks = self.blocks
+        ends = {0, len(groups) - 1}
+        unknown = [
+            at for at in ends if groups[at] not in self._cuts and blocks.first[groups[at]] < blocks.last[groups[at]]
+        ]
+        if not unknown:
+            return self._stored(groups, columns)
+        stored = self._stored(groups, [*columns, "datastream"])
+        assert stored is not None  # noqa: S101 -- a row group of several Datastreams stores them
+        offsets = np.concatenate(([0], np.cumsum(blocks.rows[groups])))
+        for at in unknown:
+            owners = stored["datastream"].slice(offsets[at], offsets[at + 1] - offsets[at]).to_numpy()
+            self._cuts[int(groups[at])] = _cuts_of(owners)
+        return stored.drop_columns(["datastream"])
 
     def _unreadable(self, error: Exception) -> StoreError:
         path = self.root / self.path
@@ -238,6 +291,11 @@ class LakeFile:
             np.array(result[2], np.int64),
             *(np.array(column, np.int64) for column in (*flag[:2], *feature[:2])),
         )
+
+
+def _cuts_of(datastream: NDArray[np.int32]) -> Cuts:
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(datastream)) + 1))
+    return Cuts(datastream[starts].astype(np.int64), np.append(starts, len(datastream)))
 
 
 _LATE = int(np.iinfo(np.int64).max)

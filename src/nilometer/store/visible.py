@@ -183,21 +183,27 @@ class Visible:
             if not file.may_hold(wanted):
                 continue
             groups = self.groups(file, wanted)
-            whole = self._whole(file, groups, wanted, water_only=water_only)
+            plain = self._plain(file, groups, wanted, water_only=water_only)
+            whole = plain & wanted.covers(*(column[groups] for column in file.blocks[:4]))
             total += int(file.blocks.rows[groups[whole]].sum())
+            # Of a group that others share, where each Datastream lies says how many rows it has.
+            if wanted.datastreams is not None:
+                total += sum(file.cuts(int(group)).count(wanted.datastreams) for group in groups[plain & ~whole])
+                whole |= plain
             if not whole.all():
                 total += self.of_file(file, groups[~whole], wanted, [], water_only=water_only).num_rows
         return int(total)
 
-    def _whole(
+    def _plain(
         self, file: LakeFile, groups: NDArray[np.int64], wanted: Query, *, water_only: bool
     ) -> NDArray[np.bool_]:
-        """Return of which row groups every row is meant and seen, by their statistics."""
+        """Return of which row groups every row of a Datastream that is meant is meant and seen, by statistics."""
         if file in self._former:
             return np.zeros(len(groups), bool)
         blocks = file.blocks
         reach = [column[groups] for column in blocks[:4]]
-        whole = wanted.covers(*reach) & ~self._tombstones.touching(wanted).touch(*reach)
+        whole = (reach[2] >= wanted.start) & (reach[3] < wanted.end)
+        whole &= ~self._tombstones.touching(wanted).touch(*reach)
         if water_only:
             whole &= ~self._samples_in(file, groups)
         if wanted.values is not None:
