@@ -6,6 +6,7 @@ import errno
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,10 +177,8 @@ class LakeFile:
             kind = REVISION.field(name).type
             if stored is not None and name in stored.schema.names:
                 arrays.append(stored[name])
-            elif name in self.constant:
-                arrays.append(pa.repeat(pa.scalar(self.constant[name], pa.int64()).cast(kind), count))
             else:
-                arrays.append(pa.nulls(count, kind))
+                arrays.append(_same(self.constant.get(name), kind, count))
         return pa.Table.from_arrays(arrays, schema=pa.schema([REVISION.field(name) for name in columns]))
 
     def select(self, groups: NDArray[np.int64], wanted: Query, columns: Sequence[str]) -> pa.Table:
@@ -293,11 +292,28 @@ class LakeFile:
         )
 
 
+def _same(value: int | None, kind: pa.DataType, count: int) -> pa.Array:
+    """Return one value so many times: a view of an array that is there already, where it is long enough."""
+    if count <= _KEPT:
+        return _kept(value, kind).slice(0, count)
+    return _repeated(value, kind, count)
+
+
+@lru_cache(256)
+def _kept(value: int | None, kind: pa.DataType) -> pa.Array:
+    return _repeated(value, kind, _KEPT)
+
+
+def _repeated(value: int | None, kind: pa.DataType, count: int) -> pa.Array:
+    return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, pa.int64()).cast(kind), count)
+
+
 def _cuts_of(datastream: NDArray[np.int32]) -> Cuts:
     starts = np.concatenate(([0], np.flatnonzero(np.diff(datastream)) + 1))
     return Cuts(datastream[starts].astype(np.int64), np.append(starts, len(datastream)))
 
 
+_KEPT = 1 << 16
 _LATE = int(np.iinfo(np.int64).max)
 _UNKNOWN: dict[str, tuple[float, float]] = {
     "result": (-np.inf, np.inf),

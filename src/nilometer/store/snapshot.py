@@ -281,7 +281,10 @@ class Snapshot:
         return table if self._view.commit is None else canonical(table)
 
     def _sorted(self, wanted: Query, names: Sequence[str], *, water_only: bool, newest_first: bool) -> pa.Table:
-        parts = list(self._visible.parts(wanted, names, water_only=water_only))
+        parts = [part for part in self._visible.parts(wanted, names, water_only=water_only) if part.num_rows]
+        if wanted.single is not None:
+            # Then parts that do not overlap need no sorting of rows.
+            parts.sort(key=lambda part: part["phenomenon_time"][0].value)
         table = ordered(joined(parts, names), newest_first=newest_first)
         if table is not None:
             return table
