@@ -12,7 +12,7 @@ from nilometer.errors import RequestError, near
 from nilometer.model import Datastream, ObservationBatch
 from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import Face, answer
-from nilometer.web.api.tables import FORMATS, json_columns, review_levels, to_bytes, to_csv_table, with_evidence
+from nilometer.web.api.tables import FORMATS, json_columns, review_levels, to_bytes, to_csv_table, with_evidence, words
 
 __all__ = ["latest_routes"]
 
@@ -56,7 +56,7 @@ def latest_routes(face: Face) -> APIRouter:
                     "property": [catalog.observed_property(item.observed_property).key for item in mine],
                     "unit": [item.unit for item in mine],
                     **columns,
-                    "review_level": review_levels(rows, then.evidence).to_pylist(),
+                    "review_level": words(review_levels(rows, then.evidence)),
                 },
                 "profiles": then.evidence.profiles(np.unique(rows["provenance"].to_numpy()).tolist()),
             }

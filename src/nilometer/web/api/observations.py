@@ -28,6 +28,7 @@ from nilometer.web.api.tables import (
     to_bytes,
     to_csv_table,
     with_evidence,
+    words,
 )
 from nilometer.web.times import parse_moment
 
@@ -112,7 +113,7 @@ def _json_of(face: Face, then: Then, rows: pa.Table, shown: tuple[str, ...] | No
     kinds = face.pipeline.store.catalog.sample_kinds()
     columns = json_columns(ObservationBatch.from_arrow(whole), kinds, then.evidence, shown)
     if shown is None or "review_level" in shown:
-        columns["review_level"] = review_levels(rows, then.evidence).to_pylist()
+        columns["review_level"] = words(review_levels(rows, then.evidence))
     judged = np.unique(rows["provenance"].to_numpy()).tolist() if "provenance" in rows.schema.names else []
     return {"columns": columns, "profiles": then.evidence.profiles(judged)}
 

@@ -34,6 +34,7 @@ __all__ = [
     "to_bytes",
     "to_csv_table",
     "with_evidence",
+    "words",
 ]
 
 FORMATS: dict[str, str] = {
@@ -119,9 +120,9 @@ def json_columns(
             else shown_uncertainty(rows.result_uncertainty.astype(np.float64)).tolist()
         ),
         "quality": lambda: [] if rows.result_quality is None else rows.result_quality.tolist(),
-        "tests": lambda: none if rows.tests is None else rows.tests.to_pylist(),
+        "tests": lambda: none if rows.tests is None else words(rows.tests),
         "profile": lambda: none if rows.provenance is None else _profile_ids(rows.provenance, evidence),
-        "mark": lambda: none if rows.mark is None else rows.mark.to_pylist(),
+        "mark": lambda: none if rows.mark is None else words(rows.mark),
         "censored": lambda: [0] * n if rows.censored is None else rows.censored.tolist(),
         "sample": lambda: _samples(rows.feature, n, sample_kinds),
     }
@@ -216,6 +217,16 @@ def review_levels(rows: pa.Table, evidence: Evidence) -> Any:  # noqa: ANN401 --
         keys |= {int(step.parameters["rank"]): str(step.parameters["level"]) for step in signed}
     ranks, places = np.unique(rank, return_inverse=True)
     return _coded([keys.get(int(one)) for one in ranks], places)
+
+
+def words(column: Any) -> list[str | None]:  # noqa: ANN401 -- pyarrow has no types
+    """Return a column of few different words as a list: each word is made once, and not for each row."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    known = np.array([*coded.dictionary.to_pylist(), None], object)
+    listed: list[str | None] = known[coded.indices.fill_null(len(known) - 1).to_numpy()].tolist()
+    return listed
 
 
 def _samples(feature: NDArray[np.int32] | None, n: int, sample_kinds: Mapping[int, SampleKind]) -> list[int]:
