@@ -7,7 +7,7 @@ acknowledged is seen. Only the flags of a hot row may still settle while a snaps
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from nilometer.store.edges import Edges
 from nilometer.store.first_rows import first_rows
 from nilometer.store.hot import CAPACITY
 from nilometer.store.lake_file import LakeFile
+from nilometer.store.pieces import Piece, pieces
 from nilometer.store.points import first_of_each, rows_near
 from nilometer.store.query import Query, query
 from nilometer.store.values import Values
@@ -149,6 +150,12 @@ class Snapshot:
     ) -> int:
         """Return how many rows at most `read` has to look at, by the statistics of row groups; nothing is read."""
         return self._visible.reach(query(datastreams, start, end, values))
+
+    def pieces(
+        self, datastream: int, start: int | None = None, end: int | None = None, *, water_only: bool = True
+    ) -> Iterator[Piece]:
+        """Yield the rows of a Datastream in pieces of bounded size, in no order; what is made of some can be kept."""
+        return pieces(self._visible, query([datastream], start, end), water_only=water_only)
 
     def most_rows(self, datastream: int) -> int:
         """Return how many rows a Datastream was given so far, at once: it never has more."""

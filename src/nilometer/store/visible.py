@@ -214,6 +214,16 @@ class Visible:
             whole &= blocks.highest_commit[groups] <= self._known
         return whole
 
+    def plain_groups(
+        self, wanted: Query, *, water_only: bool
+    ) -> Iterator[tuple[LakeFile, NDArray[np.int64], NDArray[np.bool_]]]:
+        """Yield files with their row groups that may hold rows that are meant, and of which all rows are seen."""
+        for file in self._files:
+            if file.may_hold(wanted):
+                groups = self.groups(file, wanted)
+                if len(groups):
+                    yield file, groups, self._plain(file, groups, wanted, water_only=water_only)
+
     def reach(self, wanted: Query) -> int:
         """Return how many rows at most have to be looked at to find those that are meant."""
         hot = sum(

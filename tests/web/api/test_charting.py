@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from nilometer.model import QartodFlag
-from nilometer.store import Store
+from nilometer.store import Store, Values
 from nilometer.web.api import charting
 from nilometer.web.api.charting import chart_rows
-from tests.store.waters import SECOND, START, Water, rows
+from tests.store.waters import SECOND, START, Water, rows, settlement
 
 HOUR = 3600
 
@@ -73,6 +75,65 @@ def test_too_many_rows_to_hold_at_a_time_are_looked_through_by_spans_and_lose_no
     holds_what_matters(found)
     narrow = chart(water, 200, columns=["id"])
     assert narrow.rows["id"].to_pylist() == found.rows["id"].to_pylist()
+
+
+def test_a_long_chart_is_the_same_wherever_its_rows_lie(tmp_path, monkeypatch):
+    monkeypatch.setattr(charting, "MOST_ROWS", 1000)  # as above
+    water = Water(Store.open(tmp_path / "data"), datastreams=2)
+    one, rng = water.ids[0], np.random.default_rng(3)
+
+    def whole(snapshot):
+        found = chart_rows(snapshot, one, None, None, 300, columns=None, water_only=True, time_zone="Asia/Kathmandu")
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, found.rows.schema) as writer:
+            writer.write_table(found.rows)
+        return found, sink.getvalue().to_pybytes()
+
+    def check():
+        """The chart holds what all rows hold, twice the same, and as of a moment the bytes of then."""
+        found, _ = whole(water.store.snapshot())
+        again, _ = whole(water.store.snapshot())
+        rows = water.store.snapshot().read([one])
+        assert found.rows.equals(again.rows)
+        assert found.count == len(rows)
+        assert found.resolution == "hour"
+        for name in ("result", "phenomenon_time"):
+            assert pc.min_max(found.rows[name]) == pc.min_max(rows[name])
+        assert set(found.rows["result_quality"].to_pylist()) >= set(rows["result_quality"].to_pylist()) - {1, 2}
+        for moment, then in past.items():
+            assert whole(water.store.snapshot(moment))[1] == then
+
+    def remember():
+        moment = water.store.snapshot().committed(water.store.mark())
+        past[moment] = whole(water.store.snapshot(moment))[1]
+
+    def seal():
+        water.store.save_state("qc", water.store.sequence(), b"")
+        water.store.seal()
+
+    past = {}
+    for part in range(4):
+        water.send(one, part * 1000 * HOUR + np.arange(2000) * 1800, rng.normal(8, 1, 2000).round(2))
+        remember()
+        seal()
+        check()
+    water.send(one, np.array([50, 1500, 3000]) * HOUR, [99.0, -7.0, np.nan])  # revisions
+    check()
+    remember()
+    water.put(rows([one], [2000 * HOUR + 7], [-40.0]), quality=QartodFlag.FAIL)  # a late row
+    check()
+    late = water.store.snapshot().read([one], values=Values(greatest=-39.0))["id"].to_numpy()
+    water.put(rows([], [], []), settled=settlement(late, QartodFlag.SUSPECT))
+    remember()
+    check()
+    seal()
+    check()
+    water.store.delete([one], START + 49 * HOUR * SECOND, START + 60 * HOUR * SECOND)
+    check()
+    seal()
+    water.store.compact()
+    check()
+    water.store.close()
 
 
 def test_a_span_shows_nothing_beyond_its_ends(water, monkeypatch):
