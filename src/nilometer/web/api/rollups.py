@@ -24,6 +24,8 @@ from nilometer.web.times import format_times
 __all__ = ["rollup_routes"]
 
 _PARTS = ("n", "below", "above")
+_CLASSES = ("good", "suspect")
+_MEANS = ("mean", "mean_without_suspect")
 
 
 def rollup_routes(face: Face) -> APIRouter:
@@ -115,21 +117,16 @@ def _texts(moments: pa.ChunkedArray) -> pa.Array:
 
 
 def _document(datastream: Datastream, then: Then, table: pa.Table, about: dict[str, Any]) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
+    """Return columns without sums; what is counted of good and SUSPECT values apart is put together."""
+    columns: dict[str, list[Any]] = {}
     for field in table.schema:
-        if pa.types.is_timestamp(field.type):
+        name, _, which = field.name.rpartition("_")
+        if which == "good" and name in _PARTS:
+            columns[name] = (table[field.name].to_numpy() + table[f"{name}_suspect"].to_numpy()).tolist()
+        elif pa.types.is_timestamp(field.type):
             columns[field.name] = _milliseconds(table[field.name])
-        elif field.name != "datastream":
-            columns[field.name] = table[field.name].to_pylist()
-    for name in _PARTS:
-        if f"{name}_good" in columns:
-            columns[name] = [
-                good + suspect
-                for good, suspect in zip(columns[f"{name}_good"], columns[f"{name}_suspect"], strict=True)
-            ]
-    columns = {
-        name: cells for name, cells in columns.items() if not name.endswith(("_good", "_suspect")) or "mean" in name
-    }
+        elif field.name in _MEANS or ((not name or which not in _CLASSES) and field.name != "datastream"):
+            columns[field.name] = table[field.name].to_numpy().tolist()  # NaN is null when it is encoded
     return {
         "datastream": datastream.id,
         "unit": datastream.unit,
@@ -141,6 +138,6 @@ def _document(datastream: Datastream, then: Then, table: pa.Table, about: dict[s
 
 
 def _milliseconds(moments: pa.ChunkedArray) -> list[Any]:
-    if moments.null_count:
-        return [None if moment is None else moment / 1000 for moment in moments.cast(pa.int64()).to_pylist()]
-    return milliseconds(moments.cast(pa.int64()).to_numpy())
+    known = moments.is_valid().to_numpy()
+    made: list[Any] = milliseconds(moments.cast(pa.int64()).fill_null(0).to_numpy())
+    return made if known.all() else [one if there else None for one, there in zip(made, known, strict=True)]
