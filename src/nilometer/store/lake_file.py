@@ -294,12 +294,12 @@ class LakeFile:
 
 def _same(value: int | None, kind: pa.DataType, count: int) -> pa.Array:
     """Return one value so many times: a view of an array that is there already, where it is long enough."""
-    if count <= _KEPT:
+    if _FEW < count <= _KEPT:
         return _kept(value, kind).slice(0, count)
     return _repeated(value, kind, count)
 
 
-@lru_cache(256)
+@lru_cache(32)
 def _kept(value: int | None, kind: pa.DataType) -> pa.Array:
     return _repeated(value, kind, _KEPT)
 
@@ -313,7 +313,7 @@ def _cuts_of(datastream: NDArray[np.int32]) -> Cuts:
     return Cuts(datastream[starts].astype(np.int64), np.append(starts, len(datastream)))
 
 
-_KEPT = 1 << 16
+_FEW, _KEPT = 1024, 1 << 16
 _LATE = int(np.iinfo(np.int64).max)
 _UNKNOWN: dict[str, tuple[float, float]] = {
     "result": (-np.inf, np.inf),
