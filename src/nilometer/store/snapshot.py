@@ -152,10 +152,16 @@ class Snapshot:
         return self._visible.reach(query(datastreams, start, end, values))
 
     def pieces(
-        self, datastream: int, start: int | None = None, end: int | None = None, *, water_only: bool = True
+        self,
+        datastream: int,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        water_only: bool = True,
+        values: Values | None = None,
     ) -> Iterator[Piece]:
         """Yield the rows of a Datastream in pieces of bounded size, in no order; what is made of some can be kept."""
-        return pieces(self._visible, query([datastream], start, end), water_only=water_only)
+        return pieces(self._visible, query([datastream], start, end, values), water_only=water_only)
 
     def most_rows(self, datastream: int) -> int:
         """Return how many rows a Datastream was given so far, at once: it never has more."""

@@ -265,3 +265,35 @@ async def test_columns_have_two_spellings_and_a_wrong_one_is_refused(filled):
     reduced = await filled.json(f"{path}?columns=id&max_points=5")
     assert list(reduced["columns"]) == ["id"]
     assert reduced["resolution"] == "extremes"
+
+
+@pytest.mark.parametrize(
+    ("query", "keep"),
+    [
+        ("flag=1", lambda value, flag: flag == 1),
+        ("flag=3,4&flag=9", lambda value, flag: flag in {3, 4, 9}),
+        ("least=7.02&greatest=7.04", lambda value, flag: 7.02 <= value <= 7.04),
+        ("greatest=7.0&flag=1,2", lambda value, flag: value <= 7.0 and flag in {1, 2}),
+        ("least=1e9", lambda value, flag: False),
+    ],
+)
+async def test_observations_of_some_values_and_flags(filled, query, keep):
+    path = f"{API}/datastreams/river/ph/observations"
+    whole = (await filled.json(path))["columns"]
+    wanted = [
+        number
+        for number, value, flag in zip(whole["id"], whole["result"], whole["quality"], strict=True)
+        if keep(value, flag)
+    ]
+    found = await filled.json(f"{path}?{query}")
+    assert found["columns"]["id"] == wanted
+    assert found["rows"] == len(wanted)
+    drawn = await filled.json(f"{path}?{query}&max_points=3&columns=id")
+    assert set(drawn["columns"]["id"]) <= set(wanted)
+    assert drawn["rows"] == len(wanted)
+
+
+@pytest.mark.parametrize(("query", "place"), [("flag=5", "flag"), ("flag=bad", "flag"), ("least=nan", "least")])
+async def test_a_value_or_flag_that_is_none_is_refused(filled, query, place):
+    refused = await filled.json(f"{API}/datastreams/river/ph/observations?{query}", 400)
+    assert refused["error"]["place"] == place

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.model.schemas import OBSERVATION
-from nilometer.store import Snapshot
+from nilometer.store import Snapshot, Values
 from nilometer.store.canonical import canonical
 from nilometer.store.pieces import Piece
 from nilometer.store.spans import HOUR_US, Span, edges
@@ -55,6 +55,7 @@ def chart_rows(
     columns: Sequence[str] | None,
     water_only: bool,
     time_zone: str,
+    values: Values | None = None,
 ) -> Chart:
     """Return the rows of a chart of one Datastream.
 
@@ -74,6 +75,8 @@ def chart_rows(
         Leave out samples.
     time_zone : str
         Of the Thing: its days are looked through.
+    values : Values, optional
+        Only rows with these results or flags.
 
     Returns
     -------
@@ -84,10 +87,10 @@ def chart_rows(
     names = None if columns is None else list(dict.fromkeys([*columns, *_BY]))
 
     def read(first: int | None, last: int | None) -> pa.Table:
-        return snapshot.read([datastream], first, last, columns=names, water_only=water_only)
+        return snapshot.read([datastream], first, last, columns=names, water_only=water_only, values=values)
 
     few = snapshot.most_rows(datastream) <= MOST_ROWS
-    n = 0 if few else snapshot.count([datastream], start, end, water_only=water_only)
+    n = 0 if few else snapshot.count([datastream], start, end, water_only=water_only, values=values)
     if n <= MOST_ROWS:
         rows = read(start, end)
         if len(rows) <= most:
@@ -98,7 +101,7 @@ def chart_rows(
     read_of_all = list(dict.fromkeys([*wanted, "id", "datastream"]))
     parts = (
         _standing_in(piece, read_of_all, span, time_zone)
-        for piece in snapshot.pieces(datastream, start, end, water_only=water_only)
+        for piece in snapshot.pieces(datastream, start, end, water_only=water_only, values=values)
     )
     rows = ordered(pa.concat_tables([part for part in parts if part.num_rows]), newest_first=False)
     assert rows is not None  # noqa: S101 -- it has ids

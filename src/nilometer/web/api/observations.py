@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, BinaryIO, Literal, cast
@@ -13,8 +14,8 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import NO_TIME, ObservationBatch
-from nilometer.store import Snapshot
+from nilometer.model import NO_TIME, ObservationBatch, QartodFlag
+from nilometer.store import Snapshot, Values
 from nilometer.web.api.asked_columns import asked_columns, padded
 from nilometer.web.api.charting import Chart, chart_rows
 from nilometer.web.api.entities import Moment
@@ -59,17 +60,20 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
         columns: Annotated[
             list[str] | None, Query(description="only these; several, or separated by commas; default: all")
         ] = None,
+        least: Annotated[float | None, Query(description="only results not below")] = None,
+        greatest: Annotated[float | None, Query(description="only results not above")] = None,
+        flag: Annotated[list[str] | None, Query(description="only these flags; several, or by commas")] = None,
         as_of: Moment = None,
         samples: Literal["water", "all"] = "water",
     ) -> Response:
         datastream = face.datastream(name)
         first, last = span_of(start, end)
-        asked = asked_columns(columns, format)
+        asked, values = asked_columns(columns, format), _values(least, greatest, flag)
         then = face.then(as_of)
         read = None if asked is None else asked.read
         water_only = samples == "water"
         if max_points is None:
-            rows = then.snapshot.read([datastream.id], first, last, columns=read, water_only=water_only)
+            rows = then.snapshot.read([datastream.id], first, last, columns=read, water_only=water_only, values=values)
             chart = Chart(rows, len(rows), "raw")
         else:
             zone = face.pipeline.store.catalog.thing(datastream.thing).time_zone
@@ -82,6 +86,7 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
                 columns=read,
                 water_only=water_only,
                 time_zone=zone,
+                values=values,
             )
         rows = chart.rows
         if format != "json":
@@ -105,6 +110,24 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
                 **_json_of(face, then, rows, None if asked is None else asked.shown),
             }
         )
+
+
+def _values(least: float | None, greatest: float | None, flag: list[str] | None) -> Values | None:
+    """Return the results and flags that are asked for; None: any."""
+    for place, bound in (("least", least), ("greatest", greatest)):
+        if bound is not None and math.isnan(bound):
+            raise RequestError("is no number", place=place)
+    if least is None and greatest is None and flag is None:
+        return None
+    flags = None
+    if flag is not None:
+        parts = [part for text in flag for part in text.split(",") if part]
+        known = {str(int(one)): int(one) for one in QartodFlag}
+        for part in parts:
+            if part not in known:
+                raise RequestError(f"{part[:20]!r} is no flag (allowed: {', '.join(known)})", place="flag")
+        flags = frozenset(known[part] for part in parts)
+    return Values(least, greatest, flags)
 
 
 def _json_of(face: Face, then: Then, rows: pa.Table, shown: tuple[str, ...] | None) -> dict[str, Any]:
