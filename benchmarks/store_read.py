@@ -1,4 +1,4 @@
-"""Read one Datastream-year out of many, the latest of all, and counts, beside DuckDB over the same Parquet files.
+"""Read a Datastream-year out of many, the latest of all, counts and rollups, beside DuckDB over the same Parquet files.
 
     python benchmarks/store_read.py [--streams 1000] [--step 600] [--scale 1.0] [--folder DIR]
 
@@ -19,7 +19,8 @@ import numpy as np
 from deltalake import DeltaTable
 from store_ingest import START, fill, memory_mb, put
 
-from nilometer.store import Store
+from nilometer.store import Store, Values
+from nilometer.store.rollups import rollups
 
 YEAR_S = 365 * 86400
 
@@ -72,6 +73,12 @@ def measure(store, folder, streams):
     print(f"latest of all {streams:5}               {median_ms(snapshot.latest):8.1f} ms")
     print(f"count of a Datastream-year        {median_ms(lambda: snapshot.count([one()])):8.1f} ms")
     print(f"count of everything               {median_ms(snapshot.count):8.1f} ms  {snapshot.count()} rows")
+    zone = {"time_zone": "Asia/Shanghai"}
+    print(f"hours of a Datastream-year        {median_ms(lambda: rollups(snapshot, one(), 'hour')):8.1f} ms")
+    print(f"days of it, in its zone           {median_ms(lambda: rollups(snapshot, one(), 'day', **zone)):8.1f} ms")
+    failed = Values(flags=frozenset({4}))
+    looked = median_ms(lambda: snapshot.read(columns=["id"], values=failed))
+    print(f"a flag that no row of all has     {looked:8.1f} ms")
     uris = DeltaTable(str(folder / "lake" / "observations")).file_uris()
     database = duckdb.connect()
 

@@ -170,15 +170,36 @@ class Client:
         start, end : str, optional
             ISO 8601; start inclusive, end exclusive.
         **query
-            ``as_of``, ``max_points``, ``samples``.
+            ``as_of``, ``max_points``, ``samples``, ``columns`` (names, separated by commas).
         """
-        options = {"start": start, "end": end, "format": "arrow", **query}
-        path = f"/api/v1/datastreams/{quote(str(datastream), safe='')}/observations"
-        body = self._call("GET", path, {name: value for name, value in options.items() if value is not None})
-        try:
-            return pa.ipc.open_stream(body).read_all()
-        except pa.ArrowInvalid as error:
-            raise self._stranger() from error
+        options = {"start": start, "end": end, **query}
+        return self._table(f"/api/v1/datastreams/{quote(str(datastream), safe='')}/observations", options)
+
+    def rollups(self, datastream: str | int, span: str = "hour", **query: Any) -> pa.Table:  # noqa: ANN401 -- query options
+        """Return the hours or days of a Datastream as an Arrow table: counts by flag, means, sums, extremes.
+
+        Parameters
+        ----------
+        datastream : str or int
+            Key or id.
+        span : {"hour", "day"}
+            Hours of UTC, or days of the Thing.
+        **query
+            ``start``, ``end``, ``as_of``; ``mean`` (arithmetic, hydrogen_ion, circular, flow_weighted), ``below``
+            (half, limit, zero), ``discharge``, ``within_s``.
+        """
+        path = f"/api/v1/datastreams/{quote(str(datastream), safe='')}/rollups"
+        return self._table(path, {"span": span, **query})
+
+    def latest(self, **query: str | int) -> pa.Table:
+        """Return the newest row of every Datastream.
+
+        Parameters
+        ----------
+        **query
+            ``thing``, ``property``, ``datastream``: keys or ids, separated by commas; ``as_of``.
+        """
+        return self._table("/api/v1/latest", query)
 
     def delete(self, datastreams: Sequence[str | int], **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """Delete the rows of Datastreams from ``start`` to ``end`` and return how many there were.
@@ -310,6 +331,14 @@ class Client:
         if not isinstance(answer, dict):
             raise self._stranger()
         return answer
+
+    def _table(self, path: str, query: Mapping[str, Any]) -> pa.Table:
+        options = {"format": "arrow", **query}
+        body = self._call("GET", path, {name: value for name, value in options.items() if value is not None})
+        try:
+            return pa.ipc.open_stream(body).read_all()
+        except pa.ArrowInvalid as error:
+            raise self._stranger() from error
 
     def _stranger(self) -> LinkError:
         return LinkError("what answers there is no nilometer server", link=self.url)

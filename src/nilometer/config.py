@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from nilometer.errors import ConfigError
 from nilometer.model.entities import Origin, WaterBody
+from nilometer.model.retention import parse_retention
 
 __all__ = [
     "EVENT_RULES",
@@ -38,6 +39,15 @@ __all__ = [
 KEY_PATTERN = r"^[^\W\d_][\w.\-/]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=200)]
 """A letter first, then letters, digits and ``_ . - /``."""
+
+
+def _is_length(text: str) -> str:
+    parse_retention(text)
+    return text
+
+
+Length = Annotated[str, AfterValidator(_is_length)]
+"""How long something is kept, as `parse_retention` reads it."""
 
 
 class _Section(BaseModel):
@@ -120,7 +130,9 @@ class ThingConfig(_Section):
 class ChannelConfig(_Section):
     """What one channel of a source becomes; all is optional where the driver or the instrument file already knows.
 
-    `qc` changes single thresholds of the profile, in the spelling of a profile's file.
+    `qc` changes single thresholds of the profile, in the spelling of a profile's file. `retention` (such as ``5 y``,
+    ``18 months``, ``90 d``; ``forever`` takes it back) says how long rows are kept; signed ones only go with
+    `retention_signed`.
     """
 
     property: str | None = None
@@ -132,6 +144,8 @@ class ChannelConfig(_Section):
     name: str | None = None
     ignore: bool = False
     calibrations: tuple[dict[str, Any], ...] = ()
+    retention: Length | None = None
+    retention_signed: bool = False
 
 
 class SourceConfig(_Section):
@@ -155,7 +169,7 @@ class SourceConfig(_Section):
 
 
 class DatastreamConfig(_Section):
-    """A Datastream that no source feeds: filled by HTTP, by files, by hand; `qc` as in `ChannelConfig`."""
+    """A Datastream that no source feeds: filled by HTTP, by files, by hand; `qc`, `retention` as in `ChannelConfig`."""
 
     key: Key
     thing: Key
@@ -169,6 +183,8 @@ class DatastreamConfig(_Section):
     mark_scheme: str | None = None
     identity: str = Field("time", pattern="^(time|always_new)$")
     calibrations: tuple[dict[str, Any], ...] = ()
+    retention: Length | None = None
+    retention_signed: bool = False
 
 
 class ReviewLevelConfig(_Section):

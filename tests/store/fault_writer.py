@@ -100,7 +100,7 @@ class Actor:
             store.save_state("qc", store.sequence(), b"")
             store.seal()
         elif kind == "compact":
-            store.retention.files_s = 0
+            store.forgetting.files_s = 0
             store.compact()
         elif kind == "backup":
             store.backup(self.folder.parent / f"backup-{k}")

@@ -347,7 +347,7 @@ def test_what_left_the_lake_is_kept_its_time_over_a_restart(owing, folder, clock
     assert store.compact().deleted == 1
     assert not stray.exists()
     assert all(path.exists() for path in gone)
-    store.retention.files_s = 0
+    store.forgetting.files_s = 0
     assert store.compact().deleted == len(gone)
     assert not any(path.exists() for path in gone)
 

@@ -61,7 +61,7 @@ def test_what_ended_before_is_gone_and_moments_before_it_are_refused(water, fold
     store = water.store
     early, late = START + 5 * SECOND, clock.now - 60 * DAY_S * SECOND
     before = store.snapshot().read(), store.snapshot(late).read()
-    store.retention.revisions_s = 50.0 * DAY_S
+    store.forgetting.revisions_s = 50.0 * DAY_S
     assert store.compact().forgotten == 4
     assert former(store) == [(1, 4.0), (2, 4.0)]
     store.backup(tmp_path / "backup")
@@ -91,6 +91,6 @@ def test_what_a_review_speaks_of_is_spared(water):
         reason="x",
     )
     store.catalog.reviews.enter([step])
-    store.retention.revisions_s = 50.0 * DAY_S
+    store.forgetting.revisions_s = 50.0 * DAY_S
     assert store.compact().forgotten == 1
     assert former(store) == [(1, 3.0), (1, 4.0), (1, 5.0), (1, 6.0), (2, 4.0)]

@@ -11,9 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nilometer.store import NEW, REVISED, UNCHANGED, Store
+from nilometer.store.rollups import READ, rollups
+from tests.store.rolled import rolled, same
 from tests.store.waters import SECOND, START, Water, rows, settlement
 
 MINUTE = 60
+ZONE = "Asia/Kathmandu"
+COLUMNS = ("result", "mark", "tests")
 HOUR_SECONDS = st.integers(0, 9).map(lambda n: n * 3600)  # over the end of a year
 ROW = st.tuples(st.integers(0, 1), HOUR_SECONDS, st.integers(0, 2), st.sampled_from([None, "N", "F"]))
 EVENT = st.one_of(
@@ -72,6 +76,8 @@ def check(snapshot, model, ids, past):
     assert shown(snapshot.by_id([row[4] for row in found])) == found
     newest = {row[0]: row for row in found}
     assert shown(snapshot.latest()) == [newest[one] for one in sorted(newest)]
+    oldest = {row[0]: row for row in reversed(found)}
+    assert shown(snapshot.first(ids, COLUMNS)) == [oldest[one] for one in sorted(oldest)]
     for one in ids:
         times = [row[1] for row in found if row[0] == one]
         assert snapshot.extent(one) == ((times[0], times[-1]) if times else None)
@@ -80,9 +86,15 @@ def check(snapshot, model, ids, past):
         )
         first = snapshot.read([one], limit=2, newest_first=True)
         assert shown(first) == [row for row in reversed(found) if row[0] == one][:2]
+    for one in ids:
+        read = snapshot.read([one], columns=["datastream", *READ])
+        same(rollups(snapshot, one, "hour"), rolled(read, "hour"))
+        same(rollups(snapshot, one, "day", time_zone=ZONE), rolled(read, "day", ZONE))
     for moment, then in past:
         # Settling is no revision: it shows in the past as well.
-        assert [row[:5] for row in shown(snapshot.at(moment).read())] == [row[:5] for row in then]
+        before = snapshot.at(moment)
+        assert [row[:5] for row in shown(before.read())] == [row[:5] for row in then]
+        same(rollups(before, ids[0], "hour"), rolled(before.read(ids[:1], columns=["datastream", *READ]), "hour"))
 
 
 def tend(store, *, whole):

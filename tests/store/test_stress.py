@@ -101,7 +101,7 @@ class Race:
         self.store.seal()
 
     def compact(self):
-        self.store.retention.files_s = 3600
+        self.store.forgetting.files_s = 3600
         self.store.compact(everything=self.chance.random() < 0.5)
 
     def back_up(self):

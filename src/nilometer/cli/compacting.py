@@ -52,7 +52,7 @@ def compact(
         else:
             try:
                 kept = _kept(data)
-                store.retention.files_s, store.retention.revisions_s = kept.keep_files, kept.keep_revisions
+                store.forgetting.files_s, store.forgetting.revisions_s = kept.keep_files, kept.keep_revisions
                 done = asdict(store.compact(lambda progress: told(progress.stage, progress.rows, progress.of)))
             finally:
                 store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-__all__ = ["JOURNAL", "OBSERVATION", "REVISION", "SETTLEMENT", "TIME"]
+__all__ = ["JOURNAL", "OBSERVATION", "REVISION", "ROLLUP", "SETTLEMENT", "TIME"]
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -48,3 +48,48 @@ SETTLEMENT: pa.Schema = pa.schema(
     ]
 )
 """The last word of a test that judges the point before (QARTOD's spike): new flags of a row, not a revision."""
+
+ROLLUP: pa.Schema = pa.schema(
+    [
+        pa.field("datastream", pa.int32(), nullable=False),
+        pa.field("start", TIME, nullable=False),
+        pa.field("end", TIME, nullable=False),  # exclusive
+        pa.field("count", pa.int32(), nullable=False),  # rows of the water; by flag:
+        *(
+            pa.field(name, pa.int32(), nullable=False)
+            for name in ("pass", "not_evaluated", "suspect", "fail", "missing")
+        ),
+        # What enters a mean: values that are there, PASS or NOT_EVALUATED (good), and SUSPECT, apart, so that neither
+        # is ever found by taking the other off.
+        *(
+            pa.field(f"{name}_{which}", kind, nullable=False)
+            for which in ("good", "suspect")
+            for name, kind in (
+                ("n", pa.int32()),
+                ("below", pa.int32()),  # of them censored below: the result is the limit
+                ("above", pa.int32()),
+                ("sum", pa.float64()),
+                ("sum_below", pa.float64()),  # the sum of the limits of those below
+            )
+        ),
+        # The sum of 10^-x for a hydrogen-ion mean, of sine and cosine for a circular one; null for other kinds.
+        *(
+            pa.field(f"sum_{name}_{which}", pa.float64())
+            for which in ("good", "suspect")
+            for name in ("h", "sin", "cos")
+        ),
+        # Of what enters; null where nothing does.
+        *(
+            pa.field(f"{name}{suffix}", kind)
+            for name in ("min", "max", "first", "last")
+            for suffix, kind in (("", pa.float64()), ("_time", TIME))
+        ),
+        # Of every value that is there, whatever its flag.
+        *(
+            pa.field(f"{name}{suffix}", kind)
+            for name in ("lowest", "highest")
+            for suffix, kind in (("", pa.float64()), ("_time", TIME))
+        ),
+    ]
+)
+"""What the rows of one Datastream in one span come to, so that any mean can be formed of it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from nilometer.config import ChannelConfig, DatastreamConfig
 from nilometer.model import Datastream, WaterBody
+from nilometer.model.retention import FOREVER
 from nilometer.qc.shelf import Shelf
 
 __all__ = ["changes_of", "chosen", "default_profile"]
@@ -45,9 +46,9 @@ def changes_of(datastream: Datastream) -> dict[str, Any]:
 
 
 def chosen(datastream: Datastream, part: ChannelConfig | DatastreamConfig, thing: str, shelf: Shelf) -> Datastream:
-    """Return a Datastream with the profile that its configuration and its site say.
+    """Return a Datastream with the profile that its configuration and its site say, and how long its rows are kept.
 
-    What the configuration leaves unsaid stays: changes are taken back by an empty ``qc``.
+    What the configuration leaves unsaid stays: changes are taken back by an empty ``qc``, a retention by ``forever``.
     """
     ours = dict(datastream.properties.get("nilometer", {}))
     profile = Shelf.unchanged_name(datastream.profile or "")
@@ -58,6 +59,12 @@ def chosen(datastream: Datastream, part: ChannelConfig | DatastreamConfig, thing
         profile = site
     if "qc" in part.model_fields_set:
         ours["qc"] = part.qc
+    for name in ("retention", "retention_signed"):
+        if name in part.model_fields_set:
+            ours[name] = getattr(part, name)
+    if ours.get("retention") == FOREVER:
+        ours.pop("retention")
+        ours.pop("retention_signed", None)
     if not ours.get("qc"):
         ours.pop("qc", None)
     elif profile:

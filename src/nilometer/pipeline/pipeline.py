@@ -22,6 +22,7 @@ from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
+from nilometer.pipeline.retaining import Retaining
 from nilometer.pipeline.review_orders import Entered, Order, Orders
 from nilometer.pipeline.reviewing import Reviewing, newest_only
 from nilometer.pipeline.singles import Single, Singles
@@ -133,6 +134,7 @@ class Pipeline:
         except BaseException:
             self.store.close()
             raise
+        self._retaining = Retaining(self.store, self.delete, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
         self._sealing: threading.Thread | None = None
@@ -146,9 +148,10 @@ class Pipeline:
         """Begin to take rows; sources begin with `start_sources`."""
         self._loop = loop = asyncio.get_running_loop()
         self._pump.start(room=lambda: _call(loop, self._room.set))
-        self.store.retention.files_s = self.config.store.keep_files
-        self.store.retention.revisions_s = self.config.store.keep_revisions
+        self.store.forgetting.files_s = self.config.store.keep_files
+        self.store.forgetting.revisions_s = self.config.store.keep_revisions
         self.store.start_compacting()
+        self._retaining.start()
 
     async def start_sources(self) -> None:
         """Begin every source."""
@@ -163,7 +166,7 @@ class Pipeline:
         if self._has_ended:
             return
         self._has_ended = True
-        await asyncio.gather(*(source.stop() for source in self._running))
+        await asyncio.gather(self._retaining.stop(), *(source.stop() for source in self._running))
         for subscription in list(self._subscriptions):
             subscription.close()
         await asyncio.to_thread(self._end)

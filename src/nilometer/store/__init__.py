@@ -9,6 +9,7 @@ from nilometer.store.review_ledger import ReviewStep
 from nilometer.store.sealing import SealReport
 from nilometer.store.snapshot import Snapshot
 from nilometer.store.store import Store
+from nilometer.store.values import Values
 
 __all__ = [
     "NEW",
@@ -22,4 +23,5 @@ __all__ = [
     "SealReport",
     "Snapshot",
     "Store",
+    "Values",
 ]

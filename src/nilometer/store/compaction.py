@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from nilometer.errors import StoreError
+from nilometer.store.forgetting import Forgetting
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_forgetting import forget, forgettable
@@ -20,7 +21,6 @@ from nilometer.store.lake_rewriter import Exchange, Rewriter
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
 from nilometer.store.merge import merge, piles, still_years
-from nilometer.store.retention import Retention
 from nilometer.store.sealing import Done
 from nilometer.store.tombstones import Tombstones
 
@@ -142,7 +142,7 @@ class Compaction:
         Told of every step; tests put a crash there.
     reached : int
         A folder of version 2 whose last seal was cut short has what ended up to this commit in `revisions`; 0: none.
-    retention : Retention
+    forgetting : Forgetting
         How long what is served to nobody is kept.
     """
 
@@ -157,14 +157,14 @@ class Compaction:
         seal: Callable[[], None],
         step: Callable[[str], None],
         reached: int,
-        retention: Retention,
+        forgetting: Forgetting,
     ) -> None:
         self._live, self._observations, self._revisions = live, observations, revisions
         self._sealing, self._turns, self._seal, self._step = sealing, turns, seal, step
         self._one, self._lock = threading.RLock(), threading.Lock()
         self._done = Done()
         self._told: Callable[[Progress], None] = _nobody
-        self.reached, self._retention, self._forgets_at = reached, retention, 0.0
+        self.reached, self._forgetting, self._forgets_at = reached, forgetting, 0.0
         self.progress = Progress()
         self.touched: frozenset[str] = frozenset()
 
@@ -194,7 +194,7 @@ class Compaction:
                 self._say(Progress("vacuum"))
                 forgotten = self._forget_revisions(everything=everything)
                 deleted = sum(
-                    table.sweep(keep_s=self._retention.files_s) for table in (self._observations, self._revisions)
+                    table.sweep(keep_s=self._forgetting.files_s) for table in (self._observations, self._revisions)
                 )
                 self._step("compact.swept")
             finally:
@@ -307,13 +307,13 @@ class Compaction:
 
     def _forget_revisions(self, *, everything: bool) -> int:
         """Delete rows for good that ended long enough ago; now and then, or when everything is compacted."""
-        now, cut = time.monotonic(), min(self._retention.horizon(), self._observations.sequence)
+        now, cut = time.monotonic(), min(self._forgetting.horizon(), self._observations.sequence)
         if cut <= self._revisions.forgotten or (now < self._forgets_at and not everything):
             return 0
         self._forgets_at = now + _FORGETS_EVERY_S
         added: list[LakeFile] = []
         removed: list[LakeFile] = []
-        spared, count = self._retention.spared(), 0
+        spared, count = self._forgetting.spared(), 0
         try:
             for file in self._live.revisions:
                 gone = forgettable(file, cut, spared)

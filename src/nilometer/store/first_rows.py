@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +50,7 @@ def first_rows(
     for datastream in candidates:
         if left <= 0:
             break
-        one = Query(np.array([datastream], np.int32), wanted.start, wanted.end)
+        one = replace(wanted, datastreams=np.array([datastream], np.int32))
         table = _of_one(visible, one, columns, left, water_only=water_only, newest_first=newest_first)
         found.append(table)
         left -= table.num_rows

@@ -218,7 +218,7 @@ def _encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any
         # Numbers that hardly change cost less as they are than as a dictionary of one.
         "use_dictionary": [name for name in _WORDS_AND_VALUES if name in schema.names and name not in packed],
         "column_encoding": packed,
-        "write_statistics": ["id", "datastream", "phenomenon_time", "commit"],
+        "write_statistics": ["id", "datastream", "phenomenon_time", "commit", "result", "result_quality", "feature"],
         "data_page_size": 1 << 20,
         "sorting_columns": [
             pq.SortingColumn(schema.get_field_index(name)) for name in ("datastream", "phenomenon_time", "id")

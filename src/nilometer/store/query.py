@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer.store.values import Values
+
 __all__ = ["Query", "query"]
 
 _MIN, _MAX = int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max)
@@ -15,11 +17,15 @@ _MIN, _MAX = int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Rows of Datastreams (None: all) with start ≤ phenomenon_time < end, µs UTC."""
+    """Rows of Datastreams (None: all) with start ≤ phenomenon_time < end, µs UTC; with some values, or any.
+
+    What is asked of columns and of reaches below is Datastream and time alone; `values` asks for itself.
+    """
 
     datastreams: NDArray[np.int32] | None = None
     start: int = _MIN
     end: int = _MAX
+    values: Values | None = None
 
     @property
     def single(self) -> int | None:
@@ -61,7 +67,12 @@ class Query:
         return mask
 
 
-def query(datastreams: Iterable[int] | NDArray[np.int32] | None, start: int | None, end: int | None) -> Query:
+def query(
+    datastreams: Iterable[int] | NDArray[np.int32] | None,
+    start: int | None,
+    end: int | None,
+    values: Values | None = None,
+) -> Query:
     """Return the Query of Datastreams (None: all) from start (inclusive) to end (exclusive), µs UTC or None."""
     wanted = None if datastreams is None else np.unique(np.asarray(list(datastreams), np.int32))
-    return Query(wanted, _MIN if start is None else start, _MAX if end is None else end)
+    return Query(wanted, _MIN if start is None else start, _MAX if end is None else end, values)

@@ -13,10 +13,10 @@ from nilometer.store import sealing
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.compaction import Compaction, Turns
 from nilometer.store.deletions import Deletions
+from nilometer.store.forgetting import Forgetting
 from nilometer.store.journal import Journal
 from nilometer.store.lake import LakeTable
 from nilometer.store.live import Live
-from nilometer.store.retention import Retention
 from nilometer.store.sealing import SealReport
 from nilometer.store.state_files import StateFiles
 
@@ -41,7 +41,7 @@ class Seals:
         Told of every step; tests put a crash there.
     reached : int
         As `recover` returned it.
-    retention : Retention
+    forgetting : Forgetting
         How long what is served to nobody is kept.
     """
 
@@ -58,7 +58,7 @@ class Seals:
         mark: Callable[[], int],
         step: Callable[[str], None],
         reached: int,
-        retention: Retention,
+        forgetting: Forgetting,
     ) -> None:
         self._live, self._journal, self._states = live, journal, states
         self._observations, self._revisions = observations, revisions
@@ -75,7 +75,7 @@ class Seals:
             seal=self._seal_anyway,
             step=step,
             reached=reached,
-            retention=retention,
+            forgetting=forgetting,
         )
 
     def hold(self, ids: Callable[[], NDArray[np.int64]]) -> None:

@@ -7,7 +7,7 @@ acknowledged is seen. Only the flags of a hot row may still settle while a snaps
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,10 @@ from nilometer.store.edges import Edges
 from nilometer.store.first_rows import first_rows
 from nilometer.store.hot import CAPACITY
 from nilometer.store.lake_file import LakeFile
+from nilometer.store.pieces import Piece, pieces
+from nilometer.store.points import first_of_each, rows_near
 from nilometer.store.query import Query, query
+from nilometer.store.values import Values
 from nilometer.store.versions import versions
 from nilometer.store.view import View
 from nilometer.store.visible import KEYS, Visible, joined, ordered
@@ -83,6 +86,7 @@ class Snapshot:
         water_only: bool = True,
         limit: int | None = None,
         newest_first: bool = False,
+        values: Values | None = None,
     ) -> pa.Table:
         """Return rows sorted by (datastream, phenomenon_time, id).
 
@@ -100,6 +104,8 @@ class Snapshot:
             Return the first so many rows.
         newest_first : bool
             Within each Datastream the newest row comes first, of one time that with the greatest id.
+        values : Values, optional
+            Only rows with these results or flags; row groups whose statistics exclude them are not read.
 
         Returns
         -------
@@ -112,7 +118,7 @@ class Snapshot:
             If a file of the lake cannot be read.
         """
         names = OBSERVATION.names if columns is None else list(columns)
-        wanted = query(datastreams, start, end)
+        wanted = query(datastreams, start, end, values)
         if limit is not None:
             candidates = self._edges.candidates() if wanted.datastreams is None else wanted.datastreams
             table = first_rows(
@@ -129,9 +135,38 @@ class Snapshot:
         end: int | None = None,
         *,
         water_only: bool = True,
+        values: Values | None = None,
     ) -> int:
         """Return how many rows `read` would return; row groups that lie wholly inside are not read."""
-        return self._visible.count(query(datastreams, start, end), water_only=water_only)
+        return self._visible.count(query(datastreams, start, end, values), water_only=water_only)
+
+    def reach(
+        self,
+        datastreams: Sequence[int] | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        values: Values | None = None,
+    ) -> int:
+        """Return how many rows at most `read` has to look at, by the statistics of row groups; nothing is read."""
+        return self._visible.reach(query(datastreams, start, end, values))
+
+    def pieces(
+        self,
+        datastream: int,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        water_only: bool = True,
+        values: Values | None = None,
+    ) -> Iterator[Piece]:
+        """Yield the rows of a Datastream in pieces of bounded size, in no order; what is made of some can be kept."""
+        return pieces(self._visible, query([datastream], start, end, values), water_only=water_only)
+
+    def most_rows(self, datastream: int) -> int:
+        """Return how many rows a Datastream was given so far, at once: it never has more."""
+        rows = self._view.extents.rows
+        return int(rows[datastream]) if 0 <= datastream < len(rows) else 0
 
     def by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
         """Return the rows of these ids, samples too, sorted by (datastream, phenomenon_time, id)."""
@@ -196,6 +231,35 @@ class Snapshot:
         assert table is not None  # noqa: S101 -- it has ids
         return self._plain(table, OBSERVATION.names)
 
+    def first(self, datastreams: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """Return columns of the first row of the water of each Datastream, of one time the least id.
+
+        Parameters
+        ----------
+        datastreams : sequence of int
+            Ids.
+        columns : sequence of str
+            Of OBSERVATION; `id`, `datastream` and `phenomenon_time` are always among them.
+
+        Raises
+        ------
+        StoreError
+            If a file of the lake cannot be read.
+        """
+        names = list(dict.fromkeys(("id", *KEYS, *columns)))
+        rest = names[1 + len(KEYS) :]
+        ends = {number: self.extent(number) for number in np.unique(np.asarray(datastreams, np.int64)).tolist()}
+        known = {number: end[0] for number, end in ends.items() if end is not None}
+        if not known:
+            return self.read([], columns=names)
+        owners, times = np.array(list(known), np.int64), np.array(list(known.values()), np.int64)
+        near = rows_near(self._visible, owners.astype(np.int32), times, rest, water_only=True)
+        found = first_of_each(near, owners, times)
+        # The first row of these is a sample: the water begins later.
+        later = np.setdiff1d(owners, found["datastream"].to_numpy()).tolist()
+        parts = [found.select(names), *(self.read([one], columns=names, limit=1) for one in later)]
+        return self._plain(pa.concat_tables(parts).sort_by("datastream"), names)
+
     def newest_times(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the phenomenon_time, µs UTC, of those ids that are newest and hot now; `NO_TIME` of others."""
         times = np.full(len(ids), NO_TIME, np.int64)
@@ -222,22 +286,7 @@ class Snapshot:
 
     def existing(self, datastream: NDArray[np.int32], time: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Return rows, samples too, that may lie at these points; `time` and `datastream` by pairs."""
-        wanted = query(np.unique(datastream), int(time.min()), int(time.max()) + 1)
-        order = np.argsort(datastream, kind="stable")
-        points = datastream[order], time[order]
-        times = np.unique(time)
-        names = ["id", *columns]
-        parts = [_at_times(table, times) for table in self._visible.hot(wanted, names, water_only=False)]
-        groups: dict[LakeFile, list[int]] = {}
-        for file, group in self._visible.blocks(wanted):
-            if _holds_point(file, group, points):
-                groups.setdefault(file, []).append(group)
-        for file, mine in groups.items():
-            table = self._visible.of_file(file, np.array(mine), wanted, names, water_only=False)
-            parts.append(_at_times(table, times))
-        parts = [part.select(["id", *KEYS, *columns]) for part in parts if part.num_rows]
-        schema = pa.schema([OBSERVATION.field(name) for name in ("id", *KEYS, *columns)])
-        return pa.concat_tables(parts) if parts else schema.empty_table()
+        return rows_near(self._visible, datastream, time, columns, water_only=False)
 
     def _plain(self, table: pa.Table, names: Sequence[str]) -> pa.Table:
         """Return columns; of the past laid out so that their bytes are the same wherever the rows lie by now."""
@@ -245,24 +294,11 @@ class Snapshot:
         return table if self._view.commit is None else canonical(table)
 
     def _sorted(self, wanted: Query, names: Sequence[str], *, water_only: bool, newest_first: bool) -> pa.Table:
-        parts = list(self._visible.parts(wanted, names, water_only=water_only))
+        parts = [part for part in self._visible.parts(wanted, names, water_only=water_only) if part.num_rows]
+        if wanted.single is not None:
+            # Then parts that do not overlap need no sorting of rows.
+            parts.sort(key=lambda part: part["phenomenon_time"][0].value)
         table = ordered(joined(parts, names), newest_first=newest_first)
         if table is not None:
             return table
         return self._sorted(wanted, [*names, "id"], water_only=water_only, newest_first=newest_first)
-
-
-def _holds_point(file: LakeFile, group: int, points: tuple[NDArray[np.int32], NDArray[np.int64]]) -> bool:
-    blocks = file.blocks
-    low, high = np.searchsorted(points[0], (blocks.first[group], blocks.last[group] + 1))
-    time = points[1][low:high]
-    return bool(((time >= blocks.earliest[group]) & (time <= blocks.latest[group])).any())
-
-
-def _at_times(table: pa.Table, times: NDArray[np.int64]) -> pa.Table:
-    if not table.num_rows:
-        return table
-    time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-    place = np.searchsorted(times, time)
-    place[place == len(times)] = 0
-    return table.filter(pa.array(times[place] == time))

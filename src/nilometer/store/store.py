@@ -29,6 +29,7 @@ from nilometer.store.compaction import CompactReport, Progress
 from nilometer.store.compactor import Compactor
 from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
+from nilometer.store.forgetting import Forgetting
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_check import check_lake
 from nilometer.store.lake_migration import complete_names, forget_old_lake, migrate_lake
@@ -44,7 +45,6 @@ from nilometer.store.record import (
     row_parts,
 )
 from nilometer.store.recovery import open_journal, recover, replayed
-from nilometer.store.retention import Retention
 from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
 from nilometer.store.seals import INDEX, Seals
@@ -85,8 +85,8 @@ class Store:
             self._states = StateFiles(folder.state)
             forget_old_lake(folder.observations.parent)
             self._clock = CommitClock(self.catalog.engine)
-            self.retention = Retention(self.catalog, self._clock, self._revisions, now)
-            self._live = Live(self._sample_features, self.retention.at, self._clock.shows)
+            self.forgetting = Forgetting(self.catalog, self._clock, self._revisions, now)
+            self._live = Live(self._sample_features, self.forgetting.at, self._clock.shows)
             self._deletions = Deletions(self.catalog)
             self._gate = Gate(
                 self._live.index,
@@ -120,7 +120,7 @@ class Store:
                 mark=self.mark,
                 step=self._step,
                 reached=reached,
-                retention=self.retention,
+                forgetting=self.forgetting,
             )
             self._parts = Source(
                 folder=folder,

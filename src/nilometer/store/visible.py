@@ -21,6 +21,7 @@ from nilometer.store.view import View
 __all__ = ["KEYS", "Visible", "joined", "ordered"]
 
 KEYS = ("datastream", "phenomenon_time")
+_VALUES = ("result", "result_quality")
 
 
 class Visible:
@@ -102,7 +103,8 @@ class Visible:
         """Return the rows of row groups that are meant and seen."""
         former = file in self._former
         masked = not former and self._view.masks.touch(wanted.datastreams)
-        samples = water_only and self._has_samples(file)
+        samples = water_only and bool(self._samples_in(file, groups).any())
+        values = wanted.values
         tombstones = self._tombstones.touching(wanted)
         asked = {
             "id": masked or ids is not None,
@@ -110,7 +112,12 @@ class Visible:
             "superseded_commit": former,
             "feature": samples,
         }
-        needed = dict.fromkeys([*KEYS, *names, *(name for name, is_asked in asked.items() if is_asked)])
+        needed = dict.fromkeys(
+            [
+                *(*KEYS, *names, *(() if values is None else values.columns)),
+                *(name for name, is_asked in asked.items() if is_asked),
+            ]
+        )
         table = file.select(groups, wanted, list(needed))
         if not table.num_rows:
             return table
@@ -121,6 +128,9 @@ class Visible:
             mask &= np.isin(table["id"].to_numpy(), ids)
         if samples:
             mask &= ~np.isin(table["feature"].to_numpy(), self._view.samples)
+        if values is not None:
+            asked_of = (table[name].to_numpy() if name in values.columns else None for name in _VALUES)
+            mask &= values.mask(*asked_of)
         return table if mask.all() else table.filter(pa.array(mask))
 
     def _not_ended(self, table: pa.Table, tombstones: Tombstones, *, masked: bool) -> NDArray[np.bool_]:
@@ -164,6 +174,8 @@ class Visible:
                 rows = rows[np.isin(segment.columns["id"][rows], ids)]
             if water_only and len(self._view.samples) and len(rows):
                 rows = rows[~np.isin(segment.columns["feature"][rows], self._view.samples)]
+            if wanted.values is not None and len(rows):
+                rows = rows[wanted.values.mask(*(segment.columns[name][rows] for name in _VALUES))]
             if len(rows):
                 yield segment.table(rows, columns)
 
@@ -174,30 +186,65 @@ class Visible:
             if not file.may_hold(wanted):
                 continue
             groups = self.groups(file, wanted)
-            whole = self._whole(file, groups, wanted, water_only=water_only)
+            plain = self._plain(file, groups, wanted, water_only=water_only)
+            whole = plain & wanted.covers(*(column[groups] for column in file.blocks[:4]))
             total += int(file.blocks.rows[groups[whole]].sum())
+            # Of a group that others share, where each Datastream lies says how many rows it has.
+            if wanted.datastreams is not None:
+                total += sum(file.cuts(int(group)).count(wanted.datastreams) for group in groups[plain & ~whole])
+                whole |= plain
             if not whole.all():
                 total += self.of_file(file, groups[~whole], wanted, [], water_only=water_only).num_rows
         return int(total)
 
-    def _whole(
+    def _plain(
         self, file: LakeFile, groups: NDArray[np.int64], wanted: Query, *, water_only: bool
     ) -> NDArray[np.bool_]:
-        """Return of which row groups every row is meant and seen, by their statistics."""
-        if file in self._former or (water_only and self._has_samples(file)):
+        """Return of which row groups every row of a Datastream that is meant is meant and seen, by statistics."""
+        if file in self._former:
             return np.zeros(len(groups), bool)
         blocks = file.blocks
         reach = [column[groups] for column in blocks[:4]]
-        whole = wanted.covers(*reach) & ~self._tombstones.touching(wanted).touch(*reach)
+        whole = (reach[2] >= wanted.start) & (reach[3] < wanted.end)
+        whole &= ~self._tombstones.touching(wanted).touch(*reach)
+        if water_only:
+            whole &= ~self._samples_in(file, groups)
+        if wanted.values is not None:
+            whole &= wanted.values.covers(file.ranges, groups)
         if len(self._view.masks):
             whole &= ~self._view.masks.touch_ids(blocks.lowest_id[groups], blocks.highest_id[groups])
         if self._view.commit is not None:
             whole &= blocks.highest_commit[groups] <= self._known
         return whole
 
-    def _has_samples(self, file: LakeFile) -> bool:
-        feature = file.constant.get("feature")
-        return bool(len(self._view.samples)) and (feature is None or feature in self._view.samples)
+    def plain_groups(
+        self, wanted: Query, *, water_only: bool
+    ) -> Iterator[tuple[LakeFile, NDArray[np.int64], NDArray[np.bool_]]]:
+        """Yield files with their row groups that may hold rows that are meant, and of which all rows are seen."""
+        for file in self._files:
+            if file.may_hold(wanted):
+                groups = self.groups(file, wanted)
+                if len(groups):
+                    yield file, groups, self._plain(file, groups, wanted, water_only=water_only)
+
+    def reach(self, wanted: Query) -> int:
+        """Return how many rows at most have to be looked at to find those that are meant."""
+        hot = sum(
+            int(wanted.mask(segment.columns["datastream"][:n], segment.columns["phenomenon_time"][:n]).sum())
+            for segment, n in self._view.segments.values()
+        )
+        cold = (file.blocks.rows[self.groups(file, wanted)].sum() for file in self._files if file.may_hold(wanted))
+        return hot + int(sum(cold))
+
+    def _samples_in(self, file: LakeFile, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which row groups may hold samples."""
+        samples = self._view.samples
+        if not len(samples) or file.constant.get("feature", samples[0]) not in samples:
+            return np.zeros(len(groups), bool)
+        ranges = file.ranges
+        at = np.searchsorted(samples, ranges.lowest_feature[groups])
+        some: NDArray[np.bool_] = np.searchsorted(samples, ranges.highest_feature[groups], "right") > at
+        return some
 
 
 def joined(parts: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:

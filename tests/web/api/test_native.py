@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -231,3 +232,68 @@ async def test_things_and_datastreams_can_be_made(station):
     assert "lake" in answer.json()["error"]["message"]
     answer = await station.client.post(f"{API}/datastreams", content=b"{")
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "arrow", "parquet"])
+async def test_columns_that_are_asked_for_are_those_of_the_whole_answer(filled, name):
+    def read(content):
+        if name == "json":
+            return pa.table({key: pa.array(cells) for key, cells in msgspec.json.decode(content)["columns"].items()})
+        if name == "csv":
+            # A row of one column that says nothing is an empty line.
+            return pa.csv.read_csv(io.BytesIO(content), parse_options=pa.csv.ParseOptions(ignore_empty_lines=False))
+        return pa.ipc.open_stream(content).read_all() if name == "arrow" else pa.parquet.read_table(io.BytesIO(content))
+
+    path = f"{API}/datastreams/river/ph/observations?samples=all&format={name}"
+    whole = read((await filled.client.get(path)).content)
+    for wanted in (*([one] for one in whole.schema.names), whole.schema.names[::-2]):
+        found = read((await filled.client.get(f"{path}&columns={','.join(wanted)}")).content)
+        assert set(found.schema.names) == set(wanted)
+        assert found.equals(whole.select(found.schema.names)), wanted
+
+
+async def test_columns_have_two_spellings_and_a_wrong_one_is_refused(filled):
+    path = f"{API}/datastreams/river/ph/observations"
+    found = await filled.json(f"{path}?columns=phenomenon_time&columns=quality")
+    assert list(found["columns"]) == ["time", "quality"]
+    assert found["profiles"] == {}
+    table = pa.ipc.open_stream((await filled.client.get(f"{path}?format=arrow&columns=time,result")).content).read_all()
+    assert table.schema.names == ["phenomenon_time", "result"]
+    refused = await filled.json(f"{path}?columns=resul", 400)
+    assert refused["error"]["place"] == "columns"
+    assert "result" in refused["error"]["message"]
+    reduced = await filled.json(f"{path}?columns=id&max_points=5")
+    assert list(reduced["columns"]) == ["id"]
+    assert reduced["resolution"] == "extremes"
+
+
+@pytest.mark.parametrize(
+    ("query", "keep"),
+    [
+        ("flag=1", lambda value, flag: flag == 1),
+        ("flag=3,4&flag=9", lambda value, flag: flag in {3, 4, 9}),
+        ("least=7.02&greatest=7.04", lambda value, flag: 7.02 <= value <= 7.04),
+        ("greatest=7.0&flag=1,2", lambda value, flag: value <= 7.0 and flag in {1, 2}),
+        ("least=1e9", lambda value, flag: False),
+    ],
+)
+async def test_observations_of_some_values_and_flags(filled, query, keep):
+    path = f"{API}/datastreams/river/ph/observations"
+    whole = (await filled.json(path))["columns"]
+    wanted = [
+        number
+        for number, value, flag in zip(whole["id"], whole["result"], whole["quality"], strict=True)
+        if keep(value, flag)
+    ]
+    found = await filled.json(f"{path}?{query}")
+    assert found["columns"]["id"] == wanted
+    assert found["rows"] == len(wanted)
+    drawn = await filled.json(f"{path}?{query}&max_points=3&columns=id")
+    assert set(drawn["columns"]["id"]) <= set(wanted)
+    assert drawn["rows"] == len(wanted)
+
+
+@pytest.mark.parametrize(("query", "place"), [("flag=5", "flag"), ("flag=bad", "flag"), ("least=nan", "least")])
+async def test_a_value_or_flag_that_is_none_is_refused(filled, query, place):
+    refused = await filled.json(f"{API}/datastreams/river/ph/observations?{query}", 400)
+    assert refused["error"]["place"] == place

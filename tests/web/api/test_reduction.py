@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nilometer.web.api.reduction import reduce_rows
+from nilometer.web.api.reduction import reduce_rows, stand_ins
 
 SERIES = st.lists(
     st.tuples(
@@ -47,3 +47,23 @@ def test_every_short_spike_of_a_long_record_stays():
     kept = reduce_rows(np.arange(n) * 60_000_000, result, np.ones(n, np.int8), 2000)
     assert set(spikes.tolist()) <= set(kept.tolist())
     assert len(kept) <= 4000
+
+
+@given(SERIES, st.integers(1, 10**6))
+def test_the_rows_that_stand_for_a_span_are_its_ends_its_extremes_and_its_worst(series, width):
+    time = np.sort(np.array([row[0] for row in series], np.int64))
+    result = np.array([row[1] for row in series])
+    quality = np.array([row[2] for row in series], np.int8)
+    kept = set(stand_ins(time, result, quality, np.arange(0, 10**6 + 2 * width, width)).tolist())
+    wanted = set()
+    for span in set((time // width).tolist()):
+        mine = [row for row in range(len(time)) if time[row] // width == span]
+        wanted |= {mine[0], mine[-1]}
+        for which in (mine, *([row for row in mine if quality[row] == flag] for flag in (3, 4, 9))):
+            finite = [row for row in which if np.isfinite(result[row])]
+            if finite:
+                wanted |= {min(finite, key=lambda row: result[row]), max(finite, key=lambda row: result[row])}
+            absent = [row for row in which if np.isnan(result[row])]
+            if absent and which is not mine:
+                wanted.add(absent[0])
+    assert kept == wanted

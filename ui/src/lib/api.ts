@@ -200,13 +200,15 @@ export interface Columns {
   censored: (number | null)[];
   sample: number[];
 }
+/** What a chart's rows are: all, reduced from all, or reduced from those that stand for each hour or day. */
+export type Resolution = 'raw' | 'extremes' | 'hour' | 'day';
 export interface Observations {
   datastream: number;
   start: number;
   end: number;
   rows: number;
   returned: number;
-  resolution: 'raw' | 'extremes';
+  resolution: Resolution;
   as_of: number | null;
   columns: Columns;
 }

@@ -1,6 +1,6 @@
 /** The rows of one Datastream for the time on screen: read from the server by span and width, kept up by the live stream. */
 
-import { get, type ApiError, type Columns, type DatastreamShort, type Latest, type LiveSettled, type Observations } from './api';
+import { get, type ApiError, type Columns, type DatastreamShort, type Latest, type LiveSettled, type Observations, type Resolution } from './api';
 import { clock } from './clock.svelte';
 import { Loader } from './loader.svelte';
 import { append, emptyColumns, samplesOf, settle, trim, usualStep } from './series';
@@ -16,7 +16,7 @@ export class Track {
   /** Moves whenever `columns` changed in place. */
   version = $state(0);
   latest = $state.raw<Latest | null>(null);
-  info = $state.raw<{ rows: number; returned: number; resolution: 'raw' | 'extremes' } | null>(null);
+  info = $state.raw<{ rows: number; returned: number; resolution: Resolution } | null>(null);
   private loader = new Loader<Observations>();
   private window: [number, number] | null = null;
   private isOpen = false;

@@ -18,8 +18,10 @@ from nilometer.web.api.deletes import delete_routes
 from nilometer.web.api.entities import entity_routes
 from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
+from nilometer.web.api.latest import latest_routes
 from nilometer.web.api.observations import observation_routes
 from nilometer.web.api.reviews import review_routes
+from nilometer.web.api.rollups import rollup_routes
 from nilometer.web.api.verdicts import verdict_routes
 from nilometer.web.exchange import encode_json
 from nilometer.web.statuses import RETRY_AFTER_S, error_document, status_of
@@ -46,7 +48,9 @@ def create_native(face: Face) -> FastAPI:
         review_routes,
         event_routes,
         delete_routes,
+        latest_routes,
         observation_routes,
+        rollup_routes,
         verdict_routes,
         entity_routes,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, BinaryIO, Literal, cast
@@ -13,12 +14,13 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import NO_TIME, ObservationBatch
-from nilometer.store import Snapshot
+from nilometer.model import NO_TIME, ObservationBatch, QartodFlag
+from nilometer.store import Snapshot, Values
+from nilometer.web.api.asked_columns import asked_columns, padded
+from nilometer.web.api.charting import Chart, chart_rows
 from nilometer.web.api.entities import Moment
-from nilometer.web.api.face import DAY_US, Face, answer
+from nilometer.web.api.face import DAY_US, Face, Then, answer
 from nilometer.web.api.history import earlier_versions
-from nilometer.web.api.reduction import reduce_rows
 from nilometer.web.api.tables import (
     FORMATS,
     json_columns,
@@ -27,10 +29,11 @@ from nilometer.web.api.tables import (
     to_bytes,
     to_csv_table,
     with_evidence,
+    words,
 )
 from nilometer.web.times import parse_moment
 
-__all__ = ["observation_routes"]
+__all__ = ["observation_routes", "span_of"]
 
 MOST_JSON_ROWS = 2_000_000
 EXPORT_STEP_US = 30 * DAY_US
@@ -54,57 +57,102 @@ def _of_datastream(routes: APIRouter, face: Face) -> None:
         end: Moment = None,
         max_points: Annotated[int | None, Query(ge=3, le=1_000_000, description="reduce to about so many")] = None,
         format: Literal["json", "csv", "arrow", "parquet"] = "json",  # noqa: A002 -- the published name
+        columns: Annotated[
+            list[str] | None, Query(description="only these; several, or separated by commas; default: all")
+        ] = None,
+        least: Annotated[float | None, Query(description="only results not below")] = None,
+        greatest: Annotated[float | None, Query(description="only results not above")] = None,
+        flag: Annotated[list[str] | None, Query(description="only these flags; several, or by commas")] = None,
         as_of: Moment = None,
         samples: Literal["water", "all"] = "water",
     ) -> Response:
         datastream = face.datastream(name)
-        first, last = _span(start, end)
+        first, last = span_of(start, end)
+        asked, values = asked_columns(columns, format), _values(least, greatest, flag)
         then = face.then(as_of)
-        rows = then.snapshot.read([datastream.id], first, last, water_only=samples == "water")
-        n = len(rows)
-        if max_points is not None and n > max_points:
-            rows = _reduced(rows, max_points)
+        read = None if asked is None else asked.read
+        water_only = samples == "water"
+        if max_points is None:
+            rows = then.snapshot.read([datastream.id], first, last, columns=read, water_only=water_only, values=values)
+            chart = Chart(rows, len(rows), "raw")
+        else:
+            zone = face.pipeline.store.catalog.thing(datastream.thing).time_zone
+            chart = chart_rows(
+                then.snapshot,
+                datastream.id,
+                first,
+                last,
+                max_points,
+                columns=read,
+                water_only=water_only,
+                time_zone=zone,
+                values=values,
+            )
+        rows = chart.rows
         if format != "json":
-            rows = with_evidence(rows, then.evidence)
+            rows = with_evidence(rows, then.evidence, None if asked is None else asked.shown)
             table = to_csv_table(rows, {datastream.id: datastream.key}) if format == "csv" else rows
             return Response(to_bytes(table, format), media_type=FORMATS[format])
         if len(rows) > MOST_JSON_ROWS:
             raise RequestError(
-                f"{n} rows are too many for JSON; ask for max_points, for less time, or for format=arrow",
+                f"{len(rows)} rows are too many for JSON; ask for max_points, for less time, or for format=arrow",
                 place="format",
             )
-        kinds = face.pipeline.store.catalog.sample_kinds()
         return answer(
             {
                 "datastream": datastream.id,
                 "start": None if first is None else first // 1000,
                 "end": None if last is None else last // 1000,
-                "rows": n,
+                "rows": chart.count,
                 "returned": len(rows),
-                "resolution": "raw" if len(rows) == n else "extremes",
+                "resolution": chart.resolution,
                 "as_of": then.ms,
-                "columns": json_columns(ObservationBatch.from_arrow(rows), kinds, then.evidence)
-                | {"review_level": review_levels(rows, then.evidence).to_pylist()},
-                "profiles": then.evidence.profiles(np.unique(rows["provenance"].to_numpy()).tolist()),
+                **_json_of(face, then, rows, None if asked is None else asked.shown),
             }
         )
 
 
-def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+def _values(least: float | None, greatest: float | None, flag: list[str] | None) -> Values | None:
+    """Return the results and flags that are asked for; None: any."""
+    for place, bound in (("least", least), ("greatest", greatest)):
+        if bound is not None and math.isnan(bound):
+            raise RequestError("is no number", place=place)
+    if least is None and greatest is None and flag is None:
+        return None
+    flags = None
+    if flag is not None:
+        parts = [part for text in flag for part in text.split(",") if part]
+        known = {str(int(one)): int(one) for one in QartodFlag}
+        for part in parts:
+            if part not in known:
+                raise RequestError(f"{part[:20]!r} is no flag (allowed: {', '.join(known)})", place="flag")
+        flags = frozenset(known[part] for part in parts)
+    return Values(least, greatest, flags)
+
+
+def _json_of(face: Face, then: Then, rows: pa.Table, shown: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return the columns of rows, and the profile versions that judged them, where something of these is shown."""
+    whole = rows if shown is None else padded(rows)
+    kinds = face.pipeline.store.catalog.sample_kinds()
+    columns = json_columns(ObservationBatch.from_arrow(whole), kinds, then.evidence, shown)
+    if shown is None or "review_level" in shown:
+        columns["review_level"] = words(review_levels(rows, then.evidence))
+    judged = np.unique(rows["provenance"].to_numpy()).tolist() if "provenance" in rows.schema.names else []
+    return {"columns": columns, "profiles": then.evidence.profiles(judged)}
+
+
+def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """Return a span as it was written, µs UTC.
+
+    Raises
+    ------
+    RequestError
+        If one end is no moment, or the end lies before the start.
+    """
     first, last = parse_moment(start, "start"), parse_moment(end, "end")
     if first is not None and last is not None and last < first:
         raise RequestError("end lies before start", place="end")
     return first, last
-
-
-def _reduced(rows: pa.Table, max_points: int) -> pa.Table:
-    kept = reduce_rows(
-        rows["phenomenon_time"].cast(pa.int64()).to_numpy(),
-        rows["result"].to_numpy().astype(np.float64),
-        rows["result_quality"].to_numpy(),
-        max_points,
-    )
-    return rows.take(pa.array(kept))
 
 
 def _of_one(routes: APIRouter, face: Face) -> None:
@@ -162,7 +210,7 @@ def _of_export(routes: APIRouter, face: Face) -> None:
     ) -> Response:
         names = [part for text in datastream for part in text.split(",") if part]
         wanted = {item.id: item.key for item in map(face.datastream, names)}
-        first, last = _span(start, end)
+        first, last = span_of(start, end)
         then = face.then(as_of)
         parts = _parts(then.snapshot, list(wanted), first, last)
         tables = (to_csv_table(with_evidence(rows, then.evidence), wanted) for rows in parts)

@@ -10,7 +10,7 @@ from tsdownsample import MinMaxDownsampler, MinMaxLTTBDownsampler
 
 from nilometer.model import QartodFlag
 
-__all__ = ["reduce_rows"]
+__all__ = ["reduce_rows", "stand_ins"]
 
 # tsdownsample has no types; its samplers keep no state.
 _EXTREMES: Any = MinMaxDownsampler()  # type: ignore[no-untyped-call]
@@ -48,6 +48,57 @@ def reduce_rows(
     flagged = (quality != QartodFlag.PASS) & (quality != QartodFlag.NOT_EVALUATED)
     kept.append(_flagged(time, result, quality, np.flatnonzero(flagged), most))
     return np.unique(np.concatenate(kept))
+
+
+def stand_ins(
+    time: NDArray[np.int64], result: NDArray[np.float64], quality: NDArray[np.int8], edges: NDArray[np.int64]
+) -> NDArray[np.intp]:
+    """Return the rows that stand for each of many spans of time, in order.
+
+    Of each span the first and the last row stay, the least and the greatest value, the least and the greatest that is
+    flagged SUSPECT and FAIL, and the first row without a value of each flag.
+
+    Parameters
+    ----------
+    time, result, quality : ndarray, shape (n,)
+        As in `reduce_rows`.
+    edges : ndarray of int64
+        Of the spans, ascending.
+    """
+    cuts = np.searchsorted(time, edges)
+    filled = np.flatnonzero(np.diff(cuts))
+    kept = [cuts[filled], cuts[filled + 1] - 1, *_ends_of_spans(result, np.arange(len(time)), cuts)]
+    for flag in (QartodFlag.SUSPECT, QartodFlag.FAIL, QartodFlag.MISSING):
+        mine = np.flatnonzero(quality == flag)
+        if not len(mine):
+            continue
+        kept.extend(_ends_of_spans(result, mine, cuts))
+        absent = mine[np.isnan(result[mine])]
+        kept.append(absent[_first_of_spans(absent, cuts)])
+    return np.unique(np.concatenate(kept))
+
+
+def _ends_of_spans(
+    result: NDArray[np.float64], rows: NDArray[np.intp], cuts: NDArray[np.intp]
+) -> list[NDArray[np.intp]]:
+    """Return the row of the least and that of the greatest value among some rows, of each span that has one."""
+    finite = rows[np.isfinite(result[rows])]
+    if not len(finite):
+        return []
+    starts = _first_of_spans(finite, cuts)
+    values = result[finite]
+    lengths = np.diff(np.append(starts, len(finite)))
+    ends = []
+    for reach in (np.minimum, np.maximum):
+        reached = np.flatnonzero(values == np.repeat(reach.reduceat(values, starts), lengths))
+        ends.append(finite[reached[_first_of_spans(finite[reached], cuts)]])
+    return ends
+
+
+def _first_of_spans(rows: NDArray[np.intp], cuts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the places, among ascending rows, of the first of each span."""
+    span = np.searchsorted(cuts, rows, "right")
+    return np.flatnonzero(np.diff(span, prepend=-1))
 
 
 def _shape(time: NDArray[np.int64], result: NDArray[np.float64], rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,9 @@ from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.times import format_times
 
 __all__ = [
+    "EXPORTED",
     "FORMATS",
+    "JSON_COLUMNS",
     "PROFILES",
     "SERVED",
     "json_columns",
@@ -32,6 +34,7 @@ __all__ = [
     "to_bytes",
     "to_csv_table",
     "with_evidence",
+    "words",
 ]
 
 FORMATS: dict[str, str] = {
@@ -55,7 +58,14 @@ _EVIDENCE = (
     pa.field("profile_id", pa.int32()),
     pa.field("review_level", _WORDS),
 )
+_JUDGED = frozenset({"tests", "test_names", "profile", "profile_version", "profile_id"})
 _AT = OBSERVATION.get_field_index("tests") + 1
+JSON_COLUMNS = (
+    *("id", "time", "result", "raw_result", "uncertainty", "quality", "tests", "profile", "mark", "censored", "sample"),
+    "review_level",
+)
+"""The columns of rows as JSON has them."""
+
 SERVED: pa.Schema = pa.schema([*list(OBSERVATION)[:_AT], *_EVIDENCE, *list(OBSERVATION)[_AT:]])
 """The columns of rows as they are served and exported: those of the store, and after `tests` what they rest on."""
 
@@ -79,7 +89,10 @@ def shown_uncertainty(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def json_columns(
-    rows: ObservationBatch, sample_kinds: Mapping[int, SampleKind], evidence: Evidence
+    rows: ObservationBatch,
+    sample_kinds: Mapping[int, SampleKind],
+    evidence: Evidence,
+    names: Collection[str] | None = None,
 ) -> dict[str, list[Any]]:
     """Return the columns of the native API; NaN becomes null when they are encoded.
 
@@ -91,26 +104,41 @@ def json_columns(
         The FeaturesOfInterest that are not water.
     evidence : Evidence
         What says which profile version judged; `Evidence.profiles` names its tests.
+    names : collection of str, optional
+        Which of `JSON_COLUMNS`; None: all that rest on the rows alone.
     """
     n = len(rows)
-    result = np.full(n, np.nan) if rows.result is None else rows.result
-    raw = np.where((rows.raw_result == result) | np.isnan(rows.raw_result), np.nan, rows.raw_result)
     none = [None] * n
-    return {
-        "id": [] if rows.id is None else rows.id.tolist(),
-        "time": milliseconds(rows.phenomenon_time),
-        "result": result.tolist(),
-        "raw_result": raw.tolist(),
-        "uncertainty": none
-        if rows.result_uncertainty is None
-        else shown_uncertainty(rows.result_uncertainty.astype(np.float64)).tolist(),
-        "quality": [] if rows.result_quality is None else rows.result_quality.tolist(),
-        "tests": none if rows.tests is None else rows.tests.to_pylist(),
-        "profile": none if rows.provenance is None else _profile_ids(rows.provenance, evidence),
-        "mark": none if rows.mark is None else rows.mark.to_pylist(),
-        "censored": [0] * n if rows.censored is None else rows.censored.tolist(),
-        "sample": _samples(rows.feature, n, sample_kinds),
+    makers: dict[str, Callable[[], list[Any]]] = {
+        "id": lambda: [] if rows.id is None else rows.id.tolist(),
+        "time": lambda: milliseconds(rows.phenomenon_time),
+        "result": lambda: _result(rows).tolist(),
+        "raw_result": lambda: _raw_result(rows).tolist(),
+        "uncertainty": lambda: (
+            none
+            if rows.result_uncertainty is None
+            else shown_uncertainty(rows.result_uncertainty.astype(np.float64)).tolist()
+        ),
+        "quality": lambda: [] if rows.result_quality is None else rows.result_quality.tolist(),
+        "tests": lambda: none if rows.tests is None else words(rows.tests),
+        "profile": lambda: none if rows.provenance is None else _profile_ids(rows.provenance, evidence),
+        "mark": lambda: none if rows.mark is None else words(rows.mark),
+        "censored": lambda: [0] * n if rows.censored is None else rows.censored.tolist(),
+        "sample": lambda: _samples(rows.feature, n, sample_kinds),
     }
+    return {name: make() for name, make in makers.items() if names is None or name in names}
+
+
+def _result(rows: ObservationBatch) -> NDArray[np.float64]:
+    return np.full(len(rows), np.nan) if rows.result is None else rows.result
+
+
+def _raw_result(rows: ObservationBatch) -> NDArray[np.float64]:
+    result = _result(rows)
+    raw: NDArray[np.float64] = np.where(
+        (rows.raw_result == result) | np.isnan(rows.raw_result), np.nan, rows.raw_result
+    )
+    return raw
 
 
 def _profile_ids(provenance: NDArray[np.int32], evidence: Evidence) -> list[int | None]:
@@ -120,7 +148,7 @@ def _profile_ids(provenance: NDArray[np.int32], evidence: Evidence) -> list[int 
     return made
 
 
-def with_evidence(rows: pa.Table, evidence: Evidence) -> pa.Table:
+def with_evidence(rows: pa.Table, evidence: Evidence, names: Sequence[str] | None = None) -> pa.Table:
     """Return rows with what their flags rest on, each row for itself.
 
     Parameters
@@ -129,6 +157,8 @@ def with_evidence(rows: pa.Table, evidence: Evidence) -> pa.Table:
         All columns of OBSERVATION.
     evidence : Evidence
         What says which profile version judged, as of when the rows were read.
+    names : sequence of str, optional
+        Which columns of SERVED; None: all.
 
     Returns
     -------
@@ -137,26 +167,32 @@ def with_evidence(rows: pa.Table, evidence: Evidence) -> pa.Table:
         by semicolons), ``profile``, ``profile_version``, ``profile_id`` and ``review_level`` (null: nobody signed).
         The metadata have the profile versions.
     """
+    wanted = SERVED.names if names is None else names
+    plain = {name: rows[name] for name in wanted if name in OBSERVATION.names and name != "tests"}
+    judged, told = _judged(rows, evidence) if any(name in _JUDGED for name in wanted) else ({}, {})
+    columns = plain | judged
+    if "review_level" in wanted:
+        columns["review_level"] = review_levels(rows, evidence)
+    schema = pa.schema([SERVED.field(name) for name in wanted], metadata=told)
+    return pa.Table.from_arrays([columns[name] for name in wanted], schema=schema)
+
+
+def _judged(rows: pa.Table, evidence: Evidence) -> tuple[dict[str, Any], dict[bytes, bytes]]:
+    """Return the columns that rest on which profile version judged, and the profile versions for the metadata."""
     known = pa.array(rows["provenance"].to_numpy()).dictionary_encode()  # hashed: half the time of sorting them
     numbers, places = known.dictionary.to_numpy(), known.indices.to_numpy()
     made = [evidence.provenance(int(number)) for number in numbers]
     names = [None if one.profile is None else SEPARATOR.join(one.tests) for one in made]
-    passed = pa.array([None if one.profile is None else "1" * len(one.tests) for one in made], pa.string())
-    tests = rows["tests"]
-    if tests.null_count:
-        tests = pc.coalesce(tests, passed.take(pa.array(places)))
-    ids = pa.array([one.profile_version for one in made], pa.int32()).take(pa.array(places))
-    columns = {
-        **{name: rows[name] for name in OBSERVATION.names},
-        "tests": tests,
+    columns: dict[str, Any] = {
         "test_names": _coded(names, places),
         "profile": _coded([one.profile for one in made], places),
         "profile_version": _coded([one.version for one in made], places),
-        "profile_id": ids,
-        "review_level": review_levels(rows, evidence),
+        "profile_id": pa.array([one.profile_version for one in made], pa.int32()).take(pa.array(places)),
     }
-    told = {PROFILES: json.dumps(evidence.profiles(numbers.tolist()), ensure_ascii=False).encode()}
-    return pa.Table.from_arrays([columns[name] for name in SERVED.names], schema=SERVED.with_metadata(told))
+    if "tests" in rows.schema.names:
+        passed = pa.array([None if one.profile is None else "1" * len(one.tests) for one in made], pa.string())
+        columns["tests"] = pc.coalesce(rows["tests"], passed.take(pa.array(places)))
+    return columns, {PROFILES: json.dumps(evidence.profiles(numbers.tolist()), ensure_ascii=False).encode()}
 
 
 def _coded(words: list[str | None], places: NDArray[np.intp]) -> Any:  # noqa: ANN401 -- pyarrow has no types
@@ -183,6 +219,16 @@ def review_levels(rows: pa.Table, evidence: Evidence) -> Any:  # noqa: ANN401 --
     return _coded([keys.get(int(one)) for one in ranks], places)
 
 
+def words(column: Any) -> list[str | None]:  # noqa: ANN401 -- pyarrow has no types
+    """Return a column of few different words as a list: each word is made once, and not for each row."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    known = np.array([*coded.dictionary.to_pylist(), None], object)
+    listed: list[str | None] = known[coded.indices.fill_null(len(known) - 1).to_numpy()].tolist()
+    return listed
+
+
 def _samples(feature: NDArray[np.int32] | None, n: int, sample_kinds: Mapping[int, SampleKind]) -> list[int]:
     if feature is None or not sample_kinds:
         return [0] * n
@@ -195,28 +241,29 @@ def _samples(feature: NDArray[np.int32] | None, n: int, sample_kinds: Mapping[in
 
 def to_csv_table(rows: pa.Table, keys: Mapping[int, str]) -> pa.Table:
     """Return rows of `with_evidence` as people read them: keys, ISO 8601 times, flags; for CSV and Parquet."""
-    ids = rows["datastream"].to_numpy()
-    unique, codes = np.unique(ids, return_inverse=True)
-    names = pa.array([keys.get(int(number), str(number)) for number in unique], pa.string())
-    return pa.table(
-        {
-            "datastream": names.take(pa.array(codes)),
-            "phenomenon_time": pa.array(
-                format_times(rows["phenomenon_time"].cast(pa.int64()).to_numpy()).astype(object), pa.string()
-            ),
-            **{name: rows[name] for name in _EXPORTED},
-        }
-    )
+    there = rows.schema.names
+    columns: dict[str, Any] = {}
+    if "datastream" in there:
+        unique, codes = np.unique(rows["datastream"].to_numpy(), return_inverse=True)
+        names = pa.array([keys.get(int(number), str(number)) for number in unique], pa.string())
+        columns["datastream"] = names.take(pa.array(codes))
+    if "phenomenon_time" in there:
+        times = format_times(rows["phenomenon_time"].cast(pa.int64()).to_numpy())
+        columns["phenomenon_time"] = pa.array(times.astype(object), pa.string())
+    return pa.table({**columns, **{name: rows[name] for name in EXPORTED if name in there}})
 
 
 def parted_digits(rows: pa.Table) -> pa.Table:
     """Return rows for CSV: the digits of `tests` parted as their names are, for digits alone read as a number."""
     at = rows.schema.get_field_index("tests")
-    parted = pc.utf8_rtrim(pc.replace_substring_regex(rows["tests"], r"(\d)", rf"\1{SEPARATOR}"), SEPARATOR)
-    return rows.set_column(at, "tests", parted)
+    if at < 0:
+        return rows
+    coded = rows["tests"].combine_chunks().dictionary_encode()  # few different ones: each is parted once
+    known = pc.utf8_rtrim(pc.replace_substring_regex(coded.dictionary, r"(\d)", rf"\1{SEPARATOR}"), SEPARATOR)
+    return rows.set_column(at, "tests", known.take(coded.indices))
 
 
-_EXPORTED = (
+EXPORTED = (
     "result",
     "raw_result",
     "result_uncertainty",
@@ -231,6 +278,7 @@ _EXPORTED = (
     "censored",
     "duration",
 )
+"""The columns of rows for people, after `datastream` and `phenomenon_time`."""
 
 
 def to_bytes(rows: pa.Table, format_name: str) -> bytes:

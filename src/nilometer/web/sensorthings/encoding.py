@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.model import SampleKind
+from nilometer.model import Location, SampleKind
 from nilometer.store import Catalog, Snapshot
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.quality import Evidence, Signed, split_extra
@@ -42,14 +44,26 @@ class Encoder:
     def __init__(self, root: str, api: str, catalog: Catalog, snapshot: Snapshot, evidence: Evidence) -> None:
         self.root, self._api = root, api
         self._catalog, self._snapshot, self._evidence = catalog, snapshot, evidence
+        self._times_of: dict[int, str] = {}
+        self._result_times: dict[int, str] = {}
+        self._places: dict[int, list[Location]] = {}
 
     def link(self, kind: EntityType, number: int) -> str:
         """Return an entity's own URL."""
         return f"{self.root}/{kind.plural}({number})"
 
-    def entity(self, kind: EntityType, record: Record, options: Options) -> dict[str, Any]:
-        """Return the document of one record of the catalog; expansions are added by the caller."""
-        return self._document(kind, record["id"], options, lambda name: self._property(kind, record, name))
+    def entities(self, kind: EntityType, records: Sequence[Record], options: Options) -> list[dict[str, Any]]:
+        """Return the documents of records of the catalog; expansions are added by the caller."""
+        # Store and catalog are asked once for all of them: a question for each costs many times what is encoded.
+        if kind.name == "Datastream" and (not options.select or "resultTime" in options.select):
+            self._result_times |= _result_times(self._snapshot, [record["id"] for record in records])
+        if kind.name == "Datastream" and (not options.select or "phenomenonTime" in options.select):
+            self._times_of |= _phenomenon_times(self._snapshot, [record["id"] for record in records])
+        if kind.name == "Datastream" and (not options.select or "observedArea" in options.select):
+            self._places |= self._catalog.locations_of_each(sorted({record["thing"] for record in records}))
+        return [
+            self._document(kind, record["id"], options, partial(self._property, kind, record)) for record in records
+        ]
 
     def observations(self, rows: pa.Table, options: Options) -> list[dict[str, Any]]:
         """Return the documents of Observations."""
@@ -108,23 +122,16 @@ class Encoder:
         }
 
     def _phenomenon_time(self, record: Record) -> str | None:
-        extent = self._snapshot.extent(record["id"])
-        return None if extent is None else _span(*extent)
+        return self._times_of.get(record["id"])
 
     def _result_time(self, record: Record) -> str | None:
         """Return the result times of the first and of the newest row; nothing where the newest has none."""
-        newest = self._snapshot.latest([record["id"]])
-        if not len(newest) or not newest["result_time"][0].is_valid:
-            return None
-        first = self._snapshot.read([record["id"]], columns=["result_time"], limit=1)["result_time"]
-        last = newest["result_time"].cast(pa.int64())[0].as_py()
-        start = first.cast(pa.int64())[0].as_py() if len(first) and first[0].is_valid else last
-        return _span(min(start, last), max(start, last))
+        return self._result_times.get(record["id"])
 
     def _observed_area(self, record: Record) -> Any:  # noqa: ANN401 -- GeoJSON
         if self._snapshot.extent(record["id"]) is None:
             return None
-        places = [_geometry(place.location) for place in self._catalog.locations_of(record["thing"])]
+        places = [_geometry(place.location) for place in self._places.get(record["thing"], ())]
         return next((place for place in places if place is not None), None)
 
     def _observation(
@@ -155,8 +162,31 @@ class Encoder:
         return {"µs": starts, "phenomenon_time": format_times(starts), "result_time": format_times(results)}
 
 
-def _span(first: int, last: int) -> str:
-    return f"{format_time(first)}/{format_time(last)}"
+def _phenomenon_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
+    """Return the times of the first and of the newest row of each Datastream that has any."""
+    ends = {number: extent for number in datastreams if (extent := snapshot.extent(number)) is not None}
+    return _spans(list(ends), list(ends.values()))
+
+
+def _result_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
+    """Return the result times of the first and of the newest row of each Datastream whose newest has one."""
+    newest = _by_datastream(snapshot.latest(datastreams))
+    first = _by_datastream(snapshot.first(sorted(newest), ["result_time"])) if newest else {}
+    ends = [sorted((first.get(number, last), last)) for number, last in newest.items()]
+    return _spans(list(newest), ends)
+
+
+def _by_datastream(rows: pa.Table) -> dict[int, int]:
+    times = rows["result_time"].cast(pa.int64())
+    given = zip(rows["datastream"].to_pylist(), times.to_pylist(), strict=True)
+    return {number: time for number, time in given if time is not None}
+
+
+def _spans(numbers: Sequence[int], ends: Sequence[Sequence[int]]) -> dict[int, str]:
+    if not numbers:
+        return {}
+    first, last = (format_times(times).tolist() for times in np.array(ends, np.int64).T)
+    return {number: f"{start}/{end}" for number, start, end in zip(numbers, first, last, strict=True)}
 
 
 def _geometry(location: Any) -> Any:  # noqa: ANN401 -- GeoJSON

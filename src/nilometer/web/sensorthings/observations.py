@@ -88,10 +88,9 @@ class Observations:
         self._records.take(len(rows.table))
         return rows
 
-    def newest(self, datastreams: Sequence[int]) -> dict[int, pa.Table]:
-        """Return the newest water row of each Datastream that has one, each as a table."""
-        rows = self._snapshot.latest(datastreams)
-        return {number: rows.slice(at, 1) for at, number in enumerate(rows["datastream"].to_pylist())}
+    def newest(self, datastreams: Sequence[int]) -> pa.Table:
+        """Return the newest water row of each Datastream that has one."""
+        return self._snapshot.latest(datastreams)
 
     def has_several(self, datastream: int) -> bool:
         """Say whether a Datastream has more than one time."""
@@ -99,9 +98,11 @@ class Observations:
         return extent is not None and extent[0] < extent[1]
 
     def _is_store_order(self, options: Options, span: Span) -> bool:
+        single = span.datastreams is not None and len(span.datastreams) == 1
+        if span.values is not None and not single:
+            return False  # what several Datastreams have of some values is found in one go, not one after the other
         if not options.orderby:
             return True
-        single = span.datastreams is not None and len(span.datastreams) == 1
         by = options.orderby[0].by
         return single and len(options.orderby) == 1 and isinstance(by, Path) and by.names == ("phenomenonTime",)
 
@@ -116,9 +117,12 @@ class Observations:
             water_only=water_only,
             limit=skip + top + 1,
             newest_first=newest_first,
+            values=span.values,
         )
         ordered = table.take(pa.array(order(options.orderby, table, {})))
-        count = self._snapshot.count(wanted, span.start, span.end, water_only=water_only) if options.count else None
+        count = None
+        if options.count:
+            count = self._snapshot.count(wanted, span.start, span.end, water_only=water_only, values=span.values)
         return Rows(ordered.slice(skip, top), count, more=len(ordered) > skip + top)
 
     def _by_ids(self, span: Span, within: Within, options: Options) -> Rows:
@@ -138,7 +142,7 @@ class Observations:
 
     def _scanned(self, span: Span, within: Within, options: Options, *, water_only: bool) -> Rows:
         wanted = _listed(span)
-        n = self._snapshot.count(wanted, span.start, span.end, water_only=water_only)
+        n = self._looked_at(wanted, span, water_only=water_only)
         if n > MOST_SCANNED:
             raise RequestError(
                 f"{n} Observations would have to be looked at, the limit is {MOST_SCANNED}; "
@@ -147,9 +151,18 @@ class Observations:
             )
         needed = {"id", "datastream", "feature", "phenomenon_time"}
         needed |= columns_of(span.rest) | columns_of([item.by for item in options.orderby])
-        table = self._snapshot.read(wanted, span.start, span.end, columns=sorted(needed), water_only=water_only)
+        table = self._snapshot.read(
+            wanted, span.start, span.end, columns=sorted(needed), water_only=water_only, values=span.values
+        )
         rows = self._choose(table, np.ones(len(table), bool), span, within, options)
         return Rows(self._whole(rows.table), rows.count, rows.more)
+
+    def _looked_at(self, wanted: list[int] | None, span: Span, *, water_only: bool) -> int:
+        """Return how many rows have to be looked at: those in row groups that the values leave, if any are asked of."""
+        n = self._snapshot.count(wanted, span.start, span.end, water_only=water_only)
+        if span.values is None or n <= MOST_SCANNED:
+            return n
+        return min(n, self._snapshot.reach(wanted, span.start, span.end, values=span.values))
 
     def _whole(self, chosen: pa.Table) -> pa.Table:
         """Return all columns of the chosen rows, in their order."""

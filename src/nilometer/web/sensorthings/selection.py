@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NotSupported, RequestError
+from nilometer.store import Values
 from nilometer.web.sensorthings.conditions import COMPARE, MIRROR
 from nilometer.web.sensorthings.expressions import (
     ARITHMETIC,
@@ -29,6 +30,7 @@ from nilometer.web.sensorthings.expressions import (
 )
 from nilometer.web.sensorthings.options import Order
 from nilometer.web.sensorthings.schema import OBSERVATION
+from nilometer.web.sensorthings.value_span import ValueSpan
 
 __all__ = ["Ids", "Span", "columns_of", "mask", "names_feature", "order", "span_of"]
 
@@ -55,7 +57,8 @@ _KIND = {"phenomenon_time": "time", "result_time": "time", "mark": "text"}
 class Span:
     """What a reading may be narrowed to; `exact` says that nothing of the filter is left to do.
 
-    `start` is inclusive, `end` exclusive, µs; `datastreams` and `ids` None: any.
+    `start` is inclusive, `end` exclusive, µs; `datastreams`, `ids` and `values` None: any. The conditions behind
+    `values` stand in `rest` too, for readings that do not ask the store for values.
     """
 
     start: int | None = None
@@ -63,6 +66,7 @@ class Span:
     datastreams: frozenset[int] | None = None
     ids: frozenset[int] | None = None
     exact: bool = True
+    values: Values | None = None
     rest: list[Expression] = field(default_factory=list)
 
     def _narrow(self, which: str, wanted: frozenset[int]) -> None:
@@ -107,10 +111,12 @@ def span_of(expression: Expression | None, ids: Ids) -> Span:
     if expression is None:
         return span
     leaves = expression.operands if isinstance(expression, Logical) and expression.operator == "and" else (expression,)
+    values = ValueSpan()
     for leaf in leaves:
         if not span.take(leaf, ids):
+            span.exact &= values.take(leaf)
             span.rest.append(leaf)
-    span.exact = not span.rest
+    span.values = values.values
     return span
 
 

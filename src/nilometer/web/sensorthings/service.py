@@ -270,7 +270,7 @@ class _Reading:
         if count is not None:
             answer["@iot.count"] = count
         if more:
-            answer["@iot.nextLink"] = self._next_link(place.path, options)
+            answer["@iot.nextLink"] = self._next_link(place.path, self._next_query(options))
         answer["value"] = documents
         return Answer(HTTPStatus.OK, encode_json(answer))
 
@@ -283,16 +283,19 @@ class _Reading:
     def _within_one(self, kind: EntityType, number: int) -> Within:
         return Within(frozenset({number})) if kind.name == "Datastream" else self._observations.of_feature(number)
 
-    def _next_link(self, path: str, options: Options) -> str:
+    def _next_query(self, options: Options) -> str:
         skip, top = window(options)
         pairs = [(name, text) for name, text in options.texts if name not in {"$skip", _AS_OF}]
-        return f"{self._encoder.root}/{path}?{encode_query([*pairs, *self._then, ('$skip', str(skip + top))])}"
+        return encode_query([*pairs, *self._then, ("$skip", str(skip + top))])
+
+    def _next_link(self, path: str, query: str) -> str:
+        return f"{self._encoder.root}/{path}?{query}"
 
     def _entities(self, kind: EntityType, records: list[Record], options: Options) -> list[dict[str, Any]]:
         _check_select(kind, options)
         if options.select == ("@iot.selfLink",):
             return [{"@iot.selfLink": self._encoder.link(kind, record["id"])} for record in records]
-        documents = [self._encoder.entity(kind, record, options) for record in records]
+        documents = self._encoder.entities(kind, records, options)
         for expansion in options.expand:
             relation = _relation(kind, expansion)
             if relation.many:
@@ -340,6 +343,7 @@ class _Reading:
             for parent, page in found.items():
                 pages[parent] = (everything[start : start + len(page.records)], page.count, page.more)
                 start += len(page.records)
+        following = self._next_query(options)
         for document, parent in zip(documents, parents, strict=True):
             items, count, more = pages[parent]
             document[relation.name] = items
@@ -347,16 +351,14 @@ class _Reading:
                 document[f"{relation.name}@iot.count"] = count
             if more:
                 path = f"{kind.plural}({parent})/{relation.name}"
-                document[f"{relation.name}@iot.nextLink"] = self._next_link(path, options)
+                document[f"{relation.name}@iot.nextLink"] = self._next_link(path, following)
 
     def _observations_of(
         self, kind: EntityType, parents: list[int], options: Options
     ) -> dict[int, tuple[list[dict[str, Any]], int | None, bool]]:
         if kind.name == "Datastream" and _asks_newest(options):
             newest = self._observations.newest(parents)
-            rows = [newest[parent] for parent in parents if parent in newest]
-            documents = self._rows(pa.concat_tables(rows), options) if rows else []
-            made = dict(zip([parent for parent in parents if parent in newest], documents, strict=True))
+            made = dict(zip(newest["datastream"].to_pylist(), self._rows(newest, options), strict=True))
             none: tuple[list[dict[str, Any]], None, bool] = ([], None, False)
             return {
                 parent: ([made[parent]], None, self._observations.has_several(parent)) if parent in made else none

@@ -12,10 +12,10 @@ from nilometer.store.catalog import Catalog
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.lake import KEPT_S, LakeTable
 
-__all__ = ["Retention"]
+__all__ = ["Forgetting"]
 
 
-class Retention:
+class Forgetting:
     """What may be forgotten, and what has been.
 
     Parameters

@@ -1,0 +1,146 @@
+"""Any mean that a standard asks for, formed of rollups; the flow-weighted one is in `flow_means`.
+
+Doubt is not deletion: SUSPECT enters unless it is left out, FAIL and MISSING never do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from nilometer.errors import ConfigError
+from nilometer.model.schemas import ROLLUP
+
+__all__ = ["BELOW", "MEANS", "Below", "Mean", "mean", "total"]
+
+Mean = Literal["arithmetic", "hydrogen_ion", "circular"]
+MEANS: tuple[Mean, ...] = ("arithmetic", "hydrogen_ion", "circular")
+
+Below = Literal["half", "limit", "zero"]
+BELOW: dict[str, float] = {"half": 0.5, "limit": 1.0, "zero": 0.0}
+"""What share of its detection limit stands for a value below it."""
+
+_NO_DIRECTION = 1e-9  # directions that cancel have no mean; what is left of them is rounding
+
+
+def mean(
+    rollups: pa.Table, kind: Mean = "arithmetic", *, below: Below = "half", without_suspect: bool = False
+) -> NDArray[np.float64]:
+    """Return the mean of each span of rollups.
+
+    Parameters
+    ----------
+    rollups : pyarrow.Table
+        Columns of ROLLUP, made for this kind of mean.
+    kind : {"arithmetic", "hydrogen_ion", "circular"}
+        −log10 of the mean of 10^−x for pH; the direction of the mean vector, 0 ≤ d < 360, for degrees.
+    below : {"half", "limit", "zero"}
+        What stands for a value below the detection limit in an arithmetic mean. In the other two the limit does: half
+        a pH or half a direction has no meaning.
+    without_suspect : bool
+        Leave SUSPECT out.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        NaN where nothing enters, and where directions cancel.
+
+    Raises
+    ------
+    ConfigError
+        If the rollups were made for another kind of mean.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from nilometer.store.rollups import roll_up
+    >>> rows = pa.table(
+    ...     {
+    ...         "phenomenon_time": pa.array([0, 1, 2], pa.timestamp("us", "UTC")),
+    ...         "result": [4.0, 6.0, 2.0],
+    ...         "result_quality": pa.array([1, 3, 1], pa.int8()),
+    ...         "censored": pa.array([None, None, -1], pa.int8()),
+    ...     }
+    ... )
+    >>> hours = roll_up(1, rows, np.array([0, 3_600_000_000]))
+    >>> [mean(hours, below=one).item() for one in ("half", "zero")], mean(hours, without_suspect=True).item()
+    ([3.6666666666666665, 3.3333333333333335], 2.5)
+    """
+    n = _sum(rollups, "n", without_suspect)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if kind == "arithmetic":
+            limits = _sum(rollups, "sum_below", without_suspect)
+            return (_sum(rollups, "sum", without_suspect) - (1.0 - BELOW[below]) * limits) / n
+        if kind == "hydrogen_ion":
+            return -np.log10(_of_kind(rollups, "sum_h", kind, without_suspect) / n)
+        east = _of_kind(rollups, "sum_sin", kind, without_suspect) / n
+        north = _of_kind(rollups, "sum_cos", kind, without_suspect) / n
+        direction = np.degrees(np.arctan2(east, north)) % 360.0
+        return np.where(np.hypot(east, north) > _NO_DIRECTION, direction % 360.0, np.nan)
+
+
+def total(rollups: pa.Table) -> pa.Table:
+    """Return several spans of one Datastream as one, from the start of the first to the end of the last.
+
+    Parameters
+    ----------
+    rollups : pyarrow.Table
+        Columns of ROLLUP, in order of time: the hours of a day, the days of a month.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row; none when there was none.
+    """
+    if not rollups.num_rows:
+        return rollups
+    one: dict[str, Any] = {
+        "datastream": rollups["datastream"][0],
+        "start": rollups["start"][0],
+        "end": rollups["end"][-1],
+    }
+    for name in ROLLUP.names:
+        if name not in one and not name.startswith(_ENDS):
+            one[name] = pc.sum(rollups[name])
+    for name, place in _ends(rollups).items():
+        for column in (name, f"{name}_time"):
+            one[column] = pa.scalar(None, ROLLUP.field(column).type) if place is None else rollups[column][place]
+    arrays = [pa.array([one[field.name].as_py()], field.type) for field in ROLLUP]
+    return pa.Table.from_arrays(arrays, schema=ROLLUP)
+
+
+_ENDS = ("min", "max", "first", "last", "lowest", "highest")
+
+
+def _ends(rollups: pa.Table) -> dict[str, int | None]:
+    """Return in which span each extreme and end lies, of equal ones in the first."""
+    found: dict[str, int | None] = {}
+    for name in _ENDS:
+        there = np.flatnonzero(rollups[name].is_valid().to_numpy())
+        values = rollups[name].to_numpy()[there]
+        if not len(there):
+            found[name] = None
+        elif name in {"min", "lowest"}:
+            found[name] = int(there[np.argmin(values)])
+        elif name in {"max", "highest"}:
+            found[name] = int(there[np.argmax(values)])
+        else:
+            found[name] = int(there[0 if name == "first" else -1])
+    return found
+
+
+def _sum(rollups: pa.Table, name: str, without_suspect: bool) -> NDArray[np.float64]:  # noqa: FBT001 -- ours alone
+    found: NDArray[np.float64] = rollups[f"{name}_good"].to_numpy().astype(np.float64)
+    if not without_suspect:
+        found = found + rollups[f"{name}_suspect"].to_numpy()
+    return found
+
+
+def _of_kind(rollups: pa.Table, name: str, kind: str, without_suspect: bool) -> NDArray[np.float64]:  # noqa: FBT001
+    if rollups.num_rows and rollups[f"{name}_good"].null_count:
+        raise ConfigError("mean", seen=kind, reason=f"these rollups have no {name}; make them with mean={kind!r}")
+    return _sum(rollups, name, without_suspect)
