@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.qc import oracle
@@ -25,6 +26,10 @@ from tests.qc.streams import (
     rows,
     run,
 )
+
+from nilometer.model.batch import ObservationBatch
+from nilometer.qc.engine import QcEngine
+from nilometer.qc.profile import load
 
 CUTS = st.lists(st.integers(0, 1000), max_size=6)
 
@@ -89,6 +94,23 @@ def test_every_test_says_the_same_for_every_cut_and_every_interleaving(seed, n, 
     assert again == [straight[k] for k in order.tolist()]
     assert whole.snapshot() == parts.snapshot() == mixed.snapshot()
     assert sorted(whole.pending().tolist()) == sorted(parts.pending().tolist()) == sorted(mixed.pending().tolist())
+
+
+def test_a_number_that_its_mark_calls_no_value_has_no_rate_of_change():
+    judge = QcEngine()
+    for datastream in (1, 2):
+        judge.set(datastream, load({"tests": {"rate_of_change": {"suspect": 1}}}), unit="1", mark_scheme="hj212-2017")
+    for turn in range(2):
+        made = ObservationBatch(
+            datastream=np.tile(np.array([1, 2], np.int32), 4),
+            phenomenon_time=(4 * turn + np.repeat(np.arange(4), 2)) * 1_000_000,
+            raw_result=np.ones(8),
+            result=np.ones(8),
+            id=np.arange(8) + 8 * turn,
+            mark=pa.array([None, None, "F" if turn else None, *[None] * 5]),
+        )
+        judge.evaluate(made)
+    assert [text or "1" for text in made.tests.to_pylist()] == ["1", "1", "9", *["1"] * 5]
 
 
 @settings(max_examples=40, deadline=None)

@@ -416,7 +416,8 @@ def _enter_rows(
         if not linked:
             numbers[LAST_X, k], whole[LAST_T, k] = x, stands
             numbers[BEFORE_X, k], whole[BEFORE_T, k] = x, NO_TIME
-        numbers[X, k], whole[T, k] = x, stands
+        numbers[X, k] = x if present else np.nan  # a mark may say that a number is no value
+        whole[T, k] = stands
         whole[BASE, k] = base
         status_of[k] = status
         mark_of[k] = said & 15
