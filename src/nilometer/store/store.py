@@ -41,6 +41,7 @@ from nilometer.store.record import (
     decode_tombstone,
     encode_tombstone,
     no_rows,
+    pack,
     row_parts,
 )
 from nilometer.store.recovery import open_journal, recover, replayed
@@ -233,7 +234,7 @@ class Store:
         self._wait_for_room()  # not with the lock: what makes room may have to commit a mark
         with self._committing:
             settled = settle_own(rows, settled)
-            columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
+            columns = pack(rows)
             sequence = self._write(columns, settled, marked=marked)
             if rows.id is not None:
                 self._gate.landed(rows.id)
