@@ -17,7 +17,7 @@ import numpy as np
 
 from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch
-from nilometer.pipeline.pump import Delivery, IngestOutcome
+from nilometer.pipeline.delivery import Delivery, IngestOutcome
 from nilometer.store.admission import REJECTED
 
 __all__ = ["Single", "Singles"]

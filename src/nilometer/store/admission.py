@@ -94,8 +94,8 @@ class Gate:
         self._index, self._snapshot, self._water = index, snapshot, water
         self._retimed, self._reviewed = retimed, reviewed
         self._lock = threading.Lock()
-        # The newest admitted time of each Datastream, committed or not.
-        self._promised = np.empty(0, np.int64)
+        # The newest admitted time of each Datastream and the numbers it has given out, committed or not.
+        self._promised, self._given = np.empty(0, np.int64), np.empty(0, np.int64)
         self._flying: list[ObservationBatch] = []
 
     def admit(self, batch: ObservationBatch) -> Admission:
@@ -104,12 +104,13 @@ class Gate:
             datastream = np.require(batch.datastream, np.int32, ["C", "A"])
             status = np.full(len(batch), NEW, np.int8)
             reasons = self._sort_out(batch, datastream, status)
+            self._reach()  # behind what the walk knew: a Datastream may be made at any time
             base = np.full(len(batch), -1, np.int64)  # the row of this batch whose id a row shares
             ids = np.zeros(len(batch), np.int64)
             late = self._late(batch, datastream, status)
             if len(late):
                 self._look_up(batch, late, status, base, ids)
-            _walk().number(datastream, status, self._index.rows, ids)
+            _walk().number(datastream, status, self._given, ids)
             if len(late):
                 shared = base >= 0
                 ids[shared] = ids[base[shared]]
@@ -121,21 +122,24 @@ class Gate:
                 self._flying.append(rows)
             return Admission(rows, status, ids, reasons)
 
-    def landed(self, ids: NDArray[np.int64]) -> None:
-        """Forget admitted rows: they are committed, or their sender gave them up."""
+    def landed(self, rows: ObservationBatch) -> None:
+        """Forget admitted rows: they are committed, or their sender gave them up.
+
+        A batch as `admit` gave it is known again; of others the rows are looked for among what came first.
+        """
         with self._lock:
-            start, left = 0, []
-            for rows in self._flying:
-                assert rows.id is not None  # noqa: S101 -- written by admit
-                stop = start + len(rows)
-                if stop <= len(ids) and np.array_equal(ids[start:stop], rows.id):
-                    start = stop
-                    continue
-                missing = ~np.isin(rows.id, ids)
+            known = [flying for flying in self._flying if flying is not rows]
+            if len(known) < len(self._flying) or rows.id is None:
+                self._flying = known
+                return
+            left = []
+            for flying in self._flying:
+                assert flying.id is not None  # noqa: S101 -- written by admit
+                missing = ~np.isin(flying.id, rows.id)
                 if missing.all():
-                    left.append(rows)
+                    left.append(flying)
                 elif missing.any():
-                    left.append(rows.take(missing))
+                    left.append(flying.take(missing))
             self._flying = left
 
     def _sort_out(
@@ -179,7 +183,6 @@ class Gate:
         index = self._index
         if not index.size:
             return np.empty(0, np.int64)
-        self._reach()
         time = np.require(batch.phenomenon_time, np.int64, ["C", "A"])
         created = np.empty(0, np.bool_) if batch.always_new is None else np.require(batch.always_new, np.bool_, ["C"])
         stops = np.zeros(index.size, np.bool_)
@@ -196,10 +199,11 @@ class Gate:
         return late
 
     def _reach(self) -> None:
-        if len(self._promised) < self._index.size:
-            grown = np.full(self._index.size, NO_TIME, np.int64)
-            grown[: len(self._promised)] = self._promised
-            self._promised = grown
+        there, size = len(self._given), self._index.size
+        if there < size:
+            self._promised = np.append(self._promised, np.full(size - there, NO_TIME))
+            # Commits count in arrays of their own, in another thread: from here on this is ahead of them.
+            self._given = np.append(self._given, self._index.rows[there:size])
 
     def _look_up(
         self,
