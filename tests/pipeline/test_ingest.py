@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from nilometer.model import ObservationBatch
+from nilometer.pipeline.review_orders import Order
 from tests.pipeline.conftest import MINUTE, NOON, RIVER, ids, rows, running, stored, until, values
 
 CALIBRATION = {
@@ -104,6 +105,35 @@ async def test_a_restart_continues_the_state_of_the_tests(tmp_path, stops):
             await pipeline.ingest(batch.take(slice(first, last)))
             got = stored(pipeline)
     assert got.equals(expected)
+
+
+@pytest.mark.parametrize("undone", [False, True])
+async def test_a_review_does_not_move_the_state_that_a_restart_finds(tmp_path, undone):
+    batch = recorded([1, 2, 3, 4], 400, seed=7)
+    offset = Order(
+        action="offset",
+        datastreams=["river/ph"],
+        start=NOON,
+        end=NOON + 100_000 * MINUTE,
+        parameters={"offset": 0.25},
+        by="A",
+        reason="drift",
+    )
+    tables = []
+    for is_killed in (False, True):
+        async with running(tmp_path / str(is_killed), CONFIG) as pipeline:
+            await pipeline.ingest(batch.take(slice(0, 200)))
+            entered = await pipeline.review(offset)
+            await pipeline.ingest(batch.take(slice(200, 203)))
+            if undone:
+                await pipeline.undo(entered.steps[0].id, by="A", force=False)
+            if is_killed:
+                pipeline._save_state = lambda: None  # as a kill would leave it
+                await pipeline.close()
+        async with running(tmp_path / str(is_killed), CONFIG) as pipeline:
+            await pipeline.ingest(batch.take(slice(203, 400)))
+            tables.append(stored(pipeline))
+    assert tables[0].equals(tables[1])
 
 
 async def test_what_comes_again_is_unchanged_and_what_differs_is_a_revision(tmp_path):

@@ -9,7 +9,9 @@ import pytest
 
 from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError, StoreFull
 from nilometer.model import Datastream, ObservationBatch, ObservedProperty, QartodFlag, Sensor, Settlements, Thing
-from nilometer.pipeline.pump import MOST_QUEUED_ROWS, Delivery, IngestOutcome, Pump
+from nilometer.pipeline import pump, writing
+from nilometer.pipeline.delivery import Delivery, IngestOutcome
+from nilometer.pipeline.pump import MOST_QUEUED_ROWS, Pump
 from nilometer.store import Store
 from tests.pipeline.conftest import MINUTE, NOON, rows
 
@@ -29,6 +31,7 @@ class Line:
         self.abandoned: list[int] = []
         self.fail: Exception | None = None
         self.commit_failures: list[Exception] = []
+        self.before_finish = self.before_commit = lambda: None
         self.held = threading.Event()
         self.outcomes: list[IngestOutcome | NilometerError] = []
         self._told = threading.Condition()
@@ -43,6 +46,7 @@ class Line:
         )
 
     def _finish(self, batch: ObservationBatch) -> Settlements:
+        self.before_finish()
         if self.fail is not None:
             error, self.fail = self.fail, None
             raise error
@@ -50,15 +54,17 @@ class Line:
         batch.result_quality = np.full(len(batch), QartodFlag.PASS, np.int8)
         return Settlements.none()
 
-    def _commit(self, batch: ObservationBatch, settled: Settlements) -> int:
+    def _commit(self, batch: ObservationBatch, settled: Settlements, admitted: ObservationBatch) -> int:
+        self.before_commit()
         # A disk that fails in another way than by being full cannot be had here: the error is counted in.
         if self.commit_failures:
             raise self.commit_failures.pop(0)
-        return self.store.commit(batch, settled)
+        return self.store.commit(batch, settled, admitted)
 
-    def _abandon(self, batch: ObservationBatch) -> None:
-        self.abandoned.append(len(batch))
-        self.store.abandon(batch)
+    def _abandon(self, lost: list[ObservationBatch]) -> None:
+        for batch in lost:
+            self.abandoned.append(len(batch))
+            self.store.abandon(batch)
 
     def send(self, batch: ObservationBatch) -> None:
         self.pump.deliver(Delivery(len(batch), lambda: batch, self.told))
@@ -156,6 +162,101 @@ def test_whatever_the_journal_says_the_rows_are_held_until_it_takes_them(line):
     assert line.pump.refusing is None
     assert line.abandoned == []
     assert line.store.snapshot().count() == 1
+
+
+def test_a_batch_is_judged_while_the_one_before_is_written(line, monkeypatch):
+    monkeypatch.setattr(writing, "FEW_ROWS", 0)
+    monkeypatch.setattr(pump, "MOST_ROWS_A_COMMIT", 1)
+    judged = threading.Semaphore(0)
+    line.before_finish = judged.release
+
+    def wait_for_two():
+        line.before_commit = lambda: None
+        assert judged.acquire(timeout=20)
+        assert judged.acquire(timeout=20), "the second batch waited for the first"
+
+    line.before_commit = wait_for_two
+    for at in range(3):
+        line.send(rows(1, NOON + at * MINUTE, [7.0]))
+    line.pump.start(lambda: None)
+    assert [outcome.accepted for outcome in line.wait(3)] == [1, 1, 1]
+    assert line.store.sequence() == 3
+
+
+def test_few_rows_are_written_by_the_thread_that_judged_them(line):
+    names = []
+    line.before_finish = line.before_commit = lambda: names.append(threading.current_thread().name)
+    line.pump.start(lambda: None)
+    line.send(rows(1, NOON, [7.0]))
+    line.wait(1)
+    assert names == ["nilometer-pump"] * 2
+
+
+def test_rows_that_repeat_what_is_not_written_yet_are_acknowledged_after_it(line, monkeypatch):
+    monkeypatch.setattr(writing, "FEW_ROWS", 0)
+    monkeypatch.setattr(pump, "MOST_ROWS_A_COMMIT", 1)
+    admitted, is_held = threading.Semaphore(0), []
+
+    def admit(batch):
+        admission = line.store.admit(batch)
+        admitted.release()
+        return admission
+
+    def wait_for_the_repetition():
+        assert admitted.acquire(timeout=20)
+        assert admitted.acquire(timeout=20)
+        is_held.append(not line.outcomes)
+
+    line.pump._admit = admit
+    line.before_commit = wait_for_the_repetition
+    line.send(rows(1, NOON, [7.0]))
+    line.send(rows(1, NOON, [7.0]))
+    line.pump.start(lambda: None)
+    first, second = line.wait(2)
+    assert (first.accepted, second.unchanged) == (1, 1)
+    assert is_held == [True]
+
+
+def test_what_waits_behind_a_batch_that_cannot_be_written_is_given_up_with_it(line, monkeypatch):
+    monkeypatch.setattr(writing, "FEW_ROWS", 0)
+    monkeypatch.setattr(pump, "MOST_ROWS_A_COMMIT", 1)
+    judged = threading.Semaphore(0)
+    line.before_finish = judged.release
+
+    def fail():
+        line.before_commit = lambda: None
+        assert judged.acquire(timeout=20)
+        assert judged.acquire(timeout=20)
+        raise RuntimeError("a fault of ours")
+
+    line.before_commit = fail
+    for at in range(2):
+        line.send(rows(1, NOON + at * MINUTE, [7.0 + at]))
+    line.pump.start(lambda: None)
+    assert ["a fault of ours" in str(outcome) for outcome in line.wait(2)] == [True, True]
+    assert line.abandoned == [1, 1]
+    for at in range(2):
+        line.send(rows(1, NOON + at * MINUTE, [7.0 + at]))
+    assert [outcome.accepted for outcome in line.wait(4)[2:]] == [1, 1]
+    assert line.store.snapshot().count() == 2
+
+
+def test_a_call_finds_no_row_under_way(line, monkeypatch):
+    monkeypatch.setattr(writing, "FEW_ROWS", 0)
+    monkeypatch.setattr(pump, "MOST_ROWS_A_COMMIT", 1)
+    seen = []
+
+    def call():
+        # Called while a batch is written: it has to wait for it.
+        line.before_commit = lambda: None
+        line.pump.call(lambda: seen.append((line.store.sequence(), len(line.outcomes))))
+
+    line.before_commit = call
+    line.send(rows(1, NOON, [7.0]))
+    line.pump.start(lambda: None)
+    line.wait(1)
+    line.pump.stop()
+    assert seen == [(1, 1)]
 
 
 def test_a_call_that_fails_does_not_end_the_pump(line):

@@ -107,7 +107,7 @@ async def test_a_client_that_goes_away_takes_no_other_along(tmp_path):
 async def test_once_the_server_ends_nothing_is_taken_and_nobody_waits_for_ever(tmp_path):
     async with running(tmp_path, CONFIG) as pipeline:
         taken = asyncio.create_task(pipeline.ingest_one(1, NOON, 7.0))
-        await asyncio.sleep(0)
+        await until(lambda: pipeline.queued or taken.done())
         await pipeline.close()
         assert (await taken).status == NEW
         for _ in range(2):
@@ -119,9 +119,12 @@ async def test_a_fault_of_a_delivery_is_told_to_each_request_by_itself():
     waiting = []
     singles = Singles(waiting.append, lambda action: action())
     answers = [singles.take(1, NOON + n, 7.0) for n in range(3)]
+    assert not waiting, "who comes in the same turn is waited for"
+    await asyncio.sleep(0)
     (delivery,) = waiting
     assert len(delivery.prepare()) == 3
     later = singles.take(1, NOON + 3, 7.0)
+    await asyncio.sleep(0)
     assert len(delivery.prepare()) == 3, "asked again it is the same rows"
     delivery.done(StoreFull("the disk is full"))
     told = [answer.exception() for answer in answers]
@@ -141,7 +144,10 @@ async def test_a_delivery_that_is_refused_at_the_door_leaves_nothing_behind():
         waiting.append(delivery)
 
     singles = Singles(deliver, lambda action: action())
-    with pytest.raises(StoreFull):
-        singles.take(1, NOON, 7.0)
+    refused = [singles.take(1, NOON + n, 7.0) for n in (7, 8)]
+    for one in refused:
+        with pytest.raises(StoreFull):
+            await one
     singles.take(1, NOON + 1, 7.0)
+    await asyncio.sleep(0)
     assert waiting[1].prepare().phenomenon_time.tolist() == [NOON + 1]

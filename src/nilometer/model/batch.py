@@ -142,8 +142,31 @@ class ObservationBatch:
         Returns
         -------
         pyarrow.RecordBatch
-            Of schema `JOURNAL`; NaN and `NO_TIME` as null, `raw_result` null where it equals `result`. A result without
-            a raw result (an interpolation) says so in `extra`.
+            Of schema `JOURNAL`: `spoken`, and what the other columns stand for.
+
+        Raises
+        ------
+        ValueError
+            As `spoken`.
+        """
+        n, arrays = len(self), self.spoken()
+        arrays["commit"] = pa.array(np.full(n, commit, np.int64))
+        arrays.setdefault("duration", pa.array(np.zeros(n, np.int64)))
+        arrays.setdefault("supersedes", pa.array(np.zeros(n, np.bool_)))
+        whole = [arrays[item.name] if item.name in arrays else pa.nulls(n, item.type) for item in JOURNAL]
+        return pa.RecordBatch.from_arrays(whole, schema=JOURNAL)
+
+    def spoken(self) -> dict[str, pa.Array]:
+        """Return the columns of the journal in which some row says something, but for `commit`.
+
+        Nulls are made for nobody: most batches have no marks, positions or parameters. Left out is a column that is
+        all null, a `duration` that is all 0, and a `supersedes` that is all false.
+
+        Returns
+        -------
+        dict of str to pyarrow array
+            NaN and `NO_TIME` as null, `raw_result` null where it equals `result`. A result without a raw result (an
+            interpolation) says so in `extra`.
 
         Raises
         ------
@@ -153,33 +176,34 @@ class ObservationBatch:
         n = len(self)
         if self.id is None or self.result is None or self.result_quality is None:
             raise ValueError("only rows that were admitted, calibrated and judged can be journaled")
-        rawless = np.isnan(self.raw_result)
+        unknown, rawless = np.isnan(self.result), np.isnan(self.raw_result)
         same = (self.result == self.raw_result) | rawless
-        rawless &= ~np.isnan(self.result)
-        zeros = np.zeros(n, np.int64)
-        arrays = {
+        rawless &= ~unknown
+        arrays: dict[str, pa.Array | None] = {
             "id": pa.array(self.id),
             "datastream": pa.array(self.datastream, pa.int32()),
-            "feature": pa.array(zeros if self.feature is None else self.feature, pa.int32()),
-            "phenomenon_time": pa.array(self.phenomenon_time, pa.int64()).cast(TIME),
-            "duration": pa.array(zeros if self.duration is None else self.duration, pa.int64()),
-            "result": pa.array(self.result, mask=np.isnan(self.result)),
-            "raw_result": pa.array(self.raw_result, mask=same),
-            "result_uncertainty": _floats(self.result_uncertainty, n, pa.float32()),
-            "censored": _censored(self.censored, n),
-            "mark": _text(self.mark, n),
+            "feature": _whole_numbers(self.feature, n),
+            "phenomenon_time": pa.array(self.phenomenon_time, pa.int64()).view(TIME),
+            "duration": None if self.duration is None or not self.duration.any() else pa.array(self.duration),
+            "result": _masked(self.result, unknown, pa.float64()),
+            "raw_result": _masked(self.raw_result, same, pa.float64()),
+            "result_uncertainty": _floats(self.result_uncertainty, pa.float32()),
+            "censored": None if self.censored is None else _masked(self.censored, self.censored == 0, pa.int8()),
+            "mark": _text(self.mark),
             "result_quality": pa.array(self.result_quality, pa.int8()),
-            "tests": _text(self.tests, n),
-            "depth": _floats(self.depth, n, pa.float64()),
-            "latitude": _floats(self.latitude, n, pa.float64()),
-            "longitude": _floats(self.longitude, n, pa.float64()),
-            "result_time": _times(self.result_time, n),
-            "provenance": pa.array(zeros if self.provenance is None else self.provenance, pa.int32()),
-            "commit": pa.array(np.full(n, commit, np.int64)),
-            "extra": _marked(_text(self.extra, n), rawless),
-            "supersedes": pa.array(np.zeros(n, bool) if self.supersedes is None else self.supersedes),
+            "tests": _text(self.tests),
+            "depth": _floats(self.depth, pa.float64()),
+            "latitude": _floats(self.latitude, pa.float64()),
+            "longitude": _floats(self.longitude, pa.float64()),
+            "result_time": _times(self.result_time),
+            "provenance": _whole_numbers(self.provenance, n),
+            "extra": _text(self.extra),
+            "supersedes": None if self.supersedes is None or not self.supersedes.any() else pa.array(self.supersedes),
         }
-        return pa.RecordBatch.from_arrays([arrays[name] for name in JOURNAL.names], schema=JOURNAL)
+        if rawless.any():
+            extra = arrays["extra"]
+            arrays["extra"] = _marked(pa.nulls(n, pa.string()) if extra is None else extra, rawless)
+        return {name: array for name, array in arrays.items() if array is not None}
 
     @staticmethod
     def from_arrow(rows: pa.RecordBatch | pa.Table) -> ObservationBatch:
@@ -296,24 +320,35 @@ def _unmarked(extra: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
     return pc.if_else(rawless, rest, extra), marked
 
 
-def _floats(column: NDArray[np.float64] | None, n: int, kind: pa.DataType) -> pa.Array:
+def _masked(column: NDArray[Any], absent: NDArray[np.bool_], kind: pa.DataType) -> pa.Array | None:
+    """Return a column with nulls; None where it is nothing else."""
+    nulls = np.count_nonzero(absent)
+    if nulls == len(column):
+        return None
+    return pa.array(column, kind, mask=absent) if nulls else pa.array(column, kind)
+
+
+def _floats(column: NDArray[np.float64] | None, kind: pa.DataType) -> pa.Array | None:
     if column is None:
-        return pa.nulls(n, kind)
-    return pa.array(column, mask=np.isnan(column)).cast(kind)
+        return None
+    with np.errstate(over="ignore"):  # beyond a float32 it is infinite, and nothing to warn of
+        narrow = column.astype(kind.to_pandas_dtype(), copy=False)
+    return _masked(narrow, np.isnan(column), kind)
 
 
-def _censored(column: NDArray[np.int8] | None, n: int) -> pa.Array:
-    return pa.nulls(n, pa.int8()) if column is None else pa.array(column, pa.int8(), mask=column == 0)
+def _whole_numbers(column: NDArray[np.int32] | None, n: int) -> pa.Array:
+    return pa.array(np.zeros(n, np.int32) if column is None else column, pa.int32())
 
 
-def _times(column: NDArray[np.int64] | None, n: int) -> pa.Array:
-    if column is None:
-        return pa.nulls(n, TIME)
-    return pa.array(column, pa.int64(), mask=column == NO_TIME).cast(TIME)
+def _times(column: NDArray[np.int64] | None) -> pa.Array | None:
+    found = None if column is None else _masked(column, column == NO_TIME, pa.int64())
+    return None if found is None else found.view(TIME)
 
 
-def _text(column: Any, n: int) -> pa.Array:  # noqa: ANN401 -- pyarrow has no types
-    return pa.nulls(n, pa.string()) if column is None else column.cast(pa.string())
+def _text(column: Any) -> pa.Array | None:  # noqa: ANN401 -- pyarrow has no types
+    if column is None or column.null_count == len(column):
+        return None
+    return column.cast(pa.string())
 
 
 def _whole(column: Any) -> pa.Array:  # noqa: ANN401 -- pyarrow has no types

@@ -83,7 +83,11 @@ class Judging:
                 # What the sequence tests remember begins anew; the rows and their flags are all there.
                 _log.warning("the state of the tests cannot be taken up", error=str(error))
         for _, rows in self._store.replay(after):
-            fresh.advance(rows, water=self._moved(rows))
+            reviewed = (
+                np.zeros(0, np.bool_) if rows.provenance is None else self._store.catalog.reviewed(rows.provenance)
+            )
+            sent = rows.take(~reviewed) if reviewed.any() else rows
+            fresh.advance(sent, water=self._moved(sent))
         self._qc = fresh
 
     def set(self, datastream: Datastream) -> None:

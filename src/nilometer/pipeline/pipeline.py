@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -17,14 +16,16 @@ from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
 from nilometer.pipeline.deleting import Deleted, DeleteOrder, Deleting
+from nilometer.pipeline.delivery import Delivery, IngestOutcome
 from nilometer.pipeline.event_book import EventBook, EventOrder
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.log import Log
-from nilometer.pipeline.pump import Delivery, IngestOutcome, Pump
+from nilometer.pipeline.pump import Pump
 from nilometer.pipeline.retaining import Retaining
 from nilometer.pipeline.review_orders import Entered, Order, Orders
 from nilometer.pipeline.reviewing import Reviewing, newest_only
+from nilometer.pipeline.sealing import Sealing
 from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
@@ -37,15 +38,6 @@ __all__ = ["Pipeline", "wall_clock"]
 
 ROOM_TIMEOUT_S = 10.0
 """How long an HTTP delivery waits for room before it is refused."""
-
-HELD_SEAL_S = 5.0
-"""How often sealing is tried while the store refuses."""
-
-MOST_JOURNAL_BYTES = 512 << 20
-"""A journal that is larger is sealed whatever its rows are: a commit takes a block of it however few they are."""
-
-LEAST_ROWS_SEALED = 10_000
-"""Fewer rows since the last seal are not sealed for the journal's size."""
 
 MOST_REVISED_TOLD = 10_000
 """Rows of one step of a review that live listeners are told of."""
@@ -119,11 +111,15 @@ class Pipeline:
             admit=self.store.admit,
             finish=lambda rows: self._judging.finish(rows, clock()),
             review=self._reviewing.over,
+            looks_back=lambda: bool(self._reviewing.plans),
             commit=self.store.commit,
             publish=self._publish_from_pump,
             abandon=self._abandon,
-            between=self._between,
-            held=self._make_room,
+            between=lambda: self._sealing.when_due(),  # noqa: PLW0108 -- it is made below, of the pump's counters
+            held=lambda: self._sealing.make_room(),  # noqa: PLW0108
+        )
+        self._sealing = Sealing(
+            self.store, config.store, committed=lambda: self._pump.committed_rows, keep=self._keep_state
         )
         self._singles = Singles(self._pump.deliver, self._call_loop)
         try:
@@ -137,9 +133,6 @@ class Pipeline:
         self._retaining = Retaining(self.store, self.delete, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
-        self._sealing: threading.Thread | None = None
-        self._sealed_at = time.monotonic()
-        self._rows_at_seal = 0
         self._is_state_ahead = False
         self._has_ended = False
         self.shed = 0
@@ -173,8 +166,7 @@ class Pipeline:
 
     def _end(self) -> None:
         self._pump.stop()
-        if self._sealing is not None:
-            self._sealing.join()
+        self._sealing.end()
         try:
             self._save_state()
         except Exception as error:  # noqa: BLE001 -- whatever it is, the folder must be let go; the journal has the rows
@@ -187,10 +179,20 @@ class Pipeline:
 
         Raises
         ------
+        Overloaded, StoreError
+            As `queue`.
+        """
+        return await (await self.queue(batch))
+
+    async def queue(self, batch: ObservationBatch) -> asyncio.Future[IngestOutcome]:
+        """Take rows, and return what will be known once they are durable: what is queued next comes after them.
+
+        Raises
+        ------
         Overloaded
             When the queue stays full for `ROOM_TIMEOUT_S`.
         StoreError
-            When the store refuses.
+            When the store refuses; the Future raises it too.
         """
         await self._wait_for_room(len(batch), ROOM_TIMEOUT_S)
         loop = asyncio.get_running_loop()
@@ -200,7 +202,7 @@ class Pipeline:
             _call(loop, _settle, answer, outcome)
 
         self._pump.deliver(Delivery(len(batch), lambda: batch, done))
-        return await answer
+        return answer
 
     async def ingest_one(
         self, datastream: int, time: int, result: float, *, duration: int = 0, always_new: bool = False
@@ -392,9 +394,10 @@ class Pipeline:
 
             self._pump.call(note)
 
-    def _abandon(self, rows: ObservationBatch) -> None:
+    def _abandon(self, lost: list[ObservationBatch]) -> None:
         """Take back rows that were admitted and judged, and cannot be stored."""
-        self.store.abandon(rows)
+        for rows in lost:
+            self.store.abandon(rows)
         self._is_state_ahead = True
         self._judging.recover()
         self._is_state_ahead = False
@@ -409,7 +412,7 @@ class Pipeline:
 
     def _revised(self, rows: ObservationBatch, sequence: int) -> None:
         """Tell listeners of rows that a step of the review changed: of the last ones, where there are very many."""
-        self._pump.committed_rows += len(rows)
+        self._pump.note_revised(len(rows))
         last = rows.take(slice(max(len(rows) - MOST_REVISED_TOLD, 0), len(rows)))
         self._publish_from_pump(last, Settlements.none(), sequence)
 
@@ -417,32 +420,9 @@ class Pipeline:
         for subscription in self._subscriptions:
             self.shed += subscription.put(live)
 
-    def _between(self) -> None:
-        """Seal when it is time: the state snapshot here, between commits; the sealing beside the pump."""
-        rows = self._pump.committed_rows - self._rows_at_seal
-        waited = time.monotonic() - self._sealed_at
-        due = rows >= self.config.store.seal_rows or (rows > 0 and waited >= self.config.store.seal_every_s)
-        due = due or (rows >= LEAST_ROWS_SEALED and self.store.journal_bytes >= MOST_JOURNAL_BYTES)
-        if not due or self._is_sealing():
-            return
-        self._rows_at_seal = self._pump.committed_rows
-        try:
-            self._save_state()
-        finally:
-            self._start_sealing()
-
-    def _make_room(self) -> None:
-        """Seal while the store refuses: rows that wait for the lake may be why."""
-        if not self._is_sealing() and time.monotonic() - self._sealed_at >= HELD_SEAL_S:
-            self._start_sealing()
-
-    def _is_sealing(self) -> bool:
-        return self._sealing is not None and self._sealing.is_alive()
-
-    def _start_sealing(self) -> None:
-        self._sealed_at = time.monotonic()
-        self._sealing = threading.Thread(target=self._seal, name="nilometer-seal", daemon=True)
-        self._sealing.start()
+    def _keep_state(self) -> None:
+        self._pump.rest()
+        self._save_state()
 
     def _save_state(self) -> None:
         """Keep the state of the tests, which must never be ahead of the journal."""
@@ -450,12 +430,6 @@ class Pipeline:
             self._judging.recover()
             self._is_state_ahead = False
         self._judging.save(self.store.sequence())
-
-    def _seal(self) -> None:
-        try:
-            self.store.seal()
-        except Exception:  # noqa: BLE001 -- sealing is tried again; what is journaled stays journaled
-            _log.exception("sealing failed; it will be tried again")
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:

@@ -1,7 +1,8 @@
-"""The pump: one thread in which rows pass admission, calibration, qc and the journal, many deliveries a commit.
+"""The pump: rows pass admission, calibration, qc and the journal in one order, many deliveries a commit.
 
-Order of relief when more arrives than can be made durable: listeners lose their oldest rows, then HTTP deliveries are
-refused (`Overloaded`), then sources wait, which is felt on the wire. Memory stays bounded by `MOST_QUEUED_ROWS`.
+Two threads do it: this one judges, the `Writer` journals what was judged before. Order of relief when more arrives than
+can be made durable: listeners lose their oldest rows, then HTTP deliveries are refused (`Overloaded`), then sources
+wait, which is felt on the wire. Memory stays bounded by `MOST_QUEUED_ROWS`.
 """
 
 from __future__ import annotations
@@ -9,64 +10,21 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nilometer.errors import NilometerError, Overloaded, StoreError, StoreFull
+from nilometer.errors import Overloaded, StoreError
 from nilometer.model import ObservationBatch, Settlements
+from nilometer.pipeline.delivery import Delivery, as_ours, guarded, tell
 from nilometer.pipeline.log import Log
+from nilometer.pipeline.patience import Patience
+from nilometer.pipeline.writing import Judged, Writer
 from nilometer.store.admission import Admission
 
-__all__ = ["MOST_QUEUED_ROWS", "Delivery", "IngestOutcome", "Pump"]
+__all__ = ["MOST_QUEUED_ROWS", "Pump"]
 
 MOST_QUEUED_ROWS = 2_000_000
-MOST_ROWS_A_COMMIT = 262_144
-RETRY_S = 0.5
-MOST_ERRORS = 100
+MOST_ROWS_A_COMMIT = 131_072
 
-T = TypeVar("T")
 _log = Log(__name__)
-
-
-@dataclass(slots=True)
-class IngestOutcome:
-    """What became of one delivery, once it is durable.
-
-    Parameters
-    ----------
-    accepted, unchanged, revised, rejected : int
-        Rows by what admission said of them.
-    errors : list of (int, str)
-        The first 100 rejected rows with the reason.
-    id : ndarray of int64, shape (n,)
-        Ids by row sent; 0 where rejected.
-    status : ndarray of int8, shape (n,)
-        What admission said of each row sent.
-    """
-
-    accepted: int = 0
-    unchanged: int = 0
-    revised: int = 0
-    rejected: int = 0
-    errors: list[tuple[int, str]] = field(default_factory=list)
-    id: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    status: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
-
-
-@dataclass(slots=True)
-class Delivery:
-    """Rows on their way: `prepare` makes the batch in the pump's thread, `done` is told the outcome or the error.
-
-    With `every_error` the outcome has the reason of every rejected row that admission knows one of.
-    """
-
-    rows: int
-    prepare: Callable[[], ObservationBatch]
-    done: Callable[[IngestOutcome | NilometerError], None]
-    every_error: bool = False
 
 
 class Pump:
@@ -76,13 +34,17 @@ class Pump:
     ----------
     admit, finish, review, commit, publish : callable
         The stages: admission; calibration and qc (gives settlements); manual review (adds what follows from standing
-        steps); the journal (gives the sequence); the listeners.
+        steps); the journal (gets these and the admitted rows among them, gives the sequence); the listeners. The first
+        three are called in one thread, the last two in another.
+    looks_back : callable
+        Whether `review` reads what is stored: then all that was judged before is written first.
     abandon : callable
-        Told of admitted rows that will never be journaled, whose flags may have moved the state of the tests.
+        Told, in order, of admitted rows that will never be journaled, whose flags may have moved the state of the
+        tests. Nothing is under way meanwhile.
     between : callable
-        Called between commits, in the pump's thread: state snapshots and sealing hang on it.
+        Called between batches, in the thread that judges: state snapshots and sealing hang on it.
     held : callable
-        Called again and again while the store refuses and rows are held: what makes room hangs on it.
+        Called again and again while the store refuses and rows are held, in either thread: what makes room hangs on it.
     """
 
     def __init__(
@@ -90,37 +52,42 @@ class Pump:
         *,
         admit: Callable[[ObservationBatch], Admission],
         finish: Callable[[ObservationBatch], Settlements],
-        commit: Callable[[ObservationBatch, Settlements], int],
+        commit: Callable[[ObservationBatch, Settlements, ObservationBatch], int],
         publish: Callable[[ObservationBatch, Settlements, int], None],
         review: Callable[[ObservationBatch, Settlements], tuple[ObservationBatch, Settlements]] | None = None,
-        abandon: Callable[[ObservationBatch], None],
+        looks_back: Callable[[], bool] = lambda: False,
+        abandon: Callable[[list[ObservationBatch]], None],
         between: Callable[[], None],
         held: Callable[[], None],
     ) -> None:
-        self._admit, self._finish, self._commit, self._abandon = admit, finish, commit, abandon
-        self._publish, self._between, self._held = publish, between, held
+        self._admit, self._finish, self._abandon, self._between = admit, finish, abandon, between
         self._review = review or (lambda rows, settled: (rows, settled))
+        self._looks_back = looks_back
         self._queue: deque[Delivery] = deque()
         self._queued = 0
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
+        self._patience = Patience(self._turn, held)
+        self._writer = Writer(self._lock, self._turn, commit=commit, publish=publish, held=held, done=self._done)
         self._stopping = False
         self._room: Callable[[], None] = lambda: None
         self._calls: deque[Callable[[], None]] = deque()
         self._thread = threading.Thread(target=self._run, name="nilometer-pump", daemon=True)
         self._ended = False
-        self.refusing: StoreError | None = None
-        self.committed_rows = 0
+        self._revised_rows = 0
 
     def start(self, room: Callable[[], None]) -> None:
-        """Begin; `room` is called from the pump's thread whenever the queue has shrunk."""
+        """Begin; `room` is called from the pump's threads whenever the queue has shrunk."""
         self._room = room
+        self._writer.start()
         self._thread.start()
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Finish what is queued, then end."""
-        with self._turn:
+        with self._lock:
             self._stopping = True
-            self._turn.notify()
+            self._patience.end()
+            self._writer.patience.end()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -128,6 +95,20 @@ class Pump:
     def queued(self) -> int:
         """Rows that wait."""
         return self._queued
+
+    @property
+    def committed_rows(self) -> int:
+        """Rows that were journaled since the start, and those that a review wrote."""
+        return self._writer.committed_rows + self._revised_rows
+
+    @property
+    def refusing(self) -> StoreError | None:
+        """Why the store takes nothing at present."""
+        return self._writer.patience.refusing or self._patience.refusing
+
+    def note_revised(self, rows: int) -> None:
+        """Count rows that were journaled by a call."""
+        self._revised_rows += rows
 
     def has_room(self, rows: int) -> bool:
         """Say whether so many rows may be delivered now; an empty queue takes any number."""
@@ -148,43 +129,60 @@ class Pump:
             raise type(refusing)(str(refusing))
         if not wait and not self.has_room(delivery.rows):
             raise Overloaded(f"{self._queued} rows wait to be made durable; send again later")
-        with self._turn:
+        with self._lock:
             if self._stopping:
                 raise StoreError("the server is stopping; nothing more is accepted")
             self._queue.append(delivery)
             self._queued += delivery.rows
-            self._turn.notify()
+            self._turn.notify_all()
 
     def call(self, action: Callable[[], None]) -> None:
-        """Have something done in the pump's thread between two commits, where no row is in flight.
+        """Have something done in the thread that judges, between two commits, where no row is in flight.
 
         Raises
         ------
         StoreError
             When the pump has ended: nobody would do it.
         """
-        with self._turn:
+        with self._lock:
             if self._ended:
                 raise StoreError("the server has ended; nothing more is done")
             self._calls.append(action)
-            self._turn.notify()
+            self._turn.notify_all()
+
+    def rest(self) -> None:
+        """Return when no row is in flight; only for what the pump itself calls between batches.
+
+        What could not be written has been given up then, and the state of the tests is that of the journal.
+        """
+        self._writer.rest()
+        self._give_up()
 
     def _run(self) -> None:
         while True:
-            with self._turn:
-                self._turn.wait_for(lambda: self._queue or self._calls or self._stopping, timeout=1.0)
-                deliveries = self._take()
+            with self._lock:
+                self._turn.wait_for(self._has_work, timeout=1.0)
+                deliveries = self._take() if self._writer.has_room else []
                 calls = list(self._calls)
                 self._calls.clear()
-                ended = self._stopping and not deliveries and not calls
+                ended = self._stopping and not (self._queue or deliveries or calls)
                 self._ended = ended
+            if calls or ended or self._writer.has_failed:
+                self.rest()
             for action in calls:
-                _guarded(action, "a change between commits failed")
+                guarded(action, "a change between commits failed")
             if deliveries:
                 self._pass(deliveries)
-            _guarded(self._between, "the state was not kept; it will be tried again")
+            guarded(self._between, "the state was not kept; it will be tried again")
             if ended:
+                self._writer.end()
                 return
+
+    def _has_work(self) -> bool:
+        # Rows are taken only when there is a place to put them: until then more of them gather.
+        if self._calls or self._writer.has_failed:
+            return True
+        return self._writer.has_room and bool(self._queue or self._stopping)
 
     def _take(self) -> list[Delivery]:
         taken: list[Delivery] = []
@@ -199,103 +197,60 @@ class Pump:
         prepared, batches = [], []
         for delivery in deliveries:
             try:
-                batches.append(self._until_room(delivery.prepare, delivery.rows))
+                batches.append(self._patience.until_taken(delivery.prepare, delivery.rows))
                 prepared.append(delivery)
             except Exception as error:  # noqa: BLE001 -- one delivery's fault must not take the pump along
-                _tell(delivery, _as_ours(error))
+                tell(delivery, as_ours(error))
+                self._done([delivery])
+        if not prepared:
+            return
+        judged = Judged(prepared, [len(batch) for batch in batches])
         try:
-            if batches:
-                self._pass_batches(prepared, batches)
+            self._judge(judged, batches)
         except Exception as error:  # noqa: BLE001 -- the same; every sender is told
             _log.exception("rows could not be processed", deliveries=len(prepared))
-            for delivery in prepared:
-                _tell(delivery, _as_ours(error))
-        finally:
-            with self._turn:
-                self._queued -= sum(delivery.rows for delivery in deliveries)
-            self._room()
+            judged.error = error
+        if judged.error is not None or not self._writer.put(judged):
+            # What was judged before is written first, or given up with it: the tests then know what the journal has.
+            self._writer.rest()
+            self._give_up(judged)
 
-    def _pass_batches(self, deliveries: list[Delivery], batches: list[ObservationBatch]) -> None:
+    def _judge(self, judged: Judged, batches: list[ObservationBatch]) -> None:
         whole = ObservationBatch.concat(batches)
-        admission = self._until_room(lambda: self._admit(whole), len(whole))
-        rows = admission.rows
-        written, settled, sequence = rows, Settlements.none(), 0
-        if len(rows):
-            try:
-                settled = self._finish(rows)
-                # The state of the tests has moved: from here rows are held however long it takes, never dropped.
-                written, settled, sequence = self._until_room(
-                    lambda: self._journal(rows, settled), len(rows), whatever=True
-                )
-            except BaseException:
-                # Sent again, they must be new: never taken for rows that are stored already.
-                _guarded(lambda: self._abandon(rows), "rows that were given up left a trace")
-                raise
-            self.committed_rows += len(rows)
-        start = 0
-        for delivery, batch in zip(deliveries, batches, strict=True):
-            most = None if delivery.every_error else MOST_ERRORS
-            _tell(delivery, outcome_of(admission, start, start + len(batch), most))
-            start += len(batch)
-        if len(rows):
-            _guarded(lambda: self._publish(written, settled, sequence), "listeners were not told")
+        judged.admission = self._patience.until_taken(lambda: self._admit(whole), len(whole))
+        rows = judged.rows
+        if rows is None:
+            return
+        settled = self._finish(rows)
+        # The state of the tests has moved: from here rows are held however long it takes, never dropped.
+        judged.written, judged.settled = self._patience.until_taken(
+            lambda: self._reviewed(rows, settled), len(rows), whatever=True
+        )
 
-    def _journal(self, rows: ObservationBatch, settled: Settlements) -> tuple[ObservationBatch, Settlements, int]:
-        """Journal rows with what the standing steps of a review make of them."""
-        written, left = self._review(rows, settled)
-        return written, left, self._commit(written, left)
+    def _reviewed(self, rows: ObservationBatch, settled: Settlements) -> tuple[ObservationBatch, Settlements]:
+        """Return rows with what the standing steps of a review make of them."""
+        if self._looks_back():
+            self._writer.rest()
+        return self._review(rows, settled)
 
-    def _until_room(self, action: Callable[[], T], rows: int, *, whatever: bool = False) -> T:
-        """Do something that writes; while the store refuses, hold the rows and try again.
+    def _give_up(self, last: Judged | None = None) -> None:
+        """Give up what the writer could not write, what was judged after it, and what could not be judged."""
+        lost = self._writer.take_back()
+        if last is not None:
+            lost.append(last)
+        if not lost:
+            return
+        rows = [one.rows for one in lost if one.rows is not None]
+        if rows:
+            # Sent again, they must be new: never taken for rows that are stored already.
+            guarded(lambda: self._abandon(rows), "rows that were given up left a trace")
+        first = next(one.error for one in lost if one.error is not None)
+        for one in lost:
+            for delivery in one.deliveries:
+                tell(delivery, as_ours(one.error or first))
+            self._done(one.deliveries)
 
-        That is for a full disk, or `whatever` the store says.
-        """
-        while True:
-            try:
-                done = action()
-            except StoreError as error:
-                if self._stopping or not (whatever or error.retryable):
-                    raise
-                if self.refusing is None:
-                    _log.error("the store refuses; rows are held", rows=rows, error=str(error))
-                self.refusing = error if error.retryable else StoreFull(str(error))
-                _guarded(self._held, "room could not be made")
-                with self._turn:
-                    self._turn.wait_for(lambda: self._stopping, RETRY_S)
-            else:
-                if self.refusing is not None:
-                    _log.info("the store accepts again", rows=rows)
-                self.refusing = None
-                return done
-
-
-def _guarded(action: Callable[[], None], failed: str) -> None:
-    """Do what must not take the pump along when it fails."""
-    try:
-        action()
-    except Exception:  # noqa: BLE001 -- whatever it is, the rows that come next must pass
-        _log.exception(failed)
-
-
-def _tell(delivery: Delivery, outcome: IngestOutcome | NilometerError) -> None:
-    """Tell a sender; what a stranger's acknowledgement does wrong is not the others' concern."""
-    _guarded(lambda: delivery.done(outcome), "a sender could not be told")
-
-
-def _as_ours(error: Exception) -> NilometerError:
-    return error if isinstance(error, NilometerError) else StoreError(f"{type(error).__name__}: {error}")
-
-
-def outcome_of(admission: Admission, start: int, stop: int, most: int | None = MOST_ERRORS) -> IngestOutcome:
-    """Return what admission said of the rows from `start` to `stop` of what it was given, with so many errors."""
-    counts = np.bincount(admission.status[start:stop], minlength=4)
-    errors = [(row - start, reason) for row, reason in sorted(admission.reasons.items()) if start <= row < stop]
-    return IngestOutcome(
-        accepted=int(counts[0]),
-        unchanged=int(counts[1]),
-        revised=int(counts[2]),
-        rejected=int(counts[3]),
-        errors=errors[:most],
-        id=admission.id[start:stop],
-        status=admission.status[start:stop],
-    )
+    def _done(self, deliveries: list[Delivery]) -> None:
+        with self._lock:
+            self._queued -= sum(delivery.rows for delivery in deliveries)
+        guarded(self._room, "who waits for room was not told")

@@ -17,7 +17,7 @@ import numpy as np
 
 from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch
-from nilometer.pipeline.pump import Delivery, IngestOutcome
+from nilometer.pipeline.delivery import Delivery, IngestOutcome
 from nilometer.store.admission import REJECTED
 
 __all__ = ["Single", "Singles"]
@@ -97,12 +97,13 @@ class Singles:
         always_new : bool
             Whether it is new whatever is there.
 
-        Raises
-        ------
-        Overloaded, StoreError
-            As `Pump.deliver`. The Future raises what the pump says of the delivery.
+        Returns
+        -------
+        asyncio.Future of Single
+            Raises what `Pump.deliver` raises, or what the pump says of the delivery.
         """
-        answer: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Single] = loop.create_future()
         with self._lock:
             rows = self._open
             is_fresh = rows is None
@@ -115,7 +116,9 @@ class Singles:
             rows.always_new.append(always_new)
             rows.answers.append(answer)
         if is_fresh:
-            self._queue(rows)
+            # Behind all requests that are there already: they are to share the commit, and the pump wants the
+            # interpreter that reads them.
+            loop.call_soon(self._queue, rows)
         return answer
 
     def _queue(self, rows: _Gathering) -> None:
@@ -135,10 +138,10 @@ class Singles:
         try:
             # How many rows it will be nobody knows yet; they are bounded by the requests that are open.
             self._deliver(Delivery(1, prepare, done, every_error=True))
-        except BaseException:
+        except NilometerError as error:
             with self._lock:
                 self._open = None
-            raise
+            _answer(rows.answers, error)
 
 
 def _answer(answers: list[asyncio.Future[Single]], outcome: IngestOutcome | NilometerError) -> None:

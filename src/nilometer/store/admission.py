@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ NEW, UNCHANGED, REVISED, REJECTED = 0, 1, 2, 3
 _MOST_REASONS = 1000
 # The years 1 to 9999, which every reader of the lake can write down.
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000
+_SPAN = np.array([_EARLIEST, _LATEST])
 _SENT = ("duration", "feature", "depth", "result", "raw_result", "mark", "censored", "extra")
 
 
@@ -91,25 +94,26 @@ class Gate:
         self._index, self._snapshot, self._water = index, snapshot, water
         self._retimed, self._reviewed = retimed, reviewed
         self._lock = threading.Lock()
-        # The newest admitted time of each Datastream, committed or not.
-        self._promised = np.empty(0, np.int64)
+        # The newest admitted time of each Datastream and the numbers it has given out, committed or not.
+        self._promised, self._given = np.empty(0, np.int64), np.empty(0, np.int64)
         self._flying: list[ObservationBatch] = []
 
     def admit(self, batch: ObservationBatch) -> Admission:
         """Judge every row; `id`, `supersedes` and `feature` of the batch are written, times are rounded."""
         with self._lock:
+            datastream = np.require(batch.datastream, np.int32, ["C", "A"])
             status = np.full(len(batch), NEW, np.int8)
-            reasons = self._reject(batch, status)
-            good = status != REJECTED
-            self._fill(batch, good)
+            reasons = self._sort_out(batch, datastream, status)
+            self._reach()  # behind what the walk knew: a Datastream may be made at any time
             base = np.full(len(batch), -1, np.int64)  # the row of this batch whose id a row shares
             ids = np.zeros(len(batch), np.int64)
-            late = self._late(batch, good)
+            late = self._late(batch, datastream, status)
             if len(late):
                 self._look_up(batch, late, status, base, ids)
-            self._number(batch, status, ids)
-            shared = base >= 0
-            ids[shared] = ids[base[shared]]
+            _walk().number(datastream, status, self._given, ids)
+            if len(late):
+                shared = base >= 0
+                ids[shared] = ids[base[shared]]
             batch.id = ids
             batch.supersedes = status == REVISED
             kept = (status == NEW) | (status == REVISED)
@@ -118,85 +122,88 @@ class Gate:
                 self._flying.append(rows)
             return Admission(rows, status, ids, reasons)
 
-    def landed(self, ids: NDArray[np.int64]) -> None:
-        """Forget admitted rows: they are committed, or their sender gave them up."""
+    def landed(self, rows: ObservationBatch) -> None:
+        """Forget admitted rows: they are committed, or their sender gave them up.
+
+        A batch as `admit` gave it is known again; of others the rows are looked for among what came first.
+        """
         with self._lock:
-            start, left = 0, []
-            for rows in self._flying:
-                assert rows.id is not None  # noqa: S101 -- written by admit
-                stop = start + len(rows)
-                if stop <= len(ids) and np.array_equal(ids[start:stop], rows.id):
-                    start = stop
-                    continue
-                missing = ~np.isin(rows.id, ids)
+            known = [flying for flying in self._flying if flying is not rows]
+            if len(known) < len(self._flying) or rows.id is None:
+                self._flying = known
+                return
+            left = []
+            for flying in self._flying:
+                assert flying.id is not None  # noqa: S101 -- written by admit
+                missing = ~np.isin(flying.id, rows.id)
                 if missing.all():
-                    left.append(rows)
+                    left.append(flying)
                 elif missing.any():
-                    left.append(rows.take(missing))
+                    left.append(flying.take(missing))
             self._flying = left
 
-    def _reject(self, batch: ObservationBatch, status: NDArray[np.int8]) -> dict[int, str]:
-        datastream = batch.datastream
-        inside = (datastream > 0) & (datastream < min(self._index.size, MOST))
-        known = inside & self._index.known[np.where(inside, datastream, 0)] if self._index.size else inside & False
-        status[~known] = REJECTED
-        time = batch.phenomenon_time
-        timeless = known & ((time < _EARLIEST) | (time >= _LATEST))
-        status[timeless] = REJECTED
-        reasons = {int(row): f"there is no Datastream {datastream[row]}" for row in _first(~known)}
-        for row in _first(timeless):
+    def _sort_out(
+        self, batch: ObservationBatch, datastream: NDArray[np.int32], status: NDArray[np.int8]
+    ) -> dict[int, str]:
+        """Reject what has no Datastream or no time; give the others their water, and times as fine as their clocks."""
+        index, n = self._index, len(batch)
+        time = np.require(batch.phenomenon_time, np.int64, ["C", "A"])
+        feature = np.empty(n, np.int32)
+        facts = (index.known[:MOST], index.resolution)
+        rejected, coarse, dry = _walk().sort_out(datastream, time, *facts, index.water, _SPAN, status, feature)
+        if dry:
+            for number in np.unique(datastream[(status != REJECTED) & (feature == 0)]):
+                index.water[number] = self._water(int(number))
+            _walk().sort_out(datastream, time, *facts, index.water, _SPAN, status, feature)
+        if coarse:
+            good = status != REJECTED
+            resolution = index.resolution[datastream[good]]
+            batch.phenomenon_time = time.copy()
+            batch.phenomenon_time[good] = (time[good] + resolution // 2) // resolution * resolution
+        batch.feature = feature if batch.feature is None else np.where(batch.feature == 0, feature, batch.feature)
+        return self._reasons(datastream, time, status) if rejected else {}
+
+    def _reasons(
+        self, datastream: NDArray[np.int32], time: NDArray[np.int64], status: NDArray[np.int8]
+    ) -> dict[int, str]:
+        """Say why rows were rejected: the first thousand without a Datastream, and of the others without a time."""
+        rejected = np.flatnonzero(status == REJECTED)
+        known = np.isin(datastream[rejected], np.flatnonzero(self._index.known))
+        reasons = {int(row): f"there is no Datastream {datastream[row]}" for row in rejected[~known][:_MOST_REASONS]}
+        for row in rejected[known][:_MOST_REASONS]:
             reasons[int(row)] = (
                 "there is no phenomenon_time" if time[row] == NO_TIME else "the phenomenon_time is no year 1 to 9999"
             )
         return reasons
 
-    def _fill(self, batch: ObservationBatch, good: NDArray[np.bool_]) -> None:
-        datastream = np.where(good, batch.datastream, 0)
-        if not self._index.size:
-            return
-        resolution = self._index.resolution[datastream]
-        if (resolution > 1).any():
-            time = np.where(good, batch.phenomenon_time, 0)
-            rounded = (time + resolution // 2) // resolution * resolution
-            batch.phenomenon_time = np.where(good, rounded, batch.phenomenon_time)
-        water = self._index.water[datastream]
-        if (water[good] == 0).any():
-            for number in np.unique(datastream[good & (water == 0)]):
-                self._index.water[number] = self._water(int(number))
-            water = self._index.water[datastream]
-        batch.feature = water if batch.feature is None else np.where(batch.feature == 0, water, batch.feature)
-
-    def _late(self, batch: ObservationBatch, good: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def _late(
+        self, batch: ObservationBatch, datastream: NDArray[np.int32], status: NDArray[np.int8]
+    ) -> NDArray[np.int64]:
         """Return the rows to look up: of Datastreams that do not simply go on in time within this batch."""
-        datastream, time = batch.datastream, batch.phenomenon_time
-        if batch.always_new is not None and batch.always_new.any():
-            created = good & batch.always_new
-            late = self._late(replace(batch, always_new=None), good & ~created)
-            self._reach(int(datastream[created].max(initial=0)))
-            np.maximum.at(self._promised, datastream[created], time[created])
-            return late
-        order = None if good.all() and (np.diff(datastream) >= 0).all() else np.argsort(datastream, kind="stable")
-        if order is not None and not good.all():
-            order = order[good[order]]
-        d, t = (datastream, time) if order is None else (datastream[order], time[order])
-        if not len(d):
+        index = self._index
+        if not index.size:
             return np.empty(0, np.int64)
-        self._reach(int(d[-1]))
-        starts = np.flatnonzero(np.concatenate(([True], d[1:] != d[:-1])))
-        climbs = np.concatenate(([True], t[1:] > t[:-1]))
-        climbs[starts] = t[starts] > np.maximum(self._index.newest[d[starts]], self._promised[d[starts]])
-        goes_on = np.logical_and.reduceat(climbs, starts) | self._index.always_new[d[starts]]
-        np.maximum.at(self._promised, d, t)
-        if goes_on.all():
-            return np.empty(0, np.int64)
-        late = np.repeat(~goes_on, np.diff(np.append(starts, len(d))))
-        return np.flatnonzero(late) if order is None else np.sort(order[late])
+        time = np.require(batch.phenomenon_time, np.int64, ["C", "A"])
+        created = np.empty(0, np.bool_) if batch.always_new is None else np.require(batch.always_new, np.bool_, ["C"])
+        stops = np.zeros(index.size, np.bool_)
+        found = _walk().late(datastream, time, status, created, index.always_new, index.newest, self._promised, stops)
+        late = np.empty(0, np.int64)
+        if found:
+            looked_up = status != REJECTED
+            if len(created):
+                looked_up &= ~created
+            late = np.flatnonzero(looked_up)
+            late = late[stops[datastream[late]]]
+        if created.any():
+            _walk().promise(datastream, time, created & (status != REJECTED), self._promised)
+        return late
 
-    def _reach(self, datastream: int) -> None:
-        if datastream >= len(self._promised):
-            grown = np.full(self._index.size, NO_TIME, np.int64)
-            grown[: len(self._promised)] = self._promised
-            self._promised = grown
+    def _reach(self) -> None:
+        there, size = len(self._given), self._index.size
+        if there < size:
+            self._promised = np.append(self._promised, np.full(size - there, NO_TIME))
+            # Commits count in arrays of their own, in another thread: from here on this is ahead of them.
+            self._given = np.append(self._given, self._index.rows[there:size])
 
     def _look_up(
         self,
@@ -266,25 +273,13 @@ class Gate:
         former = former.filter(pa.array(np.isin(former["id"].to_numpy(), reviewed)))
         return pa.concat_tables([table, former.select(names)])
 
-    def _number(self, batch: ObservationBatch, status: NDArray[np.int8], ids: NDArray[np.int64]) -> None:
-        """Give new rows the next ids of their Datastreams, in arrival order."""
-        new = np.flatnonzero(status == NEW)
-        if not len(new):
-            return
-        datastream = batch.datastream[new]
-        if not (np.diff(datastream) >= 0).all():
-            order = np.argsort(datastream, kind="stable")
-            new, datastream = new[order], datastream[order]
-        starts = np.flatnonzero(np.concatenate(([True], datastream[1:] != datastream[:-1])))
-        counts = np.diff(np.append(starts, len(datastream)))
-        rank = np.arange(len(datastream)) - np.repeat(starts, counts)
-        given = self._index.rows[datastream] + rank + 1
-        self._index.rows[datastream[starts]] += counts
-        ids[new] = (datastream.astype(np.int64) << 32) + given
 
+@cache
+def _walk() -> ModuleType:
+    """Return the compiled walks, loaded for the first row: who only reads a folder does not wait for a compiler."""
+    from nilometer.store import admission_walk  # noqa: PLC0415 -- as said
 
-def _first(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return np.flatnonzero(mask)[:_MOST_REASONS]
+    return admission_walk
 
 
 def _batch(table: pa.Table) -> ObservationBatch:

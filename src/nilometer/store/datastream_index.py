@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.model import NO_TIME
+from nilometer.model import NO_TIME, Datastream
 
 __all__ = ["NOWHERE", "DatastreamIndex"]
 
@@ -44,7 +44,7 @@ class DatastreamIndex:
     Attributes
     ----------
     rows : ndarray of int64
-        Row numbers given out so far: the next id is datastream × 2³² + rows + 1. Never runs back.
+        The greatest row number that was committed; ids are datastream × 2³² + a number. Never runs back.
     first, newest : ndarray of int64
         First and last phenomenon_time of any row, µs UTC. A delete may leave them wider than the truth.
     newest_water : ndarray of int64
@@ -94,6 +94,14 @@ class DatastreamIndex:
                 new[: len(old)] = old
                 setattr(self, name, new)
             self.size = size
+
+    def know(self, datastream: Datastream) -> None:
+        """Take what the catalog says of a Datastream."""
+        number = datastream.id
+        self.reach(number)
+        self.always_new[number] = datastream.identity == "always_new"
+        self.resolution[number] = max(1, datastream.clock_resolution_us)
+        self.known[number] = True
 
     def saw(self, datastream: NDArray[np.int32], time: NDArray[np.int64], number: NDArray[np.int64]) -> None:
         """Widen extents and counters by rows; `number` is their n."""

@@ -23,6 +23,9 @@ __all__ = ["CAPACITY", "LIVE", "HotTail", "Segment"]
 CAPACITY = 1 << 17
 """Rows of a segment; a row's location is segment number × CAPACITY + its place."""
 
+FEW = 256
+"""Up to so many strings are looked up one by one: Arrow's set-up costs more."""
+
 LIVE = int(np.iinfo(np.int64).max)
 """The `superseded` of a row that nothing has ended."""
 
@@ -61,18 +64,23 @@ class Words:
 
     def encode(self, column: pa.Array) -> NDArray[np.int32]:
         """Return the codes of strings, learning new ones."""
+        if len(column) <= FEW:
+            return np.array([-1 if word is None else self._code(word) for word in column.to_pylist()], np.int32)
         encoded = column.dictionary_encode() if not pa.types.is_dictionary(column.type) else column
         table = np.empty(len(encoded.dictionary) + 1, np.int32)
         for position, word in enumerate(encoded.dictionary.to_pylist()):
-            code = self._known.get(word)
-            if code is None:
-                code = self._known[word] = len(self.words)
-                self.words.append(word)
-            table[position] = code
+            table[position] = self._code(word)
         table[-1] = -1
         indices = encoded.indices.fill_null(len(table) - 1).to_numpy()
         found: NDArray[np.int32] = table[indices]
         return found
+
+    def _code(self, word: str) -> int:
+        code = self._known.get(word)
+        if code is None:
+            code = self._known[word] = len(self.words)
+            self.words.append(word)
+        return code
 
     def decode(self, codes: NDArray[np.int32]) -> pa.Array:
         """Return the strings of codes."""
@@ -128,7 +136,8 @@ class Segment:
         """Write the flags of settlements `which` to `rows`."""
         self.columns["result_quality"][rows] = settled.result_quality[which]
         words = self._words("tests")
-        words.codes[rows] = words.encode(settled.tests.take(pa.array(which)))
+        tests = settled.tests if len(which) == len(settled) else settled.tests.take(pa.array(which))
+        words.codes[rows] = words.encode(tests)
 
     def table(self, rows: NDArray[np.int64], names: Iterable[str]) -> pa.Table:
         """Return columns of rows, as the lake has them; `superseded_commit` is the column `superseded`."""
@@ -297,7 +306,7 @@ def _rows_of(column: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np
 
 def _plain(name: str, column: pa.Array) -> NDArray[Any]:
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
+        column = column.view(pa.int64())
     if column.null_count and name in {"result_time", "censored", "duration"}:
         column = pc.fill_null(column, _SELDOM[name][1])
     return np.asarray(column.to_numpy(zero_copy_only=False))

@@ -190,7 +190,7 @@ class Live:
         location = self.hot.append(rows, commit)
         number = rows.column("id").to_numpy()
         datastream = rows.column("datastream").to_numpy()
-        time = rows.column("phenomenon_time").cast(pa.int64()).to_numpy()
+        time = rows.column("phenomenon_time").view(pa.int64()).to_numpy()
         moved = np.empty(0, np.int32)
         if "supersedes" in rows.schema.names:
             revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
@@ -205,7 +205,7 @@ class Live:
 
     def _place(self, rows: pa.RecordBatch, location: NDArray[np.int64]) -> None:
         datastream = rows.column("datastream").to_numpy()
-        time = rows.column("phenomenon_time").cast(pa.int64()).to_numpy()
+        time = rows.column("phenomenon_time").view(pa.int64()).to_numpy()
         ids = rows.column("id").to_numpy()
         samples = self.samples()
         if len(samples):

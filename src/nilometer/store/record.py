@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nilometer.model import Settlements
+from nilometer.model import ObservationBatch, Settlements
 from nilometer.model.schemas import JOURNAL, SETTLEMENT
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "full_rows",
     "is_marked",
     "no_rows",
+    "pack",
     "row_parts",
 ]
 
@@ -80,6 +81,16 @@ class Tombstone:
         if inside.any():
             inside &= np.isin(datastream, self.datastreams)
         return inside
+
+
+def pack(rows: ObservationBatch) -> pa.RecordBatch:
+    """Return finished rows as a record holds them: `compact` of `rows.to_arrow`, without making what it leaves out."""
+    if not len(rows):
+        return no_rows()
+    spoken = rows.spoken()
+    kept = [(position, spoken[name]) for name, position in _PLACE.items() if name in spoken]
+    schema = _schema(sum(1 << position for position, _ in kept))
+    return pa.RecordBatch.from_arrays([array for _, array in kept], schema=schema)
 
 
 def compact(rows: pa.RecordBatch, *, keep_commit: bool = False) -> pa.RecordBatch:

@@ -123,9 +123,12 @@ def recover(
 
 
 def replayed(journal: Journal, live: Live, after: int) -> Iterator[tuple[int, ObservationBatch]]:
-    """Yield the journaled batches with a sequence above `after`, of Datastreams that the catalog knows."""
+    """Yield the journaled batches with a sequence above `after`, of Datastreams that the catalog knows.
+
+    Marked commits are left out: their rows came from no instrument.
+    """
     for record in journal.records(after):
-        if record.kind == ROWS:
+        if record.kind == ROWS and not is_marked(record.kind, record.body):
             rows = _known(live, decode_rows(record.body)[0])
             if rows.num_rows:
                 yield record.sequence, ObservationBatch.from_arrow(full_rows(rows, record.sequence))

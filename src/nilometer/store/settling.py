@@ -15,7 +15,14 @@ def settle_own(rows: ObservationBatch, settled: Settlements) -> Settlements:
     """Write settlements of rows that are new in this same call into them; return the others."""
     if not len(settled) or not len(rows) or rows.id is None or rows.result_quality is None:
         return settled
-    order = np.argsort(rows.id, kind="stable")
+    # Ids climb: of a Datastream that has none of these rows settled, all rows have greater ids than what has settled.
+    datastream = settled.id >> 32
+    most = np.zeros(max(int(rows.datastream.max()), int(datastream.max())) + 1, np.int64)
+    np.maximum.at(most, datastream, settled.id)
+    near = np.flatnonzero(rows.id <= most[rows.datastream])
+    if not len(near):
+        return settled
+    order = near[np.argsort(rows.id[near], kind="stable")]
     place = np.searchsorted(rows.id[order], settled.id, "right") - 1
     row = order[place]
     own = (place >= 0) & (rows.id[row] == settled.id)

@@ -1,7 +1,7 @@
 """The store's one door: admit, commit, read, delete, seal.
 
-`admit` and `commit` are called in the order of arrival; reads and seals go on beside them in any thread. What `commit`
-returned for is on the disk and in every later snapshot.
+`admit` and `commit` are called in the order of arrival, each in one thread; reads and seals go on beside them in any
+thread. What `commit` returned for is on the disk and in every later snapshot.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from nilometer.store.manifest import Manifest
 from nilometer.store.record import (
     ROWS,
     TOMBSTONE,
-    compact,
     decode_tombstone,
     encode_tombstone,
     no_rows,
+    pack,
     row_parts,
 )
 from nilometer.store.recovery import open_journal, recover, replayed
@@ -199,10 +199,11 @@ class Store:
 
     def abandon(self, rows: ObservationBatch) -> None:
         """Give up admitted rows that will not be committed; their ids are never used again."""
-        if rows.id is not None:
-            self._gate.landed(rows.id)
+        self._gate.landed(rows)
 
-    def commit(self, rows: ObservationBatch, settled: Settlements, *, marked: bool = False) -> int:
+    def commit(
+        self, rows: ObservationBatch, settled: Settlements, own: ObservationBatch | None = None, *, marked: bool = False
+    ) -> int:
         """Make rows and settlements durable and visible, both or neither.
 
         Parameters
@@ -211,6 +212,8 @@ class Store:
             Admitted, calibrated and judged; batches may be put together, then all are synced at once.
         settled : Settlements
             New flags of earlier rows, or of rows of this same call.
+        own : ObservationBatch, optional
+            What `admit` gave, where `rows` has more behind it; None: it is `rows`, or several of them.
         marked : bool
             Whether every `as_of` is to tell this commit from those before and after.
 
@@ -233,10 +236,9 @@ class Store:
         self._wait_for_room()  # not with the lock: what makes room may have to commit a mark
         with self._committing:
             settled = settle_own(rows, settled)
-            columns = compact(rows.to_arrow(commit=0)) if len(rows) else no_rows()
+            columns = pack(rows)
             sequence = self._write(columns, settled, marked=marked)
-            if rows.id is not None:
-                self._gate.landed(rows.id)
+            self._gate.landed(rows if own is None else own)
             return sequence
 
     def mark(self) -> int:
@@ -313,7 +315,7 @@ class Store:
     def replay(self, after: int) -> Iterator[tuple[int, ObservationBatch]]:
         """Yield journaled batches with a sequence above `after`, for a stage to catch up with its state.
 
-        Rows whose Datastream the catalog does not know are left out.
+        Left out are rows whose Datastream the catalog does not know, and marked commits: steps of a review.
         """
         yield from replayed(self._journal, self._live, after)
 
@@ -471,11 +473,8 @@ class Store:
 
     def _changed(self, entity: object) -> None:
         if isinstance(entity, Datastream):
-            index = self._live.index
-            index.reach(entity.id)
-            index.always_new[entity.id] = entity.identity == "always_new"
-            index.resolution[entity.id] = max(1, entity.clock_resolution_us)
-            index.known[entity.id] = True
+            with self._live.lock:  # what a commit writes while the arrays grow would be lost
+                self._live.index.know(entity)
         else:
             self._samples = None
 

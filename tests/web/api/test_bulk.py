@@ -133,7 +133,7 @@ async def test_a_store_that_refuses_says_when_to_come_back(station, monkeypatch)
             raise error
 
         # A full disk cannot be had in a test folder; the pipeline's refusal stands in for it.
-        monkeypatch.setattr(station.pipeline, "ingest", refuse)
+        monkeypatch.setattr(station.pipeline, "queue", refuse)
         answer = await station.client.post(
             "/api/v1/observations", content=csv("1,2021-03-05T12:00:00Z,7"), headers={"content-type": "text/csv"}
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from nilometer.errors import NotFound, near
 from nilometer.model import ObservationBatch, SampleKind
-from nilometer.pipeline import Pipeline
+from nilometer.pipeline import IngestOutcome, Pipeline
 from nilometer.store import Catalog
 from nilometer.store.admission import NEW, REJECTED, REVISED, UNCHANGED
 from nilometer.web.api.bodies import Body, read_body
@@ -26,7 +28,8 @@ from nilometer.web.exchange import Budget, Exchange
 __all__ = ["MOST_BYTES", "Bulk", "BulkOutcome", "Good", "good_rows"]
 
 MOST_BYTES = 256 << 20
-ROWS_A_DELIVERY = 262_144
+ROWS_A_DELIVERY = 131_072
+MOST_AHEAD = 3
 _NEAR_NAMES_UP_TO = 2_000
 
 
@@ -113,9 +116,7 @@ class Bulk:
     async def _deliver(self, good: Good) -> BulkOutcome:
         outcome = BulkOutcome(rejected=good.refused)
         reasons = dict(good.reasons)
-        for start in range(0, len(good.batch), ROWS_A_DELIVERY):
-            some = slice(start, min(start + ROWS_A_DELIVERY, len(good.batch)))
-            done = await self._pipeline.ingest(good.batch.take(some))
+        async for start, done in self._delivered(good.batch):
             outcome.accepted += done.accepted
             outcome.unchanged += done.unchanged
             outcome.revised += done.revised
@@ -123,6 +124,23 @@ class Bulk:
             reasons |= {int(good.row[start + row]): reason for row, reason in done.errors}
         outcome.errors = [{"row": row, "reason": reasons[row]} for row in sorted(reasons)[:MOST_REASONS]]
         return outcome
+
+    async def _delivered(self, batch: ObservationBatch) -> AsyncIterator[tuple[int, IngestOutcome]]:
+        """Deliver rows in parts, a few at a time: while one is written the next is judged."""
+        waiting: deque[tuple[int, asyncio.Future[IngestOutcome]]] = deque()
+        try:
+            for start in range(0, len(batch), ROWS_A_DELIVERY):
+                if len(waiting) == MOST_AHEAD:
+                    first, answer = waiting.popleft()
+                    yield first, await answer
+                some = slice(start, min(start + ROWS_A_DELIVERY, len(batch)))
+                waiting.append((start, await self._pipeline.queue(batch.take(some))))
+            while waiting:
+                first, answer = waiting.popleft()
+                yield first, await answer
+        finally:
+            for _, answer in waiting:
+                answer.cancel()  # nobody asks for it any more
 
 
 def good_rows(body: Body, catalog: Catalog) -> Good:
