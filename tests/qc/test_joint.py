@@ -135,7 +135,7 @@ def multi(own, k, other, partner):
 def curve(value, other):
     if other is None or not 0 <= other <= 5:
         return 2
-    low, high = -3 + other / 5 * 2, 3 + other / 5
+    low, high = -3 + other * 0.4, 3 + other * 0.2  # rounded as numpy.interp does it: values may lie on the edge
     return 3 if value < low or value > high else 1
 
 

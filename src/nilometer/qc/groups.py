@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nilometer.qc.compiled import compiled
 from nilometer.qc.flags import FAIL, MISSING, NOT_EVALUATED, PASS, SUSPECT
@@ -44,7 +45,7 @@ from nilometer.qc.layout import (
 from nilometer.qc.qartod.definition import Kind
 from nilometer.qc.qartod.spike import flag_spike
 from nilometer.qc.rollup import ALL_PASSED, roll_up, summarise, told
-from nilometer.qc.slots import flag_slot
+from nilometer.qc.slots import flag_slot, leave_unjudged
 
 __all__ = ["judge_group"]
 
@@ -105,8 +106,16 @@ def _write(a: int, b: int, count: int, rule: int, memory: Memory, scratch: Scrat
     """Roll the rows up and write all that was found of them where they stand in the batch."""
     rows_of, summaries, statuses, said = scratch.whole[ROW], scratch.own, scratch.status, scratch.mark
     quality, spans = written.quality, written.spans
+    in_one = rows_of[b - 1] - rows_of[a] == b - 1 - a
+    first, end = rows_of[a], rows_of[a] + b - a
     rolled, flag, span = np.int64(-1), np.int64(NOT_EVALUATED), 0  # most rows have the summary of the one before
-    for k in range(a, b):
+    others = a
+    if in_one and count > 0 and _are_alike(summaries[a:b], statuses[a:b]):
+        present = statuses[a] & PRESENT != 0
+        quality[first:end] = np.int8(roll_up(np.int64(summaries[a]), rule, present))
+        spans[first:end] = np.uint8(0 if summaries[a] == ALL_PASSED else count)
+        others = b
+    for k in range(others, b):
         row = rows_of[k]
         present = statuses[k] & PRESENT != 0
         summary = np.int64(summaries[k])
@@ -118,8 +127,6 @@ def _write(a: int, b: int, count: int, rule: int, memory: Memory, scratch: Scrat
             rolled = summary + summary + present
             flag, span = roll_up(summary, rule, present), 0 if summary == ALL_PASSED else count
         quality[row], spans[row] = flag, span
-    in_one = rows_of[b - 1] - rows_of[a] == b - 1 - a
-    first, end = rows_of[a], rows_of[a] + b - a
     if written.entered.size:
         entered = written.entered
         for k in range(a, b):
@@ -131,6 +138,32 @@ def _write(a: int, b: int, count: int, rule: int, memory: Memory, scratch: Scrat
             of, to = scratch.flags[j], written.flags[j]
             for k in range(a, b):
                 to[rows_of[k]] = of[k]
+
+
+@compiled
+def _are_alike(summaries: NDArray[np.uint32], statuses: NDArray[np.uint8]) -> bool:
+    """Return whether rows all have the same summary, and all a value or none."""
+    others = 0
+    for k in range(summaries.size):
+        others += (summaries[k] != summaries[0]) | ((statuses[k] ^ statuses[0]) & PRESENT != 0)
+    return others == 0
+
+
+@compiled
+def _are_usual(status: NDArray[np.uint8], earlier: NDArray[np.uint32]) -> bool:
+    """Return whether each of these rows settles one of an earlier batch that passed its other tests."""
+    others = 0
+    for k in range(status.size):
+        others += (earlier[k] != _USUAL) | (status[k] & (HERE | BATCH | SETTLED) != SETTLED)
+    return others == 0
+
+
+@compiled
+def _all_pass(flags: NDArray[np.uint8]) -> bool:
+    others = 0
+    for k in range(flags.size):
+        others += flags[k] != PASS
+    return others == 0
 
 
 @compiled
@@ -150,8 +183,9 @@ def _judge_late(a: int, b: int, j: int, g: int, tables: Tables, scratch: Scratch
     if spike:
         before, last, x = scratch.numbers[BEFORE_X][a:b], scratch.numbers[LAST_X][a:b], scratch.numbers[X][a:b]
         flag_spike(verdicts, before, last, x, tables.numbers[g])
-        for k in range(a, b):
-            own[k] = np.uint8(NOT_EVALUATED) if status[k] & PRESENT else np.uint8(MISSING)
+        leave_unjudged(own[a:b], status[a:b])
+        if _all_pass(verdicts) and _are_usual(status[a:b], earlier[a:b]):
+            return  # they stand at PASS
     else:
         for k in range(a, b):
             verdicts[k - a] = own[k]
@@ -186,6 +220,8 @@ def _settle_earlier(a: int, b: int, count: int, rule: int, scratch: Scratch, wri
     status, places, earlier = scratch.status, scratch.whole[EARLIER], scratch.earlier
     quality, spans = written.quality, written.spans
     settled_quality, settled_spans = written.settled_quality, written.settled_spans
+    if _are_usual(status[a:b], earlier[a:b]):
+        return
     for k in range(a, b):
         brings = status[k] & (BATCH | SETTLED)
         if not brings or (brings == SETTLED and earlier[k] == _USUAL):
@@ -205,6 +241,8 @@ def _keep_open(a: int, b: int, count: int, has_density: bool, memory: Memory, sc
     """Keep the outcomes of rows whose verdict is open when the block ends."""
     words, octets = memory.words, memory.octets
     status, bases, own, flags = scratch.status, scratch.whole[BASE], scratch.own, scratch.flags
+    if own[a] == ALL_PASSED and not has_density and _are_alike(own[a:b], status[a:b]):
+        return
     for k in range(a, b):
         if not status[k] & OPENED or (own[k] == ALL_PASSED and not has_density):
             continue
