@@ -50,6 +50,11 @@ class Ours(HttpPeer):
                 self.server.kill()
                 self.server.join()
 
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.server.kill()
+        self.server.join()
+
     @property
     def pid(self) -> int:
         return self.server.pid
@@ -143,8 +148,14 @@ class Ours(HttpPeer):
         return DeltaTable(str(self.data / "lake" / "observations"))
 
     def size(self) -> int:
-        actions = pa.table(self.lake().get_add_actions(flatten=True))
-        return sum(actions["size_bytes"].to_pylist())
+        return sum(self._of_files("size_bytes"))
+
+    def lake_rows(self) -> int:
+        """Return how many rows are sealed."""
+        return sum(self._of_files("num_records"))
+
+    def _of_files(self, what: str) -> list[int]:
+        return pa.table(self.lake().get_add_actions(flatten=True))[what].to_pylist()
 
     def whole_size(self) -> int:
         return folder_size(self.data)

@@ -6,8 +6,10 @@ import contextlib
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -206,6 +208,11 @@ class HttpPeer(Peer):
         if answer.status >= 400:
             raise Wrong(f"{method} {path.partition('?')[0]}: {answer.status} {said[:300]!r}")
         return said
+
+
+def end_well() -> None:
+    """Have SIGTERM end this process as Ctrl-C does, so that what it started is stopped and removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
 
 
 def free_port() -> int:
