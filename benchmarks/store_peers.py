@@ -98,7 +98,7 @@ def ingest(peer: Peer, sheet: Sheet) -> None:
 
 
 def median_of(act: Callable[[int], object], repeat: int, series: int) -> float:
-    """Return the median time of a read, ms, of another series each time, so that no answer is remembered."""
+    """Return the median time of a read, ms, of another series each time: no answer is the last one's."""
     taken = []
     for n in range(repeat + 1):
         began = time.perf_counter()
