@@ -140,6 +140,7 @@ def read(peer: Peer, sheet: Sheet, repeat: int, absent: int) -> None:
         shown = values[: len(values) - absent]
         if not min(1000, len(shown)) <= len(found) <= 4100:
             raise Wrong(f"{len(found):,} points")
+        # A calibrated value is the last digit of a double away from what is computed here.
         if found.max() < shown.max() - 1e-9 or found.min() > shown.min() + 1e-9:
             raise Wrong("the least or the greatest value is lost")
 
