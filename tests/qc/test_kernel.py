@@ -113,6 +113,25 @@ def test_a_number_that_its_mark_calls_no_value_has_no_rate_of_change():
     assert [text or "1" for text in made.tests.to_pylist()] == ["1", "1", "9", *["1"] * 5]
 
 
+def test_a_flat_line_that_a_missing_value_comes_before_does_not_hang_on_other_datastreams():
+    judge = QcEngine()
+    for datastream in (1, 2):
+        judge.set(datastream, load({"tests": {"flat_line": {"suspect": "30 min", "tolerance": 2}}}), unit="1")
+    found = []
+    parts = [(1, [60], [0.0]), (2, [61, 62, 63], [0.0] * 3), (2, [64], [0.0]), (1, [1260, 1320], [np.nan, 0.0])]
+    for datastream, seconds, values in parts:
+        made = ObservationBatch(
+            datastream=np.full(len(values), datastream, np.int32),
+            phenomenon_time=np.array(seconds) * 1_000_000,
+            raw_result=np.array(values),
+            result=np.array(values),
+            id=np.array(seconds),
+        )
+        judge.evaluate(made)
+        found = made.tests.to_pylist()
+    assert found == ["9", "2"]  # the record does not reach back half an hour
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, n=st.integers(2, 250), wild=WILD, place=st.integers(0, 250), received=RECEIVED)
 def test_a_restart_in_the_middle_of_every_test_goes_on(seed, n, wild, place, received):

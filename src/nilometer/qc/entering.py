@@ -387,11 +387,12 @@ def _enter_rows(
                             for j in range(programs[p, COUNT]):
                                 settled_flags[at, j] = octets[(base + DIGITS) * 8 + j]
             live = bits & KEPT_BITS
+            if linked:
+                numbers[LAST_X, k], whole[LAST_T, k] = values[base + X1], words[base + LAST]
+                numbers[BEFORE_X, k], whole[BEFORE_T, k] = values[base + X2], words[base + LAST2]
             if present:
                 if linked:
                     status |= LINKED
-                    numbers[LAST_X, k], whole[LAST_T, k] = values[base + X1], words[base + LAST]
-                    numbers[BEFORE_X, k], whole[BEFORE_T, k] = values[base + X2], words[base + LAST2]
                     values[base + X2], words[base + LAST2] = values[base + X1], words[base + LAST]
                 else:
                     words[base + LAST2] = NO_TIME
