@@ -90,13 +90,18 @@ def measure(store, folder, streams):
     print(f"DuckDB, the same, time value flag {median_ms(lambda: peer(', '.join(narrow))):8.1f} ms")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description):
+    """Return how much is built, and where, as the command line says."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--step", type=int, default=600, help="seconds between rows")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the Datastreams")
     parser.add_argument("--folder", help="where the data goes; default: a temporary folder")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    options = arguments(__doc__)
     streams = max(1, int(options.streams * options.scale))
     with tempfile.TemporaryDirectory(dir=options.folder) as where:
         folder = Path(where) / "data"

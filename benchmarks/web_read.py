@@ -7,7 +7,6 @@ The data are those of store_read.py. Each request is sent for several Datastream
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import statistics
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import httpx
 from store_ingest import START, fill
-from store_read import build
+from store_read import arguments, build
 
 from nilometer.config import parse
 from nilometer.pipeline import Pipeline
@@ -72,12 +71,7 @@ async def measure(folder, streams):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, default=1000)
-    parser.add_argument("--step", type=int, default=600, help="seconds between rows")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the Datastreams")
-    parser.add_argument("--folder", help="where the data goes; default: a temporary folder")
-    options = parser.parse_args()
+    options = arguments(__doc__)
     streams = max(7, int(options.streams * options.scale))
     with tempfile.TemporaryDirectory(dir=options.folder) as where:
         folder = Path(where) / "data"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def lines(*parts: object) -> bytes:
     return ("\n".join(joined.to_pylist()) + "\n").encode()
 
 
-class Peer:
+class Peer(ABC):
     """A database under measurement; what is here is what every one of them must do."""
 
     name = ""
@@ -103,8 +104,11 @@ class Peer:
         """Return what is missing to run it, or nothing."""
         return ""
 
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def start(self) -> None:  # noqa: B027 -- what runs in this process has nothing to start,
+        """Begin."""
+
+    def stop(self) -> None:  # noqa: B027 -- and nothing to stop
+        """End, whatever state it is in."""
 
     def close(self) -> None:
         """Stop it and remove everything, whatever state it is in."""
@@ -114,52 +118,52 @@ class Peer:
             self.log.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def encode(self, kind: str, rows: pa.Table) -> object:
-        raise NotImplementedError
+    @abstractmethod
+    def encode(self, kind: str, rows: pa.Table) -> object: ...
 
-    def send(self, kind: str, body: object) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def send(self, kind: str, body: object) -> None: ...
 
     def late(self, body: object) -> None:
         """Take rows that may be there already."""
         self.send(self.kinds[0], body)
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027 -- some flush by themselves
         """Flush and compact, as far as it can be told to."""
 
-    def count(self, number: int | None = None) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def count(self, number: int | None = None) -> int: ...
 
+    @abstractmethod
     def series(self, number: int, form: str) -> object:
         """Return all of one series as it comes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def opened(self, answer: object, form: str) -> tuple[np.ndarray, np.ndarray]:
         """Return times and values of what `series` gave."""
-        raise NotImplementedError
 
-    def latest(self) -> object:
-        raise NotImplementedError
+    @abstractmethod
+    def latest(self) -> object: ...
 
-    def latest_values(self, answer: object) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def latest_values(self, answer: object) -> np.ndarray: ...
 
-    def chart(self, number: int) -> object:
-        raise NotImplementedError
+    @abstractmethod
+    def chart(self, number: int) -> object: ...
 
-    def chart_values(self, answer: object) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def chart_values(self, answer: object) -> np.ndarray: ...
 
-    def delete(self, number: int, start: int, end: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def delete(self, number: int, start: int, end: int) -> None: ...
 
     def shown(self, values: np.ndarray) -> np.ndarray:
         """Return what it shows for what it was given."""
         return values
 
+    @abstractmethod
     def size(self) -> int:
         """Return the bytes of the data, without what waits to be reused or removed."""
-        raise NotImplementedError
 
     def whole_size(self) -> int:
         return folder_size(self.folder)
@@ -173,7 +177,8 @@ class HttpPeer(Peer):
     connection: http.client.HTTPConnection
 
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """Return its command line; who starts otherwise has none."""
+        return []
 
     def start(self) -> None:
         self.port = free_port()

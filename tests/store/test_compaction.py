@@ -15,7 +15,7 @@ from nilometer.store.hot import HotTail
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.restore import restore_backup
 from tests.pipeline.conftest import no_file_above
-from tests.store.waters import SECOND, START, Water, rows, settlement
+from tests.store.waters import SECOND, START, Clock, Water, rows, settlement
 
 DAY = 86_400
 
@@ -56,18 +56,9 @@ def answers(store, moments):
     )
 
 
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        self.now += 2 * SECOND
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(step_s=2)
 
 
 @pytest.fixture

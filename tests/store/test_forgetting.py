@@ -10,23 +10,14 @@ from nilometer.errors import RequestError
 from nilometer.store import Store
 from nilometer.store.restore import restore_backup
 from nilometer.store.review_ledger import ReviewStep
-from tests.store.waters import SECOND, START, Water
+from tests.store.waters import SECOND, START, Clock, Water
 
 DAY_S = 86_400
 
 
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        self.now += 2 * SECOND
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(step_s=2)
 
 
 @pytest.fixture

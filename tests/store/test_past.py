@@ -9,21 +9,12 @@ import pytest
 from nilometer.model import Settlements
 from nilometer.store import Store
 from nilometer.store.lake_file import LakeFile
-from tests.store.waters import SECOND, START, Water, judge, rows, settlement
-
-
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        self.now += 5 * SECOND
-        return self.now
+from tests.store.waters import SECOND, START, Clock, Water, judge, rows, settlement
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(step_s=5)
 
 
 @pytest.fixture

@@ -10,23 +10,14 @@ import pytest
 
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.store import Store
-from tests.store.waters import SECOND, START, Water, rows, settlement
+from tests.store.waters import SECOND, START, Clock, Water, rows, settlement
 
 LIVE = int(np.iinfo(np.int64).max)
 
 
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        self.now += 5 * SECOND
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(step_s=5)
 
 
 @pytest.fixture

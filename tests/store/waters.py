@@ -20,6 +20,17 @@ START = int(np.datetime64("2025-12-31T20:00:00", "us").astype(np.int64))
 SECOND = 1_000_000
 
 
+class Clock:
+    """A clock that goes on by so many seconds whenever somebody looks."""
+
+    def __init__(self, step_s):
+        self.now, self._step = START, step_s * SECOND
+
+    def __call__(self):
+        self.now += self._step
+        return self.now
+
+
 class Water:
     """One Thing, one Sensor, one ObservedProperty, and Datastreams `key` 0, 1, 2 …"""
 
