@@ -155,6 +155,15 @@ def test_the_end_waits_for_the_seal_under_way_and_begins_none(bench):
     assert not bench.sealing._thread.is_alive()
 
 
+def test_a_writer_that_waits_has_rows_sealed_that_nobody_found_due(bench, monkeypatch):
+    monkeypatch.setattr(store, "HOT_ROWS_MOST", 10)
+    bench.store.on_full = bench.sealing.make_room
+    bench.commit(20)
+    bench.commit(5)
+    bench.wait()
+    assert bench.sealed == 1
+
+
 async def test_a_writer_faster_than_the_lake_waits_for_it_and_is_not_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "HOT_ROWS_MOST", 3000)
     config = {**CONFIG, "store": {"seal_rows": 1000, "seal_every_s": 3600.0}}

@@ -78,7 +78,7 @@ def tell(delivery: Delivery, outcome: IngestOutcome | NilometerError) -> None:
     guarded(lambda: delivery.done(outcome), "a sender could not be told")
 
 
-def guarded(action: Callable[[], None], failed: str) -> None:
+def guarded(action: Callable[[], object], failed: str) -> None:
     """Do what must not take the pump along when it fails."""
     try:
         action()

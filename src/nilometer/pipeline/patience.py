@@ -34,7 +34,7 @@ class Patience:
         Why rows are held at present.
     """
 
-    def __init__(self, turn: threading.Condition, held: Callable[[], None]) -> None:
+    def __init__(self, turn: threading.Condition, held: Callable[[], object]) -> None:
         self._turn, self._held = turn, held
         self._ends = False
         self.refusing: StoreError | None = None

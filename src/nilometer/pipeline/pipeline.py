@@ -121,6 +121,7 @@ class Pipeline:
         self._sealing = Sealing(
             self.store, config.store, committed=lambda: self._pump.committed_rows, keep=self._keep_state
         )
+        self.store.on_full = self._sealing.make_room
         self._singles = Singles(self._pump.deliver, self._call_loop)
         try:
             self.orders = Orders(self.store, config.review, self._reviewing, clock)

@@ -58,7 +58,7 @@ class Pump:
         looks_back: Callable[[], bool] = lambda: False,
         abandon: Callable[[list[ObservationBatch]], None],
         between: Callable[[], None],
-        held: Callable[[], None],
+        held: Callable[[], object],
     ) -> None:
         self._admit, self._finish, self._abandon, self._between = admit, finish, abandon, between
         self._review = review or (lambda rows, settled: (rows, settled))

@@ -69,10 +69,11 @@ class Sealing:
             self._rows_kept = self._committed()
             self._start()
 
-    def make_room(self) -> None:
-        """Seal while the store refuses: rows that wait for the lake may be why."""
+    def make_room(self) -> bool:
+        """Seal while the store waits or refuses: rows that wait for the lake may be why. Return whether it will be."""
         if not self._has_failed or time.monotonic() - self._began >= HELD_SEAL_S:
             self._start()
+        return self._is_running
 
     def end(self) -> None:
         """Let the seal that is under way be the last, and wait for it."""

@@ -87,7 +87,7 @@ class Writer:
         *,
         commit: Callable[[ObservationBatch, Settlements, ObservationBatch], int],
         publish: Callable[[ObservationBatch, Settlements, int], None],
-        held: Callable[[], None],
+        held: Callable[[], object],
         done: Callable[[list[Delivery]], None],
     ) -> None:
         self._lock, self._pump = lock, turn

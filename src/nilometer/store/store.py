@@ -74,6 +74,7 @@ class Store:
         self._sealer: Sealer | None = None
         self._compactor: Compactor | None = None
         self.on_step: Callable[[str], None] = _nothing
+        self.on_full: Callable[[], bool] = lambda: False  # has rows sealed, and says whether they will be
         complete_names(folder.observations.parent)
         check_lake(folder)
         self.catalog = Catalog(open_catalog(folder, catalog_url))
@@ -462,11 +463,10 @@ class Store:
                 return
             if self._compactor is not None:
                 self._compactor.wake(urgent=True)  # rows may be hot because their former versions are in the lake
-            sealing = self._sealer is not None or self._compactor is not None or self._seals.lock.locked()
+            sealing = self.on_full() or self._sealer or self._compactor or self._seals.lock.locked()
             if not sealing or not self._seals.room.wait_for(self._has_room, PATIENCE_S):
-                raise Overloaded(
-                    f"{self._live.hot.rows} rows wait to be sealed and no more fit in memory; send again later"
-                )
+                rows = self._live.hot.rows
+                raise Overloaded(f"{rows} rows wait to be sealed and no more fit in memory; send again later")
 
     def _has_room(self) -> bool:
         return self._live.hot.rows <= HOT_ROWS_MOST
