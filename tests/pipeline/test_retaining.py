@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -51,6 +53,29 @@ async def test_rows_beyond_their_retention_go_and_the_audit_trail_says_why(tmp_p
         station.clock.now += DAY
         assert await station.pipeline._retaining.look() == 1
         assert times(station) == [8, 9, 10]
+
+
+async def test_the_end_waits_for_the_thread_that_reads_the_store(tmp_path, monkeypatch):
+    began, goes_on = threading.Event(), threading.Event()
+
+    def look(*_):
+        began.set()
+        assert goes_on.wait(20)
+        return []
+
+    async with open_station(tmp_path) as station:
+        retaining = station.pipeline._retaining
+        await retaining.stop()
+        monkeypatch.setattr("nilometer.pipeline.retaining.expired", look)
+        retaining.start()
+        assert await asyncio.to_thread(began.wait, 20)
+        ends = asyncio.ensure_future(retaining.stop())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not ends.done()
+        goes_on.set()
+        await ends
 
 
 async def test_datastreams_of_one_stretch_go_in_one_commit(tmp_path):

@@ -40,6 +40,7 @@ class Retaining:
     def __init__(self, store: Store, delete: Callable[[DeleteOrder], Awaitable[Deleted]], clock: Clock) -> None:
         self._store, self._delete, self._clock = store, delete, clock
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Future[list[Expired]] | None = None
 
     def start(self) -> None:
         """Look now and every hour, in the running loop."""
@@ -52,6 +53,9 @@ class Retaining:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        if self._looking is not None:
+            # A thread cannot be cancelled, and this one reads the store.
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def look(self) -> int:
         """Delete what is over and return how many rows that were.
@@ -60,7 +64,8 @@ class Retaining:
         """
         rows = 0
         try:
-            over_now = await asyncio.to_thread(self._expired)
+            self._looking = asyncio.ensure_future(asyncio.to_thread(self._expired))
+            over_now = await asyncio.shield(self._looking)
         except NilometerError as error:
             _log.warning("what is beyond its retention could not be found", why=str(error))
             return 0
