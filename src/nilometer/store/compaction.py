@@ -262,7 +262,9 @@ class Compaction:
             self._done = Done()
 
     def _exchange(self) -> None:
-        if self.ready().exchanges:
+        """Have the files exchanged that are ready, before anything else is done with them."""
+        # A seal that was under way when they became ready may have sealed all there was, without them.
+        while self.ready().exchanges:
             self._seal()
 
     def _add(self, exchanges: tuple[Exchange, ...], masks: Masks, tombstones: Tombstones) -> None:

@@ -123,10 +123,16 @@ class LakeTable:
         StoreFull
             If the disk takes no more; nothing was changed.
         StoreError
-            If the sequence was reached before, or the table cannot be written; nothing was changed.
+            If the sequence was reached before, a file to be removed is not in the table, or the table cannot be
+            written; nothing was changed.
         """
         if sequence is not None and sequence <= self.sequence:
             raise StoreError(f"{self.root} has already reached sequence {self.sequence}, not again {sequence}")
+        gone = set(removed)
+        if not gone <= set(self.files):
+            # What takes their place is in the table already, in other files: every row would be there twice.
+            strangers = ", ".join(sorted(file.path for file in gone - set(self.files)))
+            raise StoreError(f"{self.root} has no {strangers} to take out; nothing was changed")
         number = self.compactions + 1
         reached = [Transaction(COMPACTION, number) if sequence is None else Transaction(APPLICATION, sequence)]
         reached += [Transaction(FORGOTTEN, forgotten)] if forgotten else []
@@ -148,7 +154,6 @@ class LakeTable:
         except (DeltaError, OSError) as error:
             if not self._arrived(sequence, number):
                 raise refusal(error, "commit to the lake", path=self.root) from error
-        gone = set(removed)
         self.files = (*(file for file in self.files if file not in gone), *added)
         now = time.time()
         self._gone |= {self.root / file.path: now for file in removed}
