@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nilometer.config import StoreConfig
-from nilometer.errors import StoreError
+from nilometer.errors import Overloaded, StoreError, StoreFull
 from nilometer.model import QartodFlag, Settlements
 from nilometer.pipeline import sealing
 from nilometer.pipeline.sealing import Sealing
@@ -39,7 +39,11 @@ class Bench:
     def commit(self, count):
         batch = self.store.admit(rows(1, NOON + self.committed * MINUTE, np.full(count, 7.0))).rows
         batch.result, batch.result_quality = batch.raw_result.copy(), np.full(count, QartodFlag.PASS, np.int8)
-        self.store.commit(batch, Settlements.none())
+        try:
+            self.store.commit(batch, Settlements.none())
+        except Overloaded:
+            self.store.abandon(batch)
+            raise
         self.committed += count
 
     def wait(self):
@@ -162,6 +166,29 @@ def test_a_writer_that_waits_has_rows_sealed_that_nobody_found_due(bench, monkey
     bench.commit(5)
     bench.wait()
     assert bench.sealed == 1
+
+
+def test_a_refused_writer_has_a_seal_tried_again_and_is_taken_once_it_succeeds(bench, monkeypatch):
+    monkeypatch.setattr(store, "HOT_ROWS_MOST", 10)
+    monkeypatch.setattr(store, "PATIENCE_S", 3600.0)
+    monkeypatch.setattr(sealing, "HELD_SEAL_S", 0.0)
+    bench.store.on_full = bench.sealing.make_room
+    bench.store.on_step = lambda step: fail() if step.startswith("seal.") else None
+    bench.commit(20)
+    for _ in range(2):
+        with pytest.raises(Overloaded, match="the last seal failed: the disk is full"):
+            bench.commit(5)
+        bench.wait()
+    bench.store.on_step = lambda _step: None
+    with pytest.raises(Overloaded):
+        bench.commit(5)  # asks for the seal that makes room
+    bench.wait()
+    bench.commit(5)
+    assert (bench.committed, bench.sealed) == (25, 1)
+
+
+def fail():
+    raise StoreFull("the disk is full")
 
 
 async def test_a_writer_faster_than_the_lake_waits_for_it_and_is_not_refused(tmp_path, monkeypatch):

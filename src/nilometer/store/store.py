@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.errors import Overloaded
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.admission import Admission, Gate
@@ -45,6 +44,7 @@ from nilometer.store.record import (
     row_parts,
 )
 from nilometer.store.recovery import open_journal, recover, replayed
+from nilometer.store.room import Room
 from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
 from nilometer.store.seals import INDEX, Seals
@@ -59,7 +59,7 @@ HOT_ROWS_MOST = 4_000_000
 """With more hot rows than this `commit` waits for the lake, then refuses: memory stays bounded."""
 
 PATIENCE_S = 10.0
-"""How long it waits."""
+"""How long it waits, unless the last seal failed."""
 
 _EVER = (-(1 << 63), (1 << 63) - 1)
 
@@ -123,6 +123,7 @@ class Store:
                 reached=reached,
                 forgetting=self.forgetting,
             )
+            self._room = Room(self._seals.room, self._live, most=lambda: HOT_ROWS_MOST)
             self._parts = Source(
                 folder=folder,
                 observations=self._observations,
@@ -228,13 +229,14 @@ class Store:
         StoreFull
             If the disk takes no more. Nothing was changed; the same call may be made again.
         Overloaded
-            If the lake has taken nothing for so long that memory would grow without bound. The same holds.
+            If the lake has taken nothing for so long that memory would grow without bound, at once if its last seal
+            failed. The same holds.
         StoreError
             If the journal cannot be written.
         """
         if not len(rows) and not len(settled):
             return self._journal.sequence
-        self._wait_for_room()  # not with the lock: what makes room may have to commit a mark
+        self._room.wait(self._asks_for_room, PATIENCE_S)  # not with the lock: what makes room may have to commit a mark
         with self._committing:
             settled = settle_own(rows, settled)
             columns = pack(rows)
@@ -353,7 +355,8 @@ class Store:
         StoreError
             If the lake cannot be written; the same holds.
         """
-        report = self._seals.seal()
+        with self._room.after_seal():
+            report = self._seals.seal()
         if self._compactor is not None:
             self._compactor.wake(urgent=report.held > HOT_ROWS_MOST // 4)
         return report
@@ -456,20 +459,10 @@ class Store:
     def _step(self, name: str) -> None:
         self.on_step(name)
 
-    def _wait_for_room(self) -> None:
-        """Hold back a writer that is faster than the lake; refuse it when the lake takes nothing at all."""
-        with self._seals.room:
-            if self._has_room():
-                return
-            if self._compactor is not None:
-                self._compactor.wake(urgent=True)  # rows may be hot because their former versions are in the lake
-            sealing = self.on_full() or self._sealer or self._compactor or self._seals.lock.locked()
-            if not sealing or not self._seals.room.wait_for(self._has_room, PATIENCE_S):
-                rows = self._live.hot.rows
-                raise Overloaded(f"{rows} rows wait to be sealed and no more fit in memory; send again later")
-
-    def _has_room(self) -> bool:
-        return self._live.hot.rows <= HOT_ROWS_MOST
+    def _asks_for_room(self) -> bool:
+        if self._compactor is not None:
+            self._compactor.wake(urgent=True)  # rows may be hot because their former versions are in the lake
+        return bool(self.on_full() or self._sealer or self._compactor or self._seals.lock.locked())
 
     def _changed(self, entity: object) -> None:
         if isinstance(entity, Datastream):
