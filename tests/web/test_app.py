@@ -156,6 +156,42 @@ async def test_health_and_metrics_name_damage_of_the_store(tmp_path):
         assert "nilometer_journal_bytes 4096.0" in text or "nilometer_journal_bytes 0.0" in text
 
 
+async def test_health_and_metrics_name_a_seal_that_failed_until_one_succeeds(tmp_path):
+    async with open_station(tmp_path) as station:
+        store = station.pipeline.store
+        store.mark()  # there is something to seal
+        store.on_step = refuse
+        with pytest.raises(StoreFull):
+            store.seal()
+        assert (await station.json("/health"))["seal_error"] == "the disk is full"
+        assert "nilometer_seal_failed 1.0" in (await station.client.get("/metrics")).text
+        store.on_step = lambda _step: None
+        store.seal()
+        assert (await station.json("/health"))["seal_error"] == ""
+        assert "nilometer_seal_failed 0.0" in (await station.client.get("/metrics")).text
+
+
+async def test_health_and_metrics_name_a_compaction_that_failed_until_one_succeeds(tmp_path):
+    async with open_station(tmp_path) as station:
+        store = station.pipeline.store
+        for step, error in ((refuse, "the disk is full"), (lambda _step: None, "")):
+            store.on_step = step
+            assert (await station.client.post("/api/v1/compact")).status_code == 202
+            while (await station.json("/api/v1/compact"))["asked"]:
+                pass
+            document = await station.json("/health")
+            assert (document["status"], document["compaction_error"]) == ("ok", error)
+            assert (await station.json("/api/v1/compact"))["error"] == error
+            text = (await station.client.get("/metrics")).text
+            assert f"nilometer_compaction_failed {float(bool(error))}" in text
+
+
+def refuse(step):
+    """Refuse every step of a seal or a compaction, as a full disk does."""
+    if step.startswith(("seal.", "compact.")):
+        raise StoreFull("the disk is full")
+
+
 async def test_a_token_is_asked_for_everywhere_but_at_health(tmp_path):
     async with open_station(tmp_path, token="a-long-secret-token") as station:
         await station.json("/health")

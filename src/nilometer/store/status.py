@@ -26,7 +26,9 @@ class StoreStatus:
     journal_bytes : int
         Bytes of the records that the journal holds.
     seal_error : str
-        Why the last seal in the background failed; empty when it did not.
+        Why the last seal failed; empty when it did not.
+    compaction_error : str
+        Why the last compaction in the background failed; empty when it did not.
     """
 
     sequence: int
@@ -37,3 +39,4 @@ class StoreStatus:
     torn: tuple[str, ...]
     journal_bytes: int
     seal_error: str
+    compaction_error: str

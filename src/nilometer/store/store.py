@@ -409,6 +409,11 @@ class Store:
         return tuple(self._journal.damage)
 
     @property
+    def errors(self) -> tuple[str, str]:
+        """Why the last seal, and the last compaction in the background, failed; empty where it did not."""
+        return self._room.error, "" if self._compactor is None else self._compactor.error
+
+    @property
     def journal_bytes(self) -> int:
         """Bytes of the records that the journal holds."""
         return self._journal.size
@@ -419,6 +424,7 @@ class Store:
 
     def status(self) -> StoreStatus:
         """Return how the store is."""
+        seal_error, compaction_error = self.errors
         with self._live.lock:
             return StoreStatus(
                 sequence=self._journal.sequence,
@@ -428,7 +434,8 @@ class Store:
                 damage=self.damage,
                 torn=tuple(self._journal.torn),
                 journal_bytes=self.journal_bytes,
-                seal_error="" if self._sealer is None else self._sealer.error,
+                seal_error=seal_error,
+                compaction_error=compaction_error,
             )
 
     def close(self) -> None:

@@ -125,14 +125,17 @@ class App:
         await self._pages.handle(exchange)
 
     async def _health(self, exchange: Exchange) -> None:
-        """Say whether rows are being made durable: 200, or 503 while the store refuses; and what is damaged."""
+        """Say whether rows are being made durable: 200, or 503 while the store refuses; what failed or is damaged."""
         refusing = self._pipeline.refusing
+        seal_error, compaction_error = self._pipeline.store.errors
         document = {
             "status": "ok" if refusing is None else "refusing",
             "version": __version__,
             "queued": self._pipeline.queued,
             "detail": "" if refusing is None else str(refusing),
             "damage": list(self._pipeline.store.damage),
+            "seal_error": seal_error,
+            "compaction_error": compaction_error,
         }
         status = HTTPStatus.OK if refusing is None else HTTPStatus.SERVICE_UNAVAILABLE
         await exchange.answer_json(document, status, [("cache-control", "no-store")])

@@ -16,6 +16,10 @@ from nilometer.web.api.live import Live
 __all__ = ["MEDIA_TYPE", "Metrics"]
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_IN_BACKGROUND = (
+    ("nilometer_seal_failed", "the last seal"),
+    ("nilometer_compaction_failed", "the last compaction in the background"),
+)
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
 
 
@@ -81,6 +85,8 @@ class _OfPipeline(Collector):
         yield GaugeMetricFamily(
             "nilometer_store_damage", "Parts of the store found damaged.", value=len(pipeline.store.damage)
         )
+        for (name, what), error in zip(_IN_BACKGROUND, pipeline.store.errors, strict=True):
+            yield GaugeMetricFamily(name, f"1 while {what} failed.", value=float(bool(error)))
         yield GaugeMetricFamily("nilometer_live_clients", "Clients of the live stream.", value=self._live.clients)
         states = GaugeMetricFamily("nilometer_sources", "Sources by state.", labels=("state",))
         for state, n in Tally(str(status.state) for status in pipeline.sources()).items():
