@@ -81,6 +81,10 @@ def test_the_effective_profile_of_a_datastream_says_where_each_threshold_comes_f
     assert (channel["name"], channel["tests"]["gross_range"]["suspect"]) == ("river/ph@mill/ph", [7, 9])
     fahrenheit = nilometer("profiles", "show", "river/water_temperature", "--unit", "degF", "--json").json
     assert fahrenheit["tests"]["gross_range"]["fail"] == pytest.approx([23, 122])
+    tolerance = fahrenheit["tests"]["flat_line"]["tolerance"]
+    assert tolerance == 0.005 * 1.8 != 0.009  # machines get the double that judges, people what they would write
+    text = nilometer("profiles", "show", "river/water_temperature", "--unit", "degF").out
+    assert "tolerance = 0.009  " in text
 
 
 def test_files_are_checked_and_a_broken_one_is_exit_status_1(station):

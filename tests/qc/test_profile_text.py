@@ -104,10 +104,39 @@ def test_every_test_there_is_reads_back_from_its_text():
     }
     for unit in ("degC", "degF"):
         profile = load({"unit": "degree_Celsius", "tests": tests}).in_unit(unit)
-        text = profile_text(profile)
+        text = profile_text(profile, exact=True)
         assert Profile.from_document(tomllib.loads(text), name="dict").fingerprint == profile.fingerprint
         assert Profile.from_document(profile.to_document(), name="dict") == profile
         assert max(len(line) for line in text.splitlines()) < 130
+
+
+def test_thresholds_are_shown_as_a_person_wrote_them_and_kept_as_they_are():
+    members = [{"period": "month", "time": [1, 12], "suspect": [0, 20.1]}]
+    document = {
+        "unit": "degree_Celsius",
+        "tests": {
+            "gross_range": {"fail": [0, 95], "suspect": [33.8, 68.2], "unit": "degF"},
+            "spike": {"suspect": 0.1, "fail": 1.23456789012345},
+            "flat_line": {"tolerance": 0.005, "suspect": "1 h"},
+            "climatology": {"members": members},
+        },
+    }
+    profile = load(document)
+    fahrenheit = profile.in_unit("K").in_unit("degF")
+    text = profile_text(fahrenheit, origins=False)
+    assert {"fail = [0, 95]", "suspect = [33.8, 68.2]", "suspect = 0.18", "tolerance = 0.009"} <= set(text.splitlines())
+    assert "suspect = [32, 68.18]" in text
+    assert fahrenheit.tests[0].parameters["suspect"] != (33.8, 68.2)  # it is judged by the doubles of the conversion
+    assert "fail = 1.23456789012345" in profile_text(profile, origins=False)
+    assert profile_text(fahrenheit, exact=True) != profile_text(fahrenheit)
+
+
+@given(st.floats(1e-300, 1e300))
+def test_what_is_shown_is_the_threshold_to_twelve_digits_and_what_was_written_to_the_last(value):
+    for threshold, tolerance in ((value, 5e-12), (float(f"{value:.15g}"), 0.0)):
+        profile = load({"tests": {"spike": {"suspect": threshold}}})
+        again = tomllib.loads(profile_text(profile))["tests"]["spike"]["suspect"]
+        assert again == pytest.approx(threshold, rel=tolerance, abs=0)
 
 
 def test_a_table_in_its_own_unit_is_converted_down_to_its_members():

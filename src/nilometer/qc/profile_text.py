@@ -9,12 +9,16 @@ from typing import Any
 
 from nilometer.qc.profile import Profile
 from nilometer.qc.qartod import DEFINITIONS
+from nilometer.units import same_dimension
 
 __all__ = ["document_text", "duration_text", "profile_text"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _STEPS = ((86400.0, "day"), (3600.0, "h"), (60.0, "min"))
 _WIDTH = 44  # comments begin in this column, where the line is not longer
+_WRITTEN = 15  # a decimal of so many digits survives a double; nobody writes more, a conversion of units does
+_SHOWN = 12
+_NOTHING = 1e-12  # what is left of zero after a detour through K: 5.7e-14 degree_Fahrenheit
 
 
 def duration_text(seconds: float) -> str:
@@ -76,8 +80,11 @@ def document_text(
     return "\n".join(lines) + "\n"
 
 
-def profile_text(profile: Profile, *, origins: bool = True) -> str:
+def profile_text(profile: Profile, *, origins: bool = True, exact: bool = False) -> str:
     """Return an effective profile, everything inherited written out, as TOML.
+
+    A threshold that has more digits than people write, as a conversion of units leaves them, is shown with 12
+    significant digits: 0.009 for 0.009000000000000001.
 
     Parameters
     ----------
@@ -85,10 +92,27 @@ def profile_text(profile: Profile, *, origins: bool = True) -> str:
         The profile.
     origins : bool
         Say behind each threshold which profile it comes from.
+    exact : bool
+        Show every digit instead, so that the text reads back to the same profile.
+
+    Returns
+    -------
+    str
+        Text that reads back to the profile, its thresholds to 5 in 10¹².
+
+    Examples
+    --------
+    >>> from nilometer.qc import load
+    >>> profile = load({"unit": "degC", "tests": {"spike": {"suspect": 0.1}}}).in_unit("degF")
+    >>> [line for line in profile_text(profile, origins=False).splitlines() if "suspect" in line]
+    ['suspect = 0.18']
     """
     document = profile.to_document()
     del document["lineage"], document["slots"]
     document["tests"] = {test.name: _table(test.name, test.kind, test.parameters) for test in profile.tests}
+    if not exact:
+        nothing = _NOTHING if profile.unit and same_dimension(profile.unit, "K") else 0.0
+        document["tests"] = _as_written(document["tests"], nothing)
     if profile.along == "time":
         del document["along"]
     ancestry = " <- ".join([*profile.lineage, f"{profile.name} {profile.version}"])
@@ -103,6 +127,19 @@ def _table(name: str, kind: str, parameters: Mapping[str, Any]) -> dict[str, Any
         is_time = known[key].role.name == "DURATION"
         table[key] = duration_text(value) if is_time else value
     return table
+
+
+def _as_written(value: Any, nothing: float) -> Any:  # noqa: ANN401 -- whatever TOML holds
+    """Return what stands in tables with its numbers as a person writes them."""
+    if isinstance(value, Mapping):
+        return {key: _as_written(item, nothing) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_written(item, nothing) for item in value]
+    if not isinstance(value, float):
+        return value
+    if abs(value) < nothing:
+        return 0.0
+    return value if float(f"{value:.{_WRITTEN}g}") == value else float(f"{value:.{_SHOWN}g}")
 
 
 def _members(key: str, members: Sequence[Any], where: str, notes: Mapping[str, str]) -> list[str]:
