@@ -82,6 +82,18 @@ def test_a_pipeline_stops_on_what_it_asks_for(creek, tmp_path):
         tmp_path, [f"{time}Z,{7.6 if n == 50 else 7 + 0.01 * (n % 5):.2f}" for n, time in enumerate(STEPS)]
     )
     assert nilometer("qc", doubtful, "--fail-on", "suspect").code == 1
+    assert nilometer("qc", doubtful, "--fail-on", "suspect", "--fail-on", "fail").code == 1  # the wider one counts
+
+
+def test_a_pipeline_stops_on_a_column_without_one_value_when_it_asks_for_that(tmp_path):
+    half = recorded(tmp_path, [f"{time}Z,{'' if n % 2 else 7},," for n, time in enumerate(STEPS)], "time,pH,ODO,x")
+    both = ("--column", "pH", "--column", "ODO")
+    assert nilometer("qc", half, "--fail-on", "missing").code == 0  # an empty column is taken only when asked for
+    for levels in ([], ["--fail-on", "fail"]):
+        assert nilometer("qc", half, *both, *levels).code == 0
+    stopped = nilometer("qc", half, *both, "--fail-on", "fail", "--fail-on", "missing", "-o", tmp_path / "flags.csv")
+    assert (stopped.code, stopped.err.splitlines()[-1]) == (1, "every value of ODO is MISSING")
+    assert pyarrow.csv.read_csv(tmp_path / "flags.csv").num_rows == 2 * len(STEPS)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +106,7 @@ def test_a_pipeline_stops_on_what_it_asks_for(creek, tmp_path):
         (["--config", "absent.json"], "config = 'absent.json': No such file"),
         (["--column", "Staff"], "has a profile for river: Staff (?)"),
         (["--data", "nowhere"], "--data = 'nowhere': there is no such folder"),
-        (["--fail-on", "warn"], "--fail-on = 'warn' (allowed: fail, suspect)"),
+        (["--fail-on", "warn"], "--fail-on = 'warn' (allowed: fail, missing, suspect)"),
         (["--plot", "flags.bmp"], "--plot = 'flags.bmp' (allowed: a name that ends in .png, .svg, .pdf)"),
         (["-o", "flags.xls"], "--out = 'flags.xls' (allowed: a name that ends in .csv, .parquet, .nc)"),
     ],

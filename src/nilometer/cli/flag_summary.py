@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEVELS", "JudgedColumn", "show", "stop_on", "summary"]
 
-LEVELS = ("suspect", "fail")
+LEVELS = ("suspect", "fail", "missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,18 @@ def _cells(counts: dict[str, int]) -> list[str]:
     return [str(counts[flag] or "·") for flag in ("SUSPECT", "FAIL", "MISSING", "NOT_EVALUATED")]
 
 
-def stop_on(fail_on: str, told: dict[str, Any]) -> None:
-    """End with status 1 when values of that level, or worse, were found."""
-    levels = ["SUSPECT", "FAIL"] if fail_on == "suspect" else ["FAIL"]
-    found = sum(line["flags"][level] for line in told["columns"] if line["profile"] for level in levels)
+def stop_on(fail_on: Collection[str], told: dict[str, Any]) -> None:
+    """End with status 1 when values of a level, or worse, were found, or for `missing` a column without any value."""
+    judged = [line for line in told["columns"] if line["profile"]]
+    reasons = []
+    levels = ["SUSPECT", "FAIL"] if "suspect" in fail_on else ["FAIL"] if "fail" in fail_on else []
+    found = sum(line["flags"][level] for line in judged for level in levels)
     if found:
-        typer.echo(f"{found} values are {' or '.join(levels)}", err=True)
+        reasons.append(f"{found} values are {' or '.join(levels)}")
+    if "missing" in fail_on:
+        empty = [line["column"] for line in judged if line["flags"]["MISSING"] == told["rows"]]
+        reasons += [f"every value of {column} is MISSING" for column in empty]
+    for reason in reasons:
+        typer.echo(reason, err=True)
+    if reasons:
         raise typer.Exit(1)

@@ -46,14 +46,18 @@ def qc(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="OUT.png, .svg or .pdf: the series with their flags.")] = None,
     fail_on: Annotated[
-        str | None, typer.Option(help="suspect or fail: exit status 1 when a value is flagged so, or worse.")
+        list[str] | None,
+        typer.Option(
+            help="suspect or fail: exit status 1 when a value is flagged so, or worse. missing: when a column has not "
+            "one value. May be repeated."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Flag a file by QARTOD: one row a value, with its flag and every test's outcome.
 
-    Without --profile each column is judged by the profile of its property in that water. Exit status: 0 done, 1 values
-    at or above --fail-on were found, 2 the call or the file was wrong.
+    Without --profile each column is judged by the profile of its property in that water. Exit status: 0 done, 1 what
+    --fail-on names was found, 2 the call or the file was wrong.
 
     Example: nilometer qc MainStreet2019.csv.gz --water river -o flags.parquet --plot flags.png
     """
@@ -80,12 +84,11 @@ def qc(
         typer.echo(json.dumps(told, ensure_ascii=False))
     else:
         show(told)
-    if fail_on is not None:
-        stop_on(fail_on, told)
+    stop_on(fail_on or (), told)
 
 
 def _check_options(
-    profile: str | None, config: Path | None, out: Path | None, plot: Path | None, fail_on: str | None
+    profile: str | None, config: Path | None, out: Path | None, plot: Path | None, fail_on: list[str] | None
 ) -> None:
     from nilometer.errors import ConfigError
     from nilometer.qc.plot import SUFFIXES
@@ -96,8 +99,9 @@ def _check_options(
         raise ConfigError("--out", seen=str(out), allowed=f"a name that ends in {', '.join(_TABLES)}")
     if plot is not None and plot.suffix.lower() not in SUFFIXES:
         raise ConfigError("--plot", seen=str(plot), allowed=f"a name that ends in {', '.join(SUFFIXES)}")
-    if fail_on is not None and fail_on not in LEVELS:
-        raise ConfigError("--fail-on", seen=fail_on, allowed=LEVELS)
+    for level in fail_on or ():
+        if level not in LEVELS:
+            raise ConfigError("--fail-on", seen=level, allowed=LEVELS)
 
 
 @dataclass(frozen=True, slots=True)
