@@ -214,6 +214,38 @@ def test_a_row_of_the_same_time_gets_the_point_tests_only(tmp_path):
     assert "90 times a row has the time of the row before" in said
 
 
+CAST = """
+unit = "degree_Celsius"
+along = "depth"
+required = ["gross_range"]
+[tests.gross_range]
+fail = [0, 30]
+[tests.rate_of_change]
+suspect = 1.0
+per = "1 m"
+"""
+
+
+@pytest.mark.parametrize(("unit", "metre"), [("m", 1.0), ("ft", 1 / 0.3048)])
+def test_a_cast_is_judged_down_its_depth_in_metres(tmp_path, unit, metre):
+    (tmp_path / "cast.toml").write_text(CAST, encoding="utf-8")
+    # One time for all rows, as a float has it; 0.5 m a row, 0.3 degree_Celsius a row but for one step of 0.9.
+    rows = [f"2024-01-01T00:00:00Z,{0.5 * n * metre:.4f},{20 - 0.3 * n - 0.6 * (n > 6):.2f}" for n in range(12)]
+    file = recorded(tmp_path, rows, f"time,depth ({unit}),Temp (C)")
+    called = nilometer("qc", file, "--column", "Temp (C)", "--profile", tmp_path / "cast.toml", "--json")
+    assert called.code == 0, called.err
+    assert "has the time of the row before" not in called.err
+    assert called.json["columns"][0]["tests"]["rate_of_change"]["SUSPECT"] == 1
+
+
+def test_a_cast_without_depth_is_refused_with_what_is_missing(tmp_path, creek):
+    (tmp_path / "cast.toml").write_text(CAST, encoding="utf-8")
+    called = nilometer("qc", creek, "--column", "Temp (°C)", "--profile", tmp_path / "cast.toml")
+    assert called.code == 2
+    assert "its tests run down a cast, and" in called.err
+    assert "has no column of numbers called depth or z" in called.err
+
+
 def test_words_infinity_and_nothing_are_missing_values(tmp_path):
     rows = [
         f"{time}Z,{('abc', 'inf', '')[n // 30] if n % 10 == 5 else 7 + 0.01 * (n % 5)}" for n, time in enumerate(STEPS)
@@ -262,3 +294,48 @@ def test_a_recording_of_the_logan_river_is_flagged_and_drawn(real_data, tmp_path
     assert set(by_column) == {"temp", "cond", "ph", "do", "turb", "stage"}
     assert by_column["do"]["FAIL"] > 700
     assert (tmp_path / "m.png").stat().st_size > 50_000
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("ocean/glider/sea063.22.gli.sub.120.gz", "Temperature"),
+        ("water_quality/ioos/20363_1000427.csv.gz", "value"),
+        ("raw_logs/nmea0183/depths.nmea", None),
+        ("raw_logs/campbell/TOA5_Station_Daily.dat", "AirT_Max"),
+        ("raw_logs/hydrovu/lincoln_2024-11-01_0300.csv", None),
+        ("raw_logs/sondes/ysi/0108BAYT.CDF", None),
+        ("water_quality/queensland/sandy_creek_labelled.csv", None),
+    ],
+)
+def test_what_read_opens_is_flagged(real_data, tmp_path, name, column):
+    (tmp_path / "any.toml").write_text("[tests.gross_range]\nfail = [-50, 2000]\n", encoding="utf-8")
+    chosen = [] if column is None else ["--column", column, "--profile", tmp_path / "any.toml"]
+    called = nilometer("qc", real_data / name, "--json", *chosen)
+    assert called.code == 0, called.err
+    assert any(line["profile"] for line in called.json["columns"])
+
+
+@pytest.mark.real
+def test_a_dive_of_a_glider_is_judged_down_its_depth(real_data, tmp_path):
+    (tmp_path / "cast.toml").write_text(CAST, encoding="utf-8")
+    file = real_data / "ocean/glider/sea063.22.gli.sub.120.gz"
+    called = nilometer("qc", file, "--column", "Temperature", "--profile", tmp_path / "cast.toml", "--json")
+    tests = called.json["columns"][0]["tests"]
+    assert tests["rate_of_change"]["PASS"] > 40
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ocean/ctd/castaway_data.csv", "no column of times is seen among 'Pressure (Decibar)'"),
+        ("ocean/argo/D4902337_219.nc", "open it with xarray; nilometer.qc.check takes the Dataset"),
+        ("ocean/glider/dfo-eva035-20190718.nc", "open it with xarray; nilometer.qc.check takes the Dataset"),
+    ],
+)
+def test_what_read_does_not_open_says_what_to_do(real_data, name, said):
+    for command in ("read", "qc"):
+        called = nilometer(command, real_data / name)
+        assert (called.code, said in called.err) == (2, True), called.err

@@ -65,7 +65,8 @@ def qc(
     with _progress() as step:
         chosen = _choice(profile, config, water, data)
         step(f"reading {file.name}")
-        recording = _in_time_order(_read(file, file_format, time, time_zone, column))
+        recording = _read(file, file_format, time, time_zone, column)
+        recording = _in_time_order(recording, cast=chosen.is_down_a_cast(recording))
         judged: list[JudgedColumn] = []
         work = len(recording.columns) + (out is not None) + (plot is not None)
         for name, part in recording.columns.items():
@@ -126,6 +127,11 @@ class _Choice:
             return None, f"there is no profile {name}"
         return self.shelf[name], ""
 
+    def is_down_a_cast(self, recording: Recording) -> bool:
+        """Whether every profile that judges a column of this file runs down a cast."""
+        profiles = [profile for profile, _ in map(self.of, recording.columns.values()) if profile is not None]
+        return bool(profiles) and all(getattr(profile, "along", "time") == "depth" for profile in profiles)
+
 
 def _choice(profile: str | None, config: Path | None, water: str, data: Path | None) -> _Choice:
     from nilometer.errors import ConfigError
@@ -166,8 +172,8 @@ def _read(
     return recording
 
 
-def _in_time_order(recording: Recording) -> Recording:
-    """Return the rows in time order, and say what the order of the file was."""
+def _in_time_order(recording: Recording, *, cast: bool) -> Recording:
+    """Return the rows in time order, and say what the order of the file was; those of one time stay as they are."""
     import numpy as np
 
     back = int((np.diff(recording.times) < 0).sum())
@@ -176,7 +182,7 @@ def _in_time_order(recording: Recording) -> Recording:
     if back:
         typer.echo(f"{recording.path}: {back} times the clock goes back; the rows are judged in time order", err=True)
     twice = int((np.diff(ordered.times) == 0).sum())
-    if twice:
+    if twice and not cast:  # down a cast depth goes on where time does not
         what = "such a row gets the point tests only, the others are NOT_EVALUATED"
         typer.echo(f"{recording.path}: {twice} times a row has the time of the row before; {what}", err=True)
     return ordered
@@ -194,6 +200,9 @@ def _judge(recording: Recording, part: RecordingColumn, chosen: _Choice) -> Judg
     times = recording.times.view("datetime64[us]")
     others = {name: (other.values, times) for name, other in _others(recording, part).items()}
     beside = {**_places(recording), "others": others}
+    if getattr(profile, "along", "time") == "depth" and "depth" not in beside:
+        reason = f"its tests run down a cast, and {recording.path} has no column of numbers called depth or z"
+        raise ConfigError("--profile", seen=profile.name, reason=reason, allowed='a profile with along = "time"')
     if isinstance(profile, Parts):
         return JudgedColumn(part, part.values, profile.check(part.values, times, unit=part.unit, **beside))
     if profile.unit and not units.same_dimension(profile.unit, part.unit):
@@ -210,22 +219,29 @@ def _others(recording: Recording, part: RecordingColumn) -> dict[str, RecordingC
 
 
 def _places(recording: Recording) -> dict[str, NDArray[Any]]:
-    """Return depth, latitude and longitude of the rows, as far as the file has columns of these names."""
-    import numpy as np
+    """Return depth (in m), latitude and longitude of the rows, as far as the file has columns of these names."""
     import pyarrow as pa
 
-    beside = {name: np.asarray(part.values) for name, part in recording.columns.items()}
-    for name, column in recording.aside.items():
+    from nilometer import units
+    from nilometer.acquisition.formats.naming import meaning, split_name
+
+    beside = {name: (part.values, part.unit) for name, part in recording.columns.items()}
+    for name, column in recording.aside.items():  # what --column does not name keeps its unit in its name
         try:
-            beside[name] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             continue  # words, which are no place
+        beside[split_name(name)[0]] = (values, meaning(name).unit)
     by_name = {name.casefold(): values for name, values in beside.items()}
-    return {
+    found = {
         place: by_name[name]
         for place, names in _PLACES.items()
         for name in [next((name for name in names if name in by_name), "")]
         if name
+    }
+    return {
+        place: units.convert(values, unit, "m") if units.same_dimension(unit, "m") else values
+        for place, (values, unit) in found.items()
     }
 
 
