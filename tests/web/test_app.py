@@ -174,7 +174,8 @@ async def test_health_and_metrics_name_a_seal_that_failed_until_one_succeeds(tmp
 async def test_health_and_metrics_name_a_compaction_that_failed_until_one_succeeds(tmp_path):
     async with open_station(tmp_path) as station:
         store = station.pipeline.store
-        for step, error in ((refuse, "the disk is full"), (lambda _step: None, "")):
+        steps = ((refuse, "the disk is full"), (break_down, "MemoryError: no more"), (lambda _step: None, ""))
+        for step, error in steps:
             store.on_step = step
             assert (await station.client.post("/api/v1/compact")).status_code == 202
             while (await station.json("/api/v1/compact"))["asked"]:
@@ -190,6 +191,12 @@ def refuse(step):
     """Refuse every step of a seal or a compaction, as a full disk does."""
     if step.startswith(("seal.", "compact.")):
         raise StoreFull("the disk is full")
+
+
+def break_down(step):
+    """Fail in a way that nobody has thought of."""
+    if step.startswith("compact."):
+        raise MemoryError("no more")
 
 
 async def test_a_token_is_asked_for_everywhere_but_at_health(tmp_path):

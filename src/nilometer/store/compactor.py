@@ -77,11 +77,10 @@ class Compactor:
             self.is_busy = True
             try:
                 report = self._run(everything)
-            except StoreError as error:
-                # Nothing is lost: what is hidden stays hidden. It may work when space returns.
+            except Exception as error:  # noqa: BLE001 -- what is hidden stays hidden; it is tried again
                 if not self._is_over:
-                    self.error = str(error)
-                    _log.error("compaction failed and will be tried again: %s", error)
+                    self.error = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+                    _log.error("compaction failed and will be tried again", exc_info=error)
                 self._rests_until = time.monotonic() + self._retry_s
                 self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)
                 self.wake()

@@ -36,9 +36,10 @@ class Room:
         before = self._live.lake_sequence
         try:
             yield
-        except StoreError as error:
+        except Exception as error:
+            why = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
             with self._changed:
-                self.error, self._failed_at = str(error), before
+                self.error, self._failed_at = why, before
                 self._changed.notify_all()
             raise
         with self._changed:

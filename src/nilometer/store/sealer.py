@@ -39,7 +39,6 @@ class Sealer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nilometer-sealer", daemon=True)
         self._left = 0
-        self.error = ""
 
     def start(self) -> None:
         """Start the thread."""
@@ -61,10 +60,8 @@ class Sealer:
                 report = self._seal()
             except StoreError as error:
                 # Nothing is lost: the rows are in the journal and stay hot. It may work when space returns.
-                self.error = str(error)
                 _log.error("sealing failed and will be tried again: %s", error)
                 self._stop.wait(_RETRY_S)
                 continue
-            self.error = ""
             self._left = report.held
             due = time.monotonic() + self._every_s
