@@ -24,6 +24,9 @@ LATE_STEP_MS = 60_000
 LATE_FROM_MS = START_MS + 30_000
 """Between the rows that are there: not one of them falls on another's time."""
 
+IDLE_S = 5.0
+"""Less than any of the servers waits for the next request."""
+
 
 class Wrong(Exception):  # noqa: N818 -- it says what happened, as those of nilometer.errors
     """A database answered something else than what it was given: its time means nothing."""
@@ -174,6 +177,7 @@ class HttpPeer(Peer):
 
     port = 0
     process: subprocess.Popen[bytes] | None = None
+    answered = 0.0
     connection: http.client.HTTPConnection
 
     def command(self) -> list[str]:
@@ -207,9 +211,12 @@ class HttpPeer(Peer):
                 self.process.wait()
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+        if time.monotonic() - self.answered > IDLE_S:
+            self.connection.close()  # the server may have hung up on who said nothing for so long
         self.connection.request(method, path, body, {name.replace("_", "-"): what for name, what in headers.items()})
         answer = self.connection.getresponse()
         said = answer.read()
+        self.answered = time.monotonic()
         if answer.status >= 400:
             raise Wrong(f"{method} {path.partition('?')[0]}: {answer.status} {said[:300]!r}")
         return said

@@ -200,6 +200,8 @@ class _OpenFile:
 
     def abandon(self) -> None:
         with suppress(OSError):  # a full disk refuses what was not flushed yet
+            self._writer.close()  # before its sink: it would try again when it is collected, and complain
+        with suppress(OSError):
             self._sink.close()
         (self.root / self.path).unlink(missing_ok=True)
 
