@@ -193,7 +193,7 @@ def by_ioos_qc(values, times):
 def by_pecos(values, times):
     try:
         import pandas as pd  # noqa: PLC0415 -- the peer may be absent
-        import pecos  # noqa: PLC0415
+        import pecos  # noqa: PLC0415 -- the same
     except ImportError as error:
         return f"not installed ({error})"
     step = int(np.median(np.diff(times[:1000]))) / 1e6

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from nilometer.errors import StoreError
 from nilometer.store.compaction import CompactReport
+from nilometer.store.refusal import reason
 
 __all__ = ["Compactor"]
 
@@ -79,8 +80,9 @@ class Compactor:
                 report = self._run(everything)
             except Exception as error:  # noqa: BLE001 -- what is hidden stays hidden; it is tried again
                 if not self._is_over:
-                    self.error = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
-                    _log.error("compaction failed and will be tried again", exc_info=error)
+                    self.error = reason(error)
+                    is_known = isinstance(error, StoreError)
+                    _log.error("compaction failed and will be tried again: %s", self.error, exc_info=not is_known)
                 self._rests_until = time.monotonic() + self._retry_s
                 self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)
                 self.wake()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from nilometer.errors import StoreError, StoreFull, StoreUnwritable
 
-__all__ = ["refusal"]
+__all__ = ["reason", "refusal"]
 
 _FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = ("no space left", "disk quota", "file too large", "storagefull", "disk is full", "os error 28")
@@ -94,3 +94,8 @@ def _is_away(error: DBAPIError, cause: BaseException) -> bool:
 
 def _line(cause: BaseException) -> str:
     return " ".join(str(cause).split())
+
+
+def reason(error: Exception) -> str:
+    """Return what an operator is told of a failure in the background; one that nobody has thought of has its class."""
+    return str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"

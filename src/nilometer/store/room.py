@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nilometer.errors import Overloaded, StoreError
+from nilometer.errors import Overloaded
 from nilometer.store.live import Live
+from nilometer.store.refusal import reason
 
 __all__ = ["Room"]
 
@@ -37,9 +38,8 @@ class Room:
         try:
             yield
         except Exception as error:
-            why = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
             with self._changed:
-                self.error, self._failed_at = why, before
+                self.error, self._failed_at = reason(error), before
                 self._changed.notify_all()
             raise
         with self._changed:
