@@ -15,6 +15,7 @@ import resource
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -75,10 +76,42 @@ def batches(rows, streams, batch, *, interleaved, first=0):
             yield np.repeat(ids, each), START + np.tile(step, streams) * SECOND, values
 
 
+@contextmanager
+def sealed_beside(store, rows):
+    """Seal in a thread whenever so many rows are hot."""
+    end = threading.Event()
+
+    def run():
+        while not end.wait(0.05):
+            if store.status().hot_rows >= rows:
+                store.seal()
+
+    thread = threading.Thread(target=run)
+    store.on_full = lambda: True
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
 def bulk(folder, options):
     store = Store.open(Path(folder) / "bulk")
     fill(store, options.streams)
-    store.start_sealing(rows=options.seal)
+    with sealed_beside(store, options.seal):
+        bulk_rows(store, options)
+    started = time.perf_counter()
+    report = store.seal()
+    print(f"last seal    {time.perf_counter() - started:6.2f} s, {report.rows} rows; {store.status()}")
+    store.close()
+    started = time.perf_counter()
+    store = Store.open(Path(folder) / "bulk")
+    print(f"reopen       {time.perf_counter() - started:6.2f} s; {store.snapshot().count()} rows")
+    store.close()
+
+
+def bulk_rows(store, options):
     store.save_state("qc", 1 << 60, b"")
     first = 0
     for name, interleaved, again in (("sorted", False, False), ("interleaved", True, False), ("again", True, True)):
@@ -99,14 +132,6 @@ def bulk(folder, options):
             f"{name:12} {options.rows / seconds / 1e6:6.2f} M rows/s  ({kept} kept, batches of {options.batch}, "
             f"slowest {slowest * 1e3:.0f} ms, {memory_mb():.0f} MB)"
         )
-    started = time.perf_counter()
-    report = store.seal()
-    print(f"last seal    {time.perf_counter() - started:6.2f} s, {report.rows} rows; {store.status()}")
-    store.close()
-    started = time.perf_counter()
-    store = Store.open(Path(folder) / "bulk")
-    print(f"reopen       {time.perf_counter() - started:6.2f} s; {store.snapshot().count()} rows")
-    store.close()
 
 
 def singles(folder):
@@ -122,11 +147,16 @@ def singles(folder):
 
 def steady(folder, options):
     store = Store.open(Path(folder) / "steady")
+    fill(store, 1000)
+    with sealed_beside(store, options.seal):
+        steady_rows(store, options)
+    store.close()
+
+
+def steady_rows(store, options):
     streams, rate = 1000, options.rate
-    fill(store, streams)
     pending = [np.empty(0, np.int64)]
     store.hold(lambda: pending[0])
-    store.start_sealing(rows=options.seal)
     ids = np.arange(1, streams + 1, dtype=np.int32)
     rng = np.random.default_rng(1)
     stop = threading.Event()
@@ -176,7 +206,6 @@ def steady(folder, options):
             reads.clear()
     stop.set()
     reader.join()
-    store.close()
 
 
 def main():

@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from nilometer.store import store
 from nilometer.store.catalog_place import CATALOG_FILE
+from tests.object_store import ObjectStore
+from tests.object_store import object_store as running_object_store
 from tests.postgres import PASSWORD, Cluster, cluster
 
 if sys.platform != "win32":
@@ -39,6 +41,13 @@ def real_data() -> Path:
 def postgres() -> Iterator[Cluster]:
     """Give a PostgreSQL server of the session's own, or skip and say why there is none."""
     with cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """Give an S3 server of the session's own."""
+    with running_object_store() as running:
         yield running
 
 

@@ -88,9 +88,11 @@ def _revisions_s_of(value: object) -> float | None:
 
 
 class StoreConfig(_Section):
-    """Where the catalog is, how the journal is sealed into the lake, and how long files are kept that left it."""
+    """Where catalog and lake are, how the journal is sealed, and how long files are kept that left the lake."""
 
     catalog_url: str | None = None
+    lake_url: str | None = None
+    lake_options: dict[str, str] = {}
     keep_files: Annotated[float, BeforeValidator(_seconds_of)] = 3600.0
     keep_revisions: Annotated[float | None, BeforeValidator(_revisions_s_of)] = None
     seal_every_s: float = Field(30.0, gt=0)

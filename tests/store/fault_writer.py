@@ -7,6 +7,7 @@ AFTER on. Event k happens at the time `at(k)`, so that `as_of` can be asked for 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -83,7 +84,8 @@ class Actor:
     def __init__(self, folder, k):
         self.k = k
         self.folder = folder
-        self.water = Water(Store.open(folder, now=lambda: at(self.k)), datastreams=STREAMS)
+        where = json.loads(os.environ.get("NILOMETER_TEST_LAKE", "{}"))
+        self.water = Water(Store.open(folder, now=lambda: at(self.k), **where), datastreams=STREAMS)
 
     def event(self, k, there):
         self.k = k

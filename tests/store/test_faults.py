@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import signal
@@ -45,11 +46,11 @@ def test_the_table_names_every_point_of_the_source_and_no_other():
     assert {point for point in POINTS if point.startswith("restore.")} == {*RESTORE_STEPS, "restore.catalog"}
 
 
-def run(folder, first, last, *more):
+def run(folder, first, last, *more, lake=None):
     """Run the writer; return its status and the last event that it said was acknowledged."""
     process = subprocess.run(
         [sys.executable, str(WRITER), str(folder), str(first), str(last), *map(str, more)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "NILOMETER_TEST_LAKE": json.dumps(lake or {})},
         capture_output=True,
         text=True,
         timeout=100,
@@ -79,9 +80,9 @@ def oracle_of(done):
     return oracle
 
 
-def audit(folder, acknowledged):
+def audit(folder, acknowledged, lake=None):
     """Hold everything that a reader can see against the dictionary; return the last event that is there."""
-    store = Store.open(folder, now=lambda: at(acknowledged + 1))
+    store = Store.open(folder, now=lambda: at(acknowledged + 1), **(lake or {}))
     try:
         done = settled(store, acknowledged)
         answers = look(store, oracle_of(done), done)
@@ -90,7 +91,9 @@ def audit(folder, acknowledged):
         store.compact()
         assert look(store, oracle_of(done), done) == answers
         for name, columns in (("observations", ["id"]), ("revisions", ["id", "commit"])):
-            frame = pl.scan_delta(str(folder / "lake" / name)).select(columns).collect()
+            where = str(folder / "lake" / name) if lake is None else f"{lake['lake_url']}/{name}"
+            options = None if lake is None else lake["lake_options"]
+            frame = pl.scan_delta(where, storage_options=options).select(columns).collect()
             assert frame.unique().height == frame.height
     finally:
         store.close()
@@ -160,3 +163,16 @@ def test_killed_at_a_point_everything_is_as_the_dictionary_says(tmp_path, point)
     status, last = run(folder, done + 1, done + 1 + len(ROUND))
     assert (status, last) == (0, done + len(ROUND))
     assert audit(folder, last) == last
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["seal.revisions", "seal.observations", "compact.merged"])
+def test_killed_with_its_lake_in_an_object_store_everything_is_as_the_dictionary_says(tmp_path, object_store, point):
+    folder, lake = tmp_path / "data", object_store.lake()
+    status, acknowledged = run(folder, 0, 3 * len(ROUND), point, AFTER, lake=lake)
+    assert status == -signal.SIGKILL
+    done = audit(folder, acknowledged, lake)
+    audit_backups(folder, acknowledged)
+    status, last = run(folder, done + 1, done + 1 + len(ROUND), lake=lake)
+    assert (status, last) == (0, done + len(ROUND))
+    assert audit(folder, last, lake) == last

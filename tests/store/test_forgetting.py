@@ -39,7 +39,7 @@ def water(folder, clock):
 
 
 def former(store):
-    frame = pl.scan_delta(str(store._revisions.root)).select("datastream", "result").collect()
+    frame = pl.scan_delta(store._revisions.place.uri).select("datastream", "result").collect()
     return sorted(frame.rows())
 
 

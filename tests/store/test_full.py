@@ -22,6 +22,7 @@ from nilometer.store import Store
 from nilometer.store.disk import Disk
 from nilometer.store.journal import Journal
 from nilometer.store.lake import LakeTable
+from nilometer.store.lake_place import FolderPlace
 from nilometer.store.lake_writer import YearWriter
 from nilometer.store.record import full_rows
 from nilometer.store.refusal import refusal
@@ -260,22 +261,23 @@ def test_the_names_of_a_new_year_are_durable_before_the_lake_speaks_of_it(tmp_pa
             super().sync_folder(path)
 
     disk = Noting()
-    table = LakeTable(tmp_path / "lake" / "observations", OBSERVATION, disk)
+    root = tmp_path / "lake" / "observations"
+    table = LakeTable(FolderPlace(root, disk), OBSERVATION)
     assert (tmp_path, ["lake"]) in disk.synced
-    assert (table.root.parent, ["observations"]) in disk.synced
-    assert (table.root, ["_delta_log"]) in disk.synced
+    assert (root.parent, ["observations"]) in disk.synced
+    assert (root, ["_delta_log"]) in disk.synced
     batch = judge(rows(1, [0], [1]))
     batch.id = np.array([1 << 32])
-    writer = YearWriter(table.root, "2026", OBSERVATION)
+    writer = YearWriter(table.place, "2026", OBSERVATION)
     writer.write(pa.table(full_rows(batch.to_arrow(commit=1), 1)).select(OBSERVATION.names))
     files = writer.close()
     disk.synced.clear()
     table.commit(files, [], 1)
     log = f"{table._table.version():020}.json"
     paths = [path for path, _ in disk.synced]
-    before = disk.synced[: paths.index(table.root / "_delta_log")]
-    assert (table.root, ["_delta_log", "year=2026"]) in before
-    assert (table.root / "year=2026", [Path(files[0].path).name]) in before
+    before = disk.synced[: paths.index(root / "_delta_log")]
+    assert (root, ["_delta_log", "year=2026"]) in before
+    assert (root / "year=2026", [Path(files[0].path).name]) in before
     assert log in disk.synced[-1][1]
 
 

@@ -79,7 +79,7 @@ def test_cut_short_before_any_commit_it_goes_on(old, golden, monkeypatch, at):
     commits = []
 
     def crash(table, *what):
-        commits.append(table.root.name)
+        commits.append(table.place.name)
         if len(commits) > at:
             raise Crash
         commit(table, *what)

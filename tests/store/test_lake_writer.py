@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nilometer.model.schemas import OBSERVATION
 from nilometer.store import lake_writer
+from nilometer.store.lake_place import FolderPlace
 from nilometer.store.lake_writer import YearWriter
 from tests.store.waters import SECOND, START
 
@@ -39,7 +40,7 @@ def table(counts, values=None):
 def groups(writer):
     """The Datastreams of each row group of each file."""
     for file in writer.files:
-        with pq.ParquetFile(file.root / file.path) as opened:
+        with pq.ParquetFile(file.place.at(file.path)) as opened:
             for number in range(opened.num_row_groups):
                 yield opened.read_row_group(number, columns=["datastream", "id"])
 
@@ -51,7 +52,7 @@ def test_row_groups_end_with_a_datastream_however_the_rows_come(tmp_path, monkey
     monkeypatch.setattr(lake_writer, "LEAST_GROUP_ROWS", LEAST)
     monkeypatch.setattr(lake_writer, "_MOST_GROUP_ROWS", WHOLE + LEAST)
     rows = table(counts)
-    writer = YearWriter(tmp_path, "2025", OBSERVATION)
+    writer = YearWriter(FolderPlace(tmp_path), "2025", OBSERVATION)
     for start in range(0, rows.num_rows, step):
         writer.write(rows.slice(start, step))
     writer.close()
@@ -68,7 +69,7 @@ def test_row_groups_end_with_a_datastream_however_the_rows_come(tmp_path, monkey
 
 def test_a_file_that_is_full_is_followed_by_another(tmp_path, monkeypatch):
     monkeypatch.setattr(lake_writer, "FILE_ROWS", 50_000)
-    writer = YearWriter(tmp_path, "2025", OBSERVATION)
+    writer = YearWriter(FolderPlace(tmp_path), "2025", OBSERVATION)
     writer.write(table([30_000] * 5))
     files = writer.close()
     assert [file.rows for file in files] == [60_000, 60_000, 30_000]
@@ -77,8 +78,8 @@ def test_a_file_that_is_full_is_followed_by_another(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("digits", "encoding"), [(2, "RLE_DICTIONARY"), (15, "BYTE_STREAM_SPLIT")])
 def test_values_that_repeat_have_a_dictionary_and_others_have_none(tmp_path, rng, digits, encoding):
-    writer = YearWriter(tmp_path, "2025", OBSERVATION)
+    writer = YearWriter(FolderPlace(tmp_path), "2025", OBSERVATION)
     writer.write(table([20_000], np.round(rng.normal(7, 1, 20_000), digits)))
     (file,) = writer.close()
-    column = pq.read_metadata(file.root / file.path).row_group(0).column(OBSERVATION.get_field_index("result"))
+    column = pq.read_metadata(file.place.at(file.path)).row_group(0).column(OBSERVATION.get_field_index("result"))
     assert encoding in column.encodings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -79,15 +78,3 @@ def test_readers_see_every_acknowledged_row_once_while_seals_and_merges_run(wate
     assert not race.faults, race.faults[0]
     assert race.acknowledged == 2000
     assert water.values(1) == expected(2000).tolist()
-
-
-def test_the_background_sealer_bounds_the_hot_tail(water):
-    water.store.start_sealing(rows=500, every_s=600)
-    for second in range(0, 5000, 250):
-        water.send(1, np.arange(second, second + 250), 1.0)
-    limit = time.monotonic() + 20
-    while water.store.status().hot_rows > 500 and time.monotonic() < limit:
-        time.sleep(0.05)
-    assert water.store.status().hot_rows <= 500
-    assert water.store.status().seal_error == ""
-    assert len(water.values(1)) == 5000

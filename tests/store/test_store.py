@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import duckdb
 import numpy as np
@@ -381,6 +382,13 @@ def test_a_writer_waits_for_a_seal_and_is_refused_when_none_comes(water, monkeyp
     water.send(one, range(150), 1.0)
     with pytest.raises(Overloaded, match="150 rows wait"):
         water.send(one, 200, 1.0)
-    water.store.start_sealing(rows=50, every_s=600)
+    seal = threading.Thread(target=water.store.seal)
+
+    def seals():
+        seal.start()
+        return True
+
+    water.store.on_full = seals
     water.send(one, 201, 1.0)
+    seal.join()
     assert len(water.values(one)) == 151

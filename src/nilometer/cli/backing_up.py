@@ -91,9 +91,16 @@ def _hint(folder: Path, catalog_url: str | None) -> None:
     file = folder / "nilometer.toml"
     if not file.exists():
         return
-    if load(file).store.catalog_url not in {None, catalog_url}:
+    said = load(file).store
+    if said.catalog_url not in {None, catalog_url}:
         typer.echo(
             f"{file} names another catalog: bring store.catalog_url up to date before you serve {folder}", err=True
+        )
+    if said.lake_url is not None:
+        typer.echo(
+            f"{file} names a lake elsewhere, and what was restored lies in {folder / 'lake'}: take store.lake_url out, "
+            "or name an empty place and copy the lake there, before you serve it",
+            err=True,
         )
 
 

@@ -61,14 +61,14 @@ def _interface() -> Finding:
 
 
 def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
-    from nilometer.config import load
+    from nilometer.config import StoreConfig, load
     from nilometer.pipeline import wall_clock
     from nilometer.pipeline.checking import check_config
     from nilometer.qc.shelf import Shelf
     from nilometer.store.folder import RESTORING, holder
     from nilometer.store.integrity import examine
 
-    url = None
+    outside = StoreConfig()
     shelf = Shelf.beside(folder)
     if shelf.local:
         files = {name: str(file) for name, file in shelf.local.items()}
@@ -79,7 +79,7 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
     if config.exists():
         try:
             settings = load(config)
-            url = settings.store.catalog_url
+            outside = settings.store
             check_config(settings, wall_clock, file=config)
         except NilometerError as error:
             yield False, "configuration", str(error)
@@ -88,6 +88,13 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
     if not (folder / "VERSION").exists() and not any((folder / name).exists() for name in ("lake", RESTORING)):
         yield True, "data folder", f"{folder} holds no data yet"
         return
-    yield from ((one.ok, one.what, one.detail) for one in examine(folder, catalog_url=url, deep=deep))
+    found = examine(
+        folder,
+        catalog_url=outside.catalog_url,
+        lake_url=outside.lake_url,
+        lake_options=outside.lake_options,
+        deep=deep,
+    )
+    yield from ((one.ok, one.what, one.detail) for one in found)
     address = holder(folder)
     yield True, "data folder", f"{folder}{f', held by a server at {address}' if address else ''}"

@@ -1,34 +1,29 @@
-"""A data folder that nobody holds, opened with the catalog that its configuration names."""
+"""A data folder that nobody holds, opened with the catalog and the lake that its configuration names."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from nilometer.config import load
+from nilometer.config import StoreConfig, load
 from nilometer.store import Store
 from nilometer.store.catalog_place import CATALOG_FILE
+from nilometer.store.folder import lake_file_of
 
-__all__ = ["catalog_url", "open_store", "token_of"]
-
-
-def catalog_url(folder: Path) -> str | None:
-    """Return where the configuration says that the catalog lies; None when it lies in the folder.
-
-    Raises
-    ------
-    ConfigError
-        If the configuration cannot be read.
-    """
-    file = folder / "nilometer.toml"
-    # A folder without the file has its catalog inside, whatever else its configuration says.
-    if not (folder / CATALOG_FILE).exists() or not file.exists():
-        return None
-    return load(file).store.catalog_url
+__all__ = ["open_store", "token_of"]
 
 
 def open_store(folder: Path) -> Store:
-    """Open a data folder for writing; the errors are those of `Store.open`."""
-    return Store.open(folder, catalog_url=catalog_url(folder))
+    """Open a data folder for writing; the errors are those of `Store.open`, and of a configuration that is needed."""
+    file = folder / "nilometer.toml"
+    has_catalog, has_lake = (folder / CATALOG_FILE).exists(), lake_file_of(folder).exists()
+    said = load(file).store if (has_catalog or has_lake) and file.exists() else StoreConfig()
+    # A part that the folder does not say to lie elsewhere lies inside, whatever the configuration says.
+    return Store.open(
+        folder,
+        catalog_url=said.catalog_url if has_catalog else None,
+        lake_url=said.lake_url if has_lake else None,
+        lake_options=said.lake_options,
+    )
 
 
 def token_of(folder: Path) -> str | None:

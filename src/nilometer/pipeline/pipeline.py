@@ -88,7 +88,13 @@ class Pipeline:
         self.started = clock()
         shelf = Shelf.beside(folder, config_file)
         checked = check_config(config, clock, file=config_file, shelf=shelf)
-        self.store = Store.open(folder, catalog_url=config.store.catalog_url, address=address)
+        self.store = Store.open(
+            folder,
+            catalog_url=config.store.catalog_url,
+            lake_url=config.store.lake_url,
+            lake_options=config.store.lake_options,
+            address=address,
+        )
         try:
             self._wiring = Wiring(self.store, config, self.started, shelf)
             self._judging = Judging(self.store, shelf)

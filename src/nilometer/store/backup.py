@@ -28,6 +28,8 @@ from nilometer.store.folder import FOLDER_VERSION, Folder
 from nilometer.store.journal import Journal
 from nilometer.store.journal_copy import copy_journal
 from nilometer.store.lake import LakeTable
+from nilometer.store.lake_file import LakeFile
+from nilometer.store.lake_place import FolderPlace
 from nilometer.store.manifest import BACKUP_VERSION, Entry, Manifest, digest_of
 from nilometer.store.refusal import refusal
 
@@ -179,36 +181,37 @@ class Backup:
 
     def _copy_lake(self, table: LakeTable, *, may_vanish: bool = False) -> None:
         for file in table.files:
-            name = f"{LAKE}/{table.root.name}/{file.path}"
+            name = f"{LAKE}/{table.place.name}/{file.path}"
             if name in self._files:
                 continue
             try:
-                self._place(table.root / file.path, name)
+                self._place(file, name)
             except FileNotFoundError as error:
                 if not may_vanish:
                     raise StoreError(
-                        f"{table.root / file.path} is missing: the folder is damaged, and no backup was made; "
+                        f"{table.place.at(file.path)} is missing: the folder is damaged, and no backup was made; "
                         "see nilometer doctor"
                     ) from error
                 continue  # it left the table while others were copied
             if self._files[name].size != file.size:
                 raise StoreError(
-                    f"{table.root / file.path} has {self._files[name].size} bytes in place of {file.size}: the folder "
-                    "is damaged, and no backup was made; see nilometer doctor"
+                    f"{table.place.at(file.path)} has {self._files[name].size} bytes in place of {file.size}: the "
+                    "folder is damaged, and no backup was made; see nilometer doctor"
                 )
 
     def _log(self, table: LakeTable, schema: pa.Schema) -> None:
         """Write a Delta log of the files as they are now, and leave out what came and went while they were copied."""
-        root = self.target / LAKE / table.root.name
-        known = {f"{LAKE}/{table.root.name}/{file.path}" for file in table.files}
-        for name in [name for name in self._files if name.startswith(f"{LAKE}/{table.root.name}/")]:
+        root = self.target / LAKE / table.place.name
+        known = {f"{LAKE}/{table.place.name}/{file.path}" for file in table.files}
+        for name in [name for name in self._files if name.startswith(f"{LAKE}/{table.place.name}/")]:
             if name not in known:
                 (self.target / name).unlink()
                 del self._files[name]
-        copied = LakeTable(root, schema)
+        place = FolderPlace(root)
+        copied = LakeTable(place, schema)
         if table.sequence:
             copied.commit(
-                [replace(file, root=root) for file in table.files], [], table.sequence, forgotten=table.forgotten
+                [replace(file, place=place) for file in table.files], [], table.sequence, forgotten=table.forgotten
             )
 
     def _copy_configuration(self, folder: Path) -> None:
@@ -219,12 +222,12 @@ class Backup:
                 if file.is_file():
                     self._copy(file, file.relative_to(folder).as_posix())
 
-    def _place(self, file: Path, name: str) -> None:
-        place = self.target / name
+    def _place(self, file: LakeFile, name: str) -> None:
+        place, lake = self.target / name, file.place
         place.parent.mkdir(parents=True, exist_ok=True)
-        if self.link:
+        if self.link and not lake.is_remote:
             try:
-                os.link(file, place)
+                os.link(lake.at(file.path), place)
             except OSError as error:
                 if error.errno not in _OTHER_DISK:
                     raise
@@ -232,10 +235,13 @@ class Backup:
             else:
                 self._files[name] = digest_of(place)
                 return
-        # Of the file it is copied from: a copy that went wrong is found when it is restored.
-        self._files[name] = digest_of(file)
-        shutil.copyfile(file, place)
+        lake.fetch(file.path, place, file.size)
         _sync(place)
+        self._files[name] = digest_of(place)
+        if not lake.is_remote and digest_of(Path(lake.at(file.path))) != self._files[name]:
+            raise StoreError(
+                f"{lake.at(file.path)} was copied to {place} with other bytes; no backup was made: look at the disk"
+            )
 
     def _copy(self, file: Path, name: str) -> None:
         place = self.target / name

@@ -128,7 +128,7 @@ def _check(connection: Connection, number: str, folder: Folder, address: str, *,
             f"the catalog {address} belongs to the data folder {found[1]}, not to {folder.path}: give this folder a "
             "database of its own (store.catalog_url); nothing was changed"
         )
-    if found is None and not is_new and folder.observations.exists():
+    if found is None and not is_new and folder.holds_rows:
         raise SchemaMismatch(
             f"the catalog {address} is not the one of {folder.path}, which holds data already: name the right one "
             "(store.catalog_url), or restore a backup; nothing was changed"

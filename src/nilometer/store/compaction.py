@@ -163,6 +163,7 @@ class Compaction:
         self._sealing, self._turns, self._seal, self._step = sealing, turns, seal, step
         self._one, self._lock = threading.RLock(), threading.Lock()
         self._done = Done()
+        self._unsure: tuple[LakeTable, Sequence[LakeFile], Sequence[LakeFile]] | None = None
         self._told: Callable[[Progress], None] = _nobody
         self.reached, self._forgetting, self._forgets_at = reached, forgetting, 0.0
         self.progress = Progress()
@@ -189,6 +190,7 @@ class Compaction:
             self._told = told or _nobody
             started = time.perf_counter()
             try:
+                self._find_out()
                 rewritten = self.rewrite()
                 merged = self._merge(everything=everything)
                 self._say(Progress("vacuum"))
@@ -256,9 +258,9 @@ class Compaction:
         """Remove what no seal has taken; it is written anew after the next start."""
         with self._one, self._lock:
             # A seal that was cut short may have put them into a table.
-            known = {*self._observations.files, *self._revisions.files}
             for exchange in self._done.exchanges:
-                exchange.abandon(known)
+                self._observations.discard(exchange.new)
+                self._revisions.discard(exchange.former)
             self._done = Done()
 
     def _exchange(self) -> None:
@@ -324,8 +326,7 @@ class Compaction:
                     removed.append(file)
                     added += forget(self._revisions, file, cut, spared, pause=self._turns.give_way)
         except BaseException:
-            for file in added:
-                (file.root / file.path).unlink(missing_ok=True)
+            self._revisions.discard(added)
             raise
         if count:
             self._commit(self._revisions, added, removed, forgotten=cut)
@@ -340,17 +341,35 @@ class Compaction:
             try:
                 table.commit(added, removed, None, forgotten=forgotten)
             except StoreError:
-                for file in added:
-                    (file.root / file.path).unlink(missing_ok=True)
+                self._unsure = (table, added, removed) if table.is_in_doubt else None
+                table.discard(added)
                 raise
             self._step("compact.merged")
-            with self._live.lock:
-                files = (*(file for file in self._files(table) if file not in removed), *added)
-                if table is self._observations:
-                    self._live.files = files
-                else:
-                    self._live.revisions = files
-                self._live.changed()
+            self._show(table, added, removed)
+
+    def _show(self, table: LakeTable, added: Sequence[LakeFile], removed: Sequence[LakeFile]) -> None:
+        """Exchange files in memory; those that were exchanged already stay as they are."""
+        with self._live.lock:
+            kept = [file for file in self._files(table) if file not in removed]
+            files = (*kept, *(file for file in added if file not in kept))
+            if table is self._observations:
+                self._live.files = files
+            else:
+                self._live.revisions = files
+            self._live.changed()
+
+    def _find_out(self) -> None:
+        """Show what a commit that failed has brought to the lake all the same, if it has; before anything else."""
+        if self._unsure is None:
+            return
+        table, added, removed = self._unsure
+        with self._turns.exchange(), self._sealing:
+            table.find_out()
+            if not set(removed) & set(table.files):
+                self._show(table, added, removed)
+            else:
+                table.discard(added)
+            self._unsure = None
 
     def _files(self, table: LakeTable) -> tuple[LakeFile, ...]:
         return self._live.files if table is self._observations else self._live.revisions

@@ -16,7 +16,16 @@ from nilometer.errors import SchemaMismatch, StoreLocked
 from nilometer.store.disk import DISK, write_durably
 from nilometer.store.refusal import refusal
 
-__all__ = ["FOLDER_VERSION", "RESTORING", "SEGMENTS_SINCE", "Folder", "holder", "journal_of", "old_journal_of"]
+__all__ = [
+    "FOLDER_VERSION",
+    "RESTORING",
+    "SEGMENTS_SINCE",
+    "Folder",
+    "holder",
+    "journal_of",
+    "lake_file_of",
+    "old_journal_of",
+]
 
 RESTORING = "RESTORING"
 """A file that stands in a folder while a backup is restored into it."""
@@ -84,14 +93,14 @@ class Folder:
         return old_journal_of(self.path)
 
     @property
-    def observations(self) -> Path:
-        """The Delta table of current rows."""
-        return self.path / "lake" / "observations"
+    def lake(self) -> Path:
+        """Where the lake lies that is kept inside."""
+        return self.path / "lake"
 
     @property
-    def revisions(self) -> Path:
-        """The Delta table of superseded and deleted rows."""
-        return self.path / "lake" / "revisions"
+    def holds_rows(self) -> bool:
+        """Whether rows were ever sealed here, into a lake inside or elsewhere."""
+        return (self.lake / "observations").exists() or lake_file_of(self.path).exists()
 
     @property
     def state(self) -> Path:
@@ -132,7 +141,7 @@ class Folder:
                     raise SchemaMismatch(
                         f"{self.path} holds a backup that was not restored to the end: empty it and restore again"
                     )
-                if self.catalog.exists() or self.observations.exists():
+                if self.catalog.exists() or self.holds_rows:
                     raise SchemaMismatch(
                         f"{self.path} holds data but its file VERSION is missing: put back the one from a backup, "
                         f"or write {FOLDER_VERSION} into it if this version of nilometer made the folder"
@@ -154,6 +163,11 @@ class Folder:
 def journal_of(folder: Path) -> Path:
     """Return where the journal of a folder lies."""
     return folder / "journal"
+
+
+def lake_file_of(folder: Path) -> Path:
+    """Return the file that says where the lake of a folder lies, if not inside."""
+    return folder / "LAKE"
 
 
 def old_journal_of(folder: Path) -> Path:

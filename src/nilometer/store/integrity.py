@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltalake.exceptions import DeltaError
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,7 +24,8 @@ from nilometer.store.catalog_place import place_of
 from nilometer.store.folder import FOLDER_VERSION, RESTORING, SEGMENTS_SINCE, journal_of, old_journal_of
 from nilometer.store.journal_check import JournalLook, look_at_journal
 from nilometer.store.lake import LakeTable
-from nilometer.store.lake_check import deep_faults, footer_fault, presence_fault, tables_of
+from nilometer.store.lake_check import deep_faults, footer_fault, presence_faults, tables_of
+from nilometer.store.lake_home import LakeHome, find_lake
 from nilometer.store.refusal import refusal
 from nilometer.store.sqlite_reading import read_only
 from nilometer.store.state_files import StateFiles
@@ -57,6 +59,8 @@ def examine(
     folder: Path,
     *,
     catalog_url: str | None = None,
+    lake_url: str | None = None,
+    lake_options: Mapping[str, str] | None = None,
     deep: bool = False,
     told: Callable[[int], None] = lambda _rows: None,
 ) -> Iterator[Finding]:
@@ -68,6 +72,8 @@ def examine(
         One that a process may hold, or none.
     catalog_url : str, optional
         The catalog's database; None: where the folder says.
+    lake_url, lake_options :
+        The lake's object store, if the folder has its lake in one; None: where the folder says.
     deep : bool
         Decode every value of the lake too.
     told : callable
@@ -84,17 +90,18 @@ def examine(
         return
     names: dict[int, str] = {}
     yield from _catalog(folder, catalog_url, names)
+    home: LakeHome | None = None
     try:
-        lake = tables_of(folder / "lake" / "observations", folder / "lake" / "revisions")
-    except NilometerError as error:
-        yield Finding(ok=False, what="lake", detail=str(error))
-    else:
+        home = find_lake(folder, lake_url, lake_options)
+        lake = tables_of(home)
         for table in lake or ():
             yield from _table(table, names, deep=deep, told=told)
         if lake is None and (folder / "state" / "index.state").exists():
-            yield _bad("lake", f"{folder / 'lake'} is missing, and rows were sealed: put it back from a backup")
+            yield _bad("lake", f"{home.observations} is missing, and rows were sealed: put it back from a backup")
+    except NilometerError as error:
+        yield _bad("lake", str(error))
     yield from _states(folder / "state")
-    yield from _journal(folder)
+    yield from _journal(folder, home)
 
 
 def _version(folder: Path) -> Finding:
@@ -180,15 +187,15 @@ def _revision(name: str, found: str | None, datastreams: int) -> Finding:
 
 
 def _table(table: LakeTable, names: dict[int, str], *, deep: bool, told: Callable[[int], None]) -> Iterator[Finding]:
-    what = f"lake/{table.root.name}"
-    faults = []
+    what = f"lake/{table.place.name}"
+    faults, absent = [], presence_faults(table, names)
     for file in table.files:
-        fault = presence_fault(file, names) or footer_fault(file, names)
+        fault = absent.get(file) or footer_fault(file, names)
         if fault is not None:
             faults.append((file.path, fault))
     if faults:
         # A server merges and sweeps meanwhile: what has left the table was no fault.
-        now = {file.path for file in LakeTable(table.root, table.schema).files}
+        now = {file.path for file in LakeTable(table.place, table.schema).files}
         faults = [(path, fault) for path, fault in faults if path in now]
     for _, fault in faults:
         yield _bad(what, fault)
@@ -206,11 +213,8 @@ def _table(table: LakeTable, names: dict[int, str], *, deep: bool, told: Callabl
 def _orphans(table: LakeTable) -> str:
     known = {file.path for file in table.files}
     limit = time.time() - _GRACE_S
-    stray = [
-        path
-        for path in table.root.rglob("*.parquet")
-        if path.relative_to(table.root).as_posix() not in known and path.stat().st_mtime < limit
-    ]
+    lying = table.place.files()
+    stray = [path for path, file in lying.items() if path not in known and file.written < limit]
     return f"; {len(stray)} files belong to no version and go when it is compacted" if stray else ""
 
 
@@ -229,16 +233,16 @@ def _states(folder: Path) -> Iterator[Finding]:
         yield Finding(ok=True, what="state", detail=f"{len(list(folder.glob('*.state')))} snapshots")
 
 
-def _journal(folder: Path) -> Iterator[Finding]:
+def _journal(folder: Path, home: LakeHome | None) -> Iterator[Finding]:
     path, old = journal_of(folder), old_journal_of(folder)
     # Which of the two a start would read: `open_journal` decides the same way.
     is_old = old.exists() and (_number(folder) < SEGMENTS_SINCE or not path.is_dir())
     if not is_old and not path.is_dir():
-        if _sealed(folder):
+        if _sealed(home):
             yield _bad("journal", f"{path} is missing: put it back from a backup; the newest rows were only there")
         return
     try:
-        look = _steady_look(folder, path, old if is_old else None)
+        look = _steady_look(home, path, old if is_old else None)
     except NilometerError as error:
         yield _bad("journal", str(error))
         return
@@ -252,11 +256,11 @@ def _journal(folder: Path) -> Iterator[Finding]:
         yield Finding(ok=True, what="journal", detail=detail)
 
 
-def _steady_look(folder: Path, path: Path, old: Path | None) -> JournalLook:
+def _steady_look(home: LakeHome | None, path: Path, old: Path | None) -> JournalLook:
     """Look until two looks see the same fault, or one sees none: who writes meanwhile is not taken for damage."""
     before: list[str] | None = None
     for _ in range(_LOOKS):
-        sealed = _sealed(folder)
+        sealed = _sealed(home)
         try:
             look = look_at_journal(path, old, sealed=sealed)
         except NilometerError as error:
@@ -265,21 +269,21 @@ def _steady_look(folder: Path, path: Path, old: Path | None) -> JournalLook:
             before = [str(error)]  # a segment may have become a spare between its name and its bytes
             continue
         seen = [*look.faults, *look.torn]
-        if not seen or (seen == before and sealed == _sealed(folder)):
+        if not seen or (seen == before and sealed == _sealed(home)):
             return look
         before = seen
-    return look_at_journal(path, old, sealed=_sealed(folder))
+    return look_at_journal(path, old, sealed=_sealed(home))
 
 
 def _number(folder: Path) -> int:
     return int((folder / "VERSION").read_text(encoding="utf-8"))
 
 
-def _sealed(folder: Path) -> int:
-    root = folder / "lake" / "observations"
+def _sealed(home: LakeHome | None) -> int:
     try:
-        return LakeTable(root, OBSERVATION).sequence if (root / "_delta_log").is_dir() else 0
-    except NilometerError:
+        is_there = home is not None and home.observations.has_table()
+        return LakeTable(home.observations, OBSERVATION).sequence if home is not None and is_there else 0
+    except (NilometerError, DeltaError, OSError):
         return 0  # said already, of the lake
 
 

@@ -8,15 +8,14 @@ concurrent ones duplicate rows. `file_uris()` of the table is always what a plai
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import threading
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
@@ -25,9 +24,9 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from nilometer.errors import StoreError
-from nilometer.store.disk import DISK, Disk
+from nilometer.errors import StoreError, StoreUnwritable
 from nilometer.store.lake_file import LakeFile
+from nilometer.store.lake_place import LakePlace
 from nilometer.store.refusal import refusal
 
 __all__ = ["KEPT_S", "LakeTable"]
@@ -44,8 +43,20 @@ COMPACTION = "nilometer-compact"
 KEPT_S = 3600.0
 """How long a file lies there after it left the table, s."""
 
+_COMMIT = "nilometer-commit"
+"""By which a commit of ours is known in the log."""
+
 _COUNTED = ("id", "datastream", "feature", "phenomenon_time", "duration", "result_quality", "provenance", "commit")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Doubt(NamedTuple):
+    """A commit that was begun; what it is to do is known to be done, or not, when it has ended."""
+
+    token: str
+    version: int
+    added: tuple[LakeFile, ...]
+    removed: tuple[LakeFile, ...]
 
 
 class LakeTable:
@@ -53,12 +64,12 @@ class LakeTable:
 
     Parameters
     ----------
-    root : Path
-        Its folder, made when it does not exist.
+    place : LakePlace
+        Where it lies; it is made when there is none.
     schema : pyarrow.Schema
         OBSERVATION or REVISION.
-    disk : Disk
-        What makes names durable.
+    owner : str
+        Whose lake it is, written into a table that is made.
 
     Attributes
     ----------
@@ -81,27 +92,29 @@ class LakeTable:
     compactions: int
     forgotten: int
 
-    def __init__(self, root: Path, schema: pa.Schema, disk: Disk = DISK) -> None:
-        self.root, self.schema, self._disk = root, schema, disk
+    def __init__(self, place: LakePlace, schema: pa.Schema, *, owner: str = "") -> None:
+        self.place, self.schema = place, schema
         self._partitioned = schema.append(pa.field("year", pa.string(), nullable=False))
-        self._gone: dict[Path, float] = {}
+        self._gone: dict[str, float] = {}
+        self._doubt: _Doubt | None = None
         try:
-            if (root / "_delta_log").is_dir():
-                self._table = DeltaTable(str(root))
+            if place.has_table():
+                self._table = DeltaTable(place.uri, storage_options=place.options)
             else:
-                disk.make_folder(root)
+                place.prepare()
                 self._table = DeltaTable.create(
-                    str(root),
+                    place.uri,
                     self._partitioned,
+                    description=owner or None,
                     partition_by=["year"],
                     configuration={"delta.logRetentionDuration": "interval 7 days"},
+                    storage_options=place.options,
                 )
-                self._sync_log()
-                disk.sync_folder(root)
+                place.settle_log(self._table.version())
             self._learn()
             self.files = tuple(self._load())
         except (DeltaError, OSError) as error:
-            raise refusal(error, "open the lake", path=root) from error
+            raise refusal(error, "open the lake", path=str(place)) from error
 
     def commit(
         self, added: Sequence[LakeFile], removed: Sequence[LakeFile], sequence: int | None, *, forgotten: int = 0
@@ -126,37 +139,94 @@ class LakeTable:
             If the sequence was reached before, a file to be removed is not in the table, or the table cannot be
             written; nothing was changed.
         """
+        self.find_out()
         if sequence is not None and sequence <= self.sequence:
-            raise StoreError(f"{self.root} has already reached sequence {self.sequence}, not again {sequence}")
-        gone = set(removed)
-        if not gone <= set(self.files):
+            raise StoreError(f"{self.place} has already reached sequence {self.sequence}, not again {sequence}")
+        strangers = set(removed) - set(self.files)
+        if strangers:
             # What takes their place is in the table already, in other files: every row would be there twice.
-            strangers = ", ".join(sorted(file.path for file in gone - set(self.files)))
-            raise StoreError(f"{self.root} has no {strangers} to take out; nothing was changed")
+            named = ", ".join(sorted(file.path for file in strangers))
+            raise StoreError(f"{self.place} has no {named} to take out; nothing was changed")
         number = self.compactions + 1
         reached = [Transaction(COMPACTION, number) if sequence is None else Transaction(APPLICATION, sequence)]
         reached += [Transaction(FORGOTTEN, forgotten)] if forgotten else []
         actions = [_add(file) for file in added] + [_remove(file) for file in removed]
+        self._doubt = doubt = _Doubt(uuid.uuid4().hex, self._table.version(), tuple(added), tuple(removed))
         try:
-            # The table's own folder too: one of these may be new in it, and its name is lost with all below otherwise.
-            for folder in sorted({(self.root / file.path).parent for file in added} | {self.root}):
-                self._disk.sync_folder(folder)
+            self.place.settle(file.path for file in added)
             self._table.create_write_transaction(
                 actions,
                 "append",
                 self._partitioned,
                 ["year"],
-                commit_properties=CommitProperties(app_transactions=reached, max_commit_retries=0),
+                commit_properties=CommitProperties(
+                    custom_metadata={_COMMIT: doubt.token}, app_transactions=reached, max_commit_retries=0
+                ),
             )
             self._table.update_incremental()
             self._learn()
-            self._sync_log()
+            self.place.settle_log(self._table.version())
         except (DeltaError, OSError) as error:
-            if not self._arrived(sequence, number):
-                raise refusal(error, "commit to the lake", path=self.root) from error
-        self.files = (*(file for file in self.files if file not in gone), *added)
-        now = time.time()
-        self._gone |= {self.root / file.path: now for file in removed}
+            failed = refusal(error, "commit to the lake", path=str(self.place))
+            # An error after the commit was written (a hook, a sync, an answer that was lost) is no failure of it.
+            try:
+                has_arrived = self.find_out()
+            except StoreUnwritable:
+                raise failed from error
+            if not has_arrived:
+                raise failed from error
+        else:
+            self._exchange(doubt)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the last commit failed in a way that tells nobody whether it has arrived."""
+        return self._doubt is not None
+
+    def find_out(self) -> bool:
+        """Look whether the last commit has arrived though it failed; return it, False where it did not fail.
+
+        Raises
+        ------
+        StoreUnwritable
+            If the lake does not answer; it is in doubt still.
+        StoreError
+            If somebody else has written to the lake.
+        """
+        doubt = self._doubt
+        if doubt is None:
+            return False
+        try:
+            fresh = DeltaTable(self.place.uri, storage_options=self.place.options)
+            newer = fresh.version() - doubt.version
+            since = [text for (_, text), _ in zip(self.place.log(), range(newer), strict=False)]
+        except (DeltaError, OSError) as error:
+            raise refusal(error, "find out what the lake holds", path=str(self.place)) from error
+        has_arrived = any(doubt.token in text for text in since)
+        if newer > has_arrived:
+            raise StoreError(
+                f"{self.place} was written by another process since this one opened it: two folders name one lake, or "
+                "a folder was copied; stop the other one, and start this one again; what is not in the lake is in the "
+                "journal still"
+            )
+        if has_arrived:
+            self._table = fresh
+            self._learn()
+            self._exchange(doubt)
+        self._doubt = None
+        return has_arrived
+
+    def discard(self, files: Iterable[LakeFile]) -> None:
+        """Remove files of which no table speaks; one of which nobody knows whether it does is left."""
+        known = {*self.files, *(self._doubt.added if self._doubt is not None else ())}
+        for file in files:
+            if file not in known:
+                file.discard()
+
+    def _exchange(self, done: _Doubt) -> None:
+        self.files = (*(file for file in self.files if file not in set(done.removed)), *done.added)
+        self._gone |= dict.fromkeys((file.path for file in done.removed), time.time())
+        self._doubt = None
 
     def sweep(self, *, keep_s: float = KEPT_S) -> int:
         """Delete files that left the table long enough ago for every reader to have let go of them; return how many.
@@ -166,59 +236,50 @@ class LakeTable:
         limit = time.time() - keep_s
         due = [path for path, moment in self._gone.items() if moment <= limit]
         for path in due:
-            path.unlink(missing_ok=True)
+            self.place.remove(path)
             del self._gone[path]
         return len(due)
 
     def find_gone(self) -> None:
         """Find the files that lie there and are not in the table, and since when; after a start nobody knows."""
-        known = {self.root / file.path for file in self.files}
-        stray = {path: path.stat().st_mtime for path in self.root.glob("year=*/*.parquet") if path not in known}
+        known = {file.path for file in self.files}
+        stray = {path: lying.written for path, lying in self.place.files().items() if path not in known}
         # One of which the log says nothing is as old as it says itself.
         self._gone = stray | self._removed(dict(stray))
 
-    def _removed(self, wanted: dict[Path, float]) -> dict[Path, float]:
+    def _removed(self, wanted: dict[str, float]) -> dict[str, float]:
         """Return when files left the table, s since 1970; no further back than one of them was written."""
-        found = {}
-        for file in sorted((self.root / "_delta_log").glob("*.json"), reverse=True):
-            if not wanted or file.stat().st_mtime < min(wanted.values()):
+        found: dict[str, float] = {}
+        if not wanted:
+            return found
+        for written, text in self.place.log():
+            if not wanted or written < min(wanted.values()):
                 break
-            for line in file.read_text(encoding="utf-8").splitlines():
+            for line in text.splitlines():
                 removed = json.loads(line).get("remove")
-                path = None if removed is None else self.root / unquote(removed["path"])
+                path = None if removed is None else unquote(removed["path"])
                 if path in wanted:
                     found[path] = removed["deletionTimestamp"] / 1000
                     del wanted[path]
         return found
 
     def numbered(self, file: LakeFile, prefix: str) -> LakeFile:
-        """Return a file of this folder under a name that begins with a prefix; one that is in the table stays there.
+        """Return a file that lies here under a name that begins with a prefix; one that is in the table stays there.
 
         Raises
         ------
         OSError
             If the disk refuses.
         """
-        old = self.root / file.path
+        old = PurePosixPath(file.path)
         if old.name.startswith(prefix):
             return file
-        new = old.with_name(f"{prefix}{uuid.uuid4().hex}.parquet")
+        new = old.with_name(f"{prefix}{uuid.uuid4().hex}.parquet").as_posix()
         if file in self.files:
-            shutil.copyfile(old, new)
-            with new.open("rb+") as opened:
-                os.fsync(opened.fileno())
+            self.place.copy(file.path, new)
         else:
-            self._disk.rename(old, new)
-        return replace(file, path=new.relative_to(self.root).as_posix(), _lock=threading.Lock())
-
-    def _arrived(self, sequence: int | None, number: int) -> bool:
-        # An error after the commit was written (a hook, a sync) is no failure of the commit.
-        try:
-            self._table = DeltaTable(str(self.root))
-            self._learn()
-        except (DeltaError, OSError):
-            return False
-        return self.compactions >= number if sequence is None else self.sequence >= sequence
+            self.place.move(file.path, new)
+        return replace(file, path=new, _lock=threading.Lock())
 
     def _learn(self) -> None:
         """Note what the log says: other threads ask while one commits."""
@@ -227,12 +288,6 @@ class LakeTable:
             int(self._table.transaction_version(name) or 0) for name in names
         )
 
-    def _sync_log(self) -> None:
-        log = self.root / "_delta_log"
-        with (log / f"{self._table.version():020}.json").open("rb+") as file:
-            os.fsync(file.fileno())
-        self._disk.sync_folder(log)
-
     def _load(self) -> Iterable[LakeFile]:
         actions = pa.table(self._table.get_add_actions(flatten=True))
         for row in actions.to_pylist():
@@ -240,7 +295,7 @@ class LakeTable:
             most = {name: row.get(f"max.{name}") for name in _COUNTED}
             rows = int(row["num_records"])
             yield LakeFile(
-                root=self.root,
+                place=self.place,
                 path=row["path"],
                 # Folder version 2 had a partition a month.
                 year=row.get("partition.year") or row["partition.month"],

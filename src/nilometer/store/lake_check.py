@@ -7,11 +7,11 @@ at by the doctor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
 from numpy.typing import NDArray
 
 from nilometer.errors import StoreError
@@ -20,15 +20,17 @@ from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.folder import Folder
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
+from nilometer.store.lake_home import LakeHome
+from nilometer.store.refusal import refusal
 
-__all__ = ["check_lake", "deep_faults", "footer_fault", "presence_fault", "tables_of"]
+__all__ = ["check_lake", "deep_faults", "footer_fault", "presence_faults", "tables_of"]
 
 _NAMED = 5
 _FLAGS = np.array([int(flag) for flag in QartodFlag])
 _KEYS = ("datastream", "phenomenon_time", "id")
 
 
-def tables_of(observations: Path, revisions: Path) -> tuple[LakeTable, LakeTable] | None:
+def tables_of(home: LakeHome) -> tuple[LakeTable, LakeTable] | None:
     """Open both tables of a lake that is there; None when there is none yet.
 
     Raises
@@ -36,22 +38,26 @@ def tables_of(observations: Path, revisions: Path) -> tuple[LakeTable, LakeTable
     StoreError
         If one of them is missing where the other holds data, or cannot be read.
     """
-    there = [(root / "_delta_log").is_dir() for root in (observations, revisions)]
+    places = (home.observations, home.revisions)
+    try:
+        there = [place.has_table() for place in places]
+    except (DeltaError, OSError) as error:
+        raise refusal(error, "read the lake", path=str(home.observations)) from error
     if not any(there):
         return None
-    missing = observations if not there[0] else revisions
     if not all(there):
-        other = LakeTable(revisions, REVISION) if there[1] else LakeTable(observations, OBSERVATION)
+        missing = places[there.index(False)]
+        other = LakeTable(home.revisions, REVISION) if there[1] else LakeTable(home.observations, OBSERVATION)
         if other.files or other.sequence:
             raise StoreError(
-                f"{missing} is missing, where {other.root.name} holds {sum(file.rows for file in other.files)} rows: "
+                f"{missing} is missing, where {other.place.name} holds {sum(file.rows for file in other.files)} rows: "
                 "put it back from a backup; nothing was changed"
             )
         return None
-    return LakeTable(observations, OBSERVATION), LakeTable(revisions, REVISION)
+    return home.tables()
 
 
-def check_lake(folder: Folder) -> None:
+def check_lake(folder: Folder, home: LakeHome) -> None:
     """Refuse a folder whose lake lacks a file, before anything is changed.
 
     Raises
@@ -59,41 +65,51 @@ def check_lake(folder: Folder) -> None:
     StoreError
         With the first file, and how many more there are.
     """
-    tables = tables_of(folder.observations, folder.revisions)
+    tables = tables_of(home)
     if tables is None:
         if (folder.state / "index.state").exists():
             raise StoreError(
-                f"{folder.observations.parent} is missing, and rows were sealed: put it back from a backup; "
+                f"the lake {home.observations} is missing, and rows were sealed: put it back from a backup; "
                 "nothing was changed"
             )
         return
-    faults = [fault for table in tables for file in table.files if (fault := presence_fault(file)) is not None]
+    faults = [fault for table in tables for fault in presence_faults(table).values()]
     if faults:
         more = f"; {len(faults) - 1} more are not as they were written" if len(faults) > 1 else ""
         raise StoreError(f"{faults[0]}{more}; nothing was changed (nilometer doctor --data {folder.path} names all)")
 
 
-def presence_fault(file: LakeFile, names: Mapping[int, str] | None = None) -> str | None:
-    """Say that a file is missing or has another size; None when it is there."""
-    path = file.root / file.path
+def presence_faults(table: LakeTable, names: Mapping[int, str] | None = None) -> dict[LakeFile, str]:
+    """Say which files of a table are missing or have another size.
+
+    Raises
+    ------
+    StoreError
+        If what lies there cannot be listed.
+    """
     try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        return f"{path} is missing: {holds(file, names)}; put it back from a backup"
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror}): {holds(file, names)}"
-    if size != file.size:
-        return (
-            f"{path} is damaged, {size} bytes in place of {file.size}: {holds(file, names)}; put it back from a backup"
-        )
-    return None
+        lying = table.place.files()
+    except (DeltaError, OSError) as error:
+        raise refusal(error, "list the files of the lake", path=str(table.place)) from error
+    faults = {}
+    for file in table.files:
+        path = table.place.at(file.path)
+        if file.path not in lying:
+            faults[file] = f"{path} is missing: {holds(file, names)}; put it back from a backup"
+        elif lying[file.path].size != file.size:
+            faults[file] = (
+                f"{path} is damaged, {lying[file.path].size} bytes in place of {file.size}: {holds(file, names)}; "
+                "put it back from a backup"
+            )
+    return faults
 
 
 def footer_fault(file: LakeFile, names: Mapping[int, str] | None = None) -> str | None:
     """Say what is wrong with a file's footer: its rows, their order; None when all is well."""
-    path = file.root / file.path
+    path = file.place.at(file.path)
     try:
-        pq.read_metadata(path)
+        with file.place.reading(file.path, file.size) as source:
+            pq.read_metadata(source)
         blocks = file.blocks
     except (StoreError, OSError, pa.ArrowException, AttributeError, KeyError) as error:
         return f"{path} is damaged, its footer cannot be read ({_line(error)}): {holds(file, names)}; {_MEND}"
@@ -124,7 +140,7 @@ def deep_faults(
     for file in table.files:
         fault = _decode(file, table.schema.names, seen if is_current else None, told)
         if fault is not None:
-            yield f"{file.root / file.path} is damaged: {fault}; it holds {holds(file, names)}; {_MEND}"
+            yield f"{file.place.at(file.path)} is damaged: {fault}; it holds {holds(file, names)}; {_MEND}"
 
 
 _MEND = "put it back from a backup"
@@ -135,7 +151,10 @@ def _decode(
 ) -> str | None:
     last: tuple[int, ...] | None = None
     try:
-        with pq.ParquetFile(file.root / file.path, page_checksum_verification=True) as opened:
+        with (
+            file.place.reading(file.path, file.size) as source,
+            pq.ParquetFile(source, page_checksum_verification=True) as opened,
+        ):
             for group in range(opened.num_row_groups):
                 opened.read_row_group(group)
                 rows = file.read([group], list(columns))

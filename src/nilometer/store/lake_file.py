@@ -6,9 +6,10 @@ import errno
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 from nilometer.errors import StoreError
 from nilometer.model.schemas import REVISION
+from nilometer.store.lake_place import LakePlace
 from nilometer.store.query import Query
-from nilometer.store.refusal import refusal
+from nilometer.store.refusal import is_far, refusal
 from nilometer.store.values import Ranges
 
 __all__ = ["DENSE", "Blocks", "Cuts", "LakeFile"]
@@ -70,8 +72,8 @@ class LakeFile:
 
     Parameters
     ----------
-    root : Path
-        The folder of the table.
+    place : LakePlace
+        Where the files of the table lie.
     path : str
         Of the file in the table, as the Delta log has it.
     year : str
@@ -88,7 +90,7 @@ class LakeFile:
         Columns that have one value in every row: never read.
     """
 
-    root: Path
+    place: LakePlace
     path: str
     year: str
     size: int
@@ -183,7 +185,11 @@ class LakeFile:
         if not stored or not len(groups):
             return None
         try:
-            with pq.ParquetFile(self.root / self.path, metadata=self._footer, memory_map=True) as file:
+            with (
+                self.place.reading(self.path, self.size) as source,
+                # What is far is fetched in few, large pieces; what is near is mapped into memory.
+                pq.ParquetFile(source, metadata=self._footer, memory_map=True, pre_buffer=self.place.is_remote) as file,
+            ):
                 return file.read_row_groups([int(group) for group in groups], columns=stored, use_threads=True)
         except (OSError, pa.ArrowException) as error:
             raise self._unreadable(error) from error
@@ -250,9 +256,14 @@ class LakeFile:
             self._cuts[int(groups[at])] = _cuts_of(owners)
         return stored.drop_columns(["datastream"])
 
+    def discard(self) -> None:
+        """Remove it, of which no table speaks; one that cannot be removed now is swept after the next start."""
+        with suppress(OSError):
+            self.place.remove(self.path)
+
     def _unreadable(self, error: Exception) -> StoreError:
-        path = self.root / self.path
-        if isinstance(error, OSError) and error.errno not in {None, errno.ENOENT}:
+        path = self.place.at(self.path)
+        if isinstance(error, OSError) and (error.errno not in {None, errno.ENOENT} or is_far(error)):
             return refusal(error, "read", path=path)
         # pyarrow calls a page that does not decode an OSError without a number.
         what = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({' '.join(str(error).split())})"
@@ -264,7 +275,8 @@ class LakeFile:
 
     def _load(self) -> None:
         try:
-            footer = pq.read_metadata(self.root / self.path)
+            with self.place.reading(self.path, self.size) as source:
+                footer = pq.read_metadata(source)
         except (OSError, pa.ArrowException) as error:
             raise self._unreadable(error) from error
         names = {footer.schema.column(position).name: position for position in range(footer.num_columns)}

@@ -36,7 +36,7 @@ def forget(
     StoreError
         If the disk refuses; nothing is left of it.
     """
-    writer = YearWriter(table.root, file.year, REVISION, level=LEVEL, prefix=DENSE)
+    writer = YearWriter(table.place, file.year, REVISION, level=LEVEL, prefix=DENSE)
     try:
         for group in range(len(file.blocks.rows)):
             pause()
@@ -46,7 +46,7 @@ def forget(
     except BaseException as error:
         writer.abandon()
         if isinstance(error, OSError):
-            raise refusal(error, "forget revisions", path=table.root) from error
+            raise refusal(error, "forget revisions", path=str(table.place)) from error
         raise
 
 

@@ -27,6 +27,7 @@ from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.disk import DISK
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
+from nilometer.store.lake_place import FolderPlace
 from nilometer.store.merge import merge
 from nilometer.store.refusal import refusal
 
@@ -63,7 +64,7 @@ def migrate_lake(lake: Path) -> None:
         root, new, old = _places(lake, name)
         if (root / "_delta_log").is_dir() and _is_monthly(root):
             _log.warning("%s is written anew, a partition a year: a minute or so for each 50 million rows", root)
-            _write(LakeTable(root, schema), LakeTable(new, schema))
+            _write(LakeTable(FolderPlace(root), schema), LakeTable(FolderPlace(new), schema))
             _rename(root, old)
             _rename(new, root)
 
@@ -77,9 +78,8 @@ def forget_old_lake(lake: Path) -> None:
 
 
 def _write(old: LakeTable, new: LakeTable) -> None:
-    for path in new.root.glob("year=*/*.parquet"):
-        if path.relative_to(new.root).as_posix() not in {file.path for file in new.files}:
-            path.unlink()  # of a year that was cut short
+    for path in new.place.files().keys() - {file.path for file in new.files}:
+        new.place.remove(path)  # of a year that was cut short
     years: dict[str, list[LakeFile]] = defaultdict(list)
     for file in old.files:
         years[file.year[:4]].append(file)
@@ -90,7 +90,7 @@ def _write(old: LakeTable, new: LakeTable) -> None:
     rows, expected = (sum(file.rows for file in table.files) for table in (new, old))
     if rows != expected:
         raise StoreError(
-            f"{new.root} has {rows} rows in place of {expected}: delete it and start again; {old.root} is as it was"
+            f"{new.place} has {rows} rows in place of {expected}: delete it and start again; {old.place} is as it was"
         )
     if old.sequence > new.sequence:
         new.commit([], [], old.sequence)

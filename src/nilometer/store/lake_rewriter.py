@@ -6,7 +6,7 @@ Until then a reader sees the old file behind masks and tombstones, and after a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,12 +51,6 @@ class Exchange:
     former: list[LakeFile] = field(default_factory=list)
     masks: Masks = field(default_factory=Masks)
 
-    def abandon(self, known: Container[LakeFile]) -> None:
-        """Remove what was written and is in no table."""
-        for file in (*self.new, *self.former):
-            if file not in known:
-                (file.root / file.path).unlink(missing_ok=True)
-
 
 @dataclass(frozen=True, slots=True)
 class Rewriter:
@@ -99,8 +93,8 @@ class Rewriter:
         StoreError
             If the file cannot be read; the same holds.
         """
-        kept = YearWriter(self.observations.root, file.year, OBSERVATION, level=LEVEL, prefix=DENSE)
-        ended = YearWriter(self.revisions.root, file.year, REVISION, level=LEVEL)
+        kept = YearWriter(self.observations.place, file.year, OBSERVATION, level=LEVEL, prefix=DENSE)
+        ended = YearWriter(self.revisions.place, file.year, REVISION, level=LEVEL)
         found: list[NDArray[np.int64]] = []
         try:
             for groups in _some(np.arange(len(file.blocks.rows))):
@@ -112,7 +106,7 @@ class Rewriter:
             kept.abandon()
             ended.abandon()
             if isinstance(error, OSError):
-                raise refusal(error, "take hidden rows out of a file", path=self.observations.root) from error
+                raise refusal(error, "take hidden rows out of a file", path=str(self.observations.place)) from error
             raise
 
     def _divide(self, table: pa.Table, kept: YearWriter, ended: YearWriter) -> NDArray[np.int64]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from nilometer.store.lake_file import LakeFile
+from nilometer.store.lake_place import LakePlace
 
 __all__ = ["FILE_ROWS", "GROUP_ROWS", "YearWriter", "sort_rows", "years"]
 
@@ -73,8 +72,8 @@ class YearWriter:
 
     Parameters
     ----------
-    root : Path
-        The folder of the table.
+    place : LakePlace
+        Where the files of the table lie.
     year : str
         The partition, such as ``2026-11``.
     schema : pyarrow.Schema
@@ -85,7 +84,7 @@ class YearWriter:
         What the names of its files begin with.
     """
 
-    root: Path
+    place: LakePlace
     year: str
     schema: pa.Schema
     level: int = 3
@@ -117,7 +116,7 @@ class YearWriter:
         if self._open is not None:
             self._open.abandon()
         for file in self.files:
-            (self.root / file.path).unlink(missing_ok=True)
+            file.discard()
 
     def _write(self, keep: int) -> None:
         """Write row groups until no more than so many rows wait."""
@@ -135,7 +134,7 @@ class YearWriter:
         if self._open is None:
             path = f"year={self.year}/{self.prefix}{uuid.uuid4().hex}.parquet"
             options = _encodings(self.schema, group, self.level)
-            self._open = _OpenFile(self.root, path, self.year, self.schema, options)
+            self._open = _OpenFile(self.place, path, self.year, self.schema, options)
         self._open.write(group)
         if self._open.rows >= FILE_ROWS:
             self.files.append(self._open.close())
@@ -143,14 +142,13 @@ class YearWriter:
 
 
 class _OpenFile:
-    def __init__(self, root: Path, path: str, year: str, schema: pa.Schema, options: dict[str, Any]) -> None:
-        self.root, self.path, self.year, self.rows = root, path, year, 0
+    def __init__(self, place: LakePlace, path: str, year: str, schema: pa.Schema, options: dict[str, Any]) -> None:
+        self.place, self.path, self.year, self.rows = place, path, year, 0
         self._least: dict[str, int] = {}
         self._most: dict[str, int] = {}
         self._nulls: dict[str, int] = dict.fromkeys(schema.names, 0)
         self._schema = schema
-        (root / self.path).parent.mkdir(parents=True, exist_ok=True)
-        self._sink = (root / self.path).open("wb")
+        self._sink = place.create(path)
         try:
             # With a checksum a page: a bit that flips on the disk is found by the doctor, not served as a number.
             self._writer = pq.ParquetWriter(self._sink, schema, write_page_checksum=True, **options)
@@ -181,14 +179,12 @@ class _OpenFile:
 
     def close(self) -> LakeFile:
         self._writer.close()
-        self._sink.flush()
-        os.fsync(self._sink.fileno())
-        self._sink.close()
+        size = self.place.finish(self._sink)
         return LakeFile(
-            root=self.root,
+            place=self.place,
             path=self.path,
             year=self.year,
-            size=(self.root / self.path).stat().st_size,
+            size=size,
             rows=self.rows,
             first=self._least["datastream"],
             last=self._most["datastream"],
@@ -203,7 +199,8 @@ class _OpenFile:
             self._writer.close()  # before its sink: it would try again when it is collected, and complain
         with suppress(OSError):
             self._sink.close()
-        (self.root / self.path).unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be removed now is swept after the next start
+            self.place.remove(self.path)
 
 
 def _encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any]:

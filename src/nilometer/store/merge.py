@@ -85,7 +85,7 @@ def merge(
     StoreError
         If the disk refuses; nothing is left of it.
     """
-    writer = YearWriter(table.root, year or pile[0].year, table.schema, level=LEVEL, prefix=DENSE)
+    writer = YearWriter(table.place, year or pile[0].year, table.schema, level=LEVEL, prefix=DENSE)
     try:
         for rows in _merged(table, pile):
             pause()
@@ -95,7 +95,7 @@ def merge(
     except BaseException as error:
         writer.abandon()
         if isinstance(error, OSError):
-            raise refusal(error, "merge files", path=table.root) from error
+            raise refusal(error, "merge files", path=str(table.place)) from error
         raise
 
 

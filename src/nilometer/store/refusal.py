@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from nilometer.errors import StoreError, StoreFull, StoreUnwritable
 
-__all__ = ["reason", "refusal"]
+__all__ = ["is_far", "reason", "refusal"]
 
 _FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = ("no space left", "disk quota", "file too large", "storagefull", "disk is full", "os error 28")
@@ -20,6 +21,16 @@ _READ_ONLY_ERRNO = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _READ_ONLY_WORDS = ("read-only", "os error 30", "permission denied", "os error 13", "readonly database")
 _FAILING_ERRNO = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT})
 _FAILING_WORDS = ("input/output error", "os error 5)", "stale file handle")
+# What the client of an object store calls every failure of its own, in the words of its library.
+_FAR_WORDS = (
+    "generic s3 error",
+    "generic gcs error",
+    "generic microsoftazure error",
+    "generic http",
+    "error performing",
+)
+# Its paint for a terminal, and the frame of its causes.
+_PAINT = re.compile("\\x1b\\[[0-9;]*m|↳|│")
 # What SQLite calls the refused writes of a full disk, beside the word for it: its cause is lost on the way, and these
 # are what a full file system gives where the space is asked for late.
 _FULL_WRITES = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP"})
@@ -40,8 +51,8 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     Returns
     -------
     StoreError
-        StoreFull when the disk took no more; StoreUnwritable when it fails or is read-only, or a database does not
-        answer. Both are retryable, and nothing was changed.
+        StoreFull when the disk took no more; StoreUnwritable when it fails or is read-only, or a database or an object
+        store does not answer. Both are retryable, and nothing was changed.
     """
     if isinstance(error, StoreError):
         return error
@@ -49,19 +60,29 @@ def refusal(error: BaseException, doing: str, *, path: Path | str | None = None)
     place = f" in {path}" if path else ""
     if _is_full(cause):
         return StoreFull(f"could not {doing}{place}: the disk is full ({cause}); free space, then send again")
+    passing = _passing(error, cause)
+    if passing:
+        return StoreUnwritable(f"could not {doing}{place}: {passing}")
+    return StoreError(f"could not {doing}{place}: {_line(cause)}")
+
+
+def _passing(error: BaseException, cause: BaseException) -> str:
+    """Return what is wrong where the same call may work later; empty where it will not."""
     if isinstance(error, DBAPIError) and not isinstance(cause, sqlite3.Error):
         # What a server says of its own disk and rights is nothing about ours.
-        if _is_away(error, cause):
-            return StoreUnwritable(f"could not {doing}{place}: the database takes nothing at present ({_line(cause)})")
-    elif _is(cause, "SQLITE_READONLY", "SQLITE_CANTOPEN", _READ_ONLY_ERRNO, _READ_ONLY_WORDS):
-        return StoreUnwritable(
-            f"could not {doing}{place}: it is read-only ({cause}); make it writable for this user, then send again"
-        )
-    elif _is(cause, "SQLITE_IOERR", "SQLITE_IOERR", _FAILING_ERRNO, _FAILING_WORDS):
-        return StoreUnwritable(
-            f"could not {doing}{place}: the disk fails ({cause}); look at the system's log, then send again"
-        )
-    return StoreError(f"could not {doing}{place}: {cause}")
+        return f"the database takes nothing at present ({_line(cause)})" if _is_away(error, cause) else ""
+    if is_far(cause):
+        return f"the object store does not do what it is asked for ({_line(cause)[:400]}); it will be tried again"
+    if _is(cause, "SQLITE_READONLY", "SQLITE_CANTOPEN", _READ_ONLY_ERRNO, _READ_ONLY_WORDS):
+        return f"it is read-only ({cause}); make it writable for this user, then send again"
+    if _is(cause, "SQLITE_IOERR", "SQLITE_IOERR", _FAILING_ERRNO, _FAILING_WORDS):
+        return f"the disk fails ({cause}); look at the system's log, then send again"
+    return ""
+
+
+def is_far(cause: BaseException) -> bool:
+    """Return whether a failure is that of an object store, which may answer the next time."""
+    return not isinstance(cause, FileNotFoundError) and any(word in str(cause).casefold() for word in _FAR_WORDS)
 
 
 def _is_full(cause: BaseException) -> bool:
@@ -93,7 +114,7 @@ def _is_away(error: DBAPIError, cause: BaseException) -> bool:
 
 
 def _line(cause: BaseException) -> str:
-    return " ".join(str(cause).split())
+    return " ".join(_PAINT.sub(" ", str(cause)).split())
 
 
 def reason(error: Exception) -> str:

@@ -187,9 +187,10 @@ def write(plan: Plan, observations: LakeTable, revisions: LakeTable, step: Calla
         observations.commit([*new, *added], removed, plan.sequence)
         step("seal.observations")
     except BaseException as error:
-        _forget((observations, revisions), written)
+        for table in (observations, revisions):
+            table.discard(file for file in written if file.place is table.place)
         if isinstance(error, OSError):
-            raise refusal(error, "write the lake", path=observations.root) from error
+            raise refusal(error, "write the lake", path=str(observations.place)) from error
         raise
     return sum(file.rows for file in former), len(former) + len(new) + len(added)
 
@@ -300,7 +301,7 @@ def _store(table: LakeTable, parts: list[pa.Table], written: list[LakeFile], pre
     rows = sort_rows(pa.concat_tables(parts, promote_options="default"))
     files: list[LakeFile] = []
     for year, part in years(rows):
-        writer = YearWriter(table.root, year, table.schema, prefix=prefix)
+        writer = YearWriter(table.place, year, table.schema, prefix=prefix)
         try:
             writer.write(part)
             files.extend(writer.close())
@@ -310,10 +311,3 @@ def _store(table: LakeTable, parts: list[pa.Table], written: list[LakeFile], pre
         finally:
             written.extend(file for file in writer.files if file not in written)
     return files
-
-
-def _forget(tables: Sequence[LakeTable], files: Sequence[LakeFile]) -> None:
-    known = {file for table in tables for file in table.files}
-    for file in files:
-        if file not in known:
-            (file.root / file.path).unlink(missing_ok=True)

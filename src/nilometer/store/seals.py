@@ -17,6 +17,7 @@ from nilometer.store.forgetting import Forgetting
 from nilometer.store.journal import Journal
 from nilometer.store.lake import LakeTable
 from nilometer.store.live import Live
+from nilometer.store.refusal import reason
 from nilometer.store.sealing import SealReport
 from nilometer.store.state_files import StateFiles
 
@@ -43,7 +44,19 @@ class Seals:
         As `recover` returned it.
     forgetting : Forgetting
         How long what is served to nobody is kept.
+
+    Attributes
+    ----------
+    room : threading.Condition
+        Notified when rows have left memory, or a seal has failed.
+    error : str
+        Why the last seal failed; empty when it did not.
+    is_stuck : bool
+        Whether it failed before its rows were in the lake.
     """
+
+    error: str
+    is_stuck: bool
 
     def __init__(
         self,
@@ -65,6 +78,7 @@ class Seals:
         self._clock, self._deletions, self._mark, self._step = clock, deletions, mark, step
         self._holders: list[Callable[[], NDArray[np.int64]]] = []
         self._unfinished: sealing.Plan | None = None
+        self.error, self.is_stuck = "", False
         self.lock, self.turns, self.room = threading.Lock(), Turns(), threading.Condition()
         self.compaction = Compaction(
             live,
@@ -83,7 +97,19 @@ class Seals:
         self._holders.append(ids)
 
     def seal(self) -> SealReport:
-        """Seal once; see `Store.seal`."""
+        """Seal once, see `Store.seal`, and note why not, if not: who waits for room need not wait for this."""
+        before = self._live.lake_sequence
+        try:
+            report = self._seal_once()
+        except Exception as error:
+            with self.room:
+                self.error, self.is_stuck = reason(error), self._live.lake_sequence == before
+                self.room.notify_all()
+            raise
+        self.error, self.is_stuck = "", False
+        return report
+
+    def _seal_once(self) -> SealReport:
         if self.compaction.reached:
             self.compaction.prepare()
         with self.turns.seal(), self.lock:
@@ -101,8 +127,10 @@ class Seals:
         self.seal()
 
     def _seal(self, started: float) -> SealReport:
+        for table in (self._revisions, self._observations):
+            table.find_out()
         if self._unfinished is not None:
-            self._swap(self._unfinished)
+            self._finish(self._unfinished)
         holding = [np.asarray(ids(), np.int64) for ids in self._holders]
         hold = np.concatenate(holding) if holding else np.empty(0, np.int64)
         done = self.compaction.ready()
@@ -117,13 +145,18 @@ class Seals:
         try:
             revisions, files = sealing.write(plan, self._observations, self._revisions, self._step)
         except BaseException:
-            if self._observations.sequence >= plan.sequence:
-                self._unfinished = plan
+            self._unfinished = plan  # it may have arrived, or arrive
             raise
         self._swap(plan)
         self._step("seal.swapped")
         seconds = time.perf_counter() - started
         return SealReport(plan.sequence, plan.rows, revisions, plan.kept.rows, files, seconds)
+
+    def _finish(self, plan: sealing.Plan) -> None:
+        """Show what a seal that failed has brought to the lake all the same, if it has."""
+        if self._observations.sequence >= plan.sequence:
+            self._swap(plan)
+        self._unfinished = None
 
     def _swap(self, plan: sealing.Plan) -> None:
         """Show what is in the lake already; should it fail, nothing else is sealed before it was done."""

@@ -17,7 +17,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.model import Datastream, ObservationBatch, Settlements
-from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.admission import Admission, Gate
 from nilometer.store.backup import Backup, Source
 from nilometer.store.catalog import Catalog
@@ -29,8 +28,8 @@ from nilometer.store.compactor import Compactor
 from nilometer.store.deletions import Deletions, told
 from nilometer.store.folder import Folder
 from nilometer.store.forgetting import Forgetting
-from nilometer.store.lake import LakeTable
 from nilometer.store.lake_check import check_lake
+from nilometer.store.lake_home import claim_lake
 from nilometer.store.lake_migration import complete_names, forget_old_lake, migrate_lake
 from nilometer.store.live import Live
 from nilometer.store.manifest import Manifest
@@ -45,7 +44,6 @@ from nilometer.store.record import (
 )
 from nilometer.store.recovery import open_journal, recover, replayed
 from nilometer.store.room import Room
-from nilometer.store.sealer import Sealer
 from nilometer.store.sealing import SealReport
 from nilometer.store.seals import INDEX, Seals
 from nilometer.store.settling import settle_own
@@ -67,24 +65,30 @@ _EVER = (-(1 << 63), (1 << 63) - 1)
 class Store:
     """One data folder, opened for writing; made by `Store.open`."""
 
-    def __init__(self, folder: Folder, catalog_url: str | None, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        catalog_url: str | None,
+        lake_url: str | None,
+        lake_options: Mapping[str, str],
+        now: Callable[[], int],
+    ) -> None:
         self._folder, self._now = folder, now
         self._committing = threading.Lock()
         self._samples: NDArray[np.int32] | None = None
-        self._sealer: Sealer | None = None
         self._compactor: Compactor | None = None
         self.on_step: Callable[[str], None] = _nothing
         self.on_full: Callable[[], bool] = lambda: False  # has rows sealed, and says whether they will be
-        complete_names(folder.observations.parent)
-        check_lake(folder)
+        complete_names(folder.lake)
+        home = claim_lake(folder, lake_url, lake_options)
+        check_lake(folder, home)
         self.catalog = Catalog(open_catalog(folder, catalog_url))
         try:
-            self._journal = open_journal(folder, sealed=LakeTable(folder.observations, OBSERVATION).sequence)
-            migrate_lake(folder.observations.parent)
-            self._observations = LakeTable(folder.observations, OBSERVATION)
-            self._revisions = LakeTable(folder.revisions, REVISION)
+            self._journal = open_journal(folder, sealed=home.tables()[0].sequence)
+            migrate_lake(folder.lake)
+            self._observations, self._revisions = home.tables()
             self._states = StateFiles(folder.state)
-            forget_old_lake(folder.observations.parent)
+            forget_old_lake(folder.lake)
             self._clock = CommitClock(self.catalog.engine)
             self.forgetting = Forgetting(self.catalog, self._clock, self._revisions, now)
             self._live = Live(self._sample_features, self.forgetting.at, self._clock.shows)
@@ -123,7 +127,7 @@ class Store:
                 reached=reached,
                 forgetting=self.forgetting,
             )
-            self._room = Room(self._seals.room, self._live, most=lambda: HOT_ROWS_MOST)
+            self._room = Room(self._seals, self._live, most=lambda: HOT_ROWS_MOST)
             self._parts = Source(
                 folder=folder,
                 observations=self._observations,
@@ -146,6 +150,8 @@ class Store:
         folder: Path,
         *,
         catalog_url: str | None = None,
+        lake_url: str | None = None,
+        lake_options: Mapping[str, str] | None = None,
         address: str = "",
         now: Callable[[], int] | None = None,
     ) -> Store:
@@ -158,6 +164,10 @@ class Store:
         catalog_url : str, optional
             The catalog's database, such as ``postgresql://…``; None: where the folder says, which is inside it unless
             another was given before.
+        lake_url : str, optional
+            Where the lake is, such as ``s3://bucket/station``; None: the same.
+        lake_options : mapping of str to str, optional
+            What deltalake calls storage options; secrets are better left to the environment.
         address : str
             Where this process answers; whoever finds the folder held is told.
         now : callable, optional
@@ -179,7 +189,7 @@ class Store:
         """
         held = Folder(Path(folder), address=address)
         try:
-            return cls(held, catalog_url, now or _machine_time)
+            return cls(held, catalog_url, lake_url, lake_options or {}, now or _machine_time)
         except BaseException:
             held.close()
             raise
@@ -334,12 +344,6 @@ class Store:
         """Name a provider of ids of rows that must stay hot, because a test of theirs is still open."""
         self._seals.hold(ids)
 
-    def start_sealing(self, *, rows: int = 1_000_000, every_s: float = 900.0) -> None:
-        """Seal in a background thread when so many rows are hot, or so much time has passed with something to seal."""
-        if self._sealer is None:
-            self._sealer = Sealer(self.seal, lambda: self._live.hot.rows, rows=rows, every_s=every_s)
-            self._sealer.start()
-
     def seal(self) -> SealReport:
         """Move what is settled from the hot tail to the lake; commits and reads go on meanwhile.
 
@@ -355,8 +359,7 @@ class Store:
         StoreError
             If the lake cannot be written; the same holds.
         """
-        with self._room.after_seal():
-            report = self._seals.seal()
+        report = self._seals.seal()
         if self._compactor is not None:
             self._compactor.wake(urgent=report.held > HOT_ROWS_MOST // 4)
         return report
@@ -411,7 +414,7 @@ class Store:
     @property
     def errors(self) -> tuple[str, str]:
         """Why the last seal, and the last compaction in the background, failed; empty where it did not."""
-        return self._room.error, "" if self._compactor is None else self._compactor.error
+        return self._seals.error, "" if self._compactor is None else self._compactor.error
 
     @property
     def journal_bytes(self) -> int:
@@ -443,9 +446,6 @@ class Store:
         self._seals.turns.end()
         if self._compactor is not None:
             self._compactor.stop()
-        if self._sealer is not None:
-            self._sealer.stop()
-            self._sealer = None
         self._seals.compaction.close()
         with self._seals.lock, self._committing:
             self._let_go()
@@ -469,7 +469,7 @@ class Store:
     def _asks_for_room(self) -> bool:
         if self._compactor is not None:
             self._compactor.wake(urgent=True)  # rows may be hot because their former versions are in the lake
-        return bool(self.on_full() or self._sealer or self._compactor or self._seals.lock.locked())
+        return bool(self.on_full() or self._compactor or self._seals.lock.locked())
 
     def _changed(self, entity: object) -> None:
         if isinstance(entity, Datastream):
