@@ -210,3 +210,23 @@ def test_every_page_of_every_thing_opens_without_a_complaint(page, demo):
         expect(page.get_by_test_id("chart")).to_be_visible()
     page.goto(f"{demo.address}/nowhere")
     expect(page.locator("main")).to_contain_text("no page")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "could not be moved to the lake"), ("zh", "数据归档失败")])
+def test_what_the_store_cannot_do_stands_on_every_page(page, demo, language, words):
+    # The answer of the server, with what it says while the object store or the disk is away.
+    def away(route):
+        answer = route.fetch()
+        said = {**answer.json(), "seal_error": "could not write the lake: the disk is full", "damage": ["journal: cut"]}
+        route.fulfill(response=answer, json=said)
+
+    page.route("**/api/v1/status", away)
+    for path in ("/", f"/things/{RIVER}"):
+        open_page(page, demo, f"{path}?lang={language}")
+        notice = page.get_by_test_id("store-notice")
+        expect(notice.get_by_role("listitem")).to_have_count(2)
+        expect(notice).to_contain_text(words)
+        expect(notice).to_contain_text("the disk is full")
+    page.unroute("**/api/v1/status")
+    open_page(page, demo, "/")
+    expect(page.get_by_test_id("store-notice")).to_have_count(0)

@@ -17,6 +17,12 @@ export interface Status {
   observations: number;
   rate_per_s: number;
   shed: number;
+  /** Why rows are not taken at present; null while they are. */
+  refusing: string | null;
+  /** Why the last seal, or compaction, failed; empty where it did not. */
+  seal_error: string;
+  compaction_error: string;
+  damage: string[];
   demo: boolean;
 }
 export interface Device {

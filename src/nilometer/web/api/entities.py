@@ -46,6 +46,7 @@ def _of_server(routes: APIRouter, face: Face) -> None:
     def status() -> Response:
         pipeline = face.pipeline
         catalog = pipeline.store.catalog
+        seal_error, compaction_error = pipeline.store.errors
         return answer(
             {
                 "name": "nilometer",
@@ -60,6 +61,8 @@ def _of_server(routes: APIRouter, face: Face) -> None:
                 "queued": pipeline.queued,
                 "shed": pipeline.shed,
                 "refusing": None if pipeline.refusing is None else str(pipeline.refusing),
+                "seal_error": seal_error,
+                "compaction_error": compaction_error,
                 "damage": list(pipeline.store.damage),
                 "demo": bool(getattr(pipeline.clock, "is_demo", False)),
             }
