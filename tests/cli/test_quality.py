@@ -238,6 +238,18 @@ def test_a_cast_is_judged_down_its_depth_in_metres(tmp_path, unit, metre):
     assert called.json["columns"][0]["tests"]["rate_of_change"]["SUSPECT"] == 1
 
 
+def test_a_z_that_counts_upwards_is_a_depth(tmp_path):
+    (tmp_path / "cast.toml").write_text(
+        CAST + "[tests.climatology]\nmembers = [{ depth = [0, 10], suspect = [15, 25] }]\n", encoding="utf-8"
+    )
+    rows = [f"2024-01-01T00:00:00Z,{-0.5 * n},{20 - 0.1 * n:.2f}" for n in range(12)]
+    file = recorded(tmp_path, rows, "time,z (m),Temp (C)")
+    called = nilometer("qc", file, "--column", "Temp (C)", "--profile", tmp_path / "cast.toml", "--json")
+    assert called.code == 0, called.err
+    assert "z counts upwards; its depth is taken to be -z" in called.err
+    assert called.json["columns"][0]["tests"]["climatology"]["PASS"] == 12
+
+
 def test_a_cast_without_depth_is_refused_with_what_is_missing(tmp_path, creek):
     (tmp_path / "cast.toml").write_text(CAST, encoding="utf-8")
     called = nilometer("qc", creek, "--column", "Temp (°C)", "--profile", tmp_path / "cast.toml")

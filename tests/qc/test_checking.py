@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from nilometer.errors import ConfigError
+from nilometer.model import QartodFlag
 from nilometer.qc import check
 
 VALUES = [7.0, 7.1, 15.0, None, 7.0, 7.0]
@@ -142,3 +143,30 @@ def test_times_of_several_zones_are_one_time():
         found = check(pd.Series(VALUES, index=index), PH)
         assert found.tests["rate_of_change"].tolist() == RATES
         assert found.flags.index.equals(index)
+
+
+@pytest.mark.parametrize(
+    ("test", "unit"),
+    [
+        ({"rate_of_change": {"suspect": 1.0, "per": "1 m"}}, "degree_Celsius"),
+        ({"flat_line": {"suspect": "2 m", "tolerance": 0.001}}, "degree_Celsius"),
+        ({"density_inversion": {"suspect": 0.03}}, "kg/m^3"),
+    ],
+)
+def test_down_a_cast_depth_is_enough(test, unit):
+    rng, n = np.random.default_rng(1), 60
+    depth = np.arange(n) * 0.5
+    values = np.sort(1020 + rng.random(n)) if unit == "kg/m^3" else 20 - 0.2 * depth + rng.normal(0, 0.02, n)
+    values[10:15] = values[10]
+    values[40] -= 3
+    profile = {"along": "depth", "unit": unit, "tests": test}
+    times = np.datetime64("2024-01-01") + np.arange(n) * np.timedelta64(1, "s")
+    with_times, without = check(values, profile, times, depth=depth), check(values, profile, depth=depth)
+    name = next(iter(test))
+    assert without.tests[name].tolist() == with_times.tests[name].tolist()
+    assert QartodFlag.SUSPECT in without.tests[name]
+
+
+def test_along_time_nobody_makes_up_a_clock():
+    result = check([7.0, 8.0, 9.0], {"tests": {"rate_of_change": {"suspect": 0.1, "per": "1 s"}}}, depth=[0, 1, 2])
+    assert result.tests["rate_of_change"] == [QartodFlag.NOT_EVALUATED] * 3

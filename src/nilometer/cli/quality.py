@@ -67,11 +67,12 @@ def qc(
         step(f"reading {file.name}")
         recording = _read(file, file_format, time, time_zone, column)
         recording = _in_time_order(recording, cast=chosen.is_down_a_cast(recording))
+        places = _places(recording)
         judged: list[JudgedColumn] = []
         work = len(recording.columns) + (out is not None) + (plot is not None)
         for name, part in recording.columns.items():
             step(f"judging {name}", work)
-            judged.append(_judge(recording, part, chosen))
+            judged.append(_judge(recording, part, chosen, places))
         if all(one.result is None for one in judged):
             _refuse(file, judged, chosen)
         if out is not None:
@@ -130,7 +131,7 @@ class _Choice:
     def is_down_a_cast(self, recording: Recording) -> bool:
         """Whether every profile that judges a column of this file runs down a cast."""
         profiles = [profile for profile, _ in map(self.of, recording.columns.values()) if profile is not None]
-        return bool(profiles) and all(getattr(profile, "along", "time") == "depth" for profile in profiles)
+        return bool(profiles) and all(profile.along == "depth" for profile in profiles)
 
 
 def _choice(profile: str | None, config: Path | None, water: str, data: Path | None) -> _Choice:
@@ -188,7 +189,9 @@ def _in_time_order(recording: Recording, *, cast: bool) -> Recording:
     return ordered
 
 
-def _judge(recording: Recording, part: RecordingColumn, chosen: _Choice) -> JudgedColumn:
+def _judge(
+    recording: Recording, part: RecordingColumn, chosen: _Choice, places: Mapping[str, NDArray[Any]]
+) -> JudgedColumn:
     from nilometer import units
     from nilometer.errors import ConfigError
     from nilometer.qc import check
@@ -199,8 +202,8 @@ def _judge(recording: Recording, part: RecordingColumn, chosen: _Choice) -> Judg
         return JudgedColumn(part, part.values, None, reason)
     times = recording.times.view("datetime64[us]")
     others = {name: (other.values, times) for name, other in _others(recording, part).items()}
-    beside = {**_places(recording), "others": others}
-    if getattr(profile, "along", "time") == "depth" and "depth" not in beside:
+    beside: dict[str, Any] = {**places, "others": others}
+    if profile.along == "depth" and "depth" not in places:
         reason = f"its tests run down a cast, and {recording.path} has no column of numbers called depth or z"
         raise ConfigError("--profile", seen=profile.name, reason=reason, allowed='a profile with along = "time"')
     if isinstance(profile, Parts):
@@ -219,7 +222,8 @@ def _others(recording: Recording, part: RecordingColumn) -> dict[str, RecordingC
 
 
 def _places(recording: Recording) -> dict[str, NDArray[Any]]:
-    """Return depth (in m), latitude and longitude of the rows, as far as the file has columns of these names."""
+    """Return depth (in m, down), latitude and longitude of the rows, as far as the file has columns of these names."""
+    import numpy as np
     import pyarrow as pa
 
     from nilometer import units
@@ -233,16 +237,19 @@ def _places(recording: Recording) -> dict[str, NDArray[Any]]:
             continue  # words, which are no place
         beside[split_name(name)[0]] = (values, meaning(name).unit)
     by_name = {name.casefold(): values for name, values in beside.items()}
-    found = {
-        place: by_name[name]
-        for place, names in _PLACES.items()
-        for name in [next((name for name in names if name in by_name), "")]
-        if name
-    }
-    return {
-        place: units.convert(values, unit, "m") if units.same_dimension(unit, "m") else values
-        for place, (values, unit) in found.items()
-    }
+    found = {}
+    for place, names in _PLACES.items():
+        called = [name for name in names if name in by_name]
+        if not called:
+            continue
+        name = called[0]
+        values, unit = by_name[name]
+        found[place] = units.convert(values, unit, "m") if units.same_dimension(unit, "m") else values
+        # A CF z is a height where nothing says otherwise; no water is above its surface.
+        if name == "z" and np.nanmax(found[place], initial=-np.inf) <= 0 and np.nanmin(found[place], initial=0) < 0:
+            found[place] = -found[place]
+            typer.echo(f"{recording.path}: z counts upwards; its depth is taken to be -z", err=True)
+    return found
 
 
 def _refuse(file: Path, judged: list[JudgedColumn], chosen: _Choice) -> None:

@@ -99,6 +99,11 @@ class Parts:
     name: str
     parts: tuple[Part, ...]
 
+    @property
+    def along(self) -> str:
+        """Along what all of them run; time where they do not agree."""
+        return "depth" if all(part.along == "depth" for part in self.parts) else "time"
+
     def check(self, series: Any, time: Any = None, *, unit: str = "", **beside: Any) -> CheckResult:  # noqa: ANN401
         """Return the QARTOD flags of a series, as `nilometer.qc.check` gives them.
 

@@ -139,6 +139,10 @@ class Programs:
         return len(self.programs) - 1
 
 
+_DOWN = frozenset({Kind.RATE_OF_CHANGE, Kind.FLAT_LINE, Kind.DENSITY_INVERSION})
+"""What needs no time down a cast: depth is what it goes along, and its thresholds are of depth."""
+
+
 def _program(tests: tuple[SlottedTest, ...], required: frozenset[str], *, along: bool, timed: bool) -> _Program:
     made = _Program(
         np.zeros(layout.PROGRAM_COLUMNS, np.int64),
@@ -156,7 +160,7 @@ def _program(tests: tuple[SlottedTest, ...], required: frozenset[str], *, along:
     for j, test in enumerate(tests):
         definition = DEFINITIONS[test.kind]
         kind = definition.kind if definition.kind_of is None else definition.kind_of(test.parameters)
-        if definition.timed and not timed:
+        if definition.timed and not timed and not (along and kind in _DOWN):
             kind = Kind.UNJUDGED
         if kind is Kind.DENSITY_INVERSION and not along:
             raise ConfigError(f"tests.{test.name}", seen="along = time", allowed='along = "depth" in this profile')
