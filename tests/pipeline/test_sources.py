@@ -196,3 +196,25 @@ async def test_check_samples_of_a_source_are_never_the_water(tmp_path, scripts):
         assert abs(item["value"] - 3.1) < 1e-9
         days = pipeline.daily_verdicts(thing.id, NOON, NOON + 1)
         assert len(days) == 1
+
+
+async def test_a_driver_learns_how_far_each_of_its_channels_has_come_also_after_a_restart(tmp_path, scripts):
+    other, learnt = Channel("DO-Avg.minute", "dissolved_oxygen", "mg/L"), []
+
+    def script(lines):
+        async def run(sink, clock):
+            learnt.append(dict(sink.newest()))
+            await lines(sink, clock)
+
+        return run
+
+    for times in ([NOON, NOON + 60_000_000], [NOON + 120_000_000]):
+        lines = Lines()
+        scripts["a"] = script(lines)
+        async with running(tmp_path / "data", CONFIG) as pipeline:
+            await pipeline.start_sources()
+            for at in times:
+                lines.send(raw(PH, at, [7.0]))
+                lines.send(raw(other, at - 30_000_000, [9.0]))
+            await until(lambda lines=lines, times=times: lines.acknowledged == 2 * len(times))
+    assert learnt == [{}, {"ph": NOON + 60_000_000, "DO-Avg.minute": NOON + 30_000_000}]

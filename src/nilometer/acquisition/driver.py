@@ -152,6 +152,10 @@ class Sink(Protocol):
     def report(self, report: SourceReport) -> None:
         """Say how the source is doing; never blocks."""
 
+    def newest(self) -> Mapping[str, int]:
+        """Return the newest phenomenon_time that is stored of each channel, µs since 1970 UTC: where to go on from."""
+        ...
+
 
 class Driver(Protocol):
     """A source at work."""

@@ -11,10 +11,11 @@ CHECK, for the wire does not say whether zero or span gas, or which standard, wa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from nilometer.acquisition.driver import Channel
+from nilometer.acquisition.hj212_gaps import COMMANDS
 from nilometer.acquisition.protocols.hj212 import (
     INTERVALS,
     Message,
@@ -62,6 +63,29 @@ class MessageRows:
         self._minute_min = minute_interval_min
         self._minute_of: dict[str, int] = {}
 
+    def newest(self, device: str, stored: Mapping[str, int]) -> dict[str, int]:
+        """Return the newest interval of a station that is stored, by command.
+
+        Parameters
+        ----------
+        device : str
+            MN.
+        stored : mapping of str to int
+            The newest time of each channel of the source, µs since 1970 UTC.
+        """
+        prefix = f"{device}/" if self._several else ""
+        found: dict[str, int] = {}
+        for key, time in stored.items():
+            command = COMMANDS.get(key.rpartition(".")[2])
+            if command is not None and key.startswith(prefix):
+                found[command] = max(found.get(command, time), time)
+        return found
+
+    def step(self, device: str, command: str, start: int) -> int:
+        """Return how long the interval of a station's command is that starts at a time, µs."""
+        minutes = self._minute_of.get(device, self._minute_min)
+        return interval_us(command, start, self._zone, minute_interval_min=minutes)
+
     def learn(self, message: Message) -> None:
         """Take a station's own MinInterval (CN 1063)."""
         text = message.fields.get("MinInterval", "")
@@ -84,12 +108,7 @@ class MessageRows:
             If its DataTime is no time: a value at a wrong time is worse than none.
         """
         time = self._time(message, arrival)
-        duration = interval_us(
-            message.command,
-            time,
-            self._zone,
-            minute_interval_min=self._minute_of.get(message.device, self._minute_min),
-        )
+        duration = self.step(message.device, message.command, time)
         details = _details(message)
         return [
             self._row(message, value, time, duration, details) for value in message.values if _is_row(value, message)

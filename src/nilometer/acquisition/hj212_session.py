@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from nilometer.acquisition.decoding import BadFrame
 from nilometer.acquisition.driver import Clock, Sink, SourceReport, SourceState
 from nilometer.acquisition.hj212_answers import Edition, Kind, answer, kind_of, outcome, request
+from nilometer.acquisition.hj212_gaps import COMMANDS
+from nilometer.acquisition.hj212_refilling import Refill, Refilling
 from nilometer.acquisition.hj212_rows import MessageRows
 from nilometer.acquisition.links.link import read_within
 from nilometer.acquisition.links.tcp import TcpLink
@@ -41,6 +43,7 @@ class Settings:
     close_after_s: float
     set_time: bool
     requests: tuple[tuple[str, dict[str, str]], ...]
+    refill: Refill
 
 
 Seen = Callable[["Session", str, SourceState | None], None]
@@ -71,16 +74,25 @@ class Session:
         self._states: dict[str, tuple[SourceState, str]] = {}
         self._asked: dict[str, str] = {}
         self._last_request = 0
+        self._refilling = Refilling(
+            settings.refill,
+            settings.rows,
+            settings.zone,
+            stored=sink.newest,
+            request=self._request,
+            tell=lambda device, detail: self._tell(device, SourceState.LIVE, detail),
+        )
 
     async def serve(self) -> None:
         """Serve the connection until it is cut, or silent for very long."""
-        writer = asyncio.create_task(self._write())
+        beside = [asyncio.create_task(self._write()), asyncio.create_task(self._refilling.run())]
         try:
             await self._read()
         finally:
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError, LinkError):
-                await writer
+            for task in beside:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, LinkError):
+                    await task
             for device in self._states:
                 self._sink.report(SourceReport(state=SourceState.DISCONNECTED, device=device))
                 self._seen(self, device, None)
@@ -183,6 +195,7 @@ class Session:
         if given_up is not None:
             detail = f"CN {given_up.command} of {given_up.data_time}: packets {given_up.missing} never came"
             self._tell(given_up.device, SourceState.LIVE, detail)
+        self._refilling.heard(message)
         if not rows:
             self._answer(message, "9014")
             return
@@ -202,20 +215,25 @@ class Session:
             with contextlib.suppress(ValueError):  # A header that cannot be said again cannot be answered.
                 self._answers.put_nowait(answer(message, command, self._settings.edition))
 
-    def _request(self, message: Message, command: str, fields: dict[str, str]) -> None:
+    def _request(self, message: Message, command: str, fields: dict[str, str]) -> str:
+        """Ask a station for something; return the QN, empty where its header cannot be said again."""
         with contextlib.suppress(ValueError):
             number, frame = request(message, command, self._settings.edition, self._number, fields)
             if len(self._asked) >= MOST_UNSENT:
                 self._asked.clear()
             self._asked[number] = command
             self._answers.put_nowait(frame)
+            return number
+        return ""
 
     def _answered(self, message: Message) -> None:
+        self._refilling.answered(message)
         command = self._asked.get(message.request)
         wrong = outcome(message)
         if wrong is not None or message.command == "9012":
             self._asked.pop(message.request, None)
-        if wrong is not None and command is not None:
+        # A gap is asked for again; it is told when it is given up.
+        if wrong is not None and command is not None and command not in COMMANDS.values():
             self._tell(message.device, SourceState.LIVE, f"request CN {command}: {wrong}")
 
     def _number(self) -> str:

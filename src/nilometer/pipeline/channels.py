@@ -107,6 +107,10 @@ class Channels:
         taken = datastreams >= 0
         return batch if taken.all() else batch.take(taken)
 
+    def datastreams_of(self, source: str) -> dict[int, str]:
+        """Return the channel key of each Datastream of a source."""
+        return {one.id: key for (name, key), one in list(self._known.items()) if name == source}
+
     def _features(self, datastreams: NDArray[np.int32], sample: NDArray[np.int8] | None) -> NDArray[np.int32] | None:
         if sample is None or not sample.any():
             return None

@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
+
 from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
 from nilometer.config import Config, DatastreamConfig, ThingConfig
-from nilometer.errors import ConfigError, NilometerError, Overloaded
+from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
@@ -157,9 +159,24 @@ class Pipeline:
         """Begin every source."""
         for wiring in self._wired.values():
             make = partial(wiring.info.make, wiring.options, self.clock)
-            source = RunningSource(wiring.config, wiring.info, make, self.clock, self._take, self._source_changed)
+            source = RunningSource(
+                wiring.config, wiring.info, make, self.clock, self._take, self._source_changed, self._newest
+            )
             self._running.append(source)
             source.start()
+
+    def _newest(self, source: RunningSource) -> dict[str, int]:
+        """Return the newest phenomenon_time of each channel of a source; of none while the lake cannot be read."""
+        keys = self._channels.datastreams_of(source.config.name)
+        try:
+            rows = self.store.snapshot().latest(sorted(keys)) if keys else None
+        except StoreError as error:
+            _log.warning("nobody can say how far a source has come", source=source.config.name, reason=str(error))
+            rows = None
+        if rows is None:
+            return {}
+        times = rows["phenomenon_time"].cast(pa.int64()).to_pylist()
+        return {keys[number]: time for number, time in zip(rows["datastream"].to_pylist(), times, strict=True)}
 
     async def close(self) -> None:
         """End: sources first, then what is queued, then a last state snapshot and the store; once is enough."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
 from nilometer.acquisition.driver import Clock, Driver, DriverInfo, RawBatch, SourceReport, SourceState
@@ -67,6 +67,8 @@ class RunningSource:
         Takes each batch; waits while the pipeline is full.
     changed : callable
         Told of every change of state.
+    newest : callable
+        Gives the newest phenomenon_time that is stored of each channel.
     """
 
     def __init__(
@@ -77,9 +79,10 @@ class RunningSource:
         clock: Clock,
         deliver: Callable[[RunningSource, RawBatch], Coroutine[None, None, None]],
         changed: Callable[[RunningSource, SourceReport], None],
+        newest: Callable[[RunningSource], Mapping[str, int]],
     ) -> None:
         self.config, self.info, self._make = config, info, make
-        self._clock, self._deliver, self._changed = clock, deliver, changed
+        self._clock, self._deliver, self._changed, self._newest = clock, deliver, changed, newest
         self.status = SourceStatus(config.name, info.name, config.thing, since=clock())
         self._task: asyncio.Task[None] | None = None
         self._has_failed = False
@@ -124,6 +127,10 @@ class RunningSource:
             status.state, status.detail = report.state, report.detail
         if changed:
             self._changed(self, report)
+
+    def newest(self) -> Mapping[str, int]:
+        """Return how far its channels have come; see `nilometer.acquisition.driver.Sink`."""
+        return self._newest(self)
 
     def _sum_up(self, now: int) -> None:
         """Let the source be as its worst device: one silent probe on a bus has to be seen."""

@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 
 from nilometer.acquisition.backoff import Backoff
 from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions, Sink, SourceReport, SourceState
+from nilometer.acquisition.hj212_gaps import COMMANDS
+from nilometer.acquisition.hj212_refilling import Refill
 from nilometer.acquisition.hj212_rows import MessageRows
 from nilometer.acquisition.hj212_session import Session, Settings
 from nilometer.acquisition.links.tcp import TcpLink, listen
@@ -42,6 +44,11 @@ class Hj212Options(DriverOptions):
     set_minute_interval: bool = False
     over_time_s: Annotated[int, Field(ge=1, le=99)] | None = None
     retries: Annotated[int, Field(ge=1, le=99)] | None = None
+    refill: tuple[Literal["minute", "hour", "day"], ...] = ("minute", "hour", "day")
+    refill_after_s: Seconds = 60.0
+    refill_timeout_s: Seconds = 30.0
+    refill_tries: Annotated[int, Field(ge=1, le=100)] = 3
+    refill_days: Annotated[int, Field(ge=1, le=3650)] = 30
     most_connections: Annotated[int, Field(ge=1)] = 1000
     reconnect_first_s: Seconds = 0.5
     reconnect_longest_s: Seconds = 30.0
@@ -93,6 +100,13 @@ class Hj212:
             close_after_s=options.close_after_s,
             set_time=options.set_time,
             requests=tuple(options.requests()),
+            refill=Refill(
+                commands=frozenset(COMMANDS[name] for name in options.refill),
+                after_s=options.refill_after_s,
+                timeout_s=options.refill_timeout_s,
+                tries=options.refill_tries,
+                farthest_us=options.refill_days * 86_400_000_000,
+            ),
         )
         self._stations: dict[tuple[int, str], SourceState] = {}
         self._summary = self._waiting = SourceReport(state=SourceState.STARTING)

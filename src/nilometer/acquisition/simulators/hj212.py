@@ -16,17 +16,26 @@ from zoneinfo import ZoneInfo
 
 from nilometer.acquisition.driver import Clock
 from nilometer.acquisition.links.tcp import TcpLink, connect
-from nilometer.acquisition.protocols.hj212 import Frame, FrameSplitter, Message, encode_frame, parse_frame
+from nilometer.acquisition.protocols.hj212 import (
+    Frame,
+    FrameSplitter,
+    Message,
+    encode_frame,
+    parse_frame,
+    station_time,
+)
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.hj212_uploads import Uploads
 from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault
-from nilometer.errors import LinkError
+from nilometer.errors import FrameError, LinkError
 
 __all__ = ["SIMULATOR", "Hj212Simulator"]
 
 LONGEST_NAP_S = 0.05
 REDIAL_S = 0.2
 MOST_UNANSWERED = 10_000
+HISTORY = frozenset({"2031", "2051", "2061"})
+"""Commands by which the platform asks for what was made before."""
 
 
 class Hj212Simulator:
@@ -58,6 +67,8 @@ class Hj212Simulator:
         Ask for answers (bit A), and send again without one.
     over_time_s, retries : float, int
         How long to wait for an answer, in wall-clock seconds, and how often to send again before dialling anew.
+    resends : bool
+        False: what could not be sent is not sent again by itself, only when the platform asks for it.
     """
 
     def __init__(
@@ -80,6 +91,7 @@ class Hj212Simulator:
         answered: bool = True,
         over_time_s: float = 5.0,
         retries: int = 3,
+        resends: bool = True,
     ) -> None:
         self._faults, value_faults = split_faults(faults)
         self._clock, self._began = clock, clock()
@@ -89,6 +101,7 @@ class Hj212Simulator:
         self._zone = ZoneInfo(time_zone)
         self._interval_us = max(int(interval_s * 1e6), 1000)
         self._answered, self._over_time_s, self._retries = answered, over_time_s, retries
+        self._resends = resends
         self._uploads = Uploads(
             feed,
             self._zone,
@@ -131,6 +144,9 @@ class Hj212Simulator:
             if not self._active(WireFault.RESTART):
                 with contextlib.suppress(LinkError):
                     await self._connected()
+            if not self._resends:
+                self._gather()
+                self._waiting.clear()
             await asyncio.sleep(REDIAL_S)
 
     async def _connected(self) -> None:
@@ -169,8 +185,10 @@ class Hj212Simulator:
         for _ in range(1 + self._retries):
             await link.write(self._frame(message))
             self.sent += 1
-            if not self._answered or await self._is_answered(message.request, listening):
-                self.acknowledged += self._answered
+            if not message.wants_answer:
+                return True
+            if await self._is_answered(message.request, listening):
+                self.acknowledged += 1
                 return True
             if listening.done() or self._active(WireFault.RESTART):
                 return False
@@ -223,11 +241,27 @@ class Hj212Simulator:
             return
         if message.command == "1062" and message.fields.get("RtdInterval", "").isdecimal():
             self._interval_us = max(int(message.fields["RtdInterval"]), 1) * 1_000_000
-        if message.wants_answer:
-            for command, name in (("9011", "QnRtn"), ("9012", "ExeRtn")):
-                header = {"QN": message.request, "ST": "91", "CN": command, "PW": self._password, "MN": self._device}
-                reply = Message(header=header | {"Flag": self._uploads.flag_without_answer}, fields={name: "1"})
-                await link.write(encode_frame(reply.encode()))
+        if not message.wants_answer:
+            return
+        await link.write(encode_frame(self._reply(message, "9011", "QnRtn", "1").encode()))
+        if message.command in HISTORY and "BeginTime" in message.fields:
+            self._look_up(message)
+        else:
+            await link.write(encode_frame(self._reply(message, "9012", "ExeRtn", "1").encode()))
+
+    def _look_up(self, message: Message) -> None:
+        """Send what was made of the intervals that are asked for, then that it is done."""
+        try:
+            first, last = (station_time(message.fields.get(name, ""), self._zone) for name in ("BeginTime", "EndTime"))
+            found = self._uploads.history(message.command, first, last, self._clock())
+        except FrameError:
+            found = []
+        self._waiting.extend(found)
+        self._waiting.append(self._reply(message, "9012", "ExeRtn", "1" if found else "100"))
+
+    def _reply(self, message: Message, command: str, name: str, outcome: str) -> Message:
+        header = {"QN": message.request, "ST": "91", "CN": command, "PW": self._password, "MN": self._device}
+        return Message(header=header | {"Flag": self._uploads.flag_without_answer}, fields={name: outcome})
 
 
 def make(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
@@ -20,6 +21,9 @@ __all__ = ["Uploads"]
 _CODE = re.compile(r"[a-z]\d{5}|\d{3}|[A-Z]{1,2}\d{1,5}")
 _BITS = {"2005": 0, "2017": 4, "2025": 8}
 # A day's data are counted from 1970 in the station's wall clock, which starts at its midnight.
+_KEPT = 10_000
+"""Intervals of a kind that a station keeps, as its logger's memory does."""
+
 _INTERVALS = {"minute": "2051", "hour": "2061", "day": "2031"}
 
 
@@ -72,6 +76,7 @@ class Uploads:
         self.flag_without_answer = str(_BITS[edition])
         wanted = {"minute": minute_min is not None, "hour": hours, "day": days}
         self._minute_min = minute_min or 10
+        self._made: dict[str, deque[tuple[int, list[Value]]]] = {}
         self._sums: dict[str, _Sums | None] = {name: None for name, is_wanted in wanted.items() if is_wanted}
         self._last_number = 0
 
@@ -85,6 +90,11 @@ class Uploads:
             yield self._message(
                 "2011", time, time, [_current(code, item, self._zone) for code, item in readings.items()]
             )
+
+    def history(self, command: str, first: int, last: int, time: int) -> list[Message]:
+        """Return what was made of the intervals that start from `first` to `last`, as messages of their own."""
+        kept = self._made.get(command, ())
+        return [self._message(command, start, time, values) for start, values in kept if first <= start <= last]
 
     def _read(self, time: int) -> Iterator[tuple[str, Reading]]:
         for key, reading in self._feed.at(time).items():
@@ -123,6 +133,7 @@ class Uploads:
             length = interval_us(_INTERVALS[name], sums.start, self._zone, minute_interval_min=self._minute_min)
             values = [value for code, seen in sums.values.items() for value in _statistics(code, seen, sums, length)]
             if values:
+                self._made.setdefault(_INTERVALS[name], deque(maxlen=_KEPT)).append((sums.start, values))
                 yield self._message(_INTERVALS[name], sums.start, time, values)
 
     def _add(self, name: str, time: int, readings: Mapping[str, Reading]) -> None:
