@@ -19,7 +19,7 @@ from nilometer.errors import ConfigError
 from nilometer.model.entities import SampleKind
 from nilometer.model.properties import term
 
-SHIPPED = instruments().items
+SHIPPED = {name: item for name, item in instruments().items.items() if isinstance(item, Instrument)}
 BARE = {"title": "t", "maker": "m", "document": "d", "evidence": "e", "channel": [{"key": "a", "address": 0}]}
 
 

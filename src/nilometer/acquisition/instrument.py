@@ -10,11 +10,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from nilometer.acquisition.instrument_file import About, AnyChannel, Part, parsed
 from nilometer.acquisition.protocols.registers import Order, RegisterType, width
+from nilometer.acquisition.sdi12_instrument import PARTS as SDI12_PARTS
+from nilometer.acquisition.sdi12_instrument import Sdi12Instrument
 from nilometer.errors import ConfigError
 from nilometer.model.entities import SampleKind
 from nilometer.plugins import DataFile, Found, data_files
@@ -32,6 +35,7 @@ __all__ = [
     "Time",
     "instrument",
     "instruments",
+    "sdi12_instrument",
 ]
 
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
@@ -39,11 +43,7 @@ ReadFunction = Literal[1, 2, 3, 4]
 MOST_REGISTERS = 125
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Defaults(_Part):
+class Defaults(Part):
     """How the device leaves its factory, and what its channels share."""
 
     unit_id: Annotated[int, Field(ge=0, le=255)] = 1
@@ -58,7 +58,7 @@ class Defaults(_Part):
     """The least time between two requests to it, s."""
 
 
-class Register(_Part):
+class Register(Part):
     """Where a value stands and how it is laid out; 16-bit values take the default order only when they say so."""
 
     address: Address
@@ -102,44 +102,24 @@ class Quality(Register):
     marks: dict[str, str] = Field(default_factory=dict)
 
 
-class ChannelField(Register):
+class ChannelField(AnyChannel, Register):
     """One value of the instrument.
 
-    ``result = raw × scale + offset`` in `unit`. `sentinel` maps numbers that stand for no value (as text; ``nan``,
-    ``inf`` and ``-inf`` too) to the mark they leave. `cycle` names the analyser's cycle that the value belongs to. A
-    channel that is not `polled` is known to ``decode`` and to the simulator, and is not acquired.
+    `cycle` names the analyser's cycle that the value belongs to. A channel that is not `polled` is known to ``decode``
+    and to the simulator, and is not acquired.
     """
 
-    key: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
-    name: str = ""
-    unit: str | None = None
-    observed_property: str | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    sentinel: dict[str, str] = Field(default_factory=dict)
     quality: tuple[Quality, ...] = ()
     cycle: str | None = None
     polled: bool = True
-
-    @field_validator("sentinel", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        return {f"{item:g}": f"{item:g}" for item in value} if isinstance(value, list) else value
 
     @field_validator("quality", mode="before")
     @classmethod
     def _single(cls, value: object) -> object:
         return (value,) if isinstance(value, Mapping) else value
 
-    @field_validator("scale")
-    @classmethod
-    def _turns_back(cls, value: float) -> float:
-        if value == 0:
-            raise ValueError("a scale of 0 leaves nothing of the value")
-        return value
 
-
-class Block(_Part):
+class Block(Part):
     """Registers that are read in one request of exactly this size; `exact`: the device refuses any part of them."""
 
     address: Address
@@ -148,7 +128,7 @@ class Block(_Part):
     exact: bool = False
 
 
-class Step(_Part):
+class Step(Part):
     """One request that starts a measurement; ``raw`` is a whole message (function and data, hexadecimal) of any shape.
 
     `count` may be 0: illegal, and what some devices want. `wait_s` is the time until the values are good. `each` says
@@ -204,7 +184,7 @@ class Sample(Register):
         return value
 
 
-class Cycle(_Part):
+class Cycle(Part):
     """An analyser's cycle: a value is new only when `start` changes.
 
     `start` is when the sample was taken (the phenomenon time), `completion` when the result existed; between them lies
@@ -219,18 +199,10 @@ class Cycle(_Part):
     period_s: Annotated[float, Field(gt=0)] = 14400.0
 
 
-class Instrument(_Part):
-    """A model of instrument, as its file describes it."""
+class Instrument(About):
+    """A model of Modbus instrument, as its file describes it."""
 
-    name: str
-    title: str
-    maker: str
-    models: tuple[str, ...] = ()
     protocol: Literal["modbus"] = "modbus"
-    document: str
-    revision: str = ""
-    evidence: str
-    notes: str = ""
     defaults: Defaults = Defaults()
     start: tuple[Step, ...] = ()
     block: tuple[Block, ...] = ()
@@ -249,6 +221,11 @@ class Instrument(_Part):
                 raise ValueError(f"channel {channel.key}: no cycle named {channel.cycle!r} ({', '.join(cycles)})")
         return self
 
+    @property
+    def channels(self) -> tuple[ChannelField, ...]:
+        """Return its channels."""
+        return self.channel
+
     def function_of(self, part: Register | Block) -> int:
         """Return the function that reads it."""
         return part.function or self.defaults.function
@@ -265,6 +242,8 @@ class Instrument(_Part):
         return next(cycle for cycle in self.cycle if cycle.name == name)
 
 
+Model = TypeVar("Model", bound=About)
+
 _PARTS: dict[str, type[BaseModel]] = {
     "channel": ChannelField,
     "block": Block,
@@ -276,33 +255,22 @@ _PARTS: dict[str, type[BaseModel]] = {
 }
 
 
-def _parse(file: DataFile) -> Instrument:
-    try:
-        return Instrument.model_validate({**file.content, "name": file.name})
-    except ValidationError as error:
-        # A misspelt key is both unknown and missing; the unknown one is what its writer looks for.
-        first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
-        place = ".".join(str(part) for part in first["loc"]) or "instrument"
-        allowed: Any = ()
-        if first["type"] == "extra_forbidden":
-            owner = next((_PARTS[str(part)] for part in reversed(first["loc"][:-1]) if part in _PARTS), Instrument)
-            allowed = list(owner.model_fields)
-            seen: object = first["loc"][-1]
-            raise ConfigError(place, seen=seen, allowed=allowed, file=file.file, reason="unknown setting") from error
-        seen = None if first["type"] == "missing" else first["input"]
-        seen = None if isinstance(seen, dict) else seen
-        raise ConfigError(
-            place, seen=seen, file=file.file, reason=first["msg"].removeprefix("Value error, ")
-        ) from error
+def _parse(file: DataFile) -> About:
+    protocol = file.content.get("protocol", "modbus")
+    if protocol == "modbus":
+        return parsed(Instrument, _PARTS, file)
+    if protocol == "sdi12":
+        return parsed(Sdi12Instrument, SDI12_PARTS, file)
+    raise ConfigError("protocol", seen=protocol, allowed=("modbus", "sdi12"), file=file.file)
 
 
-def instruments() -> Found[Instrument]:
+def instruments() -> Found[About]:
     """Return every instrument that is installed, by name; a broken file is named in `broken`."""
     return data_files("nilometer.instruments", _parse)
 
 
 def instrument(name: str | Path | Mapping[str, Any]) -> Instrument:
-    """Return one instrument.
+    """Return one Modbus instrument.
 
     Parameters
     ----------
@@ -312,8 +280,26 @@ def instrument(name: str | Path | Mapping[str, Any]) -> Instrument:
     Raises
     ------
     ConfigError
-        If there is none of that name (the near names are given), or its file cannot be used.
+        If there is none of that name (the near names are given), its file cannot be used, or it speaks no Modbus.
     """
+    return _of(Instrument, "modbus", name)
+
+
+def sdi12_instrument(name: str | Path | Mapping[str, Any]) -> Sdi12Instrument:
+    """Return one SDI-12 instrument; see `instrument`."""
+    return _of(Sdi12Instrument, "sdi12", name)
+
+
+def _of(model: type[Model], protocol: str, name: str | Path | Mapping[str, Any]) -> Model:
+    found = _named(name)
+    if isinstance(found, model):
+        return found
+    known = [key for key, item in instruments().items.items() if isinstance(item, model)]
+    reason = f"it speaks {found.protocol}, not {protocol}"
+    raise ConfigError("instrument", seen=found.name, allowed=known, reason=reason)
+
+
+def _named(name: str | Path | Mapping[str, Any]) -> About:
     if isinstance(name, Mapping):
         return _parse(DataFile(str(name.get("name", "inline")), "<inline>", dict(name)))
     if not str(name).endswith(".toml"):

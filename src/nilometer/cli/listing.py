@@ -69,7 +69,7 @@ def instruments(*, as_json: AsJson = False) -> None:
             "maker": item.maker,
             "models": ", ".join(item.models),
             "protocol": item.protocol,
-            "channels": ", ".join(channel.key for channel in item.channel),
+            "channels": ", ".join(channel.key for channel in item.channels),
         }
         for name, item in sorted(found().items.items())
     ]

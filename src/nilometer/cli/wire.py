@@ -20,10 +20,10 @@ CHUNK = 65536
 
 
 def decode(
-    protocol: Annotated[str, typer.Argument(help="modbus_rtu, modbus_tcp, nmea0183, hj212 …")],
+    protocol: Annotated[str, typer.Argument(help="modbus_rtu, modbus_tcp, nmea0183, hj212, sdi12 …")],
     file: Annotated[Path | None, typer.Argument(help="A file of bytes; - or nothing: standard input.")] = None,
     *,
-    instrument: Annotated[str | None, typer.Option(help="The instrument whose registers these are.")] = None,
+    instrument: Annotated[str | None, typer.Option(help="The instrument that these are the values of.")] = None,
     as_hex: Annotated[bool, typer.Option("--hex", help="The input is hexadecimal text.")] = False,
 ) -> None:
     """Decode the bytes of a wire to JSON lines: one a value, one a bad frame; status 1 if any frame was bad.
