@@ -53,9 +53,13 @@ def _forget():
 
 
 def test_a_strangers_driver_is_found_as_ours_are(install):
-    install("nilometer.drivers", "pack_a", {"__init__.py": "", "sdi12.py": GOOD.format(name="sdi12"), "other.py": ""})
+    install(
+        "nilometer.drivers",
+        "pack_a",
+        {"__init__.py": "", "theirs_12.py": GOOD.format(name="theirs_12"), "other.py": ""},
+    )
     found = drivers()
-    assert found["sdi12"].title == "A stranger's"
+    assert found["theirs_12"].title == "A stranger's"
     assert "modbus_tcp" in found.items
     assert "other" not in found.items
     assert found.broken == {}

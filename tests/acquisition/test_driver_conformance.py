@@ -43,6 +43,11 @@ WATER = {
 DRIVERS: dict[str, DriverInfo] = constants("nilometer.drivers", "DRIVER").items
 FAST = {"reconnect_first_s": 0.05, "reconnect_longest_s": 0.2}
 MODBUS: dict[str, Any] = {"poll_interval_s": 0.05, "timeout_s": 0.3, "retries": 0, "silent_poll_s": 0.2, **FAST}
+SDI12: dict[str, Any] = {
+    **{"poll_interval_s": 0.05, "timeout_s": 0.3, "retries": 0, "silent_poll_s": 0.2, "commands": ["M"]},
+    **FAST,
+}
+SENSOR: dict[str, Any] = {"seconds": 1, "ready_s": 0.02}
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,16 @@ CASES = [
         driver_listens=True,
     ),
     Case("modbus_rtu", instrument="river_station", options=MODBUS, is_serial=True),
+    Case("sdi12", "bridge", "in_situ_aqua_troll_400_sdi12", SENSOR, SDI12),
+    Case("sdi12", "adapter", "in_situ_aqua_troll_400_sdi12", SENSOR, SDI12, is_serial=True),
+    Case(
+        "sdi12",
+        "direct",
+        "in_situ_aqua_troll_400_sdi12",
+        SENSOR | {"line": "direct"},
+        SDI12 | {"timeout_s": 0.06},
+        is_serial=True,
+    ),
     Case("nmea0183", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, "time": "arrival", **FAST}),
     Case(
         "hj212",

@@ -35,6 +35,7 @@ __all__ = [
     "Time",
     "instrument",
     "instruments",
+    "named",
     "sdi12_instrument",
 ]
 
@@ -291,7 +292,7 @@ def sdi12_instrument(name: str | Path | Mapping[str, Any]) -> Sdi12Instrument:
 
 
 def _of(model: type[Model], protocol: str, name: str | Path | Mapping[str, Any]) -> Model:
-    found = _named(name)
+    found = named(name)
     if isinstance(found, model):
         return found
     known = [key for key, item in instruments().items.items() if isinstance(item, model)]
@@ -299,7 +300,8 @@ def _of(model: type[Model], protocol: str, name: str | Path | Mapping[str, Any])
     raise ConfigError("instrument", seen=found.name, allowed=known, reason=reason)
 
 
-def _named(name: str | Path | Mapping[str, Any]) -> About:
+def named(name: str | Path | Mapping[str, Any]) -> About:
+    """Return an instrument of whatever protocol; see `instrument`."""
     if isinstance(name, Mapping):
         return _parse(DataFile(str(name.get("name", "inline")), "<inline>", dict(name)))
     if not str(name).endswith(".toml"):

@@ -108,7 +108,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             help="KIND[:CHANNEL]@START+DURATION[=AMOUNT], seconds; kinds: silence wrong_crc swapped_words restart "
-            "stuck spike drift. Example: spike:ph@30+5=3"
+            "stuck spike drift; sdi12 also late duplicate out_of_order noise parity. Example: spike:ph@30+5=3"
         ),
     ] = None,
 ) -> None:

@@ -67,6 +67,20 @@ class SerialLink:
         except (serial.SerialException, OSError, TypeError) as error:
             raise LinkError(f"port lost: {error}", link=self.name) from error
 
+    async def send_break(self, duration_s: float) -> None:
+        """Hold the line at space for at least a time, s; LinkError when the port is unplugged or closed."""
+        if self._closed:
+            raise LinkError("the port is closed", link=self.name)
+        try:
+            self._port.break_condition = True
+            try:
+                await asyncio.sleep(duration_s)
+            finally:
+                if self._port.is_open:
+                    self._port.break_condition = False
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise LinkError(f"port lost: {error}", link=self.name) from error
+
     async def _ready(self, add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool]) -> None:
         descriptor = self._port.fileno()
         ready: asyncio.Future[None] = self._loop.create_future()

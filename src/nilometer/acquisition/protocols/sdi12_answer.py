@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from nilometer.acquisition.protocols.sdi12_command import ADDRESSES, Command, Kind
 from nilometer.acquisition.protocols.sdi12_crc import crc_text
+from nilometer.acquisition.protocols.sdi12_parity import without_parity
 from nilometer.errors import ChecksumError, FrameError
 
 __all__ = ["Answer", "DataAnswer", "Here", "Identification", "Parameter", "Started", "Text", "answer", "data_answer"]
@@ -194,28 +195,14 @@ def data_answer(line: bytes, asked: Command, *, has_crc: bool) -> DataAnswer:
 
 def _addressed(line: bytes, asked: Command) -> tuple[bytes, str, str]:
     """Return the line of seven-bit characters, its address, and what was tolerated."""
-    plain, tolerated = _without_parity(line)
+    plain, has_parity = without_parity(line)
     address = chr(plain[0]) if plain else ""
     if address not in ADDRESSES or not address:
         raise FrameError("address: the line does not begin with an address", frame=line)
     expected = asked.body[1] if asked.kind is Kind.CHANGE else asked.address
     if expected not in {"?", "*", address}:
         raise FrameError(f"address_mismatch: {expected} was asked, {address} answered", frame=line)
-    return plain, address, tolerated
-
-
-def _without_parity(line: bytes) -> tuple[bytes, str]:
-    if not any(byte & 0x80 for byte in line):
-        if any(byte < 0x20 for byte in line):
-            raise FrameError("characters: control characters in the line", frame=line)
-        return line, ""
-    # A receiver set to 8N1 sees the parity of 7E1 as bit 7: then every character has an even number of ones.
-    if any(byte.bit_count() % 2 for byte in line):
-        raise FrameError("characters: beyond ASCII, and not even parity either; open the port 7E1", frame=line)
-    plain = bytes(byte & 0x7F for byte in line)
-    if any(byte < 0x20 for byte in plain):
-        raise FrameError("characters: control characters in the line", frame=line)
-    return plain, "parity_bit"
+    return plain, address, "parity_bit" if has_parity else ""
 
 
 def _identification(address: str, text: str) -> Identification:

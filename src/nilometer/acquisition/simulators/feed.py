@@ -9,10 +9,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nilometer.acquisition.simulators.simulator import Fault, Feed, Reading, WireFault
+from nilometer import units
+from nilometer.acquisition.instrument_file import AnyChannel
+from nilometer.acquisition.simulators.simulator import SPINE, Fault, Feed, Reading, WireFault
 from nilometer.errors import ConfigError
+from nilometer.model import properties
 
-__all__ = ["ConstantFeed", "FaultyFeed", "FunctionFeed", "TableFeed", "split_faults"]
+__all__ = ["ConstantFeed", "FaultyFeed", "FunctionFeed", "TableFeed", "reading_of", "split_faults"]
 
 VALUE_FAULTS = ("stuck", "spike", "drift")
 HOUR_US = 3_600_000_000
@@ -152,15 +155,22 @@ class FaultyFeed:
         return self._held.setdefault(place, value)
 
 
-def split_faults(faults: Sequence[Fault]) -> tuple[list[Fault], list[Fault]]:
+def split_faults(faults: Sequence[Fault], wire: Sequence[WireFault] = SPINE) -> tuple[list[Fault], list[Fault]]:
     """Return the faults of the wire and those of the value.
+
+    Parameters
+    ----------
+    faults : sequence of Fault
+        As asked for.
+    wire : sequence of WireFault
+        Which faults of the wire the simulator has.
 
     Raises
     ------
     ConfigError
-        If a fault is of no known kind.
+        If it has no fault of that kind.
     """
-    wire_kinds = [kind.value for kind in WireFault]
+    wire_kinds = [kind.value for kind in wire]
     for fault in faults:
         if fault.kind not in wire_kinds and fault.kind not in VALUE_FAULTS:
             raise ConfigError("fault", seen=fault.kind, allowed=[*wire_kinds, *VALUE_FAULTS])
@@ -168,3 +178,19 @@ def split_faults(faults: Sequence[Fault]) -> tuple[list[Fault], list[Fault]]:
         [fault for fault in faults if fault.kind in wire_kinds],
         [fault for fault in faults if fault.kind in VALUE_FAULTS],
     )
+
+
+def reading_of(channel: AnyChannel, readings: Mapping[str, Reading]) -> Reading:
+    """Return a channel's reading in its own unit; NaN where the feed has none."""
+    if channel.key in readings and channel.key != channel.observed_property:
+        return readings[channel.key]
+    reading = readings.get(channel.observed_property or channel.key)
+    if reading is None:
+        return Reading(math.nan)
+    if channel.observed_property is None or channel.unit is None:
+        return reading
+    try:
+        scale, offset = units.affine(properties.term(channel.observed_property).unit, channel.unit)
+    except ConfigError:
+        return reading
+    return Reading(reading.value * scale + offset, reading.time, reading.mark, reading.sample)

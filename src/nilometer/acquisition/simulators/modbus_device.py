@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nilometer import units
 from nilometer.acquisition.driver import Clock
-from nilometer.acquisition.instrument import ChannelField, Cycle, Instrument, Step
+from nilometer.acquisition.instrument import Cycle, Instrument, Step
 from nilometer.acquisition.protocols.registers import RegisterType
 from nilometer.acquisition.register_map import CycleTimes, Place, RegisterImage, RegisterMap
+from nilometer.acquisition.simulators.feed import reading_of
 from nilometer.acquisition.simulators.simulator import Feed, Reading
-from nilometer.errors import ConfigError
-from nilometer.model import properties
 from nilometer.model.entities import SampleKind
 
 __all__ = ["IllegalAddressError", "VirtualDevice"]
@@ -124,7 +122,7 @@ class VirtualDevice:
         for channel in self.instrument.channel:
             if channel.type is RegisterType.STRING or channel.cycle is not None:
                 continue
-            reading = Reading(0.0) if readings is None else _reading_of(channel, readings)
+            reading = Reading(0.0) if readings is None else reading_of(channel, readings)
             self._map.put_value(channel, reading.value, self._image, mark=reading.mark, swapped=swapped)
         if readings is not None:
             for cycle in self.instrument.cycle:
@@ -135,7 +133,7 @@ class VirtualDevice:
         for channel in self.instrument.channel:
             if channel.cycle != cycle.name:
                 continue
-            reading = _reading_of(channel, readings)
+            reading = reading_of(channel, readings)
             period = int(cycle.period_s * 1e6)
             start = now // period * period if reading.time is None else reading.time
             completion = start + int(cycle.nominal_s * 1e6)
@@ -154,19 +152,3 @@ class VirtualDevice:
 def _target(step: Step) -> tuple[int, int]:
     message = step.message
     return message[0], int.from_bytes(message[1:3])
-
-
-def _reading_of(channel: ChannelField, readings: Mapping[str, Reading]) -> Reading:
-    """Return a channel's reading in its own unit; NaN where the feed has none."""
-    if channel.key in readings and channel.key != channel.observed_property:
-        return readings[channel.key]
-    reading = readings.get(channel.observed_property or channel.key)
-    if reading is None:
-        return Reading(math.nan)
-    if channel.observed_property is None or channel.unit is None:
-        return reading
-    try:
-        scale, offset = units.affine(properties.term(channel.observed_property).unit, channel.unit)
-    except ConfigError:
-        return reading
-    return Reading(reading.value * scale + offset, reading.time, reading.mark, reading.sample)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from nilometer.acquisition.formats.reading import read
 from nilometer.acquisition.formats.recording import Recording
-from nilometer.acquisition.instrument import instruments
+from nilometer.acquisition.instrument import instruments, named
 from nilometer.acquisition.simulators import simulators
 from nilometer.acquisition.simulators.feed import TableFeed
 from nilometer.acquisition.simulators.simulator import Fault, Simulator, WireFault
@@ -22,6 +22,7 @@ from nilometer.errors import ConfigError
 
 __all__ = ["feed_of", "parse_fault", "run_simulator"]
 
+_OF_INSTRUMENTS = ("modbus", "sdi12")  # they need an instrument's file to be one
 VALUE_FAULTS = ("stuck", "spike", "drift")
 _FAULT = re.compile(
     r"(?P<kind>\w+)(?::(?P<channel>[^@]+))?@(?P<start>[\d.]+)\+(?P<duration>[\d.]+)(?:=(?P<amount>-?[\d.]+))?"
@@ -129,13 +130,18 @@ async def run_simulator(
 
 def _make(instrument: str, feed: TableFeed, faults: Sequence[Fault], link: Mapping[str, Any]) -> Simulator:
     found = simulators()
-    name = instrument if instrument in found.items else "modbus"
-    is_file = Path(instrument).suffix == ".toml"
-    if name == "modbus" and not is_file and instrument not in instruments().items:
-        known = [*instruments().items, *(key for key in found.items if key != "modbus")]
-        raise ConfigError("instrument", seen=instrument, allowed=known)
-    made: Simulator = found[name].make(instrument, feed, _now, faults, **link)
+    made: Simulator = found[_simulator(instrument, found.items)].make(instrument, feed, _now, faults, **link)
     return made
+
+
+def _simulator(instrument: str, known: Iterable[str]) -> str:
+    """Return the name of the simulator that an instrument, or its own name, stands for."""
+    if instrument in known and instrument not in _OF_INSTRUMENTS:
+        return instrument
+    if Path(instrument).suffix != ".toml" and instrument not in instruments().items:
+        names = [*instruments().items, *(name for name in known if name not in _OF_INSTRUMENTS)]
+        raise ConfigError("instrument", seen=instrument, allowed=names)
+    return named(instrument).protocol
 
 
 def _now() -> int:

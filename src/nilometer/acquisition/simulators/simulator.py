@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from nilometer.model.entities import SampleKind
 
-__all__ = ["Fault", "Feed", "Reading", "Simulator", "SimulatorInfo", "WireFault"]
+__all__ = ["SPINE", "Fault", "Feed", "Reading", "Simulator", "SimulatorInfo", "WireFault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,32 @@ class Feed(Protocol):
 
 
 class WireFault(StrEnum):
-    """Faults of the wire; value faults (stuck, spike, drift) are a feed's."""
+    """Faults of the wire; value faults (stuck, spike, drift) are a feed's.
+
+    The first four are the spine's, which every simulator has; others name what they have.
+    """
 
     SILENCE = "silence"
     WRONG_CRC = "wrong_crc"
     SWAPPED_WORDS = "swapped_words"
     RESTART = "restart"
+    LATE = "late"
+    DUPLICATE = "duplicate"
+    OUT_OF_ORDER = "out_of_order"
+    NOISE = "noise"
+    PARITY = "parity"
+
+
+SPINE = (WireFault.SILENCE, WireFault.WRONG_CRC, WireFault.SWAPPED_WORDS, WireFault.RESTART)
+"""The faults of the wire that every simulator has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault with its time: `kind` is a `WireFault` or ``stuck``, ``spike``, ``drift``.
 
-    `start_s` and `duration_s` count from the simulator's start; `amount` is the height of a spike, or the drift an
-    hour, in the unit of the value; `channel` narrows a value fault to one channel.
+    `start_s` and `duration_s` count from the simulator's start; `amount` is the height of a spike, the drift an
+    hour, in the unit of the value, or how late an answer comes, s; `channel` narrows a value fault to one channel.
     """
 
     kind: str
