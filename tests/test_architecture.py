@@ -19,7 +19,7 @@ from nilometer.pipeline import drivers
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
     *("assess", "decode", "demo", "doctor", "drivers", "event", "export", "formats", "import"),
-    *("instruments", "profiles", "qc", "read", "review", "schemes", "serve", "simulate", "standards"),
+    *("instruments", "probe", "profiles", "qc", "read", "review", "schemes", "serve", "simulate", "standards"),
 ]
 
 

@@ -15,6 +15,7 @@ from nilometer.cli import (
     files,
     folder,
     listing,
+    probing,
     profiles,
     quality,
     reviewing,
@@ -51,7 +52,20 @@ def _main(
     del version
 
 
-for family in (running, files, quality, wire, folder, backing_up, compacting, deleting, reviewing, listing, profiles):
+for family in (
+    running,
+    files,
+    quality,
+    wire,
+    folder,
+    backing_up,
+    compacting,
+    deleting,
+    reviewing,
+    listing,
+    probing,
+    profiles,
+):
     family.register(app)
 
 

@@ -61,6 +61,10 @@ class VirtualSensor:
         When it is in truth ready, s; by default at four fifths of ttt.
     knows_crc : bool
         Without it, it says nothing to commands that ask for a CRC, as sensors before version 1.3.
+    version : str
+        What aI! says first; "14", or "12" without CRC, where it is left out.
+    has_swapped : bool
+        The first two values of each page stand in each other's place.
     """
 
     instrument: Sdi12Instrument
@@ -71,6 +75,7 @@ class VirtualSensor:
     seconds: int | None = None
     ready_s: float | None = None
     knows_crc: bool = True
+    version: str = ""
     has_swapped: bool = False
     _now: _Measuring | None = None
 
@@ -135,7 +140,8 @@ class VirtualSensor:
     def _identification(self) -> str:
         maker = "".join(c for c in self.instrument.maker if c.isalnum())[:8]
         model = "".join(c for c in "".join(self.instrument.models[:1]) if c.isalnum())[:6]
-        return f"{14 if self.knows_crc else 12}{maker:<8}{model:<6}100SIM"
+        version = self.version or ("14" if self.knows_crc else "12")
+        return f"{version}{maker:<8}{model:<6}100SIM"
 
     def _started(self, asked: Command) -> Said:
         body = asked.body.removeprefix("I") if asked.kind is Kind.ABOUT else asked.body
