@@ -101,6 +101,7 @@ class Sdi12Bus:
         self._awake = ""
         self._active = -1e9
         self._unsure: set[str] = set()
+        self._strays: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -158,10 +159,15 @@ class Sdi12Bus:
                 return True
         return False
 
-    async def settled(self, address: str) -> bool:
-        """Return whether nothing more comes for a moment; a line too many says that answers do not go with commands.
+    def begin(self, address: str) -> None:
+        """Forget what came too much of a sensor: its next measurement begins."""
+        self._strays.discard(address)
 
-        The moment is long after an exchange with this sensor that needed a repetition.
+    async def settled(self, address: str) -> bool:
+        """Return whether no line too many came from a sensor since `begin`, nor comes for a moment.
+
+        One says that answers do not go with commands. The moment is long where an exchange needed a repetition: the
+        answer to the first try may still be under way.
 
         Raises
         ------
@@ -170,8 +176,14 @@ class Sdi12Bus:
         """
         is_unsure = address in self._unsure
         self._unsure.discard(address)
-        rest_s = max(self._timing.timeout_s, self._timing.settle_s) if is_unsure else self._timing.settle_s
-        return not (await self._rest(rest_s)).strip(b"\0\r\n\x8d")
+        rest_s = max(2 * self._timing.timeout_s, self._timing.settle_s) if is_unsure else self._timing.settle_s
+        self._note_strays(await self._rest(rest_s), address)
+        return address not in self._strays
+
+    def _note_strays(self, heard: bytes, address: str) -> None:
+        lines = heard.replace(b"\r", b"\n").replace(b"\x8d", b"\n").split(b"\n")
+        if any(line and not _is_of_another(line, address) for line in (line.strip(b"\0") for line in lines)):
+            self._strays.add(address)
 
     async def change_address(self, old: str, new: str) -> None:
         """Give a sensor another address.
@@ -253,12 +265,14 @@ class Sdi12Bus:
                         raise bad from None
                     raise
                 continue
-            if _is_of_another(line, asked):
+            if _is_of_another(line, asked.body[1] if asked.kind is Kind.CHANGE else asked.address):
                 bad = FrameError(f"address_mismatch: {asked.address} was asked, another answered", frame=line)
                 continue
             said = answer(line, asked)
             if buffer.strip(b"\0\r\n\x8d"):
                 self._unsure.add(asked.address)
+                if asked.kind in {Kind.DATA, Kind.CONTINUOUS}:
+                    self._note_strays(buffer, asked.address)
             return said
 
     async def _page_of(self, asked: Command) -> sdi12_binary.Page:
@@ -311,7 +325,6 @@ def _is_address(line: bytes, address: str) -> bool:
         return False
 
 
-def _is_of_another(line: bytes, asked: Command) -> bool:
-    expected = asked.body[1] if asked.kind is Kind.CHANGE else asked.address
+def _is_of_another(line: bytes, address: str) -> bool:
     heard = chr(line[0] & 0x7F)
-    return expected not in "?*" and heard != expected and heard.isalnum()
+    return address not in "?*" and heard != address and heard.isalnum()

@@ -95,6 +95,7 @@ class Recorder:
         await self._bus.lock.acquire()
         is_held = True
         try:
+            self._bus.begin(sensor.address)
             asked, said = await self._start(sensor, name, tries)
             if isinstance(said, DataAnswer):
                 return await self._continuous(sensor, name, said)
@@ -111,6 +112,7 @@ class Recorder:
             elif said.seconds:
                 await self._bus.service_request(sensor.address, said.seconds + GRACE_S)
             time = self._clock()
+            self._bus.begin(sensor.address)
             if asked.is_binary:
                 return await self._binary(sensor, name, said, time, tries)
             return await self._pages(sensor, name, asked, said, time, tries)
@@ -142,6 +144,7 @@ class Recorder:
         self, sensor: Sensor, name: str, asked: Command, started: Started, time: int, tries: int
     ) -> Measured:
         values: list[float] = []
+        seen: set[tuple[str, ...]] = set()
         is_checked = True
         most = MOST_PAGES if started.count > 99 or asked.body[0] == "H" else 10
         for page in range(most):
@@ -149,6 +152,10 @@ class Recorder:
             said = await self._bus.ask(data, tries=tries)
             if not isinstance(said, DataAnswer) or not said.texts:
                 break
+            if said.texts in seen and await self._bus.ask(data, tries=tries) != said:
+                # The answer to an earlier page, come late or twice, stood where this one's was lost.
+                raise FrameError(f"{name}: page {page} reads as an earlier one, and then otherwise")
+            seen.add(said.texts)
             values += said.values
             is_checked = is_checked and said.is_checked
             if len(values) >= started.count:

@@ -355,3 +355,11 @@ def test_options_that_cannot_work_say_why(options: dict[str, Any], said: str) ->
 def test_sensors_that_cannot_be_say_why(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         DRIVER.make(Sdi12Options.model_validate({"path": "x", **options}), JumpingClock())
+
+
+async def test_pages_that_read_alike_count_when_they_do_so_again() -> None:
+    flat = ConstantFeed(dict.fromkeys("abcdef", 0.0))
+    async with Bus([SensorOnBus(probe(), flat, "0")], {}) as bus:
+        await bus.sink.until_rows(2)
+        assert bus.values()["sensor0.f"][0] == 0.0
+        assert not bus.sink.said(SourceState.SILENT)
