@@ -197,6 +197,30 @@ async def test_noise_without_end_is_a_bad_answer() -> None:
         await line.ask(command("0M!"), tries=1)
 
 
+@pytest.mark.parametrize("chatter", [b"0", b"\xff", b"1\r\n", b"\0", b"0\r\n"])
+async def test_a_device_that_chatters_on_does_not_hold_the_bus(chatter: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LINE_S", "PAGE_S", "REST_S"):
+        monkeypatch.setattr(f"nilometer.acquisition.sdi12_bus.{name}", 0.05)
+    line, link, _ = bus(lambda data: b"")
+
+    async def talk() -> None:
+        while True:
+            link.arrive(chatter)
+            await asyncio.sleep(0.004)
+
+    talking = asyncio.create_task(talk())
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises((FrameError, LinkTimeout)):
+                await line.ask(command("0M!"), tries=2)
+            with pytest.raises((FrameError, LinkTimeout)):
+                await line.ask_page(command("0DB0!"), tries=2)
+            await line.settled("0")
+    finally:
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=40), st.sampled_from(["0M!", "0D0!", "0I!", "0!", "?!", "0XA!"]))
 def test_any_answer_gives_an_answer_or_an_error_of_ours(said: bytes, text: str) -> None:

@@ -32,6 +32,10 @@ CHARACTER_S = 10 / 1200
 INNER_TRIES = 3
 CHANGE_S = 1.0  # a sensor may take so long to write its new address down
 LONGEST = 8192
+# The longest answers at 1200 baud are of 85 characters, and of 1006 bytes: a device that chatters on is cut short.
+LINE_S = 5.0
+PAGE_S = 15.0
+REST_S = 2.0
 
 T = TypeVar("T")
 
@@ -251,6 +255,7 @@ class Sdi12Bus:
     async def _line_of(self, asked: Command) -> Answer:
         """Return the answer that comes; lines of other sensors, late ones, are passed over and counted."""
         deadline = self._loop.time() + self._timing.timeout_s
+        end = deadline + LINE_S
         buffer, bad = b"", None
         while True:
             buffer = _without_echo(buffer, asked)
@@ -259,7 +264,7 @@ class Sdi12Bus:
                 # Behind a line of another sensor the true one may stand; it has as long as it would have had.
                 wait_s = self._timing.gap_s if buffer else max(0.0, deadline - self._loop.time())
                 try:
-                    buffer = await self._more(buffer, wait_s)
+                    buffer = await self._more(buffer, min(wait_s, max(0.0, end - self._loop.time())))
                 except LinkTimeout:
                     if bad is not None:
                         raise bad from None
@@ -277,6 +282,7 @@ class Sdi12Bus:
 
     async def _page_of(self, asked: Command) -> sdi12_binary.Page:
         buffer = await self._more(b"", self._timing.timeout_s)
+        end = self._loop.time() + PAGE_S
         while True:
             buffer = _without_echo(buffer, asked)
             if len(buffer) >= sdi12_binary.HEAD:
@@ -288,12 +294,13 @@ class Sdi12Bus:
                             f"address_mismatch: {asked.address} was asked, {page.address} answered", frame=buffer
                         )
                     return page
-            buffer = await self._more(buffer, self._timing.gap_s)
+            buffer = await self._more(buffer, min(self._timing.gap_s, max(0.0, end - self._loop.time())))
 
     async def _rest(self, quiet_s: float) -> bytes:
-        """Return what still comes, until the line was quiet for a time."""
+        """Return what still comes, until the line was quiet for a time, or it never will be."""
         heard = b""
-        while len(heard) < LONGEST:
+        end = self._loop.time() + quiet_s + REST_S
+        while len(heard) < LONGEST and self._loop.time() < end:
             try:
                 heard += await read_within(self._link, quiet_s)
             except LinkTimeout:
