@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import shutil
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -363,3 +365,12 @@ async def test_pages_that_read_alike_count_when_they_do_so_again() -> None:
         await bus.sink.until_rows(2)
         assert bus.values()["sensor0.f"][0] == 0.0
         assert not bus.sink.said(SourceState.SILENT)
+
+
+def test_the_configuration_that_the_documentation_shows_can_be_used() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "drivers" / "sdi12.md").read_text(encoding="utf-8")
+    shown = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert shown is not None
+    source = tomllib.loads(shown.group(1))["source"][0]
+    made = DRIVER.make(Sdi12Options.model_validate(source["options"]), JumpingClock())
+    assert [sensor.name for sensor in made._sensors] == ["level", "sensor3"]

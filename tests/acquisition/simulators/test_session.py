@@ -102,6 +102,7 @@ def test_what_is_no_fault_is_refused_with_the_form(text):
         ("yosemitech_y4000", "modbus_tcp", {"poll_interval_s": 0.05}, {"ph", "water_temperature"}),
         ("nmea0183", "nmea0183", {"time": "arrival"}, {"water_temperature"}),
         ("hj212", "hj212", {}, {"ph", "codcr"}),
+        ("meter_hydros_21", "sdi12", {"commands": ["R0"], "poll_interval_s": 0.05}, {"water_temperature"}),
     ],
 )
 async def test_the_options_that_are_printed_are_those_of_the_driver(water, instrument, driver, more, measured):
@@ -140,6 +141,8 @@ async def test_faults_are_seen_by_the_driver(water):
         ("absent.toml", {}, ConfigError, "absent.toml"),
         ("nmea0183", {"target": "localhost"}, ConfigError, "HOST:PORT"),
         ("hj212", {"target": "h:99999"}, ConfigError, "HOST:PORT"),
+        ("ott_pls", {"target": "localhost:9"}, ConfigError, "does not dial"),
+        ("sdi12", {}, ConfigError, "ott_pls"),
         ("yosemitech_y4000", {"path": "/dev/no-such-port"}, LinkError, "no-such-port"),
     ],
 )
@@ -147,6 +150,14 @@ async def test_what_cannot_be_simulated_is_named(water, instrument, link, kind, 
     with pytest.raises(kind, match=said):
         async with simulated(instrument, water, **link):
             pass
+
+
+async def test_a_fault_that_a_simulator_does_not_have_is_refused(water):
+    with pytest.raises(ConfigError, match="silence"):
+        async with simulated("yosemitech_y4000", water, "late@0+1"):
+            pass
+    async with simulated("ott_pls", water, "late@0+1=0.5"):
+        pass
 
 
 async def test_a_file_that_is_no_recording_is_named(tmp_path):

@@ -25,7 +25,7 @@ from nilometer.acquisition.sdi12_instrument import Sdi12Instrument
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.sdi12_sensor import Said, VirtualSensor
 from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault
-from nilometer.errors import FrameError, LinkError
+from nilometer.errors import ConfigError, FrameError, LinkError
 
 __all__ = ["SIMULATOR", "Sdi12Simulator", "SensorOnBus"]
 
@@ -302,6 +302,9 @@ def make(
         If the instrument or a fault is unknown.
     """
     split_faults(faults, tuple(WireFault))
+    target = link.pop("target", None)
+    if target:
+        raise ConfigError("target", seen=target, reason="an SDI-12 bridge is dialled, it does not dial: give a port")
     own = {name: link.pop(name) for name in ("address", "seconds", "ready_s", "knows_crc") if name in link}
     sensor = SensorOnBus(instrument_name, feed, faults=faults, **own)
     return Sdi12Simulator([sensor], clock, [item for item in faults if item.kind == WireFault.RESTART], **link)
