@@ -62,6 +62,7 @@ def instruments(*, as_json: AsJson = False) -> None:
     Example: nilometer instruments --json
     """
     from nilometer.acquisition.instrument import instruments as found
+    from nilometer.acquisition.lorawan_device import lorawan_devices
 
     rows = [
         {
@@ -73,7 +74,18 @@ def instruments(*, as_json: AsJson = False) -> None:
         }
         for name, item in sorted(found().items.items())
     ]
-    show(rows, ["name", "maker", "models", "protocol", "channels"], found().broken, as_json=as_json)
+    rows += [
+        {
+            "name": name,
+            "maker": device.maker,
+            "models": ", ".join(device.models),
+            "protocol": "lorawan",
+            "channels": ", ".join(dict.fromkeys(field.key for field in device.fields)),
+        }
+        for name, device in sorted(lorawan_devices().items.items())
+    ]
+    broken = found().broken | lorawan_devices().broken
+    show(rows, ["name", "maker", "models", "protocol", "channels"], broken, as_json=as_json)
 
 
 def formats(*, as_json: AsJson = False) -> None:

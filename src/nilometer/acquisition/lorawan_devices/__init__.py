@@ -1,0 +1,1 @@
+"""Payload layouts of LoRaWAN devices, one data file a device; see docs/formats/lorawan.md."""
