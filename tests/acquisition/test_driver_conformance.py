@@ -99,6 +99,8 @@ CASES = [
         driver_listens=True,
         answers=True,
     ),
+    Case("mqtt", "ttn", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
+    Case("mqtt", "sparkplug", link={"interval_s": 0.1, "form": "sparkplug"}, options={"silent_after_s": 0.5, **FAST}),
 ]
 KNOWN = {case.driver for case in CASES}
 ALL = [case for case in CASES if case.driver in DRIVERS] + [Case(name) for name in DRIVERS if name not in KNOWN]

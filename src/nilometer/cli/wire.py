@@ -20,7 +20,7 @@ CHUNK = 65536
 
 
 def decode(
-    protocol: Annotated[str, typer.Argument(help="modbus_rtu, modbus_tcp, nmea0183, hj212, sdi12 …")],
+    protocol: Annotated[str, typer.Argument(help="modbus_rtu, modbus_tcp, nmea0183, hj212, sdi12, lpp, lorawan …")],
     file: Annotated[Path | None, typer.Argument(help="A file of bytes; - or nothing: standard input.")] = None,
     *,
     instrument: Annotated[str | None, typer.Option(help="The instrument that these are the values of.")] = None,
@@ -95,7 +95,7 @@ def _print(item: DecodedValue | BadFrame) -> None:
 
 
 def simulate(
-    instrument: Annotated[str, typer.Argument(help="An instrument (nilometer instruments), nmea0183 or hj212.")],
+    instrument: Annotated[str, typer.Argument(help="An instrument (nilometer instruments), nmea0183, hj212 or mqtt.")],
     *,
     data: Annotated[Path, typer.Option(help="The file whose columns it measures; runs in a loop.")],
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -108,7 +108,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             help="KIND[:CHANNEL]@START+DURATION[=AMOUNT], seconds; kinds: silence wrong_crc swapped_words restart "
-            "stuck spike drift; sdi12 also late duplicate out_of_order noise parity. Example: spike:ph@30+5=3"
+            "stuck spike drift; sdi12 and mqtt also late duplicate out_of_order, sdi12 noise parity, mqtt "
+            "counter_restart. Example: spike:ph@30+5=3"
         ),
     ] = None,
 ) -> None:

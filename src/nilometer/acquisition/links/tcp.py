@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 from nilometer.acquisition.links.link import READ_MOST
@@ -52,6 +53,10 @@ class TcpLink:
         except (OSError, RuntimeError) as error:
             raise LinkError(f"connection cut: {_reason(error)}", link=self.name) from error
 
+    def post(self, data: bytes) -> None:
+        """Send bytes without waiting; what the peer does not take stays with us, and a cut is seen by the reader."""
+        self._writer.write(data)
+
     async def close(self) -> None:
         """Close the connection, dropping what the peer does not take."""
         self.closed.set()
@@ -64,7 +69,7 @@ class TcpLink:
             transport.abort()
 
 
-async def connect(host: str, port: int, *, timeout_s: float = 5.0) -> TcpLink:
+async def connect(host: str, port: int, *, timeout_s: float = 5.0, tls: ssl.SSLContext | None = None) -> TcpLink:
     """Dial a TCP peer.
 
     Parameters
@@ -73,18 +78,20 @@ async def connect(host: str, port: int, *, timeout_s: float = 5.0) -> TcpLink:
         The peer.
     timeout_s : float
         How long to wait for it, s.
+    tls : ssl.SSLContext, optional
+        Speak TLS, by these rules.
 
     Raises
     ------
     LinkTimeout
         If the peer does not answer in time.
     LinkError
-        If it refuses, or its name is unknown.
+        If it refuses, its name is unknown, or its certificate is not accepted.
     """
-    name = f"tcp://{host}:{port}"
+    name = f"{'tls' if tls is not None else 'tcp'}://{host}:{port}"
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     except TimeoutError as error:
         raise LinkTimeout(f"no answer to the connection within {timeout_s:g} s", link=name) from error
     except OSError as error:
@@ -166,6 +173,6 @@ async def listen(
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
         return os.strerror(error.errno)  # asyncio's own text hides why.
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -10,6 +10,7 @@ type that is not known ends the decoding, for its length is not known either.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from nilometer.acquisition.decoding import BadFrame, DecodedValue, DecoderInfo
@@ -107,7 +108,7 @@ def decode_lpp(payload: bytes) -> list[DecodedValue | BadFrame]:
     return found
 
 
-def encode_lpp(values: list[tuple[int, str, tuple[float, ...]]]) -> bytes:
+def encode_lpp(values: Iterable[tuple[int, str, Sequence[float]]]) -> bytes:
     """Return a payload of channel, type's name and numbers, such as ``[(3, "temperature", (27.2,))]``.
 
     Raises

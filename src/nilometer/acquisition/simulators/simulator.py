@@ -46,6 +46,7 @@ class WireFault(StrEnum):
     LATE = "late"
     DUPLICATE = "duplicate"
     OUT_OF_ORDER = "out_of_order"
+    COUNTER_RESTART = "counter_restart"
     NOISE = "noise"
     PARITY = "parity"
 

@@ -1,0 +1,348 @@
+"""MQTT 3.1.1 and 5, a client's side: packets out of a stream, and packets to send.
+
+::
+
+    ┌─────────────┬───────────────────────┬─────────────────────────────────────────────┐
+    │ type, flags │ remaining length 1-4  │ body                                        │
+    └─────────────┴───────────────────────┴─────────────────────────────────────────────┘
+    PUBLISH body: │ topic 2 + n │ packet id 2 (QoS 1) │ properties (5) │ payload │
+
+Clauses are those of the OASIS standards MQTT 3.1.1 (2014) and 5.0 (2019). QoS 2 is neither asked for nor received: a
+subscription to QoS 1 is served with QoS 1 at most (3.8.4), and what is stored by identity needs no more.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nilometer.errors import FrameError
+
+__all__ = [
+    "Answer",
+    "PacketSplitter",
+    "Publish",
+    "Will",
+    "connect_packet",
+    "disconnect_packet",
+    "ping_packet",
+    "pubacks",
+    "publish_packet",
+    "reason_text",
+    "subscribe_packet",
+]
+
+CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
+LONGEST_PACKET = 268_435_455 + 5
+HEAD_OF_LONG = 70_000
+"""Bytes of an over-long message that are kept: its topic and its packet id stand in them."""
+
+
+class Publish(NamedTuple):
+    """A message; `packet_id` 0 at QoS 0; `is_long`: it was longer than allowed, and its payload is left out."""
+
+    topic: str
+    payload: bytes
+    packet_id: int
+    retain: bool
+    dup: bool
+    is_long: bool = False
+
+
+@dataclass(slots=True)
+class Answer:
+    """Any other packet: its type, flags (CONNACK), packet id, reason codes, and the properties that matter here."""
+
+    kind: int
+    packet_id: int = 0
+    session_present: bool = False
+    codes: tuple[int, ...] = ()
+    reason: str = ""
+    keep_alive_s: int | None = None
+
+
+# MQTT 5.0, 2.2.2.2: bytes of each property's value; 0 a text or bytes with a length, -1 two of them, -2 a varint.
+_PROPERTY_SIZES = {
+    0x01: 1, 0x02: 4, 0x03: 0, 0x08: 0, 0x09: 0, 0x0B: -2, 0x11: 4, 0x12: 0, 0x13: 2, 0x15: 0, 0x16: 0, 0x17: 1,
+    0x18: 4, 0x19: 1, 0x1A: 0, 0x1C: 0, 0x1F: 0, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1, 0x25: 1, 0x26: -1, 0x27: 4,
+    0x28: 1, 0x29: 1, 0x2A: 1,
+}  # fmt: skip
+_REASONS = {
+    1: "unacceptable protocol version", 2: "client identifier rejected", 3: "server unavailable",
+    4: "bad user name or password", 5: "not authorised", 0x80: "unspecified error", 0x81: "malformed packet",
+    0x82: "protocol error", 0x83: "implementation specific error", 0x84: "unsupported protocol version",
+    0x85: "client identifier not valid", 0x86: "bad user name or password", 0x87: "not authorised",
+    0x88: "server unavailable", 0x89: "server busy", 0x8A: "banned", 0x8B: "server shutting down",
+    0x8C: "bad authentication method", 0x8D: "keep alive timeout", 0x8E: "session taken over by the same client id",
+    0x8F: "topic filter invalid", 0x90: "topic name invalid", 0x93: "receive maximum exceeded",
+    0x95: "packet too large",
+    0x96: "message rate too high", 0x97: "quota exceeded", 0x98: "administrative action", 0x9C: "use another server",
+    0x9D: "server moved", 0x9E: "shared subscriptions not supported", 0x9F: "connection rate exceeded",
+    0xA2: "wildcard subscriptions not supported",
+}  # fmt: skip
+
+
+def reason_text(code: int) -> str:
+    """Return what a reason or return code means."""
+    return f"{_REASONS.get(code, 'refused')} (code {code})"
+
+
+@dataclass(slots=True)
+class PacketSplitter:
+    """Finds packets in a stream, whatever its cut.
+
+    Parameters
+    ----------
+    version : {4, 5}
+        The protocol level: 4 is 3.1.1.
+    longest : int
+        Bytes of a message that is taken; a longer one comes out without its payload, so that it can be acknowledged
+        and is not sent for ever.
+    """
+
+    version: int = 4
+    longest: int = 1_048_576
+    _buffer: bytearray = field(default_factory=bytearray)
+    _skip: int = 0
+
+    def feed(self, data: bytes) -> list[Publish | Answer]:
+        """Take bytes and return what became whole.
+
+        Raises
+        ------
+        FrameError
+            If they are no MQTT; the connection has to be closed then (4.13).
+        """
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        buffer = self._buffer
+        buffer += data
+        found: list[Publish | Answer] = []
+        at, end = 0, len(buffer)
+        while end - at >= 2:
+            length = buffer[at + 1]
+            body = at + 2
+            if length >= 0x80:
+                size = _length(buffer, at + 1, end)
+                if size is None:
+                    break
+                length, body = size
+            head = buffer[at]
+            if length > self.longest and head >> 4 == PUBLISH:
+                if end - body < min(length, HEAD_OF_LONG):
+                    break
+                found.append(self._publish(head, bytes(buffer[body : body + HEAD_OF_LONG]), is_long=True))
+                self._skip = max(0, length - (end - body))
+                at = min(body + length, end)
+                continue
+            if length > self.longest:
+                raise FrameError(f"mqtt: a packet of type {head >> 4} and {length} bytes")
+            if end - body < length:
+                break
+            packet = bytes(buffer[body : body + length])
+            found.append(self._publish(head, packet) if head >> 4 == PUBLISH else self._answer(head, packet))
+            at = body + length
+        del buffer[:at]
+        return found
+
+    def _publish(self, head: int, body: bytes, *, is_long: bool = False) -> Publish:
+        qos = head >> 1 & 3
+        if qos > 1 or len(body) < 2:
+            raise FrameError(f"mqtt: a PUBLISH with QoS {qos} and {len(body)} bytes", frame=body[:64])
+        at = 2 + (body[0] << 8 | body[1])
+        number = 0
+        if qos:
+            number = int.from_bytes(body[at : at + 2])
+            at += 2
+            if number == 0:
+                raise FrameError("mqtt: a PUBLISH of QoS 1 without packet id", frame=body[:64])
+        try:
+            topic = body[2 : at - 2 if qos else at].decode("utf-8")
+        except UnicodeDecodeError:
+            raise FrameError("mqtt: a topic that is no UTF-8", frame=body[:64]) from None
+        if self.version == 5:
+            at = _after_properties(body, at)
+        if at > len(body):
+            raise FrameError("mqtt: a PUBLISH shorter than its topic", frame=body[:64])
+        return Publish(topic, b"" if is_long else body[at:], number, bool(head & 1), bool(head & 8), is_long)
+
+    def _answer(self, head: int, body: bytes) -> Answer:
+        kind = head >> 4
+        if kind == CONNACK:
+            if len(body) < 2:
+                raise FrameError("mqtt: a CONNACK of less than 2 bytes", frame=body)
+            answer = Answer(kind, session_present=bool(body[0] & 1), codes=(body[1],))
+            if self.version == 5:
+                self._read_properties(answer, body, 2)
+            return answer
+        if kind in {PUBACK, SUBACK}:
+            if len(body) < 2:
+                raise FrameError("mqtt: an answer without packet id", frame=body)
+            answer = Answer(kind, packet_id=int.from_bytes(body[:2]))
+            if kind == PUBACK:
+                answer.codes = (body[2],) if len(body) > 2 else (0,)
+                return answer
+            at = _after_properties(body, 2) if self.version == 5 else 2
+            answer.codes = tuple(body[at:])
+            return answer
+        if kind == DISCONNECT:
+            answer = Answer(kind, codes=(body[0],) if body else (0,))
+            if self.version == 5 and len(body) > 1:
+                self._read_properties(answer, body, 1)
+            return answer
+        if kind != PINGRESP:
+            raise FrameError(f"mqtt: a packet of type {kind}, which no server sends unasked", frame=body[:64])
+        return Answer(kind)
+
+    def _read_properties(self, answer: Answer, body: bytes, at: int) -> None:
+        for number, value in _properties(body, at):
+            if number == 0x1F:
+                answer.reason = value.decode("utf-8", "replace")[:200]
+            elif number == 0x13:
+                answer.keep_alive_s = int.from_bytes(value)
+
+
+def _length(buffer: bytes | bytearray, at: int, end: int) -> tuple[int, int] | None:
+    """Return a variable length and where it ends, None where it is not whole."""
+    value = 0
+    for place in range(4):
+        if at + place >= end:
+            return None
+        byte = buffer[at + place]
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, at + place + 1
+    raise FrameError("mqtt: a length of more than four bytes", frame=bytes(buffer[at : at + 4]))
+
+
+def _after_properties(body: bytes, at: int) -> int:
+    size = _length(body, at, len(body))
+    if size is None:
+        raise FrameError("mqtt: properties without their length", frame=body[:64])
+    return size[0] + size[1]
+
+
+def _properties(body: bytes, at: int) -> Iterable[tuple[int, bytes]]:
+    size = _length(body, at, len(body))
+    if size is None:
+        return
+    at, end = size[1], size[1] + size[0]
+    if end > len(body):
+        raise FrameError("mqtt: properties that are not whole", frame=body[:64])
+    while at < end:
+        number = body[at]
+        width = _PROPERTY_SIZES.get(number)
+        if width is None:
+            raise FrameError(f"mqtt: property {number:#04x} does not exist", frame=body[:64])
+        at += 1
+        if width == -2:
+            varint = _length(body, at, end)
+            if varint is None:
+                raise FrameError("mqtt: properties that are not whole", frame=body[:64])
+            at = varint[1]
+            continue
+        for _ in range(2 if width == -1 else 1):
+            if width <= 0:
+                length = int.from_bytes(body[at : at + 2])
+                at += 2
+            else:
+                length = width
+            value = body[at : at + length]
+            at += length
+        if at > end:
+            raise FrameError("mqtt: properties that are not whole", frame=body[:64])
+        yield number, value
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _packet(head: int, body: bytes) -> bytes:
+    return bytes([head]) + _varint(len(body)) + body
+
+
+def _text(value: str | bytes) -> bytes:
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    if len(data) > 0xFFFF:
+        raise ValueError(f"a text of {len(data)} bytes; MQTT takes 65535")
+    return len(data).to_bytes(2) + data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Will:
+    """What the server says for a client that is gone."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+
+
+def connect_packet(
+    client_id: str,
+    *,
+    version: int = 4,
+    clean: bool = False,
+    keep_alive_s: int = 60,
+    username: str | None = None,
+    password: str | None = None,
+    session_expiry_s: int = 0xFFFFFFFF,
+    receive_maximum: int = 65535,
+    longest: int | None = None,
+    will: Will | None = None,
+) -> bytes:
+    """Return a CONNECT; the options of version 5 are left out of 3.1.1."""
+    flags = (0x02 if clean else 0) | (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
+    if will is not None:
+        flags |= 0x04 | will.qos << 3
+    body = _text("MQTT") + bytes([version, flags]) + keep_alive_s.to_bytes(2)
+    if version == 5:
+        properties = struct.pack(">BIBH", 0x11, 0 if clean else session_expiry_s, 0x21, receive_maximum)
+        if longest is not None:
+            properties += struct.pack(">BI", 0x27, longest)
+        body += _varint(len(properties)) + properties
+    body += _text(client_id)
+    if will is not None:
+        body += (b"\0" if version == 5 else b"") + _text(will.topic) + _text(will.payload)
+    for text in (username, password):
+        body += _text(text) if text is not None else b""
+    return _packet(0x10, body)
+
+
+def subscribe_packet(packet_id: int, filters: Iterable[tuple[str, int]], *, version: int = 4) -> bytes:
+    """Return a SUBSCRIBE to filters with their QoS."""
+    body = packet_id.to_bytes(2) + (b"\0" if version == 5 else b"")
+    return _packet(0x82, body + b"".join(_text(name) + bytes([qos]) for name, qos in filters))
+
+
+def publish_packet(
+    topic: str, payload: bytes, *, packet_id: int = 0, retain: bool = False, dup: bool = False, version: int = 4
+) -> bytes:
+    """Return a PUBLISH: QoS 1 with a packet id, QoS 0 without."""
+    head = 0x30 | (0x02 if packet_id else 0) | (0x01 if retain else 0) | (0x08 if dup else 0)
+    number = packet_id.to_bytes(2) if packet_id else b""
+    return _packet(head, _text(topic) + number + (b"\0" if version == 5 else b"") + payload)
+
+
+def pubacks(packet_ids: Iterable[int]) -> bytes:
+    """Return one PUBACK for each packet id, in their order (4.6)."""
+    return b"".join(b"\x40\x02" + number.to_bytes(2) for number in packet_ids)
+
+
+def ping_packet() -> bytes:
+    """Return a PINGREQ."""
+    return b"\xc0\x00"
+
+
+def disconnect_packet() -> bytes:
+    """Return a DISCONNECT that keeps the session and drops the will."""
+    return b"\xe0\x00"
