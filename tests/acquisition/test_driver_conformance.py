@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class Case:
     driver_listens: bool = False
     answers: bool = False  # Its simulator counts the answers it gets, as `acknowledged`.
     is_serial: bool = False
+    needs: str = ""  # A program without which it cannot run.
     has_check: bool = True  # Its frames bear a check value that can be wrong.
 
     @property
@@ -99,8 +101,14 @@ CASES = [
         driver_listens=True,
         answers=True,
     ),
-    Case("mqtt", "ttn", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
-    Case("mqtt", "sparkplug", link={"interval_s": 0.1, "form": "sparkplug"}, options={"silent_after_s": 0.5, **FAST}),
+    Case("mqtt", "ttn", needs="mosquitto", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
+    Case(
+        "mqtt",
+        "sparkplug",
+        needs="mosquitto",
+        link={"interval_s": 0.1, "form": "sparkplug"},
+        options={"silent_after_s": 0.5, **FAST},
+    ),
 ]
 KNOWN = {case.driver for case in CASES}
 ALL = [case for case in CASES if case.driver in DRIVERS] + [Case(name) for name in DRIVERS if name not in KNOWN]
@@ -116,6 +124,8 @@ class Bench:
     """A driver at its simulator, whose faults are timed by a clock that jumps."""
 
     def __init__(self, case: Case, folder: Path, faults: list[Fault]) -> None:
+        if case.needs and shutil.which(case.needs, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin") is None:
+            pytest.skip(f"no {case.needs} (apt install {case.needs})")
         self.case, self.clock, self.sink = case, JumpingClock(), RecordingSink()
         self.cable = PtyPair(folder) if case.is_serial else None
         self.info = DRIVERS[case.driver]

@@ -45,8 +45,9 @@ class PayloadField(_Part):
 
     ``value = (((raw & mask) >> shift) + add) / divide × multiply + offset``, then, with `span`, the share of the span
     between two parameters. `divide` and the two of `span` may name parameters of the device's label. `sentinel` maps
-    raw numbers that stand for no value to the mark they leave, `below` does so for raw numbers under a least one, and
-    `words` gives text for numbers. `at` is its byte offset in layouts of fixed places.
+    raw numbers that stand for no value to the mark they leave, `below` does so for raw numbers under a least one;
+    `doubtful_below` leaves such a value its mark and keeps it; `words` gives text for numbers. `at` is its byte offset
+    in layouts of fixed places.
     """
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -64,6 +65,7 @@ class PayloadField(_Part):
     span: tuple[str, str] | None = None
     sentinel: dict[str, str] = Field(default_factory=dict)
     below: tuple[int, str] | None = None
+    doubtful_below: tuple[int, str] | None = None
     words: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

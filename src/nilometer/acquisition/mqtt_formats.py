@@ -13,7 +13,7 @@ from nilometer.acquisition.lorawan_device import LorawanDevice, check_parameters
 from nilometer.acquisition.protocols.json_mapping import JsonFormat, Mapped, matched_levels
 from nilometer.acquisition.protocols.lorawan import decode_payload
 from nilometer.acquisition.protocols.lpp import decode_lpp
-from nilometer.acquisition.protocols.network_server import ChirpStackFormat, TheThingsStackFormat, said_of
+from nilometer.acquisition.protocols.network_server import ChirpStackFormat, TheThingsStackFormat, take
 from nilometer.acquisition.protocols.sensorthings_topics import SensorThingsFormat
 from nilometer.acquisition.protocols.sparkplug import SparkplugFormat
 from nilometer.acquisition.protocols.telemetry import Message
@@ -166,11 +166,7 @@ def _bare(pattern: str, devices: Devices, topic: str, payload: bytes) -> Message
     found = devices.decode(device, "", payload, None)
     if found is None:
         message.problems.append(f"{device or topic}: no decoder is configured")
-    for item in found or ():
-        if isinstance(item, BadFrame):
-            message.problems.append(f"{device or topic}: {item.error}")
-        else:
-            message.values.append(said_of(item))
+    take(message, found or [])
     return message
 
 

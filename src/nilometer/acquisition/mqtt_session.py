@@ -23,6 +23,8 @@ __all__ = ["MqttSession", "Receipts", "SessionSettings"]
 MOST_ROWS = 4000
 MOST_TOPICS = 20_000
 MOST_DEVICES = 2000
+MOST_NOTED = 1000
+MOST_NOTES = 20
 Retained = Literal["timed", "keep", "skip"]
 
 
@@ -36,6 +38,7 @@ class SessionSettings:
     readers: Sequence[tuple[str, Read]]
     retained: Retained
     silent_after_s: float
+    device_silent_after_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +113,8 @@ class MqttSession:
         self._topics: dict[str, Read | None] = {}
         self._state = SourceState.STARTING
         self._lives: dict[str, SourceState] = {}
+        self._heard: dict[str, float] = {}
+        self._loop = asyncio.get_running_loop()
         self._noted: set[str] = set()
 
     async def serve(self) -> None:
@@ -122,11 +127,20 @@ class MqttSession:
         """
         settings = self._settings
         self._tell(SourceState.SILENT, f"connected to {self._link.name}; no message yet")
+        limit_s = settings.device_silent_after_s
+        quiet_since = self._loop.time()
         while True:
-            messages = await self._link.receive(settings.silent_after_s)
+            wait_s = settings.silent_after_s if limit_s is None else min(settings.silent_after_s, limit_s / 2)
+            messages = await self._link.receive(wait_s)
+            now = self._loop.time()
+            if limit_s is not None:
+                self._miss(now, limit_s)
             if not messages:
+                if now - quiet_since < settings.silent_after_s:
+                    continue
                 self._tell(SourceState.SILENT, f"no message for {settings.silent_after_s:g} s on {self._link.name}")
                 continue
+            quiet_since = now
             self._tell(SourceState.LIVE)
             await self._take(messages)
 
@@ -134,7 +148,7 @@ class MqttSession:
         arrival = self._settings.clock()
         rows: list[Row] = []
         waiting: list[int] = []
-        problems: list[str] = []
+        problems: list[tuple[str, str]] = []
         bad = 0
         for publish in messages:
             message, new = self._rows(publish, arrival, problems)
@@ -157,7 +171,9 @@ class MqttSession:
         durable = self._receipts.group(packet_ids)
         await self._sink.emit(raw_batch(self._settings.table.channels, rows, acknowledge=durable))
 
-    def _rows(self, publish: Publish, arrival: int, problems: list[str]) -> tuple[Message | None, list[Row]]:
+    def _rows(
+        self, publish: Publish, arrival: int, problems: list[tuple[str, str]]
+    ) -> tuple[Message | None, list[Row]]:
         """Return what a message says and its rows; None for one that was refused."""
         try:
             message = self._read(publish, arrival)
@@ -165,9 +181,11 @@ class MqttSession:
                 return message, []
             rows = self._settings.rows.rows(publish, message, arrival)
         except FrameError as error:
-            problems.append(f"{publish.topic[:200]}: {error}")
+            problems.append(("", f"{publish.topic[:200]}: {error}"))
             return None, []
-        problems += message.problems
+        problems += [(message.device, problem) for problem in message.problems]
+        if message.device:
+            self._hear(message.device)
         return message, rows
 
     def _read(self, publish: Publish, arrival: int) -> Message:
@@ -195,22 +213,44 @@ class MqttSession:
     async def _act(self, message: Message) -> None:
         for topic, payload in message.commands:
             await self._link.publish(topic, payload)
-        if message.life:
-            state = SourceState.LIVE if message.life == "birth" else SourceState.DISCONNECTED
-            detail = "" if message.life == "birth" else "it said goodbye, or its broker lost it (death certificate)"
-            if message.device in self._lives or len(self._lives) < MOST_DEVICES:
-                self._lives[message.device] = state
-                self._sink.report(SourceReport(state=state, detail=detail, device=message.device))
+        if message.life == "birth":
+            self._turn(message.device, SourceState.LIVE)
+        elif message.life == "death":
+            self._turn(message.device, SourceState.DISCONNECTED, "its death certificate came")
 
-    def _note(self, problems: list[str], bad: int) -> None:
-        """Report refused messages, and each kind of oddity when it is new."""
+    def _hear(self, device: str) -> None:
+        if device not in self._heard and len(self._heard) >= MOST_DEVICES:
+            return
+        self._heard[device] = self._loop.time()
+        if self._lives.get(device) is SourceState.SILENT:
+            self._turn(device, SourceState.LIVE)
+
+    def _miss(self, now: float, limit_s: float) -> None:
+        for device, heard in self._heard.items():
+            if now - heard >= limit_s and self._lives.get(device, SourceState.LIVE) is SourceState.LIVE:
+                self._turn(device, SourceState.SILENT, f"no message for {limit_s:g} s")
+
+    def _turn(self, device: str, state: SourceState, detail: str = "") -> None:
+        if device in self._lives or len(self._lives) < MOST_DEVICES:
+            self._lives[device] = state
+            self._sink.report(SourceReport(state=state, detail=detail, device=device))
+
+    def _note(self, problems: list[tuple[str, str]], bad: int) -> None:
+        """Report refused messages, and each oddity when it is new, under its device."""
         if bad:
-            self._sink.report(SourceReport(state=self._state, detail=problems[0], bad_frames=bad))
-        elif problems and problems[0] not in self._noted:
-            if len(self._noted) > 1000:
-                self._noted.clear()
-            self._noted.add(problems[0])
-            self._sink.report(SourceReport(state=self._state, detail=problems[0]))
+            first = next(text for device, text in problems if not device)
+            self._sink.report(SourceReport(state=self._state, detail=first, bad_frames=bad))
+        if len(self._noted) > MOST_NOTED:
+            self._noted.clear()
+        new = [(device, text) for device, text in dict.fromkeys(problems) if text not in self._noted]
+        for device, text in new[:MOST_NOTES]:
+            self._noted.add(text)
+            if device or not bad:
+                state = self._lives.get(device, self._state) if device else self._state
+                known = not device or device in self._lives or len(self._lives) < MOST_DEVICES
+                if known and device:
+                    self._lives.setdefault(device, state)
+                self._sink.report(SourceReport(state=state, detail=text, device=device if known else ""))
 
     def _tell(self, state: SourceState, detail: str = "") -> None:
         if state is not self._state:

@@ -117,7 +117,7 @@ def test_a_broken_current_loop_is_no_depth_of_zero():
     device = lorawan_device("dragino_ps_lb")
     payload = (3300).to_bytes(2) + b"\x00\x05" + (0).to_bytes(2) + (0).to_bytes(2)
     loop = next(item for item in decode_payload(device, payload, port=2) if item.parameter == "loop_current")
-    assert (loop.value, loop.flag) == (None, "loop_broken")
+    assert (loop.value, loop.unit, loop.flag) == (0.0, "mA", "loop_broken")
 
 
 @pytest.mark.parametrize("cut", range(1, 8))

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nilometer.acquisition.decoding import BadFrame, DecodedValue
 from nilometer.acquisition.mqtt_formats import DeviceOptions, Devices, TopicOptions, reader
 from nilometer.acquisition.protocols.json_mapping import JsonFormat, Mapped
+from nilometer.acquisition.protocols.mqtt import connect_packet, publish_packet
+from nilometer.acquisition.protocols.mqtt_stream import MqttDecoder
 from nilometer.acquisition.protocols.network_server import ChirpStackFormat, TheThingsStackFormat
 from nilometer.acquisition.protocols.protobuf import fields, varint
 from nilometer.acquisition.protocols.sensorthings_topics import SensorThingsFormat
@@ -53,6 +56,19 @@ def test_without_a_decoder_the_servers_own_fields_count():
     message = read(UP, ttn(decoded_payload={"temp": 21.5, "at": {"depth": 3}, "name": "x", "ok": True}))
     assert said(message) == {"temp": (21.5, None), "at.depth": (3.0, None), "ok": (1.0, None)}
     assert read(UP, ttn()).problems == ["d1: no decoder is configured, and the server decoded nothing (port 85)"]
+
+
+def test_a_device_file_gives_property_and_words_their_numbers():
+    read = TheThingsStackFormat(devices(d1={"decoder": "milesight_em400_udl"})).read
+    values = {item.key: item for item in read(UP, ttn(frm_payload="AXVcA2cBAQSCRAgFAAE=")).values}
+    assert (values["distance"].value, values["position"].value, values["position"].mark) == (2116.0, 1.0, "tilt")
+    read = TheThingsStackFormat(devices(d1={"decoder": "decentlab_dl_ctd10b"})).read
+    values = {item.key: item for item in read(UP, ttn(frm_payload="AgfZAAOQiICBAGQAAAxg")).values}
+    assert "device_id" not in values
+    assert [(values[key].observed_property) for key in ("water_depth", "temperature")] == [
+        "water_depth",
+        "water_temperature",
+    ]
 
 
 def test_fields_that_the_server_leaves_out_are_zero():
@@ -383,3 +399,32 @@ def test_a_json_bomb_is_refused():
         SensorThingsFormat().read("v1.1/Observations", b"[" * 100_000)
     with pytest.raises(FrameError):
         TheThingsStackFormat(devices()).read(UP, b'{"a":' * 100_000)
+
+
+def test_a_captured_connection_is_decoded_by_what_its_topics_say():
+    stream = connect_packet("logger") + publish_packet(UP, ttn(f_port=1, frm_payload="A2cBEA=="), packet_id=1)
+    stream += publish_packet(
+        "v1.1/Datastreams(5)/Observations", b'{"phenomenonTime":"2024-05-01T10:00:00Z","result":1}'
+    )
+    stream += publish_packet("pool/sensor", b'{"ph": 7.1}') + publish_packet("pool/sensor", b"{") + b"\x30\x7fcut"
+    decoder = MqttDecoder("lpp")
+    found = [item for cut in range(0, len(stream), 7) for item in decoder.feed(stream[cut : cut + 7])] + list(
+        decoder.close()
+    )
+    values = [(item.parameter, item.value, item.time) for item in found if isinstance(item, DecodedValue)]
+    assert values == [
+        ("3.temperature", 27.2, "2024-05-01T10:00:00.123456Z"),
+        ("5", 1.0, "2024-05-01T10:00:00Z"),
+        ("ph", 7.1, None),
+    ]
+    assert ["json" in item.error or "truncated" in item.error for item in found if isinstance(item, BadFrame)] == [
+        True
+    ] * 2
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_any_stream_is_decoded_or_refused(chunks):
+    decoder = MqttDecoder(None)
+    for chunk in chunks:
+        assert all(isinstance(item, DecodedValue | BadFrame) for item in decoder.feed(chunk))
+    assert all(isinstance(item, BadFrame) for item in decoder.close())

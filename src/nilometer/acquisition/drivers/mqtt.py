@@ -52,6 +52,7 @@ class MqttOptions(DriverOptions):
     time: TimeFrom = "message"
     ahead_s: Annotated[float, Field(ge=0)] = 300.0
     silent_after_s: Seconds = 3600.0
+    device_silent_after_s: Seconds | None = None
     connect_timeout_s: Seconds = 10.0
     reconnect_first_s: Seconds = 0.5
     reconnect_longest_s: Seconds = 30.0
@@ -91,6 +92,7 @@ class Mqtt:
             readers=tuple((topic.topic, reader(topic, devices)) for topic in options.topics),
             retained=options.retained,
             silent_after_s=options.silent_after_s,
+            device_silent_after_s=options.device_silent_after_s,
         )
         self._was_connected = False
 

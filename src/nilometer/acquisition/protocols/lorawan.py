@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from nilometer.acquisition.decoding import BadFrame, DecodedValue, DecoderInfo
 from nilometer.acquisition.lorawan_device import (
@@ -46,11 +47,18 @@ class _Reading:
         self, spec: PayloadField, data: bytes, order: str, *, flag: str | None = None, time: str | None = None
     ) -> None:
         raw = int.from_bytes(data, "little" if order == "little" else "big", signed=spec.format.startswith("i"))
-        value, mark = self._value(spec, raw, int.from_bytes(data, "little" if order == "little" else "big"))
-        self.found.append(DecodedValue(parameter=spec.key, value=value, unit=spec.unit, flag=mark or flag, time=time))
+        bits = int.from_bytes(data, "little" if order == "little" else "big")
+        value, mark = self._value(spec, raw, bits)
+        more: dict[str, Any] = {} if spec.observed_property is None else {"observed_property": spec.observed_property}
+        if isinstance(value, str):
+            more["number"] = raw if spec.mask is None else (bits & spec.mask) >> spec.shift
+        self.found.append(
+            DecodedValue(parameter=spec.key, value=value, unit=spec.unit, flag=mark or flag, time=time, more=more)
+        )
 
     def absent(self, spec: PayloadField, mark: str) -> None:
-        self.found.append(DecodedValue(parameter=spec.key, value=None, unit=spec.unit, flag=mark))
+        more = {} if spec.observed_property is None else {"observed_property": spec.observed_property}
+        self.found.append(DecodedValue(parameter=spec.key, value=None, unit=spec.unit, flag=mark, more=more))
 
     def refuse(self, error: str, offset: int, payload: bytes) -> None:
         self.found.append(BadFrame(error=error, offset=offset, frame=payload))
@@ -74,7 +82,8 @@ class _Reading:
         if spec.span is not None:
             low, high = (self.parameters[name] for name in spec.span)
             value = value * (high - low) + low
-        return float(value), None
+        doubtful = spec.doubtful_below is not None and raw < spec.doubtful_below[0]
+        return float(value), spec.doubtful_below[1] if doubtful and spec.doubtful_below is not None else None
 
 
 def decode_payload(
@@ -135,7 +144,7 @@ def _decentlab(reading: _Reading, payload: bytes) -> None:
         at = end
     if at < len(payload):
         reading.refuse(f"length: {len(payload) - at} bytes more than the flags name", at, payload)
-    reading.found.append(DecodedValue(parameter="device_id", value=number))
+    reading.found.append(DecodedValue(parameter="device_id", value=number, more={"is_identity": True}))
 
 
 def _milesight(reading: _Reading, payload: bytes) -> None:

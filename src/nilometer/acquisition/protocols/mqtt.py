@@ -100,12 +100,20 @@ class PacketSplitter:
     longest : int
         Bytes of a message that is taken; a longer one comes out without its payload, so that it can be acknowledged
         and is not sent for ever.
+    from_server : bool
+        What comes is a server's: a packet that only a client sends is refused. Else those are passed over.
     """
 
     version: int = 4
     longest: int = 1_048_576
+    from_server: bool = True
     _buffer: bytearray = field(default_factory=bytearray)
     _skip: int = 0
+
+    @property
+    def pending(self) -> bytes:
+        """Return the bytes of a packet that is not whole yet."""
+        return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[Publish | Answer]:
         """Take bytes and return what became whole.
@@ -194,7 +202,7 @@ class PacketSplitter:
             if self.version == 5 and len(body) > 1:
                 self._read_properties(answer, body, 1)
             return answer
-        if kind != PINGRESP:
+        if kind != PINGRESP and (self.from_server or kind in {0, 15}):
             raise FrameError(f"mqtt: a packet of type {kind}, which no server sends unasked", frame=body[:64])
         return Answer(kind)
 

@@ -21,7 +21,7 @@ from nilometer.acquisition.decoding import BadFrame, DecodedValue
 from nilometer.acquisition.protocols.telemetry import Message, Said, json_of, moment, number_of, part, text_or
 from nilometer.errors import FrameError
 
-__all__ = ["ChirpStackFormat", "TheThingsStackFormat", "Uplink", "said_of"]
+__all__ = ["ChirpStackFormat", "TheThingsStackFormat", "Uplink", "leaves", "said_of", "take"]
 
 Decode = Callable[[str, str, bytes, int], "list[DecodedValue | BadFrame] | None"]
 """``decode(device, profile, payload, port)``: what the bytes say; None where no decoder is configured for it."""
@@ -58,7 +58,7 @@ class Uplink:
             raise FrameError(f"base64: the payload of {device} is none") from None
         found = self._decode(device, profile, data, port)
         if found is not None:
-            _take(message, found)
+            take(message, found)
         elif fields:
             for key, value in leaves(fields):
                 message.values.append(Said(key, value))
@@ -157,12 +157,12 @@ def said_of(item: DecodedValue) -> Said:
             if item.more["type"] == "position"
             else (f"{channel}.{item.more['type']}{'_' + axis if axis else ''}")
         )
-    value, extra = item.value, None
+    value, observed = item.value, item.more.get("observed_property")
     if isinstance(value, str):
-        # A word has no number: it goes along as the mark of a missing one.
-        return Said(key, math.nan, item.unit, mark=value)
+        # The number that the word stands for, and the word as its mark.
+        return Said(key, number_of(item.more.get("number")), item.unit, observed, mark=value)
     time = moment(item.time) if item.time else None
-    return Said(key, math.nan if value is None else value, item.unit, None, time, mark=item.flag, extra=extra)
+    return Said(key, math.nan if value is None else value, item.unit, observed, time, mark=item.flag)
 
 
 def leaves(fields: Mapping[str, Any], *, most: int = MOST_FIELDS) -> list[tuple[str, float]]:
@@ -180,11 +180,12 @@ def leaves(fields: Mapping[str, Any], *, most: int = MOST_FIELDS) -> list[tuple[
     return found
 
 
-def _take(message: Message, found: list[DecodedValue | BadFrame]) -> None:
+def take(message: Message, found: list[DecodedValue | BadFrame]) -> None:
+    """Add what a device's bytes say to a message; what identifies the device is no observation."""
     for item in found:
         if isinstance(item, BadFrame):
             message.problems.append(f"{message.device}: {item.error}")
-        else:
+        elif not item.more.get("is_identity"):
             message.values.append(said_of(item))
 
 
