@@ -211,8 +211,8 @@ def test_what_was_not_born_is_asked_to_be_born_again_and_not_too_often():
     assert topic == "spBv1.0/g/NCMD/e"
     (metric,) = decode_payload(payload).metrics
     assert (metric.name, metric.data_type, metric.value) == ("Node Control/Rebirth", 11, 1)
-    again = node.read("spBv1.0/g/NDATA/e", data(6, Metric(alias=2, value=2.8, data_type=10)), 2_000_000)
-    assert again.commands == []
+    again = node.read("spBv1.0/g/NDATA/e", data(6, Metric(name="level", value=2.8, data_type=10)), 2_000_000)
+    assert (again.values, again.commands) == ([], [])  # By its name alone it would have no unit, for ever.
 
 
 def test_a_gap_in_the_sequence_is_said_and_asks_for_a_birth():

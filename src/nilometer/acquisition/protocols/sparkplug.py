@@ -6,7 +6,7 @@
 
 Names, units and aliases come with a birth alone. What an edge node says before its birth was heard, or after a number
 of its sequence is missing, cannot be trusted to be whole: it is asked to be born again (``Node Control/Rebirth``), and
-what it says by a name that is known still counts.
+what it says by a name or alias that some birth gave still counts.
 """
 
 from __future__ import annotations
@@ -150,13 +150,14 @@ class SparkplugFormat:
     def _say(self, node: _Node, device: str, metric: Metric, said: Payload, message: Message) -> None:
         known = node.aliases.get(metric.alias) if metric.alias is not None else None
         name = metric.name or (known.name if known is not None else "")
-        if not name:
-            message.problems.append(f"{message.device}: alias {metric.alias} was never born")
-            return
-        known = known or node.names.get((device, name))
         if name.startswith(_OWN):
             return
-        if not metric.data_type and known is not None and isinstance(metric.value, int):
+        known = known or node.names.get((device, name))
+        if known is None:
+            # Its unit would be a guess, and stay one for all that is stored after it.
+            message.problems.append(f"{message.device}: {name or f'alias {metric.alias}'!s} was never born")
+            return
+        if not metric.data_type and isinstance(metric.value, int):
             metric.value = _signed(metric.value, known.data_type)
         value = number_of_metric(metric)
         if isinstance(metric.value, str):
@@ -167,13 +168,12 @@ class SparkplugFormat:
             mark = "null"
         time = metric.time if metric.time is not None else said.time
         extra = '{"is_historical": true}' if metric.is_historical else None
-        unit = known.unit if known is not None else None
         in_range = time is not None and time < 2**53
         message.values.append(
             Said(
                 name[:200],
                 value,
-                unit,
+                known.unit,
                 None,
                 time * 1000 if time is not None and in_range else None,
                 0,
