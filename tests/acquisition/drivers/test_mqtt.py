@@ -379,3 +379,52 @@ async def _speak(publish):
 
 def _devices(sink):
     return [(report.device, report.state) for report in sink.reports if report.device]
+
+
+async def test_a_broker_that_falls_mute_is_given_up_and_found_again():
+    with broker() as at, publisher(at.port) as publish:
+        sink = RecordingSink()
+        async with listening(at.port, sink, keep_alive_s=1, connect_timeout_s=0.5):
+            await say(publish, (STREAM, observation(1)))
+            await sink.until(lambda: values(sink) == [1.0])
+            at.pause()
+            await sink.until(lambda: "no sign of life" in details(sink))
+            await sink.until(lambda: "no answer within" in details(sink))
+            at.resume()
+            await say(publish, (STREAM, observation(2)))
+            await sink.until(lambda: 2.0 in values(sink))
+
+
+GARBAGE = [
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+    b"\x20\x02\x00\x00\xff\xff\xff\xff\xff",
+    b"\x20\x00",
+    b"\x30\x80\x80\x80\x80\x80",
+    b"",
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_a_peer_that_speaks_no_mqtt_is_reported_and_tried_again(garbage):
+    dialled = []
+
+    async def speak(_reader, writer):
+        dialled.append(garbage)
+        writer.write(garbage)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    sink = RecordingSink()
+    options = MqttOptions.model_validate({**THINGS, "port": server.sockets[0].getsockname()[1]})
+    task = asyncio.create_task(DRIVER.make(options, now).run(sink))
+    try:
+        await sink.until(lambda: sum(report.state is SourceState.DISCONNECTED for report in sink.reports) >= 2)
+        assert len(dialled) >= 2
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.close()
+        await server.wait_closed()
+    assert all("trying again" in report.detail for report in sink.reports if report.state is SourceState.DISCONNECTED)
