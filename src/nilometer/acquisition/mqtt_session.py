@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nilometer.acquisition.driver import Clock, Sink, SourceReport, SourceState
@@ -39,6 +39,9 @@ class SessionSettings:
     retained: Retained
     silent_after_s: float
     device_silent_after_s: float | None = None
+    lives: dict[str, SourceState] = field(default_factory=dict)
+    """What was last said of each device; outlives a connection, as what people see does."""
+    heard: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -112,9 +115,11 @@ class MqttSession:
         self._receipts = Receipts(link.confirm)
         self._topics: dict[str, Read | None] = {}
         self._state = SourceState.STARTING
-        self._lives: dict[str, SourceState] = {}
-        self._heard: dict[str, float] = {}
         self._loop = asyncio.get_running_loop()
+        self._lives = settings.lives
+        self._heard = settings.heard
+        for device in self._heard:
+            self._heard[device] = self._loop.time()  # While there was no connection nobody could be heard.
         self._noted: set[str] = set()
 
     async def serve(self) -> None:

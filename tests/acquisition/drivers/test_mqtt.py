@@ -371,6 +371,22 @@ async def test_a_device_that_falls_silent_is_seen_beside_one_that_speaks():
                 await asyncio.gather(speaking, return_exceptions=True)
 
 
+async def test_a_device_that_was_silent_is_live_again_after_another_connection():
+    topics = [{"topic": "site/+", "format": "json"}]
+    with broker() as at:
+        sink = RecordingSink()
+        async with listening(at.port, sink, topics=topics, device_silent_after_s=0.2):
+            with publisher(at.port) as publish:
+                await say(publish, ("site/quiet", '{"ph": 7}'))
+                await sink.until(lambda: ("quiet", SourceState.SILENT) in _devices(sink))
+            at.stop()
+            await sink.until_said(SourceState.DISCONNECTED)
+            at.start()
+            with publisher(at.port) as publish:
+                await say(publish, ("site/quiet", '{"ph": 8}'))
+                await sink.until(lambda: ("quiet", SourceState.LIVE) in _devices(sink))
+
+
 async def _speak(publish):
     while True:
         await say(publish, ("site/loud", '{"ph": 7}'))
