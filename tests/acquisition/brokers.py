@@ -63,11 +63,19 @@ def nats(folder: Path) -> Iterator[int]:
 def publisher(port: int, client_id: str = "publisher") -> Iterator[Callable[..., None]]:
     """Gives ``publish(topic, payload, qos=1, retain=False)``, which returns when the broker has the message."""
     client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=client_id)
+    client.reconnect_delay_set(1, 1)
     client.connect("127.0.0.1", port)
     client.loop_start()
 
     def publish(topic: str, payload: bytes | str, *, qos: int = 1, retain: bool = False) -> None:
-        client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(20)
+        while True:
+            try:
+                client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(20)
+            except RuntimeError:
+                # The broker is away: paho says so, and dials again by itself.
+                time.sleep(0.05)
+            else:
+                return
 
     try:
         yield publish

@@ -110,7 +110,7 @@ async def test_what_was_published_while_we_were_away_is_there_when_we_come_back(
         assert values(sink) == list(range(30))
 
 
-async def test_a_killed_broker_is_found_again_and_gives_again_what_was_not_acknowledged():
+async def test_a_restarted_broker_is_found_again_and_gives_again_what_was_not_acknowledged():
     with broker() as at:
         sink = RecordingSink(acknowledges=False)
         async with listening(at.port, sink):
