@@ -5,10 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.acquisition.formats.made_up import files
 
 import nilometer
+from nilometer.acquisition.formats.reading import formats
 from nilometer.errors import ConfigError, ReadError
 
 CELLS = st.sampled_from(
@@ -17,12 +20,12 @@ CELLS = st.sampled_from(
 TABLES = st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=12)
 
 
-def read(content):
+def read(content, **wishes):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "any.csv"
         path.write_bytes(content)
         try:
-            recording = nilometer.read(path)
+            recording = nilometer.read(path, **wishes)
         except (ReadError, ConfigError) as error:
             said = str(error)
             recording = None
@@ -49,3 +52,54 @@ def test_any_table_is_a_recording_or_a_read_error(rows, delimiter):
 @settings(max_examples=100, deadline=None)
 def test_any_text_under_a_header_is_a_recording_or_a_read_error(text):
     read(b"time,ph\n2024-01-01,7\n" + text.encode("utf-8", "surrogatepass"))
+
+
+SEEDS = files()
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["cut", "set", "insert", "drop", "repeat"]), st.integers(0, 10**6), st.binary(max_size=8)
+    ),
+    max_size=6,
+)
+
+
+def spoiled(content, changes):
+    """Return a file as a bad link or a bad disk would leave it."""
+    for kind, place, data in changes:
+        at = place % (len(content) + 1)
+        if kind == "cut":
+            content = content[: max(at, 1)]
+        elif kind == "set":
+            content = content[:at] + data + content[at + len(data) :]
+        elif kind == "insert":
+            content = content[:at] + data + content[at:]
+        elif kind == "drop":
+            content = content[:at] + content[at + len(data) + 1 :]
+        else:
+            content = content[:at] + content[at // 2 :]
+    return content
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_sound_file_is_known_by_its_content_alone(tmp_path, name):
+    expected, content = SEEDS[name]
+    path = tmp_path / "no-suffix"
+    path.write_bytes(content)
+    assert nilometer.read(path).format == expected
+
+
+@pytest.mark.parametrize("name", SEEDS)
+@given(changes=CHANGES)
+@settings(max_examples=60, deadline=None)
+def test_a_spoiled_file_is_a_recording_or_a_read_error(name, changes):
+    expected, content = SEEDS[name]
+    content = spoiled(content, changes)
+    read(content)
+    read(content, format=expected)
+
+
+@pytest.mark.parametrize("name", sorted(formats().items))
+@given(content=st.binary(max_size=300))
+@settings(max_examples=40, deadline=None)
+def test_any_bytes_read_as_a_named_format_are_a_recording_or_a_read_error(name, content):
+    read(content, format=name)

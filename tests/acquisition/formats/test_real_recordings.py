@@ -167,10 +167,7 @@ def test_a_log_whose_clock_has_no_date_is_read_once_its_day_is_named(real_data):
         ("level/stage_discharge/nordura.csv", "'stage', 'q'"),
         (WQ + "driftr/cal_values.csv", "'Cal Standard'"),
         ("ocean/ctd/castaway_data.csv", "no column of times"),
-        ("raw_logs/exo/driftr_exoRaw.xlsx", "Excel"),
         (WQ + "ioos/pco2_netcdf_example.nc", "HDF5|netCDF"),
-        ("raw_logs/campbell/TOB1_Station_Daily.dat", "binary"),
-        ("raw_logs/sondes/ysi/0108BAYT.dat", "binary"),
     ],
 )
 def test_what_is_no_time_series_or_of_a_later_family_is_refused_clearly(real_data, name, message):

@@ -16,7 +16,7 @@ from nilometer.acquisition.formats.shape import LINES, Shape, shape_of
 from nilometer.acquisition.formats.tables import RawTable, recording_of
 from nilometer.errors import ReadError
 
-__all__ = ["FORMAT", "read"]
+__all__ = ["FORMAT", "raw_table", "read"]
 
 
 @dataclass(slots=True)
@@ -44,8 +44,29 @@ def read(path: Path, wishes: Wishes) -> Recording:
         If it is no text, has no table, no rows, or no column of times.
     """
     data, encoding = opening.as_utf8(opening.contents(path), path)
-    lines = _first_lines(data)
-    shape = shape_of(lines, path)
+    return recording_of(raw_table(data, path, FORMAT.name, encoding), wishes)
+
+
+def raw_table(data: bytes, path: Path, format_name: str, encoding: str = "utf-8") -> RawTable:
+    """Return the table that stands in delimited text.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8 with LF line ends.
+    path : Path
+        For messages.
+    format_name : str
+        The format it is read as.
+    encoding : str
+        What it was written in, for the metadata.
+
+    Raises
+    ------
+    ReadError
+        If no table is seen, or most of its rows have another number of cells.
+    """
+    shape = shape_of(_first_lines(data), path)
     table, skipped = _table(data, shape, path)
     notes = []
     if skipped.count:
@@ -56,16 +77,16 @@ def read(path: Path, wishes: Wishes) -> Recording:
                 f"of the table (cells are separated by {shape.delimiter!r}), such as {skipped.example!r}",
                 path=path,
                 line=line,
-                format="csv",
+                format=format_name,
             )
         plural = "rows were" if skipped.count > 1 else "row was"
         notes.append(
             f"{skipped.count} {plural} left out, having not {len(shape.names)} cells, the first in line "
             f"{_line_of(data, skipped.example)}: {skipped.example!r}"
         )
-    raw = RawTable(
+    return RawTable(
         path=path,
-        format="csv",
+        format=format_name,
         names=shape.names,
         columns=[table.column(at) for at in range(table.num_columns)],
         unit_texts=shape.units,
@@ -79,7 +100,6 @@ def read(path: Path, wishes: Wishes) -> Recording:
         },
         notes=notes,
     )
-    return recording_of(raw, wishes)
 
 
 def _first_lines(data: bytes) -> list[str]:

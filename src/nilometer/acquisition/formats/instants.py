@@ -60,6 +60,11 @@ _NAMED_ZONES = {"utc": 0, "gmt": 0, "pst": -8, "pdt": -7, "mst": -7, "mdt": -6, 
                 "aest": 10, "cet": 1, "cest": 2, "北京时间": 8}  # fmt: skip
 
 
+# Standard beside daylight time, as programs of the United States head their columns: the rows follow the season.
+_SEASONAL = {"est/edt": "America/New_York", "cst/cdt": "America/Chicago", "mst/mdt": "America/Denver",
+             "pst/pdt": "America/Los_Angeles", "akst/akdt": "America/Anchorage"}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Instants:
     """Times of a column (µs since 1970 UTC or `NO_TIME`), whether the cells named their zone, what was decided."""
@@ -155,7 +160,9 @@ def epochs(values: NDArray[np.float64]) -> NDArray[np.int64] | None:
 
 
 def zone_in(text: str) -> str | None:
-    """Return the zone that a column name or a line of a preamble names, as an offset; None where it names none.
+    """Return the zone that a column name or a line of a preamble names; None where it names none.
+
+    An offset, or the IANA name of a zone whose two clocks are both named (``EST/EDT``).
 
     Examples
     --------
@@ -165,6 +172,9 @@ def zone_in(text: str) -> str | None:
     match = re.search(r"\b(?:UTC|GMT)\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", text, re.IGNORECASE)
     if match:
         return f"{match[1]}{int(match[2]):02d}:{match[3] or '00'}"
+    for pair, place in _SEASONAL.items():
+        if pair in text.casefold():
+            return place
     for word in re.split(r"[^\w]+|_", text.casefold()):
         if word in _NAMED_ZONES:
             return f"{_NAMED_ZONES[word]:+03d}:00"

@@ -17,7 +17,7 @@ from nilometer.errors import UnitError
 from nilometer.model.properties import VocabularyTerm, vocabulary
 from nilometer.units import canonical, same_dimension
 
-__all__ = ["Layout", "Meaning", "aside_of", "is_position", "layout_of", "meaning", "split_name"]
+__all__ = ["Layout", "Meaning", "aside_of", "distinct", "is_position", "layout_of", "meaning", "split_name"]
 
 # A column of qualifiers, corrections or copies bears the name of another with one of these words before or after it.
 _BEFORE = frozenset(
@@ -116,6 +116,27 @@ def aside_of(names: Sequence[str]) -> dict[str, str]:
         if is_flag and head in plain:
             found[name] = found.get(head, head)
     return found
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names with a number behind each that was there before.
+
+    Examples
+    --------
+    >>> distinct(["scan", "t", "scan", "scan"])
+    ['scan', 't', 'scan (2)', 'scan (3)']
+    """
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    result = []
+    for name in names:
+        free = name
+        while free in taken:
+            counts[name] = counts.get(name, 1) + 1
+            free = f"{name} ({counts[name]})"
+        taken.add(free)
+        result.append(free)
+    return result
 
 
 def is_position(key: str | None) -> bool:
@@ -239,6 +260,8 @@ def _reconciled(item: VocabularyTerm, unit: str) -> tuple[VocabularyTerm | None,
     """Let the unit decide between namesakes: DO in % is a saturation, turbidity in FNU another turbidity."""
     if unit in {"1e-3", "g kg-1"} and item.key == "salinity":
         return item, "1"
+    if unit == "mL L-1":
+        return None, unit  # a volume of gas in water is neither a mass in it nor a saturation
     if same_dimension(unit, item.unit):
         return item, unit
     for key in item.not_the_same_as:

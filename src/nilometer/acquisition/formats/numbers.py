@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["MISSING", "Numbers", "numbers"]
+__all__ = ["MISSING", "Numbers", "as_floats", "numbers"]
 
 MISSING = frozenset(
     {"", "null", "nan", "na", "n/a", "#n/a", "#value!", "#div/0!", "none", "nil", "nodata", "no data", "-", "--", "---"}
@@ -68,7 +68,7 @@ def numbers(column: Any, *, decimal: str = ".", missing: Sequence[str] = ()) -> 
             example = words.filter(pc.and_(pc.invert(fits), pc.is_valid(words)))[0].as_py()
         numeric = pc.if_else(fits, words, None).cast(pa.float64())
     values = np.asarray(pc.fill_null(numeric, float("nan")).to_numpy(zero_copy_only=False), np.float64).copy()
-    sentinels = [*_SENTINELS, *_as_numbers(missing)]
+    sentinels = [*_SENTINELS, *as_floats(missing)]
     fill = np.isin(values, sentinels)
     values[fill] = np.nan
     values[np.isinf(values)] = np.nan
@@ -93,7 +93,8 @@ def _whole(column: Any) -> Any:  # noqa: ANN401 -- pyarrow has no types
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _as_numbers(words: Sequence[str]) -> list[float]:
+def as_floats(words: Sequence[str]) -> list[float]:
+    """Return the numbers among words."""
     found = []
     for word in words:
         try:

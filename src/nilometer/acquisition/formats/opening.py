@@ -22,7 +22,7 @@ _BINARY = (
     (b"\x89HDF", "an HDF5 or netCDF-4 file (open it with xarray; nilometer.qc.check takes the Dataset)"),
     (b"CDF\x01", "a netCDF file (open it with xarray; nilometer.qc.check takes the Dataset)"),
     (b"CDF\x02", "a netCDF file (open it with xarray; nilometer.qc.check takes the Dataset)"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook (save the sheet as CSV)"),
+    (b"PK\x03\x04", "a zip archive, or an Excel workbook of another kind"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (save the sheet as CSV)"),
     (b"SQLite format 3", "an SQLite database"),
     (b"%PDF", "a PDF"),

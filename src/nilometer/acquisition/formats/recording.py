@@ -90,6 +90,9 @@ class RecordingColumn:
         Vocabulary key; None where the name tells none.
     censored : ndarray of int8, shape (n,), optional
         -1 where the file says ``<``, +1 where it says ``>``; the limit is the value.
+    statistic : str
+        What the logger made of its samples before it stored them, as a CF cell method: ``point``, ``mean``,
+        ``minimum``, ``maximum``, ``sum``, ``median``, ``standard_deviation``; empty where the file does not say.
     """
 
     name: str
@@ -98,6 +101,7 @@ class RecordingColumn:
     unit_from: str = "assumed"
     observed_property: str | None = None
     censored: NDArray[np.int8] | None = None
+    statistic: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +123,9 @@ class Recording:
     qualifies : dict of str to str
         Which columns of `aside` speak of which value column.
     metadata : dict of str to str
-        What stood before the table, and what was found out: delimiter, encoding, time column, time zone.
+        What stood before the table, and what was found out. Always ``time column``, ``time zone`` (with what was
+        assumed) and ``stamps`` (whether a time is an instant, or the start or the end of an interval); where the file
+        tells them ``model``, ``serial number`` and ``station``.
     notes : tuple of str
         What a reader should know: what was assumed, left out or repaired.
     """
@@ -229,6 +235,8 @@ class Recording:
             told = {"unit": column.unit}
             if column.observed_property is not None:
                 told["observed_property"] = column.observed_property
+            if column.statistic:
+                told["cell_method"] = column.statistic
             fields.append(pa.field(name, pa.float64(), metadata=told))
             arrays.append(pa.array(column.values, from_pandas=True))
         for name, column in self.aside.items() if aside else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.acquisition.formats.longtable import is_long, widened
-from nilometer.acquisition.formats.naming import Layout, aside_of, is_position, layout_of, meaning
-from nilometer.acquisition.formats.numbers import Numbers, numbers
+from nilometer.acquisition.formats.naming import Layout, aside_of, is_position, layout_of, meaning, split_name
+from nilometer.acquisition.formats.numbers import Numbers, as_floats, numbers
 from nilometer.acquisition.formats.recording import Recording, RecordingColumn, Wishes
 from nilometer.acquisition.formats.timecolumn import find_times
+from nilometer.acquisition.formats.told import told_by
 from nilometer.errors import ConfigError, ReadError
 from nilometer.model.batch import NO_TIME
 
@@ -35,6 +36,7 @@ _NO_VALUES = frozenset(
         "second",
         "serial",
         "unnamed: 0",
+        "fault code",
         "序号",
         "time (fract. sec)",
     }
@@ -49,7 +51,12 @@ _SITES = frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class RawTable:
-    """A table as a format module read it: columns of text or typed Arrow columns, one name each."""
+    """A table as a format module read it: columns of text or typed Arrow columns, one name each.
+
+    `statistics` has the CF cell methods of columns by name, `called` what a column is called where its own name tells
+    less or more than the quantity, `missing` the words for no value that the file itself names, `beside` the columns
+    that are no values.
+    """
 
     path: Path
     format: str
@@ -62,6 +69,10 @@ class RawTable:
     first_line: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    statistics: Mapping[str, str] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    beside: Sequence[str] = ()
 
 
 def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
@@ -82,7 +93,8 @@ def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
     found = find_times(raw.names, columns, raw.preamble, raw.unit_texts, wishes, raw.path, raw.format)
     notes = [*raw.notes, *found.notes]
     layout = layout_of(raw.names)
-    metadata = {**raw.metadata, "time column": " + ".join(found.names), "time zone": found.zone}
+    metadata = {"stamps": "instant (not told by the file)", **told_by(raw.preamble), **raw.metadata}
+    metadata |= {"time column": " + ".join(found.names), "time zone": found.zone}
     if layout is not None:
         metadata["layout"] = layout.title
     if raw.preamble:
@@ -147,6 +159,10 @@ class _Parts:
             self._put_aside(name, column)
             return
         told = meaning(name, unit_text, self._layout)
+        if name in self._raw.called:
+            # The unit stays where the file has it: in its own row, else in the name.
+            text = unit_text if unit_text and unit_text.strip() else split_name(name)[1]
+            told = replace(meaning(self._raw.called[name], text, self._layout), name=told.name)
         if self._wanted is None and self._is_aside(name, told.observed_property, in_time=in_time):
             self._put_aside(name, column)
             return
@@ -173,6 +189,7 @@ class _Parts:
             unit_from=source,
             observed_property=told.observed_property,
             censored=as_numbers.censored,
+            statistic=self._raw.statistics.get(name, ""),
         )
         if name in self._speaks_of and self._wanted is not None:
             self.qualifies[short] = self._speaks_of[name]
@@ -200,6 +217,7 @@ class _Parts:
             or ignored
             or bool(_NAMING.search(folded))
             or name in self._speaks_of
+            or name in self._raw.beside
             or folded in _NO_VALUES
             or is_position(key)
             or not name
@@ -208,10 +226,11 @@ class _Parts:
     def _numbers(self, column: Any) -> Numbers | None:  # noqa: ANN401 -- pyarrow has no types
         kind = column.type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return numbers(column.cast(pa.string()), decimal=self._raw.decimal, missing=self._wishes.missing)
+            missing = (*self._raw.missing, *self._wishes.missing)
+            return numbers(column.cast(pa.string()), decimal=self._raw.decimal, missing=missing)
         if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
             values: NDArray[np.float64] = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-            fill = values == -9999.0
+            fill = np.isin(values, [-9999.0, *as_floats((*self._raw.missing, *self._wishes.missing))])
             values[fill] = np.nan
             return Numbers(values, None, 0, int(fill.sum()))
         return None

@@ -1,0 +1,190 @@
+"""Small files of every family, made up in the shape of real ones: what the tests read, and what the fuzzer spoils."""
+
+from __future__ import annotations
+
+import html
+import io
+import struct
+import zipfile
+
+TOA5 = (
+    '"TOA5","weir","CR1000","12345","CR1000.Std.25","CPU:weir.CR1","54321","Hourly"\r\n'
+    '"TIMESTAMP","RECORD","WaterT_Avg","WaterT_Max","WaterT_TMx","Lvl","Flag"\r\n'
+    '"TS","RN","Deg C","Deg C","Deg C","ft",""\r\n'
+    '"","","Avg","Max","TMx","Smp","Smp"\r\n'
+    '"2014-04-11 01:00:00",7,17.5,18.25,"2014-04-11 00:15:00",0.559,"ok"\r\n'
+    '"2014-04-11 02:00:00",8,"NAN",18.5,"2014-04-11 01:45:00",0.5,"ok"\r\n'
+)
+
+
+def tob1() -> bytes:
+    header = (
+        '"TOB1","weir","CR1000","12345","CR1000.Std.25","CPU:weir.CR1","54321","Hourly"\r\n'
+        '"SECONDS","NANOSECONDS","RECORD","WaterT_Avg","WaterT_Max","WaterT_TMx","Lvl","Flag"\r\n'
+        '"SECONDS","NANOSECONDS","RN","Deg C","Deg C","Deg C","ft",""\r\n'
+        '"","","","Avg","Max","TMx","Smp","Smp"\r\n'
+        '"ULONG","ULONG","ULONG","FP2","IEEE4","SecNano","IEEE4B","ASCII(4)"\r\n'
+    )
+    at = 766026000  # 2014-04-11T01:00 in seconds since 1990
+    rows = struct.pack("<3I", at, 0, 7) + bytes.fromhex("20AF") + struct.pack("<f2I", 18.25, at - 2700, 0)
+    rows += struct.pack(">f", 0.559) + b"ok\0\0"
+    rows += struct.pack("<3I", at + 3600, 0, 8) + bytes.fromhex("9FFE") + struct.pack("<f2I", 18.5, at + 2700, 0)
+    rows += struct.pack(">f", 0.5) + b"ok\0\0"
+    return header.encode() + rows
+
+
+CSIXML = """<?xml version="1.0" standalone="yes"?>
+<csixml version="1.0"><head><environment><station-name>weir</station-name><table-name>Hourly</table-name>
+<model>CR1000</model><serial-no>12345</serial-no><os-version>CR1000.Std.25</os-version>
+<dld-name>CPU:weir.CR1</dld-name><dld-sig>54321</dld-sig></environment>
+<fields><field name="WaterT_Avg" process="Avg" type="xsd:float" units="Deg C" />
+<field name="WaterT_Max" process="Max" type="xsd:float" units="Deg C" />
+<field name="WaterT_TMx" process="TMx" type="xsd:dateTime" units="Deg C" />
+<field name="Lvl" process="Smp" type="xsd:float" units="ft" />
+<field name="Flag" process="Smp" type="xsd:string" units="" /></fields></head>
+<data>
+<r no="7" time="2014-04-11T01:00:00"><v1>17.5</v1><v2>18.25</v2><v3>2014-04-11T00:15:00</v3><v4>0.559</v4><v5>ok</v5>
+</r>
+<r no="8" time="2014-04-11T02:00:00"><v1>"NAN"</v1><v2>18.5</v2><v3>2014-04-11T01:45:00</v3><v4>0.5</v4><v5>ok</v5></r>
+</data></csixml>
+"""
+
+HOBO = (
+    '"Plot Title: creek"\n'
+    '"#"\t"Date Time, GMT-04:00"\t"Full Range, μS/cm (LGR S/N: 20089046, SEN S/N: 20089047)"\t'
+    '"Temp, °C (LGR S/N: 20089046, SEN S/N: 20089047)"\t"Stopped (LGR S/N: 20089046)"\n'
+    "1\t11/13/17 02:54:05 PM\t1,687.5\t14.83\t\n"
+    "2\t11/13/17 02:59:05 PM\t687.9\t-888.88\t\n"
+    "3\t11/13/17 03:01:00 PM\t\t\tLogged\n"
+)
+HOBO_CONNECT = (
+    "#,Date-Time (EST/EDT),Ch: 1 - Water Temp   (°C)\n"
+    "1,03/13/2021 12:00:00,4.5\n2,03/14/2021 12:00:00,4.6\n3,03/15/2021 12:00:00,4.7\n"
+)
+
+KOR_2 = (
+    "sep=,\nKorEXO MEASUREMENT DATA FILE EXPORT\n\nFILE CREATED:,9/27/2021 12:05:11 PM\n\n"
+    ",,,MEAN VALUE:,1.66,76.3,1.3,5.97\n,,,STANDARD DEVIATION:,0.61,11.3,0.1,0.13\n\n"
+    ",,,SENSOR SERIAL NUMBER:,16K101465,18E103446,16G101390,16G103270\n"
+    "Date (MM/DD/YYYY),Time (HH:mm:ss),Time (Fract. Sec),Site Name,"
+    "Chlorophyll RFU,ODO % sat,Pressure psi a,Battery V\n"
+    "9/13/2021,11:48:37,0.0,GM,1.54,65.0,1.525,6.17\n9/13/2021,12:03:37,0.0,GM,1.63,NA,1.247,6.22\n"
+)
+KOR_1_ROWS = [
+    ["KOR Export File"], [], ["Sonde ID", "Sonde 15H104217"], ["Site", "DCL"],
+    ["Time Zone", "(UTC-05:00) Eastern Time (US & Canada)"], [], ["Devices List:"],
+    ["Name", "SN", "Firmware", "Corresponding Data Column(s)"], ["EXO2 Sonde", "15H104217", "1.0.18", "6;7"],
+    ["Turbidity", "15H101678", "3.0.0", "10;11"], [], [1, 2, 3, 4, 5],
+    ["Date (MM/DD/YYYY)", "Time (HH:MM:SS)", "Site Name", "Turbidity FNU", "Temp °C"],
+    ["2/21/2017", "14:30:00", "DCL", 2242.13, 5.089], ["2/21/2017", "14:35:00", "DCL", 916.7, 5.03],
+]  # fmt: skip
+
+
+def workbook(rows: list[list[object]]) -> bytes:
+    """Return a workbook of one sheet, of inline text and numbers."""
+    lines = []
+    for row in rows:
+        cells = "".join(
+            f"<c><v>{cell}</v></c>"
+            if isinstance(cell, int | float)
+            else f'<c t="inlineStr"><is><t>{html.escape(str(cell))}</t></is></c>'
+            for cell in row
+        )
+        lines.append(f"<row>{cells}</row>")
+    kind = "application/vnd.openxmlformats"
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006/relationships"
+    parts = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        f'<Default Extension="rels" ContentType="{kind}-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}-officedocument.spreadsheetml.sheet.main+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" '
+        f'ContentType="{kind}-officedocument.spreadsheetml.worksheet+xml"/>'
+        "</Types>",
+        "_rels/.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1" Type="{office}/officeDocument" '
+        'Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        '<sheet name="Log" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1" '
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData></worksheet>',
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)
+    return packed.getvalue()
+
+
+def ysi_dat() -> bytes:
+    at = 754650033  # 2008-01-29T09:00:33 in seconds since 1984-03-01
+    log = b"A" + struct.pack("<HLH16s32s6sLll36s", 600, 0, 304, b"07E101066", b"BAYT_CST", b"", 3600, at, at, b"")
+    for channel, quantity in ((2, 1), (7, 4), (9, 250)):
+        log += b"B" + struct.pack("<hhHff", channel, quantity, 0, 0.0, 0.0)
+    log += b"D" + struct.pack("<l3f", at, 22.5612, -0.0003, 1.5)
+    return log + b"D" + struct.pack("<l3f", at + 3600, 20.2, 15.4931, 2.5)
+
+
+_CNV_HEAD = (
+    "* Sea-Bird SBE 16plus V 2 Data File:\n* FileName = C:\\ctd.hex\n* Temperature SN = 4322\n** Station: BL1\n"
+    "# nquan = 5\n# nvalues = 2\n# units = specified\n# name 0 = timeS: Time, Elapsed [seconds]\n"
+    "# name 1 = prDM: Pressure, Digiquartz [db]\n# name 2 = t090C: Temperature [ITS-90, deg C]\n"
+    "# name 3 = sbeox0ML/L: Oxygen, SBE 43 [ml/l], WS = 1\n# name 4 = flag:  0.000e+00\n"
+)
+_CNV_TAIL = (
+    "# bad_flag = -9.990e-29\n#     <!-- Frequency 0, Temperature -->\n#       <SerialNumber>4322</SerialNumber>\n"
+)
+_CNV_ROWS = (
+    "      0.000      6.433    26.9647      4.621  0.000e+00\n      0.250      6.448 -9.990e-29      4.619  0.000e+00\n"
+)
+CNV = (
+    _CNV_HEAD
+    + "# interval = seconds: 0.25\n# start_time = Apr 01 2011 07:26:35 [NMEA time, first data scan]\n"
+    + _CNV_TAIL
+    + "# file_type = ascii\n*END*\n"
+    + _CNV_ROWS
+)
+CAST = (
+    (_CNV_HEAD + "# interval = decibars: 1\n# start_time = Apr 01 2011 07:26:35 [System UpLoad Time]\n")
+    .replace("timeS: Time, Elapsed [seconds]", "scan: Scan Count")
+    + _CNV_TAIL
+    + "# file_type = ascii\n*END*\n"
+    + _CNV_ROWS
+)  # fmt: skip
+
+
+def binary_cnv() -> bytes:
+    text = CNV.replace("file_type = ascii", "file_type = binary")
+    head = text[: text.index("*END*") + 6].encode()
+    return head + struct.pack("<10f", 0, 6.433, 26.9647, 4.621, 0, 0.25, 6.448, -9.99e-29, 4.619, 0)
+
+
+BTL = (
+    "* Sea-Bird SBE 9 Data File:\n** Station: BL1\n# start_time = Jun 27 2013 21:10:40 [NMEA time, header]\n"
+    "    Bottle        Date       PrDM      T090C   CStarAt0Sbeox0Mm/Kg\n"
+    "  Position        Time\n"
+    "      1    Jun 27 2013     31.875     9.1594     8.6035    118.458 (avg)\n"
+    "              21:23:18      0.208     0.0253     0.0437      1.770 (sdev)\n"
+    "                           31.555     9.1330     8.5231    115.722 (min)\n"
+    "      2    Jun 27 2013      1.950    12.5179    10.9216    293.557 (avg)\n"
+    "              21:30:29      0.116     0.0062     0.0254      0.285 (sdev)\n"
+)
+
+
+def files() -> dict[str, tuple[str, bytes]]:
+    """Return a file of each kind with the format that knows it."""
+    return {
+        "toa5": ("toa5", TOA5.encode()),
+        "tob1": ("tob1", tob1()),
+        "csixml": ("csixml", CSIXML.encode()),
+        "hobo": ("hobo", HOBO.encode()),
+        "hobo connect": ("hobo", HOBO_CONNECT.encode()),
+        "kor 2": ("exo", KOR_2.encode("utf-16")),
+        "kor 1": ("xlsx", workbook(KOR_1_ROWS)),
+        "ysi dat": ("ysi_dat", ysi_dat()),
+        "cnv": ("cnv", CNV.encode()),
+        "cast": ("cnv", CAST.encode()),
+        "binary cnv": ("cnv", binary_cnv()),
+        "btl": ("btl", BTL.encode()),
+    }
