@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import struct
 import zipfile
 
@@ -172,6 +173,79 @@ BTL = (
 )
 
 
+RDB = (
+    "# Data for the following 2 site(s) are contained in this file\n"
+    "#    USGS 02177000 CHATTOOGA RIVER NEAR CLAYTON, GA\n"
+    "#    TS   parameter     Description\n#    01   00010     Temperature, water, degrees Celsius\n"
+    "agency_cd\tsite_no\tdatetime\ttz_cd\t01_00010\t01_00010_cd\n5s\t15s\t20d\t6s\t14n\t10s\n"
+    "USGS\t02177000\t2021-03-13 23:45\tEST\t9.1\tP\nUSGS\t02177000\t2021-03-14 04:00\tEDT\tEqp\tP\n"
+    "#    USGS 02177001 TWO RIVERS, GA\n"
+    "agency_cd\tsite_no\tdatetime\ttz_cd\t02_00060_00003\t02_00060_00003_cd\n5s\t15s\t20d\t6s\t14n\t10s\n"
+    "USGS\t02177001\t2021-03-14\t\t191\tA\n"
+)
+RATING = "# //STATION\nINDEP\tDEP\tSTOR\n16N\t16N\t1S\n2.99\t30.0\t*\n4.0\t110.0\t*\n"
+
+_WATERML_1_HEAD = (
+    '<?xml version="1.0"?><ns1:timeSeriesResponse xmlns:ns1="http://www.cuahsi.org/waterML/1.1/">'
+    "<ns1:queryInfo><ns1:note>a</ns1:note></ns1:queryInfo>"
+)
+
+
+def _waterml_1_series(site: str, code: str, name: str, unit: str, values: str) -> str:
+    return (
+        f"<ns1:timeSeries><ns1:sourceInfo><ns1:siteName>{site}</ns1:siteName><ns1:siteCode>0149</ns1:siteCode>"
+        f"</ns1:sourceInfo><ns1:variable><ns1:variableCode>{code}</ns1:variableCode>"
+        f"<ns1:variableName>{name}</ns1:variableName><ns1:unit><ns1:unitCode>{unit}</ns1:unitCode></ns1:unit>"
+        '<ns1:options><ns1:option name="Statistic" optionCode="00000"/></ns1:options>'
+        f"<ns1:noDataValue>-999999.0</ns1:noDataValue></ns1:variable><ns1:values>{values}</ns1:values></ns1:timeSeries>"
+    )
+
+
+WATERML_1 = (
+    _WATERML_1_HEAD
+    + _waterml_1_series(
+        "CREEK", "00060", "Streamflow, ft&amp;#179;/s", "ft3/s",
+        '<ns1:value qualifiers="A" dateTime="2012-05-12T00:00:00.000-05:00">83</ns1:value>'
+        '<ns1:value qualifiers="P" dateTime="2012-05-12T00:15:00.000-05:00">-999999</ns1:value>',
+    )
+    + _waterml_1_series(
+        "CREEK", "91234", "Something, mg/l", "mg/l",
+        '<ns1:value qualifiers="P" dateTime="2012-05-12T00:15:00.000-05:00">4.5</ns1:value>',
+    )
+    + "</ns1:timeSeriesResponse>"
+)  # fmt: skip
+WATERML_2 = """<wml2:Collection xmlns:wml2="http://www.opengis.net/waterml/2.0" xmlns:xlink="http://www.w3.org/1999/xlink"
+ xmlns:om="http://www.opengis.net/om/2.0" xmlns:swe="http://www.opengis.net/swe/2.0"><wml2:observationMember>
+<om:OM_Observation><om:observedProperty xlink:title="Water temperature" xlink:href="http://example.org/p"/>
+<om:featureOfInterest xlink:title="FALLS"/><om:result><wml2:MeasurementTimeseries><wml2:defaultPointMetadata>
+<wml2:DefaultTVPMeasurementMetadata><wml2:qualifier xlink:title="good"/><wml2:uom code="Cel"/>
+<wml2:interpolationType xlink:href="http://www.opengis.net/def/waterml/2.0/interpolationType/AveragePrec"/>
+</wml2:DefaultTVPMeasurementMetadata></wml2:defaultPointMetadata>
+<wml2:point><wml2:MeasurementTVP><wml2:time>2014-09-01T01:00:00+01:00</wml2:time><wml2:value>9.5</wml2:value>
+</wml2:MeasurementTVP></wml2:point>
+<wml2:point><wml2:MeasurementTVP><wml2:time>2014-09-01T02:00:00+01:00</wml2:time><wml2:value/>
+</wml2:MeasurementTVP></wml2:point>
+</wml2:MeasurementTimeseries></om:result></om:OM_Observation></wml2:observationMember></wml2:Collection>
+"""
+WATERML_JSON = json.dumps({
+    "name": "ns1:timeSeriesResponseType", "declaredType": "org.cuahsi.waterml.TimeSeriesResponseType",
+    "value": {"timeSeries": [
+        {
+            "sourceInfo": {"siteName": site, "siteCode": [{"value": "01"}]},
+            "variable": {
+                "variableCode": [{"value": "00065"}], "variableName": "Gage height, ft", "unit": {"unitCode": "ft"},
+                "options": {"option": [{"name": "Statistic", "optionCode": "00000"}]}, "noDataValue": -999999.0,
+            },
+            "values": [{"value": [
+                {"value": "4.25", "qualifiers": ["P"], "dateTime": "2019-02-14T00:00:00.000-05:00"},
+                {"value": "-999999", "qualifiers": ["P", "Eqp"], "dateTime": "2019-02-14T00:05:00.000-05:00"},
+            ]}],
+        }
+        for site in ("UP", "DOWN")
+    ]},
+})  # fmt: skip
+
+
 def files() -> dict[str, tuple[str, bytes]]:
     """Return a file of each kind with the format that knows it."""
     return {
@@ -187,4 +261,8 @@ def files() -> dict[str, tuple[str, bytes]]:
         "cast": ("cnv", CAST.encode()),
         "binary cnv": ("cnv", binary_cnv()),
         "btl": ("btl", BTL.encode()),
+        "rdb": ("rdb", RDB.encode()),
+        "waterml 1": ("waterml", WATERML_1.encode()),
+        "waterml 2": ("waterml", WATERML_2.encode()),
+        "waterml json": ("waterml_json", WATERML_JSON.encode()),
     }
