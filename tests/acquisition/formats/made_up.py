@@ -246,6 +246,83 @@ WATERML_JSON = json.dumps({
 })  # fmt: skip
 
 
+LEV = (
+    "Data file for DataLogger.\r\nDATE       : 08/10/10\r\n[Instrument info]\r\n"
+    "  Instrument type         =LTC-Levelogger =12\r\n  Serial number           =.N00-60652  312.\r\n"
+    "  Location                =JDM1    \r\n[CHANNEL 1]\r\n  Identification          =LEVEL   \r\n"
+    "  Reference               =0.000     m     \r\n[CHANNEL 2 from data header]\r\n"
+    "  Identification          =1: Conductivity  \r\n  Unit                    =mS/cm\r\n[Data]\r\n3\r\n"
+    "2010/08/05 10:10:40.0      0.2732      38.318\r\n2010/08/05 10:15:40.5      0.2882      40.115\r\n"
+    "garbage\r\nEND OF DATA FILE OF DATALOGGER FOR WINDOWS\r\n"
+)
+SOLINST_CSV = (
+    "Serial_number:\n1067933\nProject ID:\nNueces\nLocation:\nCTD08\nLEVEL\nUNIT: m\nOffset: 0.000000 m\nTEMPERATURE\n"
+    "UNIT: Deg C\nCONDUCTIVITY\nUNIT: µS/cm\nDate,Time,ms,LEVEL,TEMPERATURE,CONDUCTIVITY\n"
+    "2012/07/30,09:00:00,0,0.866,30.10,0.0\n2012/07/30,09:15:00,250,0.868,30.30,51.5\n"
+)
+XLE = (
+    '<?xml version="1.0"?><Body_xle><File_info/><Instrument_info><Instrument_type>LTC</Instrument_type>'
+    "<Model_number>M10</Model_number><Serial_number>2004321</Serial_number></Instrument_info>"
+    "<Instrument_info_data_header><Project_ID>Wells</Project_ID><Location>W7</Location></Instrument_info_data_header>"
+    "<Ch1_data_header><Identification>LEVEL</Identification><Unit>m</Unit></Ch1_data_header>"
+    "<Ch2_data_header><Identification>TEMPERATURE</Identification><Unit>\u00b0C</Unit></Ch2_data_header><Data>"
+    '<Log id="1"><Date>2019/11/20</Date><Time>12:00:00</Time><ms>0</ms><ch1>3.77</ch1><ch2>0.4</ch2></Log>'
+    '<Log id="2"><Date>2019/11/20</Date><Time>18:00:00</Time><ms>500</ms><ch1>3.76</ch1></Log></Data></Body_xle>'
+)
+_HYDROLAB_HEAD = (
+    "  Time    Temp      pH  SpCond      DO   Depth   Batt\r\n"
+    "HHMMSS   deg C   units   mS/cm   % Sat    feet  volts\r\n\r\n"
+)
+HYDROLAB = (
+    "Log File Name : bay\r\nStarting Date (MMDDYY) : 111703\r\n\fHydrolab DataSonde 3 V1.73\r\n"
+    + _HYDROLAB_HEAD
+    + "Date (MMDDYY) : 111703\r\n230000   25.74    7.10    1.59    93.4     4.3   14.7&\r\nDate (MMDDYY) : 111803\r\n"
+    "000000   25.39    7.20    1.62   ##.##     3.9   14.7&\r\n010000   25.3\x00\r\n\f\r\n"
+    + _HYDROLAB_HEAD
+    + "Date (MMDDYY) : 111803\r\n000000   25.39    7.20    1.62   ##.##     3.9   14.7&\r\n"
+    "Power loss from 111803 010312 to 111803 010312\r\n"
+)
+HYDROTECH = (
+    'MiniSonde4a 22767\r\n"Log File Name : 0109chkn"\r\n"Interval (HHMMSS) : 010000"\r\n\r\n'
+    '"Date","Time","","Temp","","Sal","","IBatt",""\r\n"MMDDYY","HHMMSS","","øC","","ppt","","Volts",""\r\n\r\n'
+    + "".join(f'01/14/09,{hour:02d}:00:00,"",12.{hour},"*",.46,"",6.2,""\r\n' for hour in range(7, 13))
+    + '"Recovery finished at 021209 083030"\r\n'
+)
+GREENSPAN = (
+    "# GREENSPAN\r\n# SN 017837 installed\r\n# C1_ ppm_______ DO__________\r\n# C2_ deg_C_____ Temperature_\r\n"
+    "T20070524220000\r\nD1 +0008.84\r\nD2 +0021.21\r\nT20070525000000\r\nD0 10.24 +0000000\r\n"
+    "T20070525010000\r\nD2 +0021.08\r\nFFFF\r\n"
+)
+GREENSPAN_CSV = (
+    ",Greenspan data converter .dll Version:  2. 4. 1\r\nSite Name ,GS 025399 SB1S      \r\nSerial Number ,________\r\n"
+    "Column Heading,dd/mm/yyyy hh:mm:ss,Type/Comment,Battery,Pressure,EC Raw,Salinity\r\n"
+    "Unit,,,(Volts),(Metres),(uS/cm),(psu)\r\nChannel Number,,,0,1,2,3\r\n"
+    "Data,03/04/2008 12:15:00,, 9.5, .271,-195,-1E+10\r\n,03/04/2008 12:30:00,, 9.5, .259,31765,21.46\r\n"
+)
+MACROCTD = (
+    '@INSTRUMENT "MacroCTDs", "V0002", 602, 05/18/04\r\n 06/27/06, 11:44:20, 815,10647,602\r\n'
+    '+0,"Bat",66,"0",1\r\n 0.0131836,0\r\n+1,"Tmp",85,"1",2\r\n-2,"ÄÄÄ",0,"0",0\r\n+3,"Cnd",69,"1863",1\r\n'
+    '@DEPLOYMENT "KLake006 aug"\r\n@AVERAGES\r\n03/04/06,10:30,11.9,30.8,17.505\r\n03/04/06,10:45,11.9,30.9,17.883\r\n'
+)
+COLUMNS = (
+    "==========================\n    Date     Time  Temp   Sal\n   y/m/d hh:mm:ss     C   ppt\n"
+    "--------------------------\n10/10/04 11:00:31 23.42  0.00\n10/10/04 12:00:32 24.37  0.01\n"
+)
+ARCHIVE = (
+    "# Station Name:  Brazosd\n# NODATA Value = -9.99\n# Year Month Day Hour Minute Temperature(C) pH SourceFile\n"
+    " 2001 09 11 23 0 27.99 -9.99 a.09\n 2001 09 12 0 30 27.94 7.1 a.09\n"
+)
+MINIDOT = (
+    "7392-354869\nOS REV: 1.11 Sensor Cal: 1511389810\nTime (sec),  BV (Volts),  T (deg C),  DO (mg/l),  Q ()\n"
+    "1576250220,+3.49,+14.287, +9.654,+1.004\n1576252020,+3.49,+11.875,+10.149,+1.004\n"
+)
+NDBC = (
+    "#YY  MM DD hh mm WDIR  WVHT  PRES  WTMP\n#yr  mo dy hr mn degT     m   hPa  degC\n"
+    "2019 08 01 00 00  231 99.00 1017.3  13.5\n2019 08 01 00 10  999  1.07 9999.0  MM\n2019 08 01\n"
+)
+SPECTRUM = "YY MM DD hh   .030   .040\n96 01 01 00    .06 999.00\n96 01 01 01    .07    .62\n"
+
+
 def files() -> dict[str, tuple[str, bytes]]:
     """Return a file of each kind with the format that knows it."""
     return {
@@ -264,5 +341,18 @@ def files() -> dict[str, tuple[str, bytes]]:
         "rdb": ("rdb", RDB.encode()),
         "waterml 1": ("waterml", WATERML_1.encode()),
         "waterml 2": ("waterml", WATERML_2.encode()),
+        "lev": ("solinst_lev", LEV.encode()),
+        "solinst csv": ("solinst_csv", SOLINST_CSV.encode("cp1252")),
+        "xle": ("solinst_xle", XLE.encode()),
+        "hydrolab": ("hydrolab", HYDROLAB.encode()),
+        "hydrotech": ("hydrolab_csv", HYDROTECH.encode("cp1252")),
+        "greenspan": ("greenspan", GREENSPAN.encode()),
+        "greenspan csv": ("greenspan_csv", GREENSPAN_CSV.encode()),
+        "macroctd": ("macroctd", MACROCTD.encode("cp1252")),
+        "columns": ("columns", COLUMNS.encode()),
+        "archive": ("columns", ARCHIVE.encode()),
+        "minidot": ("minidot", MINIDOT.encode()),
+        "ndbc": ("ndbc", NDBC.encode()),
+        "spectrum": ("ndbc", SPECTRUM.encode()),
         "waterml json": ("waterml_json", WATERML_JSON.encode()),
     }

@@ -92,7 +92,7 @@ FILES = [
     ("raw_logs/sondes/eureka/JDM2_20060808_CDT_EU0312.csv", 1691, "2006-08-08T11:15", "2006-08-26", None),
     ("raw_logs/sondes/solinst/0712NU08.csv", 2316, "2012-07-30T09:00", "2012-08-23", None),
     ("raw_logs/sondes/greenspan/1208SB1S.csv.gz", 9085, "2008-10-27T12:15", "2009-02-02", None),
-    ("raw_logs/sondes/espey/BZ3L_ALL.csv.gz", 8821, "2008-08-23T17:00", "2009-08-26", None),
+    ("raw_logs/sondes/espey/BZ3L_ALL.csv.gz", 8821, "2008-08-23T17:00:08", "2009-08-26", None),
 ]  # fmt: skip
 
 

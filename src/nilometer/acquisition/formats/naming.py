@@ -291,6 +291,7 @@ _UNIT_WORDS = {
     "cubic feet per second": "ft3 s-1", "cubic meters per second": "m3 s-1", "cubic metres per second": "m3 s-1",
     "ppt": "1e-3", "‰": "1e-3", "psi a": "psi", "volt": "V", "volts": "V", "millivolts": "mV", "decibar": "dbar",
     "inches hg": "inHg", "sec": "s", "deg": "degree", "metres": "m", "mgl": "mg L-1", "ugl": "ug L-1", "mg l": "mg L-1",
+    "psig": "psi",
     "us cm": "uS cm-1", "uscm": "uS cm-1", "ms cm": "mS cm-1", "%rel": "%", "pct": "%", "% local": "%", "ss": "1",
 }  # fmt: skip
 
@@ -299,6 +300,8 @@ def _unit(text: str) -> str | None:
     plain = text.strip()
     if re.fullmatch(r"[\d\s.+-]*", plain) and plain != "1":
         return None  # "(2)" counts columns
+    # "ft above NAVD 88": the datum is no part of the unit.
+    plain = re.sub(r"(?i)^(ft|feet|m|meters?|metres?|cm) (above|below) .*$", r"\1", plain)
     if plain.casefold() in _UNIT_WORDS:
         return _UNIT_WORDS[plain.casefold()]
     try:

@@ -59,16 +59,13 @@ def shape_of(lines: Sequence[str], path: Path) -> Shape:
     said = re.fullmatch(r'"?sep=(.)"?', lines[0].strip()) if lines else None
     start = 1 if said else 0
     quote = "'" if sum(line.lstrip().startswith("'") for line in lines) > len(lines) / 2 else '"'
-    delimiter = said[1] if said else _delimiter(lines, quote)
+    delimiter, rows, width, first = _table_in(lines, start, said[1] if said else None, quote)
     if delimiter is None:
         raise ReadError(
             f"no table is seen: in the first {len(lines)} lines nothing separates cells (comma, semicolon, tab or bar)",
             path=path,
             line=1,
         )
-    rows = _rows(lines, delimiter, quote)
-    width = _width(rows[start:])
-    first = next((at for at in range(start, len(rows)) if _begins(rows, at, width)), None)
     if first is None:
         raise ReadError(
             f"no row of values is seen in the first {len(lines)} lines (cells are separated by {delimiter!r})",
@@ -82,6 +79,29 @@ def shape_of(lines: Sequence[str], path: Path) -> Shape:
     return Shape(delimiter, quote, decimal, names, units, tuple(before), first)
 
 
+def _table_in(
+    lines: Sequence[str], start: int, told: str | None, quote: str
+) -> tuple[str | None, list[list[str]], int, int | None]:
+    """Return delimiter, cells, width and first row: as most lines show, else as the last ones do.
+
+    A header may be longer than the rows under it.
+    """
+    solid = [line for line in lines[start:] if line.strip()]
+    seen: tuple[str | None, list[list[str]], int, int | None] = (None, [], 0, None)
+    for later in (lines[start:][len(lines[start:]) // 3 :], solid[-12:], solid[-4:], solid[-2:]):
+        delimiter = told or _delimiter([line for line in later if line.strip()] or solid, quote)
+        if delimiter is None:
+            continue
+        rows = _rows(lines, delimiter, quote)
+        width = _width(_rows(later, delimiter, quote))
+        first = next((at for at in range(start, len(rows)) if _begins(rows, at, width)), None)
+        if first is not None:
+            return delimiter, rows, width, first
+        if seen[0] is None:
+            seen = delimiter, rows, width, None
+    return seen
+
+
 def _rows(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
     rows = []
     for line in lines:
@@ -93,8 +113,7 @@ def _rows(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
     return rows
 
 
-def _delimiter(lines: Sequence[str], quote: str) -> str | None:
-    later = [line for line in lines[len(lines) // 3 :] if line.strip()] or [line for line in lines if line.strip()]
+def _delimiter(later: Sequence[str], quote: str) -> str | None:
     best: tuple[float, str] | None = None
     for delimiter in _DELIMITERS:
         counts = Counter(len(row) for row in _rows(later, delimiter, quote))
@@ -110,8 +129,7 @@ def _delimiter(lines: Sequence[str], quote: str) -> str | None:
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:
-    later = [len(row) for row in rows[len(rows) // 3 :] if any(row)] or [len(row) for row in rows if any(row)] or [0]
-    return Counter(later).most_common(1)[0][0]
+    return Counter([len(row) for row in rows if any(row)] or [0]).most_common(1)[0][0]
 
 
 def _is_number(cell: str) -> bool:

@@ -17,7 +17,7 @@ from nilometer.acquisition.formats.naming import Layout, aside_of, is_position, 
 from nilometer.acquisition.formats.numbers import Numbers, as_floats, numbers
 from nilometer.acquisition.formats.recording import Recording, RecordingColumn, Wishes
 from nilometer.acquisition.formats.timecolumn import find_times
-from nilometer.acquisition.formats.told import told_by
+from nilometer.acquisition.formats.told import missing_by, told_by
 from nilometer.errors import ConfigError, ReadError
 from nilometer.model.batch import NO_TIME
 
@@ -55,7 +55,7 @@ class RawTable:
 
     `statistics` has the CF cell methods of columns by name, `called` what a column is called where its own name tells
     less or more than the quantity, `missing` the words for no value that the file itself names, `beside` the columns
-    that are no values.
+    that are no values, `zone` the zone that the format itself keeps its times in.
     """
 
     path: Path
@@ -73,6 +73,7 @@ class RawTable:
     called: Mapping[str, str] = field(default_factory=dict)
     missing: Sequence[str] = ()
     beside: Sequence[str] = ()
+    zone: str | None = None
 
 
 def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
@@ -90,9 +91,10 @@ def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
         columns = _widen(raw, columns, wishes)
     if not columns or len(columns[0]) == 0:
         raise ReadError("the table has no rows", path=raw.path, line=raw.first_line, format=raw.format)
-    found = find_times(raw.names, columns, raw.preamble, raw.unit_texts, wishes, raw.path, raw.format)
+    found = find_times(raw.names, columns, raw.preamble, raw.unit_texts, wishes, raw.path, raw.format, raw.zone)
     notes = [*raw.notes, *found.notes]
     layout = layout_of(raw.names)
+    raw.missing = (*raw.missing, *missing_by(raw.preamble))
     metadata = {"stamps": "instant (not told by the file)", **told_by(raw.preamble), **raw.metadata}
     metadata |= {"time column": " + ".join(found.names), "time zone": found.zone}
     if layout is not None:

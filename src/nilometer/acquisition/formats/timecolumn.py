@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nilometer.acquisition.formats.clockparts import ClockParts, clock_parts
 from nilometer.acquisition.formats.instants import DATE, DATE_TIME, TIME_OF_DAY, epochs, instants, kind_of, zone_in
 from nilometer.acquisition.formats.numbers import numbers
 from nilometer.acquisition.formats.recording import Wishes
@@ -47,8 +48,9 @@ def find_times(
     wishes: Wishes,
     path: Path,
     format_name: str,
+    told_zone: str | None = None,
 ) -> Times:
-    """Return the times of a table.
+    """Return the times of a table; `told_zone` is that which the format itself keeps its times in.
 
     Raises
     ------
@@ -57,6 +59,10 @@ def find_times(
     ConfigError
         If a wish names a column that is not there, or one that holds no times.
     """
+    if wishes.time is None:
+        parts = clock_parts(names, columns)
+        if parts is not None:
+            return _of_parts(parts, names, wishes.time_zone or told_zone or _zone_of_preamble(preamble), path)
     kinds = [_kind(name, column) for name, column in zip(names, columns, strict=True)]
     positions = _wished(names, wishes.time, path) if wishes.time is not None else _chosen(names, kinds)
     if positions is None:
@@ -69,12 +75,14 @@ def find_times(
     chosen = [columns[at] for at in positions]
     label = " + ".join(names[at] or "the first column" for at in positions)
     told = " ".join(names[at] for at in positions)
-    zone = wishes.time_zone or zone_in(told) or _zone_of_preamble(preamble)
+    zone = wishes.time_zone or zone_in(told) or told_zone or _zone_of_preamble(preamble)
     day_first = wishes.day_first
     if day_first is None and unit_texts is not None:
         day_first = _order_told(unit_texts[positions[0]])
     if day_first is None:
         day_first = _order_told(names[positions[0]])
+    if _is_year_first(names[positions[0]], unit_texts[positions[0]] if unit_texts is not None else ""):
+        chosen[0] = _with_century(chosen[0])
     try:
         times, zoned, decided = _read(chosen, kinds[positions[0]], zone, day_first)
     except ConfigError as error:
@@ -137,9 +145,11 @@ def _chosen(names: Sequence[str], kinds: Sequence[str | None]) -> list[int] | No
     if typed is not None:
         return [typed]
     stamp = first(DATE_TIME)
-    if stamp is not None:
-        return [stamp]
     date, clock = first(DATE), first(TIME_OF_DAY)
+    # A pair that is named stands before a column that is not.
+    paired = date is not None and clock is not None and bool(_WORDS.search(names[date]) and _WORDS.search(names[clock]))
+    if stamp is not None and (_WORDS.search(names[stamp].strip()) or not paired):
+        return [stamp]
     if date is not None and clock is not None:
         later = [at for at, kind in enumerate(kinds) if kind == TIME_OF_DAY and at > date]
         return [date, later[0] if later and "utc" not in names[clock].casefold() else clock]
@@ -190,6 +200,32 @@ def _epoch(column: Any) -> tuple[NDArray[np.int64] | None, bool]:  # noqa: ANN40
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return epochs(np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)), True
     return None, True
+
+
+def _of_parts(parts: ClockParts, names: Sequence[str], zone: str | None, path: Path) -> Times:
+    label = " + ".join(names[at] for at in parts.positions)
+    try:
+        found = instants(parts.words, zone=zone)
+    except ConfigError as error:
+        raise ConfigError(error.key, seen=error.seen, allowed=error.allowed, reason=error.reason, file=path) from error
+    notes = [] if zone else [f"{label} have no time zone: UTC is assumed (time_zone= names another)"]
+    told = tuple(names[at] for at in parts.positions)
+    return Times(found.times, parts.positions, told, frozenset(), zone or "UTC (assumed)", tuple(notes))
+
+
+def _is_year_first(name: str, unit_text: str) -> bool:
+    return any(re.search(r"(?i)\by{1,4}[/.-]m{1,2}[/.-]d{1,2}\b", text) for text in (name, unit_text))
+
+
+def _with_century(column: Any) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Put the century before years of two digits: the header says that the year comes first."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    text = pc.utf8_trim(column.cast(pa.string()), " \t'\"")
+    rest = r"\d[/.-]\d{1,2}[/.-]\d{1,2})(\s.*)?$"
+    for start, century in ((rf"^([0-6]{rest}", r"20\1\2"), (rf"^([7-9]{rest}", r"19\1\2")):
+        text = pc.replace_substring_regex(text, start, century)
+    return text
 
 
 def _zone_of_preamble(preamble: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["told_by"]
+__all__ = ["missing_by", "told_by"]
 
 _KEYS = {
     "serial number": r"(?:(?:sonde|logger|device|instrument)[ _]?)?(?:serial(?:[ _]?(?:number|num|no))?|s/n|sn|id)",
@@ -19,7 +19,23 @@ _LINES = {
     )
     for name, key in _KEYS.items()
 }
+_MISSING = re.compile(
+    r"(?:no[ _-]?data|missing|fill)(?:[ _]?value)?s?\W*(?:[=:]|is)\s*([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s*$",
+    re.IGNORECASE,
+)
 _EMPTY = re.compile(r"^[\W_]*$")
+
+
+def missing_by(lines: Sequence[str]) -> list[str]:
+    """Return the numbers that lines name as standing for no value.
+
+    Examples
+    --------
+    >>> missing_by(["# NODATA Value = -9.99", "# station A"])
+    ['-9.99']
+    """
+    found = [_MISSING.search(line) for line in lines]
+    return [match[1] for match in found if match]
 
 
 def told_by(lines: Sequence[str]) -> dict[str, str]:
