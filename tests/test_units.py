@@ -150,3 +150,8 @@ def test_nan_stays_nan_and_the_input_is_not_changed():
 def test_pint_is_not_imported_before_a_conversion():
     code = "import sys, nilometer.units as u; u.canonical('mg/L'); u.ucum('degC'); sys.exit('pint' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_partial_pressure_in_microatmospheres_is_known():
+    assert units.canonical("µatm") == units.canonical("uatm") == units.canonical("uAtm") == "uatm"
+    assert units.convert([1.0], "µatm", "Pa")[0] == 0.101325

@@ -64,7 +64,7 @@ _ATOMS: dict[str, _Atom] = {
     "knot": _Atom("knot", "[kn_i]", "kn", "", "kn kt kts knots"),
     "Pa": _Atom("pascal", "Pa", "Pa", "Mkhd", "pascal pascals"),
     "bar": _Atom("bar", "bar", "bar", "dm", ""),
-    "atm": _Atom("atmosphere", "atm", "atm", "", "atmosphere"),
+    "atm": _Atom("atmosphere", "atm", "atm", "mu", "atmosphere Atm"),
     "psi": _Atom("pound_force_per_square_inch", "[psi]", "psi", "", "PSI psia"),
     "inHg": _Atom("inch_Hg", "[in_i'Hg]", "inHg", "", "in_Hg inch_Hg"),
     "mmHg": _Atom("millimeter_Hg", "mm[Hg]", "mmHg", "", "mm_Hg torr Torr"),

@@ -37,7 +37,7 @@ def test_a_zone_is_assumed_only_where_it_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--format", "csvv"], "did you mean csv?"),
+        (["--format", "csvv"], "did you mean csv"),
         (["--time", "Dte"], "time = 'Dte': no such column"),
         (["--time-zone", "Asia/Shangai"], "time_zone = 'Asia/Shangai'"),
         (["--column", "ph2"], "columns = 'ph2'"),
@@ -97,3 +97,33 @@ def test_what_cannot_be_judged_is_said(creek, arguments, code, said):
     called = nilometer("assess", creek, *arguments)
     assert called.code == code
     assert said in called.err
+
+
+def test_what_the_file_does_not_say_can_be_said_in_the_shell(tmp_path):
+    (tmp_path / "log.csv").write_text(
+        "time,pH,NH3-N mg/L\n03/04/2024 08:00,7,<0.1\n04/04/2024 08:00,-8,0.2\n", encoding="utf-8"
+    )
+    shown = nilometer("read", tmp_path / "log.csv", "--day-first", "--missing", "-8")
+    assert shown.code == 0
+    assert shown.out.splitlines()[1:] == [
+        '2024-04-03 08:00:00.000000Z,7,0.1,"<"', '2024-04-04 08:00:00.000000Z,,0.2,""',
+    ]  # fmt: skip
+    other = nilometer("read", tmp_path / "log.csv", "--month-first")
+    assert other.out.splitlines()[1].startswith("2024-03-04")
+
+
+def test_a_log_without_a_date_is_read_once_its_day_is_said(tmp_path):
+    (tmp_path / "log.nmea").write_text("$SDDBT,7.8,f,2.4,M,1.3,F*0D\n$GPGLL,4916.45,N,12311.12,W,225444,A*31\n" * 3)
+    assert "date=" in nilometer("read", tmp_path / "log.nmea").err
+    shown = nilometer("read", tmp_path / "log.nmea", "--date", "2014-08-15")
+    assert shown.code == 0
+    assert "2014-08-15 22:54:44" in shown.out
+
+
+def test_a_file_tells_what_it_is_without_its_values(creek):
+    shown = nilometer("read", creek, "--about")
+    assert shown.code == 0
+    assert "stamps: instant (not told by the file)" in shown.out
+    assert "time zone: in each row" in shown.out
+    assert "column pH: ph, 1" in shown.out
+    assert '"time"' not in shown.out

@@ -351,3 +351,12 @@ def test_what_read_does_not_open_says_what_to_do(real_data, name, said):
     for command in ("read", "qc"):
         called = nilometer(command, real_data / name)
         assert (called.code, said in called.err) == (2, True), called.err
+
+
+def test_what_the_file_does_not_say_can_be_said(tmp_path):
+    rows = "".join(f"0{1 + at // 24}/04/2024 {at % 24:02d}:00,{-8 if at == 5 else 7}\n" for at in range(72))
+    (tmp_path / "log.csv").write_text(f"time,pH\n{rows}", encoding="utf-8")
+    out = tmp_path / "flags.csv"
+    shown = nilometer("qc", tmp_path / "log.csv", "--day-first", "--missing", "-8", "-o", out)
+    assert shown.code == 0
+    assert out.read_text(encoding="utf-8").splitlines()[6].startswith('2024-04-01 05:00:00.000000Z,"pH",,9')

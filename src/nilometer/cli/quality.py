@@ -41,6 +41,15 @@ def qc(
     time: Annotated[str | None, typer.Option("--time", help="The column of times, where it cannot be guessed.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="Zone of times that carry none; default UTC.")] = None,
     column: Annotated[list[str] | None, typer.Option("--column", help="Take these columns only.")] = None,
+    date: Annotated[
+        str | None, typer.Option("--date", help="The day of a log whose clock has none, such as 2014-08-15.")
+    ] = None,
+    missing: Annotated[
+        list[str] | None, typer.Option("--missing", help="A word or number that stands for no value. May be repeated.")
+    ] = None,
+    day_first: Annotated[
+        bool | None, typer.Option("--day-first/--month-first", help="What 03/04 is; default: what the rows show.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="OUT.csv, .parquet or .nc: every value with its flags.")
     ] = None,
@@ -65,7 +74,8 @@ def qc(
     with _progress() as step:
         chosen = _choice(profile, config, water, data)
         step(f"reading {file.name}")
-        recording = _read(file, file_format, time, time_zone, column)
+        wishes = {"time": time, "time_zone": time_zone, "columns": column, "date": date}
+        recording = _read(file, file_format, {**wishes, "missing": missing or (), "day_first": day_first})
         recording = _in_time_order(recording, cast=chosen.is_down_a_cast(recording))
         places = _places(recording)
         judged: list[JudgedColumn] = []
@@ -157,13 +167,11 @@ def _choice(profile: str | None, config: Path | None, water: str, data: Path | N
     return _Choice(water, shelf)
 
 
-def _read(
-    file: Path, file_format: str | None, time: str | None, time_zone: str | None, columns: list[str] | None
-) -> Recording:
+def _read(file: Path, file_format: str | None, wishes: Mapping[str, Any]) -> Recording:
     from nilometer.acquisition.formats.reading import read
     from nilometer.errors import ReadError
 
-    recording = read(file, format=file_format, time=time, time_zone=time_zone, columns=columns)
+    recording = read(file, format=file_format, **wishes)
     for note in recording.notes:
         typer.echo(f"{file}: {note}", err=True)
     if len(recording) == 0:

@@ -165,6 +165,30 @@ def test_a_zone_with_summer_time_moves_its_clock(tmp_path):
     assert moved.tolist() == times("2024-03-31T00:59", "2024-03-31T01:00")
 
 
+@pytest.mark.parametrize(
+    ("words", "values", "censored", "said"),
+    [
+        (["0.31", "0.025L", "0.025 L"], [0.31, 0.025, 0.025], [0, -1, -1], ""),
+        (["0.31", "<0.025", "未检出"], [0.31, 0.025, 0.025], [0, -1, -1], "limit 0.025 is taken"),
+        (["0.31", "未检出（0.04）", "ND(<0.05)"], [0.31, 0.04, 0.05], [0, -1, -1], ""),
+        (["0.31", "0.33", "ND"], [0.31, 0.33, NAN], [0, 0, -1], "does not name one limit: no value"),
+        (["<0.02", "<0.05", "未检出"], [0.02, 0.05, NAN], [-1, -1, -1], "does not name one limit"),
+        (["0.31", "≥2400", "＞ 50"], [0.31, 2400.0, 50.0], [0, 1, 1], ""),
+    ],
+)
+def test_what_was_not_detected_is_a_limit_and_not_a_gap(tmp_path, words, values, censored, said):
+    rows = "".join(f"2024-01-01 00:{at:02d},{word}\n" for at, word in enumerate(words))
+    recording = nilometer.read(written(tmp_path, f"time,氨氮(mg/L)\n{rows}"))
+    (column,) = recording.columns.values()
+    same(column.values, values)
+    assert column.censored.tolist() == censored
+    assert said in " ".join(recording.notes)
+    told = recording.to_arrow(aside=True)
+    marks = told.column(f"{column.name}_censored").to_pylist()
+    assert marks == [{-1: "<", 0: "", 1: ">"}[one] for one in censored]
+    assert told.schema.field(f"{column.name}_censored").metadata == {b"qualifies": column.name.encode()}
+
+
 def test_missing_words_fill_values_and_censored_values(tmp_path):
     words = ["NULL", "NaN", "-9999", "", "N/A", "-99.9", "<0.05", "> 50", "1,269.4", "+3.49", "1e-3"]
     text = "time;tp [mg/L]\n" + "".join(f"2024-01-01 {hour:02d}:00;{word}\n" for hour, word in enumerate(words))

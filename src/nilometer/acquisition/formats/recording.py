@@ -226,6 +226,8 @@ class Recording:
     def to_arrow(self, *, aside: bool = False) -> pa.Table:
         """Return a table: ``time``, the values, and with `aside` what stands beside them.
 
+        With `aside`, ``X_censored`` says ``<`` or ``>`` where the value of X is a limit.
+
         Fields carry ``unit`` and ``observed_property`` as metadata, those of `qualifies` the column they speak of;
         NaN is null.
         """
@@ -239,11 +241,23 @@ class Recording:
                 told["cell_method"] = column.statistic
             fields.append(pa.field(name, pa.float64(), metadata=told))
             arrays.append(pa.array(column.values, from_pandas=True))
+        for name, told in self.censoring().items() if aside else ():
+            fields.append(pa.field(name, pa.string(), metadata={"qualifies": name.removesuffix("_censored")}))
+            arrays.append(told)
         for name, column in self.aside.items() if aside else ():
             owner = self.qualifies.get(name)
             fields.append(pa.field(name, column.type, metadata=None if owner is None else {"qualifies": owner}))
             arrays.append(column)
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+    def censoring(self) -> dict[str, Any]:
+        """Return ``X_censored`` for each column with limits among its values: ``<``, ``>`` or empty, of shape (n,)."""
+        words = np.array(["<", "", ">"], object)
+        return {
+            f"{name}_censored": pa.array(words[column.censored.astype(np.intp) + 1], pa.string())
+            for name, column in self.columns.items()
+            if column.censored is not None and f"{name}_censored" not in self.aside
+        }
 
     def to_table(self) -> pa.Table:
         """Return `to_arrow()`: the name by which a table is asked for elsewhere."""

@@ -175,12 +175,7 @@ class _Parts:
             self._put_aside(name, column)
             return
         short = told.name if told.name not in self.values else name
-        if as_numbers.strange:
-            self._notes.append(
-                f"{as_numbers.strange} words of {name!r} are no numbers, such as {as_numbers.example!r}: missing"
-            )
-        if as_numbers.sentinels:
-            self._notes.append(f"{as_numbers.sentinels} fill values such as -9999 of {name!r} are missing values")
+        self._notes += _said_of(name, as_numbers)
         if told.note and (told.observed_property is not None or "is not known" in told.note):
             self._notes.append(told.note)
         source = self._raw.unit_source if told.unit_from == "units row" else told.unit_from
@@ -247,3 +242,17 @@ class _Parts:
         self.aside[name] = column
         if name in self._speaks_of:
             self.qualifies[name] = self._speaks_of[name]
+
+
+def _said_of(name: str, seen: Numbers) -> list[str]:
+    """Say what of a column's words are no plain numbers."""
+    notes = []
+    if seen.strange:
+        notes.append(f"{seen.strange} words of {name!r} are no numbers, such as {seen.example!r}: missing")
+    if seen.undetected:
+        limit = f"the column's limit {seen.limit:g} is taken"
+        limit = limit if np.isfinite(seen.limit) else "the column does not name one limit: no value"
+        notes.append(f"{seen.undetected} values of {name!r} say that nothing was detected: {limit}")
+    if seen.sentinels:
+        notes.append(f"{seen.sentinels} fill values such as -9999 of {name!r} are missing values")
+    return notes
