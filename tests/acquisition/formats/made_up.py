@@ -8,6 +8,8 @@ import json
 import struct
 import zipfile
 
+from nilometer.acquisition.protocols.hj212_frame import encode_frame
+
 TOA5 = (
     '"TOA5","weir","CR1000","12345","CR1000.Std.25","CPU:weir.CR1","54321","Hourly"\r\n'
     '"TIMESTAMP","RECORD","WaterT_Avg","WaterT_Max","WaterT_TMx","Lvl","Flag"\r\n'
@@ -323,6 +325,62 @@ NDBC = (
 SPECTRUM = "YY MM DD hh   .030   .040\n96 01 01 00    .06 999.00\n96 01 01 01    .07    .62\n"
 
 
+CASTAWAY = (
+    "% Device,CC1449004\n% File name,CC1449004_20170822\n% Cast time (UTC),2017-08-22 02:39:11\n"
+    "% Cast time (local),2017-08-22 12:39:11\n% Start latitude,-36.21\n% Start longitude,150.23\n% \n"
+    "Pressure (Decibar),Temperature (Celsius),Specific conductance (MicroSiemens per Centimeter)\n"
+    "0.15,16.446,54328.1\n0.45,16.338,54448.2\n"
+)
+
+
+def _odf_parameter(code: str, unit: str, name: str = "") -> str:
+    return (
+        f"PARAMETER_HEADER,\n  TYPE= 'DOUB',\n  NAME= '{name or code}',\n  UNITS= '{unit}',\n  CODE= '{code}',\n"
+        "  NULL_VALUE= '-99.00000000',\n"
+    )
+
+
+ODF = (
+    "ODF_HEADER,\n  FILE_SPECIFICATION = 'a',\nEVENT_HEADER,\n  START_DATE_TIME= '16-DEC-2014 14:09:09.00',\n"
+    "  INITIAL_LATITUDE= 44.26,\n  INITIAL_LONGITUDE= -63.31,\n  EVENT_COMMENTS= 'Halifax Stn 2',\n"
+    "INSTRUMENT_HEADER,\n  INST_TYPE= 'Sea-Bird',\n  MODEL= 'SBE25',\n  SERIAL_NUMBER= '0116',\n"
+    + _odf_parameter("PRES_01", "db")
+    + _odf_parameter("TEMP_01", "IPTS-68, deg C")
+    + _odf_parameter("QQQQ_01", "none", "Quality Flag for Parameter: TEMP_01")
+    + " -- DATA -- \n   0.5    5.885  1\n   1.5   -99.00  9\n"
+)
+ODF_SERIES = (
+    ODF.replace("PARAMETER_HEADER", _odf_parameter("SYTM_01", "GMT") + "PARAMETER_HEADER", 1)
+    .replace("   0.5 ", " '16-DEC-2014 14:00:00.00'  0.5 ")
+    .replace("   1.5 ", " '16-DEC-2014 15:00:00.00'  1.5 ")
+)
+_DONAR_HEAD = (
+    "[IDT;*DIF*;A;CENT;20190213]\n[W3H]\nPAR;WATHTE;Waterhoogte;J\nEHD;I;cm\nHDH;NAP;peil\n"
+    "LOC;VLISSGN;Vlissingen;P;RD;1;2\n"
+)
+DONAR = _DONAR_HEAD + "TYP;TE\n[RKS]\nTYD;19760101;2300;19760102;0100;60;min\n[WRD]\n122/0:999999999/99:\n-64/25:\n"
+DONAR_IRREGULAR = (
+    _DONAR_HEAD
+    + "TYP;TN\n[RKS]\nTYD;20190101;0405;20190101;1015\n[WRD]\n20190101;0405;2/0;-133:\n20190101;1015;1/0;173:\n"
+)
+
+
+def hj212() -> bytes:
+    """Return a capture: a real-time packet, an hour's, and one whose check is wrong."""
+    bodies = [
+        "ST=32;CN=2011;PW=1;MN=A1;CP=&&DataTime=20240501080000;w01018-Rtd=23.5,w01018-Flag=N&&",
+        "ST=32;CN=2061;PW=1;MN=A1;CP=&&DataTime=20240501080000;w01018-Avg=21.5,w01018-Flag=N;w00000-Cou=7.5&&",
+    ]
+    return b"".join(encode_frame(body.encode()) for body in bodies) + b"##0009ST=32;CN=0000\r\n"
+
+
+CANDUMP = (
+    "# a capture\n  can0  09F8017F   [8]  E8 AC 51 19 BE AB 6D D5\n  can0  09F11280   [8]  00 9C 99 FF 7F F6 F5 FD\n"
+)
+N2K = "2014-08-15T19:00:00.045Z,3,129033,160,255,8,a9,3f,fc,ed,c4,28,b4,00\n" * 3
+DBC = 'VERSION ""\n\nBO_ 500 IO_DEBUG: 4 IO\n SG_ IO_DEBUG_test : 0|8@1+ (1,0) [0|0] "" DBG\n'
+
+
 def files() -> dict[str, tuple[str, bytes]]:
     """Return a file of each kind with the format that knows it."""
     return {
@@ -354,5 +412,11 @@ def files() -> dict[str, tuple[str, bytes]]:
         "minidot": ("minidot", MINIDOT.encode()),
         "ndbc": ("ndbc", NDBC.encode()),
         "spectrum": ("ndbc", SPECTRUM.encode()),
+        "castaway": ("castaway", CASTAWAY.encode()),
+        "odf": ("odf", ODF.encode()),
+        "odf series": ("odf", ODF_SERIES.encode()),
+        "donar": ("donar", DONAR.encode()),
+        "donar irregular": ("donar", DONAR_IRREGULAR.encode()),
+        "hj212": ("hj212", hj212()),
         "waterml json": ("waterml_json", WATERML_JSON.encode()),
     }

@@ -166,7 +166,9 @@ def test_a_log_whose_clock_has_no_date_is_read_once_its_day_is_named(real_data):
     [
         ("level/stage_discharge/nordura.csv", "'stage', 'q'"),
         (WQ + "driftr/cal_values.csv", "'Cal Standard'"),
-        ("ocean/ctd/castaway_data.csv", "no column of times"),
+        ("level/rws/VLISSGN_ana.txt", "no column of times"),
+        ("raw_logs/modbus/flowmeter_graph_tool.sr", "zip archive"),
+        ("imu_can/imu/fusion_sensor_data.csv.gz", "no column of times"),
         (WQ + "ioos/pco2_netcdf_example.nc", "HDF5|netCDF"),
     ],
 )

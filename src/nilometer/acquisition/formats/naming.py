@@ -212,7 +212,7 @@ def meaning(name: str, unit_text: str | None = None, layout: Layout | None = Non
     elif note or (item is not None and len(_plain(short)) == 1):
         item = None  # another unit is another quantity, and a letter alone tells nothing
     if item is None and unit is not None:
-        item = _by_unit((unit_text or in_name or "").strip(), unit)
+        item = _by_unit((unit_text or in_name or "").strip(), unit, _plain(short))
     if unit is None:
         unit, unit_from = (item.unit if item is not None else "1"), "assumed"
         note = note or _assumed(short, unit, item)
@@ -260,6 +260,8 @@ def _reconciled(item: VocabularyTerm, unit: str) -> tuple[VocabularyTerm | None,
     """Let the unit decide between namesakes: DO in % is a saturation, turbidity in FNU another turbidity."""
     if unit in {"1e-3", "g kg-1"} and item.key == "salinity":
         return item, "1"
+    if unit == "dbar" and item.key == "air_pressure":
+        return vocabulary()["water_pressure"], unit  # nobody tells the air's pressure in decibars
     if unit == "mL L-1":
         return None, unit  # a volume of gas in water is neither a mass in it nor a saturation
     if same_dimension(unit, item.unit):
@@ -271,8 +273,10 @@ def _reconciled(item: VocabularyTerm, unit: str) -> tuple[VocabularyTerm | None,
     return None, unit
 
 
-def _by_unit(text: str, unit: str) -> VocabularyTerm | None:
-    """Return the property that a unit alone tells: what is in psu is a salinity."""
+def _by_unit(text: str, unit: str, name: str) -> VocabularyTerm | None:
+    """Return the property that a unit tells: what is in psu is a salinity, a pressure in dbar one of water."""
+    if unit == "dbar" and name in {"pressure", "sea pressure", "sea water pressure"}:
+        return vocabulary()["water_pressure"]
     key = "salinity" if text.casefold() == "psu" else {"NTU": "turbidity_ntu", "FNU": "turbidity_fnu"}.get(unit)
     return None if key is None else vocabulary()[key]
 
