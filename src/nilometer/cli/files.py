@@ -226,7 +226,7 @@ def _write(table: pa.Table, out: Path | None) -> None:
     elif out.suffix == ".parquet":
         parquet.write_table(table, out, compression="zstd")
     elif out.suffix == ".nc":
-        from nilometer.acquisition.formats.netcdf import write_table
+        from nilometer.acquisition.formats.netcdf_table import write_table
 
         write_table(table, out)
     else:

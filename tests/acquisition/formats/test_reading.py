@@ -312,7 +312,7 @@ def test_a_recording_becomes_arrow_pandas_and_a_frame_of_the_pure_stages(tmp_pat
         (gzip.compress(CSV.encode() * 50, mtime=0)[:60], "cut off or damaged"),
         (bytes(range(256)) * 40, "binary"),
         (b"PK\x03\x04" + bytes(100), "Excel"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "netCDF file is damaged"),
         (b"PAR1" + bytes(20), "Parquet"),
         (b"only one column\n1\n2\n", "no format knows|nothing separates"),
         (b"a,b\n", "no row of values"),

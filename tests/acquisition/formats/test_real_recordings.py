@@ -169,7 +169,6 @@ def test_a_log_whose_clock_has_no_date_is_read_once_its_day_is_named(real_data):
         ("level/rws/VLISSGN_ana.txt", "no column of times"),
         ("raw_logs/modbus/flowmeter_graph_tool.sr", "zip archive"),
         ("imu_can/imu/fusion_sensor_data.csv.gz", "no column of times"),
-        (WQ + "ioos/pco2_netcdf_example.nc", "HDF5|netCDF"),
     ],
 )
 def test_what_is_no_time_series_or_of_a_later_family_is_refused_clearly(real_data, name, message):

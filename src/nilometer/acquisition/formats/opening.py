@@ -19,9 +19,9 @@ __all__ = ["as_utf8", "bare_suffix", "contents", "head"]
 HEAD = 65536
 _BINARY = (
     (b"PAR1", "a Parquet file"),
-    (b"\x89HDF", "an HDF5 or netCDF-4 file (open it with xarray; nilometer.qc.check takes the Dataset)"),
-    (b"CDF\x01", "a netCDF file (open it with xarray; nilometer.qc.check takes the Dataset)"),
-    (b"CDF\x02", "a netCDF file (open it with xarray; nilometer.qc.check takes the Dataset)"),
+    (b"\x89HDF", "an HDF5 or netCDF-4 file"),
+    (b"CDF\x01", "a netCDF file"),
+    (b"CDF\x02", "a netCDF file"),
     (b"PK\x03\x04", "a zip archive, or an Excel workbook of another kind"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (save the sheet as CSV)"),
     (b"SQLite format 3", "an SQLite database"),

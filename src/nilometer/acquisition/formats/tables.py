@@ -55,7 +55,8 @@ class RawTable:
 
     `statistics` has the CF cell methods of columns by name, `called` what a column is called where its own name tells
     less or more than the quantity, `missing` the words for no value that the file itself names, `beside` the columns
-    that are no values, `zone` the zone that the format itself keeps its times in.
+    that are no values, `zone` the zone that the format itself keeps its times in,
+    `speaks_of` the columns that qualify another one.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class RawTable:
     missing: Sequence[str] = ()
     beside: Sequence[str] = ()
     zone: str | None = None
+    speaks_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
@@ -151,7 +153,7 @@ class _Parts:
         self.aside: dict[str, Any] = {}
         self.qualifies: dict[str, str] = {}
         self._raw, self._wishes, self._layout, self._notes = raw, wishes, layout, notes
-        self._speaks_of = aside_of([name for name in raw.names if name])
+        self._speaks_of = aside_of([name for name in raw.names if name]) | dict(raw.speaks_of)
         self._wanted = None if wishes.columns is None else set(wishes.columns)
         self._read: set[str] = set()
 

@@ -184,7 +184,8 @@ def _shortest(numbers: NDArray[Any]) -> NDArray[np.float64]:
     """Widen float32 to the double that its shortest decimal text reads as: 17.91, not 17.9099998."""
     if numbers.dtype == np.float64:
         return numbers.copy()
-    return np.array([float(str(number)) for number in numbers], np.float64)
+    widened: NDArray[np.float64] = numbers.astype("U32").astype(np.float64)
+    return widened
 
 
 def _times(records: NDArray[Any], names: list[str]) -> Any | None:  # noqa: ANN401 -- pyarrow has no types
