@@ -126,6 +126,7 @@ _REFUSED = {
     "psig": "a gauge pressure needs the air pressure beside it: write psi and name the property, or give dbar",
 }
 
+_LONGEST = 200
 _TOKEN = re.compile(
     r"(?P<number>10[\^*]-?\d+|\d+\.?\d*(?:[eE][+-]?\d+)?)"
     r"|(?P<name>(?:[^\W\d]|[%°#Ω'+]|\[[^\]]*\]|\{[^}]*\}|(?<=H)2(?=O))+)(?P<exponent>(?:\^|\*\*)?[+-]?\d+)?"
@@ -337,6 +338,8 @@ def _clean(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Parsed:
+    if len(text) > _LONGEST:
+        raise UnitError(f"unit {text[:20]!r}… is unknown: no unit is {len(text)} characters long")
     plain = _clean(text)
     folded = plain.casefold()
     if folded in _REFUSED:

@@ -103,3 +103,20 @@ def test_a_spoiled_file_is_a_recording_or_a_read_error(name, changes):
 @settings(max_examples=40, deadline=None)
 def test_any_bytes_read_as_a_named_format_are_a_recording_or_a_read_error(name, content):
     read(content, format=name)
+
+
+@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("filling", [b" ", b",", b"#", b"\t", b"(", b"x,"])
+def test_a_line_of_any_length_is_read_or_refused_and_hangs_nothing(name, filling):
+    expected, content = SEEDS[name]
+    filling = filling.decode().encode("utf-16-le") if content.startswith(b"\xff\xfe") else filling
+    for at in (len(content) // 3, 2 * len(content) // 3):
+        read(content[:at] + filling * 60_000 + content[at:], format=expected)
+
+
+def test_xml_nested_without_end_is_refused():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "deep.xml"
+        path.write_bytes(b"<timeSeriesResponse>" + b"<timeSeries>" * 200_000)
+        with pytest.raises(ReadError, match="nested"):
+            nilometer.read(path)

@@ -174,3 +174,21 @@ def test_a_log_whose_clock_has_no_date_is_read_once_its_day_is_named(real_data):
 def test_what_is_no_time_series_or_of_a_later_family_is_refused_clearly(real_data, name, message):
     with pytest.raises(ReadError, match=message):
         nilometer.read(real_data / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "station"),
+    [
+        (WQ + "nerrs/gndblwq2021_cdmo_export.csv.gz", "gndblwq"),
+        ("raw_logs/hydrovu/archery_2024-11-01_0300.csv", "archery"),
+        ("raw_logs/exo/korexo_LNB_GM_20210908_20210920_raw.csv", "GM"),
+    ],
+)
+def test_a_column_of_one_site_names_the_station(real_data, name, station):
+    assert nilometer.read(real_data / name).metadata["station"] == station
+
+
+def test_every_recording_says_its_zone_and_what_its_stamps_are(real_data):
+    for name, *_ in FILES:
+        recording = nilometer.read(real_data / name)
+        assert {"time column", "time zone", "stamps"} <= set(recording.metadata), name

@@ -21,7 +21,7 @@ _KINDS = (
         re.compile(
             rb"^\d{4}-\d{2}-\d{2}T?[\d: .-]*Z?,\d,\d{1,6},\d{1,3},\d{1,3},\d{1,3}(,[0-9A-Fa-f]{2})+", re.MULTILINE
         ),
-        "NMEA 2000 log (time, priority, PGN, source, destination, length, bytes)",
+        "log of NMEA 2000 frames (time, priority, PGN, source, destination, length, bytes)",
     ),
     (
         re.compile(rb"^VERSION \".*\"\s*$|^BO_ \d+ ", re.MULTILINE),
@@ -43,7 +43,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     if "DBC" in kind:
         raise ReadError(f"this is a {kind}", path=path, format=FORMAT.name)
     raise ReadError(
-        f"this is a {kind}: its frames have no meaning without the database (DBC) of their bus; "
+        f"it is a {kind}: its frames have no meaning without the database (DBC) of their bus; "
         "decode it with that, and read the table of values",
         path=path,
         format=FORMAT.name,

@@ -41,14 +41,14 @@ def read(path: Path, wishes: Wishes) -> Recording:
         If it has no table, or no time of the cast.
     """
     data, encoding = opening.as_utf8(opening.contents(path), path)
-    text = data.decode("utf-8", "replace")
-    told = dict(re.findall(r"^%\s*([^,\n]+?)\s*,\s*([^\n]*?)\s*$", text, re.MULTILINE))
+    pairs = [line[1:].partition(",") for line in data.decode("utf-8", "replace").split("\n") if line.startswith("%")]
+    told = {key.strip(): text.strip() for key, _, text in pairs}
     moment = told.get("Cast time (UTC)", "")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", moment):
         raise ReadError("no line '% Cast time (UTC),…' tells when it was", path=path, format=FORMAT.name)
     raw = raw_table(re.sub(rb"(?m)^%.*\n?", b"", data), path, FORMAT.name, encoding)
     names = list(raw.names)
-    parts = [re.fullmatch(r"(.*?)\s*\(([^)]*)\)", name) for name in names]
+    parts = [re.fullmatch(r"([^(]*[^( ]) *\(([^)]*)\)", name) for name in names]
     rows = len(raw.columns[0]) if raw.columns else 0
     raw.unit_texts = ["", *(_UNITS.get(part[2].casefold(), part[2]) if part else "" for part in parts)]
     raw.unit_source = "name"

@@ -44,8 +44,8 @@ def tabbed(data: bytes) -> bytes:
     >>> tabbed(b"# Year Month\n 2001   9\n")
     b'Year\tMonth\n2001\t9\n'
     """
-    data = re.sub(rb"(?m)^[ \t\f]*(?:#[ \t]+)?|[ \t\f]+$", b"", data)
-    return re.sub(rb"[ \t\f]+", b"\t", data)
+    data = re.sub(rb"[ \t\f]+", b"\t", data)
+    return re.sub(rb"(?m)^\t?(?:#\t)?|\t$", b"", data)
 
 
 def _sniff(path: Path, head: bytes) -> float:

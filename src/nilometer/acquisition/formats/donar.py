@@ -131,7 +131,8 @@ def _irregular(words: Sequence[str]) -> _Values:
     times: list[np.datetime64] = []
     values, quality, kinds = list[str](), list[str](), list[str]()
     for word in words:
-        day, clock, *rest = word.split(";")
+        day, clock, *rest = [*word.split(";"), "", ""]
+        rest = rest[:-2]
         if not rest or not re.fullmatch(r"\d{8}", day) or not re.fullmatch(r"\d{4}", clock):
             continue
         value, _, mark = rest[-1].partition("/")

@@ -59,7 +59,7 @@ def describe(raw: RawTable) -> None:
         raw.unit_texts = [name.rpartition(" ")[2] if name.endswith((" V", " m")) else "" for name in raw.names]
         raw.unit_source = "name"
     sensors: dict[str, str] = {}
-    for line in raw.preamble:
+    for line in (line[:2000] for line in raw.preamble):
         device = _DEVICE.match(line)
         if "SERIAL NUMBER" in line.upper() and "," in line:
             _beside(raw, line, sensors)

@@ -54,9 +54,9 @@ def describe(raw: RawTable) -> None:
     raw.metadata["stamps"] = "instant"
     raw.missing = (*raw.missing, "-888.88")
     for line in raw.preamble:
-        title = re.match(r'\W*Plot Title:\s*(.*?)[\s",;]*$', line)
-        if title and title[1]:
-            raw.metadata["station"] = title[1]
+        title = re.match(r"\W*Plot Title:(.*)", line)
+        if title and title[1].strip(' \t",;'):
+            raw.metadata["station"] = title[1].strip(' \t",;')
     serials: dict[str, list[str]] = {"LGR": [], "SEN": []}
     for name in raw.names:
         for kind, serial in _SERIAL.findall(name):

@@ -30,8 +30,8 @@ from nilometer.errors import ReadError
 __all__ = ["FORMAT", "read"]
 
 _DATE = re.compile(r"^Date \(MMDDYY\)\s*:\s*(\d{6})\s*$")
-_KEY = re.compile(r"^(Log File Name|Setup Date \(MMDDYY\)|Setup Time \(HHMMSS\)|Interval \(HHMMSS\))\s*:\s*(\S.*?)\s*$")
-_ROW = re.compile(r"^(\d{6})((?:\s+(?:[-+]?[\d.]+|#+\.?#*)[&*@$~?]?)+)\s*([&*@$~?]?)\s*$")
+_KEY = re.compile(r"^(Log File Name|Setup Date \(MMDDYY\)|Setup Time \(HHMMSS\)|Interval \(HHMMSS\))\s*:\s*(\S.*)$")
+_ROW = re.compile(r"^(\d{6})((?:\s+(?:[-+]?[\d.]+|#+(?:\.#+)?)[&*@$~?]?)+)\s*([&*@$~?]?)\s*$")
 _EVENT = re.compile(r"^(Power loss|Late probe|Recovery finished|\d{6}\$ ERROR)")
 _MODEL = re.compile(r"Hydrolab ((?:Data|Mini|Multi|Quanta)\w*(?: \d\w*)?)")
 # Units as the sonde prints them, where they are not those of the field.
@@ -66,7 +66,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     lines = data.decode("utf-8", "replace").split("\n")
     log = _Log(told={"encoding": encoding, "stamps": "instant", "model": "Hydrolab"})
     for at, line in enumerate(lines):
-        _take(log, lines, at, line.strip("\f\r "))
+        _take(log, lines, at, line.strip())
     if not log.names:
         raise ReadError("no line 'Time …' above 'HHMMSS …' heads a table", path=path, format=FORMAT.name)
     if not log.rows:

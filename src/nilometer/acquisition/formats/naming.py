@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from nilometer.errors import UnitError
@@ -33,6 +33,8 @@ _POSITIONS = frozenset({"latitude", "longitude"})
 _TAILS = re.compile(r"\s+(raw|avg|average|mean|value|val|median|inst|obs|observed|sensor|probe|\d{1,2})$")
 # A last word that is a unit whatever stands before it.
 _PLAIN_UNIT = re.compile(r"/|°|%|^(RFU|NTU|FNU|QSU|psu|PSU|mV|dbar|hPa|kPa|psi|psi a|volt|volts)$")
+# Longer than any name of a quantity with its unit and serial numbers.
+_LONGEST = 300
 _SERIAL = re.compile(r"\s*\((?:LGR|SEN)[^)]*\)\s*$|\s*\(S/N[^)]*\)\s*$", re.IGNORECASE)
 
 
@@ -102,7 +104,7 @@ def aside_of(names: Sequence[str]) -> dict[str, str]:
     for name, words in plain.items():
         # "raw temp" beside "temp" is a copy; alone it is the value.
         parts = words.split()
-        for cut in range(1, len(parts)):
+        for cut in range(1, len(parts) if len(name) <= _LONGEST else 0):
             first, last = " ".join(parts[:cut]), " ".join(parts[cut:])
             if parts[0] in _BEFORE and last in owners and owners[last] != name:
                 found[name] = owners[last]
@@ -152,7 +154,10 @@ def split_name(name: str) -> tuple[str, str | None]:
     >>> split_name("temp1 [degC]"), split_name("Water Temp, °C (LGR S/N: 10246242)"), split_name("ODO % sat")
     (('temp1', 'degC'), ('Water Temp', '°C'), ('ODO', '% sat'))
     """
-    text = _SERIAL.sub("", " ".join(name.split()))
+    text = " ".join(name.split())
+    if len(text) > _LONGEST:
+        return text, None
+    text = _SERIAL.sub("", text)
     match = re.fullmatch(r"(.+?)\s*[\[(]([^\])]*)[\])]", text)
     if match and (not match[2].strip() or _unit(match[2]) is not None):
         return match[1], match[2].strip()
@@ -241,6 +246,8 @@ def _names() -> Mapping[str, VocabularyTerm]:
 
 
 def _term(name: str) -> VocabularyTerm | None:
+    if len(name) > _LONGEST:
+        return None
     names = _names()
     spellings = [name.strip().casefold(), _plain(name), re.sub(r"[\s._-]+", " ", name.casefold()).strip()]
     for spelling in spellings:
@@ -300,6 +307,7 @@ _UNIT_WORDS = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def _unit(text: str) -> str | None:
     plain = text.strip()
     if re.fullmatch(r"[\d\s.+-]*", plain) and plain != "1":

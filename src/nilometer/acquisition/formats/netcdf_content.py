@@ -88,7 +88,9 @@ def _dataset(name: str, item: Any, path: Path) -> NcVariable:  # noqa: ANN401 --
     for at in range(item.ndim):
         scales = item.dims[at]
         own = "CLASS" in item.attrs and item.ndim == 1
-        dimensions.append(name if own else scales[0].name.rpartition("/")[2] if len(scales) else f"{name} {at}")
+        dimensions.append(
+            name if own else (scales[0].name or f"{name} {at}").rpartition("/")[2] if len(scales) else f"{name} {at}"
+        )
     values: NDArray[Any] = item[()] if item.ndim else np.asarray(item[()])
     return NcVariable(name, tuple(dimensions), _attributes(item), np.asarray(values))
 

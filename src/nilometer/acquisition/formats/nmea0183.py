@@ -149,7 +149,7 @@ class _Table:
             times=np.array(self.times, np.int64),
             columns=columns,
             aside=aside,
-            metadata={"time column": "the sentences' own clock", "time zone": "in each row"},
+            metadata={"time column": "the sentences' own clock", "time zone": "in each row", "stamps": "instant"},
             notes=tuple(self._notes()),
         )
 

@@ -97,13 +97,13 @@ def _header(lines: Sequence[str]) -> _Header:
     header, block = _Header(), ""
     for line in lines:
         title = re.match(r"^\s*([A-Z_]+_HEADER),?\s*$", line)
-        pair = re.match(r"^\s*([A-Z0-9_]+)\s*=\s*(.*?)\s*,?\s*$", line)
+        pair = re.match(r"^\s*([A-Z0-9_]+)\s*=(.*)$", line)
         if title:
             block = title[1]
             if block == "PARAMETER_HEADER":
                 header.parameters.append({})
         elif pair:
-            text = pair[2].strip("' ").strip()
+            text = pair[2].strip().removesuffix(",").strip("' ")
             if block == "PARAMETER_HEADER":
                 header.parameters[-1].setdefault(pair[1], text)
             elif block in {"EVENT_HEADER", "CRUISE_HEADER", "INSTRUMENT_HEADER"}:

@@ -30,7 +30,7 @@ __all__ = ["FORMAT", "read"]
 
 _WIDTHS = re.compile(r"^\d+[sdnSDN](\t\d+[sdnSDN])*\t*$")
 _COLUMN = re.compile(r"^(?:\d+_)+?(?P<code>\d{5})(?:_(?P<statistic>\d{5}))?$")
-_SITE = re.compile(r"^#\s+([A-Z]{3,5}\s+\d{8,15}\s+.*\S)\s*$")
+_SITE = re.compile(r"^#\s+([A-Z]{3,5}\s+\d{8,15}\s+\S.*)$")
 # Columns of the peak-flow file, by its own comments.
 _PEAKS = {"peak_va": usgs.PARAMETERS["00060"], "gage_ht": usgs.PARAMETERS["00065"]}
 _BESIDE = ("agency_cd", "site_no", "tz_cd", "year_last_pk", "ag_dt", "ag_tm", "ag_gage_ht")
@@ -80,7 +80,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     if rows.short:
         notes.append(f"{rows.short} lines have no full row and were filled up, the first is line {rows.first_short}")
     parameters, statistics = _parameters(rows.names)
-    sites = [match[1] for line in comments if (match := _SITE.match(line))]
+    sites = [match[1] for line in comments if (match := _SITE.match(line.rstrip()))]
     metadata = {"encoding": encoding, "stamps": usgs.stamps(list(statistics.values()))}
     if "peak_dt" in rows.names:
         metadata["stamps"] = "day of the peak (instant where a time is given)"
@@ -148,7 +148,7 @@ def _described(comments: Sequence[str]) -> dict[str, str]:
     """Return the words that comments have for columns: number, parameter, statistic and description."""
     found = {}
     for line in comments:
-        match = re.match(r"^#\s+(\d{1,9})\s+(\d{5})(?:\s+(\d{5}))?\s+(\S.*?)\s*$", line)
+        match = re.match(r"^#\s+(\d{1,9})\s+(\d{5})(?:\s+(\d{5}))?\s+(\S.*)$", line.rstrip())
         if match:
             found["_".join(part for part in match.groups()[:3] if part)] = match[4]
     return found

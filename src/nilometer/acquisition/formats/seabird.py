@@ -32,7 +32,8 @@ _CHLOROPHYLL = re.compile(r"^(flEC|flECO|wetStar|flSP|flC|chl)", re.IGNORECASE)
 _UNITS = {"db": "dbar", "psu": "psu", "ml/l": "mL/L", "% saturation": "%", "s/m": "S/m", "seconds": "s"}
 _STARTS = ("%b %d %Y %H:%M:%S", "%b %d %Y", "%d %b %Y %H:%M:%S")
 _SENSOR = re.compile(
-    r"<!--\s*(?:Frequency|A/D voltage|SPAR voltage|Count|RS-232)[^,>]*,\s*([^>]*?)\s*-->.*?<SerialNumber>\s*([^<\s]*)",
+    r"<!--\s*(?:Frequency|A/D voltage|SPAR voltage|Count|RS-232)[^,>]{0,99},([^>]{0,199})-->.{0,2000}?"
+    r"<SerialNumber>\s*([^<\s]*)",
     re.DOTALL,
 )
 
@@ -76,7 +77,7 @@ def header_of(lines: Sequence[str]) -> Header:
     header, channels = Header(), dict[int, Channel]()
     for line in lines:
         name = re.match(r"#\s*name\s+(\d{1,4})\s*=\s*(.*)", line)
-        pair = re.match(r"[*#]+\s*([^=:]{1,60}?)\s*[=:]\s*(.*?)\s*$", line)
+        pair = re.match(r"[*#]+\s*([^=:]{1,60}?)\s*[=:]\s*(.*)$", line.rstrip())
         model = re.match(r"\*\s*Sea-Bird\s+(.*?)\s+Data File", line)
         serial = re.search(r"SERIAL NO\.?\s*(\S+)", line)
         if name:
@@ -88,7 +89,7 @@ def header_of(lines: Sequence[str]) -> Header:
         elif pair:
             _take(header, line, pair[1].strip().casefold(), pair[2])
     header.channels = [channels[number] for number in sorted(channels)]
-    sensors = [f"{title} {number}" for title, number in _SENSOR.findall("\n".join(lines)) if number]
+    sensors = [f"{title.strip()} {number}" for title, number in _SENSOR.findall("\n".join(lines)) if number]
     if sensors:
         header.metadata["sensor serial numbers"] = "; ".join(sensors)
     return header
@@ -102,7 +103,7 @@ def channel_of(text: str) -> Channel:
     >>> channel_of("t090C: Temperature [ITS-90, deg C]")
     Channel(code='t090C', title='Temperature', unit='deg C', quantity='water_temperature')
     """
-    code, _, rest = text.partition(":")
+    code, _, rest = text[:500].partition(":")
     match = re.match(r"\s*([^\[]*?)\s*(?:\[([^\]]*)\].*)?$", rest)
     title, unit = (match[1], match[2] or "") if match else (rest.strip(), "")
     unit = unit.rpartition(",")[2].strip()

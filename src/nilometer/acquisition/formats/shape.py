@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from nilometer.acquisition.formats.instants import kind_of
@@ -20,6 +21,8 @@ from nilometer.units import canonical
 __all__ = ["Shape", "shape_of"]
 
 LINES = 400
+# Spectra have hundreds; beyond it a table is no log, and each column costs.
+MOST_COLUMNS = 10_000
 _DELIMITERS = ("\t", ";", "|", ",")
 _FORMAT_WORDS = re.compile(r"^([MDYHSmdyhsT]+([/:\-. ][MDYHSmdyhsTAPap]+)+|[MDYHS]{6,8})$")
 _UNITS_BESIDE = frozenset({"ppt", "psi a", "psig", "inches hg", "‰", "rn", "ts"})
@@ -72,6 +75,8 @@ def shape_of(lines: Sequence[str], path: Path) -> Shape:
             path=path,
             line=len(lines),
         )
+    if width > MOST_COLUMNS:
+        raise ReadError(f"a row has {width} cells: more than {MOST_COLUMNS} are not read", path=path, line=first + 1)
     names_at, units_at = _header(rows, start, first)
     names, units = _named(rows, names_at, units_at, width)
     before = [line for at, line in enumerate(lines[:first]) if line.strip() and at not in {names_at, units_at}]
@@ -167,18 +172,25 @@ def _is_prose(rows: Sequence[Sequence[str]], at: int, first: int) -> bool:
     return len(rows[at]) == 1 and len(rows[first]) > 2
 
 
+@lru_cache(maxsize=4096)
+def _is_unit(word: str) -> bool:
+    try:
+        canonical("%" if word.casefold() == "%sat" else word)
+    except UnitError:
+        return False
+    return True
+
+
 def _is_units(row: Sequence[str]) -> bool:
     known = strange = 0
     for cell in row:
         word = cell.strip()
         if word in {"", "&"} or _FORMAT_WORDS.match(word):
             continue
-        try:
-            canonical("%" if word.casefold() == "%sat" else word)
-        except UnitError:
-            if word.casefold() not in _UNITS_BESIDE:
-                strange += 1
-                continue
+        if not _is_unit(word):
+            strange += word.casefold() not in _UNITS_BESIDE
+            known += word.casefold() in _UNITS_BESIDE
+            continue
         known += 1
     return known > 0 and strange <= known / 3
 
@@ -192,10 +204,11 @@ def _named(
         header.pop()
     header += [""] * (width - len(header))
     names: list[str] = []
+    counts: Counter[str] = Counter()
     for at, cell in enumerate(header[:width]):
         name = " ".join(cell.split()) or ("" if names_at is not None else f"column {at + 1}")
-        count = sum(other == name for other in names)
-        names.append(f"{name} ({count + 1})" if name and name in names else name)
+        counts[name] += 1
+        names.append(f"{name} ({counts[name]})" if name and counts[name] > 1 else name)
     if units_at is None:
         return tuple(names), None
     units = list(rows[units_at])[:width]

@@ -32,7 +32,7 @@ from nilometer.errors import ReadError
 __all__ = ["FORMAT", "read"]
 
 _SECTION = re.compile(r"^\[(.*?)\]\s*$")
-_ROW = re.compile(r"^\s*(\d{4}/\d{1,2}/\d{1,2}\s+\d{1,2}:\d{2}:\d{2}(?:\.\d+)?)\s+(\S.*?)\s*$")
+_ROW = re.compile(r"^\s*(\d{4}/\d{1,2}/\d{1,2}\s+\d{1,2}:\d{2}:\d{2}(?:\.\d+)?)\s+(\S.*)$")
 _END = re.compile(r"^\s*END OF DATA", re.IGNORECASE)
 
 
@@ -116,7 +116,7 @@ def _take_header(log: _Log, lines: Sequence[str]) -> None:
 
 def _take_rows(log: _Log, lines: Sequence[str], first_line: int) -> None:
     for at, line in enumerate(lines):
-        row = _ROW.match(line)
+        row = _ROW.match(line.rstrip())
         if row:
             log.times.append(row[1])
             log.rows.append(row[2].split())

@@ -49,6 +49,9 @@ _SITES = frozenset(
 )
 
 
+_STATIONS = frozenset({"site", "site name", "station", "station name", "stationcode", "站点", "站点名称"})
+
+
 @dataclass(slots=True, kw_only=True)
 class RawTable:
     """A table as a format module read it: columns of text or typed Arrow columns, one name each.
@@ -103,6 +106,7 @@ def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
         metadata["layout"] = layout.title
     if raw.preamble:
         metadata["preamble"] = "\n".join(raw.preamble)
+    metadata = _station(raw, columns) | metadata
     parts = _Parts(raw, wishes, layout, notes)
     for at, name in enumerate(raw.names):
         if at not in found.positions:
@@ -129,6 +133,16 @@ def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
         notes=tuple(notes),
     )
     return recording.taken(rows) if lost else recording
+
+
+def _station(raw: RawTable, columns: Sequence[Any]) -> dict[str, str]:
+    """Return the station, where a column of sites holds one word all the way down."""
+    for name, column in zip(raw.names, columns, strict=True):
+        if name.casefold() in _STATIONS and pa.types.is_string(column.type):
+            words = {word.strip() for word in column.unique().to_pylist() if word and word.strip()}
+            if len(words) == 1:
+                return {"station": words.pop()}
+    return {}
 
 
 def _widen(raw: RawTable, columns: list[Any], wishes: Wishes) -> list[Any]:

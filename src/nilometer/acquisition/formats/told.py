@@ -19,6 +19,8 @@ _LINES = {
     )
     for name, key in _KEYS.items()
 }
+# What tells of an instrument is short; patterns need not look at a line of values.
+_LONGEST = 2000
 _MISSING = re.compile(
     r"(?:no[ _-]?data|missing|fill)(?:[ _]?value)?s?\W*(?:[=:]|is)\s*([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s*$",
     re.IGNORECASE,
@@ -34,7 +36,7 @@ def missing_by(lines: Sequence[str]) -> list[str]:
     >>> missing_by(["# NODATA Value = -9.99", "# station A"])
     ['-9.99']
     """
-    found = [_MISSING.search(line) for line in lines]
+    found = [_MISSING.search(line) for line in lines if len(line) <= _LONGEST]
     return [match[1] for match in found if match]
 
 
@@ -53,6 +55,8 @@ def told_by(lines: Sequence[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for at, line in enumerate(lines):
+        if len(line) > _LONGEST:
+            continue
         for name, pattern in _LINES.items():
             match = pattern.match(line)
             if match is None or name in found or (_BARE_IDS.match(match["key"]) and match["mark"] in ",;\t"):

@@ -15,6 +15,9 @@ from nilometer.errors import ReadError
 __all__ = ["attribute", "local", "parsed", "root_name", "said", "within"]
 
 
+DEEPEST = 200
+
+
 def parsed(data: bytes, path: Path, format_name: str) -> ET.Element:
     """Return the root of a document.
 
@@ -28,13 +31,40 @@ def parsed(data: bytes, path: Path, format_name: str) -> ET.Element:
     if b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
         raise ReadError("it declares a document type or entities: such XML is not read", path=path, format=format_name)
     try:
-        return ET.fromstring(data)  # noqa: S314 -- entities are refused above
+        parser = ET.XMLParser(target=_Bounded())  # noqa: S314 -- entities are refused above
+        parser.feed(data)
+        root: ET.Element = parser.close()
+    except _TooDeepError as error:
+        raise ReadError(
+            f"elements are nested more than {DEEPEST} deep: no logger writes so", path=path, format=format_name
+        ) from error
     except ET.ParseError as error:
         raise ReadError(
             f"the XML is not well formed: {error}", path=path, line=error.position[0], format=format_name
         ) from error
     except (ValueError, LookupError) as error:  # an encoding that does not exist, or is not of its bytes
         raise ReadError(f"the XML cannot be decoded: {error}", path=path, line=1, format=format_name) from error
+    return root
+
+
+class _TooDeepError(Exception):
+    pass
+
+
+class _Bounded(ET.TreeBuilder):
+    """Builds the tree of a document that is nested no deeper than documents are."""
+
+    depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ET.Element:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise _TooDeepError
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> ET.Element:
+        self.depth -= 1
+        return super().end(tag)
 
 
 def local(name: str) -> str:
