@@ -90,7 +90,7 @@ def test_three_columns_of_one_property_are_three_datastreams(tmp_path):
         (["--thing", "1creek"], "--thing = '1creek' (allowed: a letter first"),
         (["--thing", "creek", "--water-body", "rivr"], "--water-body = 'rivr'; did you mean river?"),
         (["--thing", "creek", "--time-zone", "Asia/Shangai"], "time_zone = 'Asia/Shangai'"),
-        (["--thing", "creek", "--format", "csvv"], "did you mean csv?"),
+        (["--thing", "creek", "--format", "csvv"], "did you mean csv"),
     ],
 )
 def test_a_wrong_option_of_import_is_named_and_makes_nothing(creek, tmp_path, arguments, said):

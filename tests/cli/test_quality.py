@@ -342,9 +342,9 @@ def test_a_dive_of_a_glider_is_judged_down_its_depth(real_data, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ocean/ctd/castaway_data.csv", "no column of times is seen among 'Pressure (Decibar)'"),
-        ("ocean/argo/D4902337_219.nc", "open it with xarray; nilometer.qc.check takes the Dataset"),
-        ("ocean/glider/dfo-eva035-20190718.nc", "open it with xarray; nilometer.qc.check takes the Dataset"),
+        ("level/stage_discharge/nordura.csv", "no column of times is seen among 'stage', 'q'; name it"),
+        ("level/usgs/waterservices_ratings.txt", "it is a rating table"),
+        ("imu_can/can/candumpSample2.txt", "decode it with that, and read the table of values"),
     ],
 )
 def test_what_read_does_not_open_says_what_to_do(real_data, name, said):
