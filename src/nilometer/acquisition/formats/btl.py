@@ -52,7 +52,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If there is no header of columns, or no bottle.
     """
-    data, _ = opening.as_utf8(opening.contents(path), path)
+    data, _ = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     head = next((at for at, line in enumerate(lines) if _HEAD.match(line)), None)
     if head is None:

@@ -40,7 +40,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has no table, or no time of the cast.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     pairs = [line[1:].partition(",") for line in data.decode("utf-8", "replace").split("\n") if line.startswith("%")]
     told = {key.strip(): text.strip() for key, _, text in pairs}
     moment = told.get("Cast time (UTC)", "")

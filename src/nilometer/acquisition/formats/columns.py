@@ -29,7 +29,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it is no text, or shows no table of times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     raw = raw_table(tabbed(data), path, FORMAT.name, encoding)
     raw.metadata["delimiter"] = "blanks"
     raw.preamble = [line.replace("\t", " ") for line in raw.preamble]

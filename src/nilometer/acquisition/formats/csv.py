@@ -16,7 +16,7 @@ from nilometer.acquisition.formats.shape import LINES, Shape, shape_of
 from nilometer.acquisition.formats.tables import RawTable, recording_of
 from nilometer.errors import ReadError
 
-__all__ = ["FORMAT", "raw_table", "read"]
+__all__ = ["FORMAT", "raw_table", "raw_table_of", "read"]
 
 
 @dataclass(slots=True)
@@ -43,8 +43,13 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it is no text, has no table, no rows, or no column of times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
-    return recording_of(raw_table(data, path, FORMAT.name, encoding), wishes)
+    return recording_of(raw_table_of(path, FORMAT.name), wishes)
+
+
+def raw_table_of(path: Path, format_name: str) -> RawTable:
+    """Return the table that stands in a file of delimited text; see `raw_table`."""
+    data, encoding = opening.text_of(path)
+    return raw_table(data, path, format_name, encoding)
 
 
 def raw_table(data: bytes, path: Path, format_name: str, encoding: str = "utf-8") -> RawTable:

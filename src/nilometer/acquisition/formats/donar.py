@@ -48,7 +48,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has no values, or a header that does not tell their times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     parts = _parts(lines)
     if not parts:

@@ -49,7 +49,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If there is no value under a time.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     log = _Log()
     for line in data.decode("utf-8", "replace").split("\n"):
         _take(log, line.rstrip("\r"))

@@ -28,7 +28,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has no headings, or no row under them.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     start = next((at for at, line in enumerate(lines) if line.startswith("Column Heading")), None)
     if start is None:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from nilometer.acquisition.formats import opening
-from nilometer.acquisition.formats.csv import raw_table
+from nilometer.acquisition.formats.csv import raw_table_of
 from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishes
 from nilometer.acquisition.formats.tables import RawTable, recording_of
 from nilometer.errors import ReadError
@@ -31,8 +31,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it is no text, or has no table of times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
-    raw = raw_table(data, path, FORMAT.name, encoding)
+    raw = raw_table_of(path, FORMAT.name)
     describe(raw)
     return recording_of(raw, wishes)
 

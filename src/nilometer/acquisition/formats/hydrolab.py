@@ -62,7 +62,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If there is no header of columns, or no row under a date.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     log = _Log(told={"encoding": encoding, "stamps": "instant", "model": "Hydrolab"})
     for at, line in enumerate(lines):

@@ -56,7 +56,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If there is no ``@AVERAGES`` section with rows.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     log = _Log(told={"encoding": encoding, "model": "MacroCTD", "stamps": "interval (mean), which end is not told"})
     for line in data.decode("utf-8", "replace").split("\n"):
         _take(log, line.strip())

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nilometer.acquisition.formats import opening
-from nilometer.acquisition.formats.csv import raw_table
+from nilometer.acquisition.formats.csv import raw_table_of
 from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishes
 from nilometer.acquisition.formats.tables import recording_of
 
@@ -21,8 +20,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has no table of times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
-    raw = raw_table(data, path, FORMAT.name, encoding)
+    raw = raw_table_of(path, FORMAT.name)
     raw.metadata |= {"stamps": "instant", "model": "PME miniDOT"}
     for line in raw.preamble:
         serial = re.match(r"^(\d{3,6}-\d{3,8})\s*$", line)

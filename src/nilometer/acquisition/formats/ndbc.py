@@ -47,7 +47,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has not the header of one, or no rows.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     if not _HEAD.match(lines[0]):
         raise ReadError("the first line does not name YY MM DD hh", path=path, line=1, format=FORMAT.name)

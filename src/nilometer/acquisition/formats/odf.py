@@ -55,7 +55,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has no parameters, no rows, or neither a start nor times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     start = next((at for at, line in enumerate(lines) if re.match(r"^\s*-- DATA --\s*$", line)), None)
     if start is None:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from nilometer.errors import ReadError
 
-__all__ = ["as_utf8", "bare_suffix", "contents", "head"]
+__all__ = ["as_utf8", "bare_suffix", "contents", "head", "text_of"]
 
 HEAD = 65536
 _BINARY = (
@@ -77,6 +77,17 @@ def contents(path: Path) -> bytes:
     if not data.strip(b"\0\r\n\t "):
         raise ReadError("the file is empty", path=path)
     return data
+
+
+def text_of(path: Path) -> tuple[bytes, str]:
+    """Return all of a file as UTF-8 text with LF line ends, and the name of the encoding it was in.
+
+    Raises
+    ------
+    ReadError
+        As `contents` and `as_utf8`.
+    """
+    return as_utf8(contents(path), path)
 
 
 def as_utf8(data: bytes, path: Path) -> tuple[bytes, str]:

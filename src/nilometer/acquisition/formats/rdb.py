@@ -67,7 +67,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If no header with its row of widths is in it, or it has no rows or no times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     rows, comments = _parsed(lines)
     if not rows.names:

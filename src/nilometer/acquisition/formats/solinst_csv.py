@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nilometer.acquisition.formats import opening, solinst
-from nilometer.acquisition.formats.csv import raw_table
+from nilometer.acquisition.formats.csv import raw_table_of
 from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishes
 from nilometer.acquisition.formats.tables import RawTable, recording_of
 from nilometer.errors import ReadError
@@ -34,8 +34,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has no table of times.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
-    raw = raw_table(data, path, FORMAT.name, encoding)
+    raw = raw_table_of(path, FORMAT.name)
     _describe(raw)
     return recording_of(raw, wishes)
 

@@ -62,7 +62,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If there is no ``[Data]`` section, or no row in it.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = data.decode("utf-8", "replace").split("\n")
     start = next((at for at, line in enumerate(lines) if re.match(r"\[data\]\s*$", line, re.IGNORECASE)), None)
     if start is None:

@@ -33,7 +33,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has not the header of one, or no rows.
     """
-    data, encoding = opening.as_utf8(opening.contents(path), path)
+    data, encoding = opening.text_of(path)
     lines = [line.decode("utf-8", "replace") for line in data.split(b"\n", 5)[:4]]
     header = [_cells(line) for line in lines]
     kind = header[0][0] if header[0] else ""

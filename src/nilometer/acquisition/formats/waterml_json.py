@@ -25,7 +25,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it is no such JSON, or there is no value in it.
     """
-    data, _ = opening.as_utf8(opening.contents(path), path)
+    data, _ = opening.text_of(path)
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
