@@ -188,6 +188,38 @@ def test_a_merge_whose_answer_is_lost_is_found_out_about(tmp_path, cuttable):
     water.store.close()
 
 
+def test_a_commit_that_is_carried_out_after_it_was_given_up_finds_its_files(tmp_path, lake, monkeypatch):
+    water = Water(Store.open(tmp_path / "data", **lake))
+    water.send(1, np.arange(100), 1.0)
+    table, late = water.store._observations._table, []
+    write = table.create_write_transaction
+
+    class Slow:
+        """Gives up before the store does what it was asked for."""
+
+        def create_write_transaction(self, *what, **more):
+            late.append(lambda: write(*what, **more))
+            raise OSError("Generic S3 error: operation timed out")
+
+        def __getattr__(self, name):
+            return getattr(table, name)
+
+    water.store._observations._table = Slow()
+    with pytest.raises(StoreUnwritable):
+        water.store.seal()
+    water.store._observations._table = DeltaTable(table.table_uri, storage_options=lake["lake_options"])
+    late.pop()()
+    with pytest.raises(StoreError, match="start this one again"):
+        water.store.seal()
+    assert water.values(1) == [1.0] * 100
+    water.store.close()
+    water = Water(Store.open(tmp_path / "data", **lake))
+    assert water.values(1) == [1.0] * 100
+    water.store.seal()
+    assert water.values(1) == [1.0] * 100
+    water.store.close()
+
+
 def test_a_lake_belongs_to_one_folder(tmp_path, lake, object_store):
     Store.open(tmp_path / "one", **lake).close()
     with pytest.raises(SchemaMismatch, match=r"belongs to another data folder than .*two"):

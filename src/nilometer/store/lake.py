@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -97,6 +98,7 @@ class LakeTable:
         self._partitioned = schema.append(pa.field("year", pa.string(), nullable=False))
         self._gone: dict[str, float] = {}
         self._doubt: _Doubt | None = None
+        self._late: set[LakeFile] = set()
         try:
             if place.has_table():
                 self._table = DeltaTable(place.uri, storage_options=place.options)
@@ -127,7 +129,6 @@ class LakeTable:
             Files that exist and belong to the table from now on, and files that belong to it no longer.
         sequence : int, optional
             The journal sequence that the table reaches; None: it has been reached, or no row comes or goes (a merge).
-
         forgotten : int
             What `forgotten` is from now on; 0: as before.
 
@@ -199,7 +200,7 @@ class LakeTable:
         try:
             fresh = DeltaTable(self.place.uri, storage_options=self.place.options)
             newer = fresh.version() - doubt.version
-            since = [text for (_, text), _ in zip(self.place.log(), range(newer), strict=False)]
+            since = [text for _, text in islice(self.place.log(), newer)]
         except (DeltaError, OSError) as error:
             raise refusal(error, "find out what the lake holds", path=str(self.place)) from error
         has_arrived = any(doubt.token in text for text in since)
@@ -213,12 +214,18 @@ class LakeTable:
             self._table = fresh
             self._learn()
             self._exchange(doubt)
+        elif self.place.is_remote:
+            self._late |= set(doubt.added)
         self._doubt = None
         return has_arrived
 
     def discard(self, files: Iterable[LakeFile]) -> None:
-        """Remove files of which no table speaks; one of which nobody knows whether it does is left."""
-        known = {*self.files, *(self._doubt.added if self._doubt is not None else ())}
+        """Remove files of which no table speaks; one of which nobody knows whether it does is left.
+
+        A commit that went through a network may be carried out after it was given up. The next one then finds its
+        version taken and is refused, and the next start finds every file that the log names.
+        """
+        known = {*self.files, *self._late, *(self._doubt.added if self._doubt is not None else ())}
         for file in files:
             if file not in known:
                 file.discard()
