@@ -212,7 +212,7 @@ def test_every_page_of_every_thing_opens_without_a_complaint(page, demo):
     expect(page.locator("main")).to_contain_text("no page")
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "could not be moved to the lake"), ("zh", "数据归档失败")])
+@pytest.mark.parametrize(("language", "words"), [("en", "could not be moved to the lake"), ("zh", "数据封存失败")])
 def test_what_the_store_cannot_do_stands_on_every_page(page, demo, language, words):
     # The answer of the server, with what it says while the object store or the disk is away.
     def away(route):

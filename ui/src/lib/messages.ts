@@ -28,8 +28,8 @@ export const messages = {
   'error.failed': ['This could not be read: {message}', '读取失败：{message}'],
   'error.retry': ['Try again', '重试'],
   'store.refusing': ['New values are not being stored; instruments are held back: {message}', '新数据暂未入库，采集已暂缓：{message}'],
-  'store.seal': ['Stored values could not be moved to the lake; nothing is lost: {message}', '数据归档失败，数据未丢失：{message}'],
-  'store.compaction': ['The lake could not be compacted; nothing is lost: {message}', '数据整理失败，数据未丢失：{message}'],
+  'store.seal': ['Stored values could not be moved to the lake; nothing is lost: {message}', '数据封存失败，数据未丢失：{message}'],
+  'store.compaction': ['The lake could not be compacted; nothing is lost: {message}', '数据压实失败，数据未丢失：{message}'],
   'store.damage': ['Part of the store is damaged: {message}', '存储部分损坏：{message}'],
   'loading': ['Reading …', '读取中…'],
 
