@@ -52,6 +52,12 @@ def test_a_cast_without_times_bears_its_start_and_says_whose_clock_it_was(tmp_pa
     assert any("UTC is assumed" in note for note in recording.notes)
 
 
+def test_a_signalling_nan_in_a_binary_file_is_a_missing_value(tmp_path):
+    content = made_up.binary_cnv()
+    recording = read(tmp_path, content[:-16] + b"\x01\x00\xa0\x7f" + content[-12:])
+    assert np.isnan(recording["prDM"].values[1])
+
+
 def test_columns_that_touch_are_told_by_their_width(tmp_path):
     rows = "      0.000-12345.1234    26.9647      4.621  0.000e+00\n"
     recording = read(tmp_path, made_up.CNV[: made_up.CNV.index("*END*") + 6] + rows)

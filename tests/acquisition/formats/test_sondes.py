@@ -151,6 +151,7 @@ def test_nines_of_a_buoy_are_missing_by_column(tmp_path):
         (made_up.HYDROLAB.replace("HHMMSS", "time"), "hydrolab", "heads a table"),
         (made_up.GREENSPAN.replace("T2007", "X2007"), "greenspan", "D1"),
         (made_up.MACROCTD.replace("@AVERAGES", "@OTHER"), "macroctd", "AVERAGES"),
+        ("Column Heading\nUnit\nData\n", "greenspan_csv", "no row with a time"),
         (made_up.NDBC.replace("YY", "QQ"), "ndbc", "YY MM DD hh"),
     ],
 )

@@ -81,7 +81,8 @@ def _values(body: bytes, header: seabird.Header, first_line: int, path: Path, no
     width = len(header.channels)
     if header.is_binary:
         count, rest = divmod(len(body), 4 * width)
-        values = np.frombuffer(body, "<f4", count * width).reshape(count, width).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # some bit patterns of NaN signal
+            values = np.frombuffer(body, "<f4", count * width).reshape(count, width).astype(np.float64)
         if rest:
             notes.append(f"the last {rest} bytes are no whole row and are left out")
     else:

@@ -39,8 +39,8 @@ def read(path: Path, wishes: Wishes) -> Recording:
         raise ReadError(f"the table is broken: {error}", path=path, line=start + 1, format=FORMAT.name) from error
     width = len(cells[0])
     units = next((row for row in cells[1:4] if row[:1] == ["Unit"]), [])
-    rows = [row for row in cells[1:] if len(row) == width and _STAMP.match(row[1])]
-    if width < 4 or not rows:
+    rows = [row for row in cells[1:] if len(row) == width >= 4 and _STAMP.match(row[1])]
+    if not rows:
         raise ReadError("there is no row with a time under the headings", path=path, line=start + 1, format=FORMAT.name)
     names = distinct([name or f"column {at}" for at, name in enumerate(cells[0][3:], start=4)])
     units = [unit.strip("() ") for unit in (units + [""] * width)[3:width]]

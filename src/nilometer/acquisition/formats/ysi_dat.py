@@ -85,7 +85,8 @@ def read(path: Path, wishes: Wishes) -> Recording:
     names, units, columns = ["DateTime"], [""], [pa.array(stamps).cast(pa.timestamp("us"))]
     for at, number in enumerate(log.channels):
         name, unit, decimals = _QUANTITIES.get(number, (f"quantity {number}", "", 7))
-        values = np.round(samples["value"][:, at].astype(np.float64), decimals)
+        with np.errstate(invalid="ignore", over="ignore"):  # some bit patterns of NaN signal
+            values = np.round(samples["value"][:, at].astype(np.float64), decimals)
         values[np.isinf(values)] = np.nan
         names.append(name)
         units.append(unit)
