@@ -26,7 +26,7 @@ from nilometer.acquisition.protocols.hj212 import (
 )
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.hj212_uploads import Uploads
-from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault
+from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault, active_fault, dialled
 from nilometer.errors import FrameError, LinkError
 
 __all__ = ["SIMULATOR", "Hj212Simulator"]
@@ -217,11 +217,7 @@ class Hj212Simulator:
         return frame
 
     def _active(self, kind: WireFault) -> bool:
-        elapsed_s = (self._clock() - self._began) / 1e6
-        return any(
-            fault.kind == kind and fault.start_s <= elapsed_s < fault.start_s + fault.duration_s
-            for fault in self._faults
-        )
+        return active_fault(self._faults, kind, (self._clock() - self._began) / 1e6) is not None
 
     async def _listen(self, link: TcpLink) -> None:
         frames = FrameSplitter()
@@ -275,8 +271,7 @@ def make(
     target = link.pop("target", None)
     link.pop("path", None)
     if target:
-        host, _, port = str(target).rpartition(":")
-        link |= {"host": host or "127.0.0.1", "port": int(port)}
+        link |= dialled(str(target))
     return Hj212Simulator(feed, clock, faults, **link)
 
 

@@ -22,7 +22,7 @@ from nilometer.acquisition.driver import Clock
 from nilometer.acquisition.instrument import Instrument, instrument
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.modbus_device import IllegalAddressError, VirtualDevice
-from nilometer.acquisition.simulators.simulator import Fault, Feed, WireFault
+from nilometer.acquisition.simulators.simulator import Fault, Feed, WireFault, active_fault
 
 __all__ = ["REQUESTS", "Occupant", "SimulatedLine"]
 
@@ -86,10 +86,7 @@ class SimulatedLine:
     def active(self, unit_id: int, kind: WireFault) -> bool:
         """Return whether a fault is on a device now."""
         elapsed_s = (self._clock() - self._began) / 1e6
-        return any(
-            fault.kind == kind and fault.start_s <= elapsed_s < fault.start_s + fault.duration_s
-            for fault in self.faults.get(unit_id, ())
-        )
+        return active_fault(self.faults.get(unit_id, ()), kind, elapsed_s) is not None
 
     def is_down(self) -> bool:
         """Return whether a restart is going on; it takes the whole line."""

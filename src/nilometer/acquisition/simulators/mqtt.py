@@ -16,7 +16,7 @@ from nilometer.acquisition.protocols.mqtt import Will
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.mosquitto import Mosquitto
 from nilometer.acquisition.simulators.mqtt_messages import Messages
-from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault
+from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault, active_fault, dialled
 from nilometer.errors import LinkError
 
 __all__ = ["SIMULATOR", "MqttSimulator"]
@@ -183,11 +183,7 @@ class MqttSimulator:
         self.sent += 1
 
     def _active(self, kind: WireFault) -> bool:
-        elapsed_s = (self._clock() - self._began) / 1e6
-        return any(
-            fault.kind == kind and fault.start_s <= elapsed_s < fault.start_s + fault.duration_s
-            for fault in self._faults
-        )
+        return active_fault(self._faults, kind, (self._clock() - self._began) / 1e6) is not None
 
 
 def make(
@@ -201,8 +197,7 @@ def make(
     target = link.pop("target", None)
     link.pop("path", None)
     if target:
-        host, _, port = str(target).rpartition(":")
-        link |= {"host": host or "127.0.0.1", "port": int(port)}
+        link |= dialled(str(target))
     else:
         link.pop("port", None)  # The port of a broker of our own is its own.
     return MqttSimulator(feed, clock, faults, **link)

@@ -20,7 +20,7 @@ from nilometer.acquisition.links.tcp import Listener, TcpLink, listen
 from nilometer.acquisition.links.udp import UdpLink, bind
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.nmea0183_talk import sentences
-from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault
+from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault, active_fault, dialled
 from nilometer.errors import ConfigError, LinkError
 
 __all__ = ["SIMULATOR", "Nmea0183Simulator"]
@@ -143,11 +143,7 @@ class Nmea0183Simulator:
         return b"" if self._active(WireFault.SILENCE) else said
 
     def _active(self, kind: WireFault) -> bool:
-        elapsed_s = (self._clock() - self._began) / 1e6
-        return any(
-            fault.kind == kind and fault.start_s <= elapsed_s < fault.start_s + fault.duration_s
-            for fault in self._faults
-        )
+        return active_fault(self._faults, kind, (self._clock() - self._began) / 1e6) is not None
 
     async def _restart_when_asked(self) -> None:
         if not self._active(WireFault.RESTART):
@@ -262,8 +258,7 @@ def make(
     """
     target, path = link.pop("target", None), link.pop("path", None)
     if target:
-        host, _, port = str(target).rpartition(":")
-        link |= {"transport": "udp", "host": host or "127.0.0.1", "port": int(port)}
+        link |= {"transport": "udp"} | dialled(str(target))
     elif path:
         link |= {"transport": "serial", "path": path}
     return Nmea0183Simulator(feed, clock, faults, **link)

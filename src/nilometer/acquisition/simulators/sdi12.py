@@ -24,7 +24,7 @@ from nilometer.acquisition.protocols.sdi12_parity import with_parity
 from nilometer.acquisition.sdi12_instrument import Sdi12Instrument
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.sdi12_sensor import Said, VirtualSensor
-from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault
+from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault, active_fault
 from nilometer.errors import ConfigError, FrameError, LinkError
 
 __all__ = ["SIMULATOR", "Sdi12Simulator", "SensorOnBus"]
@@ -72,11 +72,7 @@ class _Occupant:
 
     def active(self, kind: WireFault) -> Fault | None:
         """Return the fault of a kind that is on now."""
-        elapsed_s = (self._clock() - self._began) / 1e6
-        for fault in self._wire:
-            if fault.kind == kind and fault.start_s <= elapsed_s < fault.start_s + fault.duration_s:
-                return fault
-        return None
+        return active_fault(self._wire, kind, (self._clock() - self._began) / 1e6)
 
     def hear(self, asked: Command) -> Said | None:
         """Return the sensor's answer, as far as it gives one."""
@@ -189,10 +185,7 @@ class Sdi12Simulator:
 
     def _is_down(self) -> bool:
         elapsed_s = (self._clock() - self._began) / 1e6
-        return any(
-            fault.kind == WireFault.RESTART and fault.start_s <= elapsed_s < fault.start_s + fault.duration_s
-            for fault in self._faults
-        )
+        return active_fault(self._faults, WireFault.RESTART, elapsed_s) is not None
 
     async def _toggle(self) -> None:
         if self._listener is None:

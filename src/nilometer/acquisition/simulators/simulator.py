@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 from nilometer.model.entities import SampleKind
 
-__all__ = ["SPINE", "Fault", "Feed", "Reading", "Simulator", "SimulatorInfo", "WireFault"]
+__all__ = ["SPINE", "Fault", "Feed", "Reading", "Simulator", "SimulatorInfo", "WireFault", "active_fault", "dialled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,24 @@ class Fault:
     duration_s: float
     amount: float = 0.0
     channel: str | None = None
+
+
+def active_fault(faults: Iterable[Fault], kind: WireFault, elapsed_s: float) -> Fault | None:
+    """Return the fault of a kind that is on so many seconds after the start; None: there is none."""
+    on = (fault for fault in faults if fault.kind == kind and 0 <= elapsed_s - fault.start_s < fault.duration_s)
+    return next(on, None)
+
+
+def dialled(target: str) -> dict[str, str | int]:
+    """Return host and port of a ``host:port`` to dial; without a host, this machine.
+
+    Examples
+    --------
+    >>> dialled(":9003")
+    {'host': '127.0.0.1', 'port': 9003}
+    """
+    host, _, port = target.rpartition(":")
+    return {"host": host or "127.0.0.1", "port": int(port)}
 
 
 class Simulator(Protocol):
