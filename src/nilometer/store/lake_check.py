@@ -57,8 +57,8 @@ def tables_of(home: LakeHome) -> tuple[LakeTable, LakeTable] | None:
     return home.tables()
 
 
-def check_lake(folder: Folder, home: LakeHome) -> None:
-    """Refuse a folder whose lake lacks a file, before anything is changed.
+def check_lake(folder: Folder, home: LakeHome) -> int:
+    """Return the journal sequence that the lake has reached; refuse one that lacks a file, before anything is changed.
 
     Raises
     ------
@@ -72,11 +72,12 @@ def check_lake(folder: Folder, home: LakeHome) -> None:
                 f"the lake {home.observations} is missing, and rows were sealed: put it back from a backup; "
                 "nothing was changed"
             )
-        return
+        return 0
     faults = [fault for table in tables for fault in presence_faults(table).values()]
     if faults:
         more = f"; {len(faults) - 1} more are not as they were written" if len(faults) > 1 else ""
         raise StoreError(f"{faults[0]}{more}; nothing was changed (nilometer doctor --data {folder.path} names all)")
+    return tables[0].sequence
 
 
 def presence_faults(table: LakeTable, names: Mapping[int, str] | None = None) -> dict[LakeFile, str]:

@@ -36,7 +36,8 @@ _RETRY: dict[str, Callable[[str], Any]] = {
     "max_retries": int,
     "retry_timeout": lambda text: timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]]),
 }
-_OF_THE_LOG = ("aws_s3_allow_unsafe_rename", "aws_s3_locking_provider", "delta_", "dynamo", "conditional_put")
+_OF_THE_LOG = ("aws_s3_allow_unsafe_rename", "aws_s3_locking_provider", "delta_dynamo")
+"""What the options of deltalake alone begin with."""
 
 _PIECE = 1 << 22
 _DEBUG = "\n\nDebug source:"

@@ -81,10 +81,10 @@ class Store:
         self.on_full: Callable[[], bool] = lambda: False  # has rows sealed, and says whether they will be
         complete_names(folder.lake)
         home = claim_lake(folder, lake_url, lake_options)
-        check_lake(folder, home)
+        sealed = check_lake(folder, home)
         self.catalog = Catalog(open_catalog(folder, catalog_url))
         try:
-            self._journal = open_journal(folder, sealed=home.tables()[0].sequence)
+            self._journal = open_journal(folder, sealed=sealed)
             migrate_lake(folder.lake)
             self._observations, self._revisions = home.tables()
             self._states = StateFiles(folder.state)
