@@ -41,12 +41,13 @@ class RecordingSink:
         self.reports.append(report)
         self._changed.set()
 
-    def newest(self) -> dict[str, int]:
+    def newest(self, beginning: str = "") -> dict[str, int]:
         found: dict[str, int] = {}
         for batch in self.batches:
             for index, time in zip(batch.channel, batch.phenomenon_time.tolist(), strict=True):
                 key = batch.channels[index].key
-                found[key] = max(found.get(key, time), time)
+                if key.startswith(beginning):
+                    found[key] = max(found.get(key, time), time)
         return found
 
     async def until(self, condition: Callable[[], object], within_s: float = 20.0) -> None:

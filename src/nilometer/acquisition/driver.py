@@ -152,8 +152,11 @@ class Sink(Protocol):
     def report(self, report: SourceReport) -> None:
         """Say how the source is doing; never blocks."""
 
-    def newest(self) -> Mapping[str, int]:
-        """Return the newest phenomenon_time that is stored of each channel, µs since 1970 UTC: where to go on from."""
+    def newest(self, beginning: str = "") -> Mapping[str, int]:
+        """Return the newest phenomenon_time that is stored of each channel, µs since 1970 UTC: where to go on from.
+
+        Of those channels alone whose keys begin so: a source may have thousands.
+        """
         ...
 
 

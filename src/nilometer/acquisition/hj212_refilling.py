@@ -53,7 +53,7 @@ class Refilling:
     zone : ZoneInfo
         The stations'.
     stored : callable
-        Gives the newest time that is stored of each channel.
+        Gives the newest time that is stored of each channel whose key begins with a text.
     request : callable
         ``request(message, command, fields)`` sends a request to the station of a message and returns its QN, empty when
         it cannot be sent.
@@ -64,7 +64,7 @@ class Refilling:
     refill: Refill
     rows: MessageRows
     zone: ZoneInfo
-    stored: Callable[[], Mapping[str, int]]
+    stored: Callable[[str], Mapping[str, int]]
     request: Callable[[Message, str, dict[str, str]], str]
     tell: Callable[[str, str], None]
     _stations: dict[str, _Station] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class Refilling:
     def _gaps(self, device: str) -> Gaps:
         return Gaps(
             step=lambda command, start: self.rows.step(device, command, start),
-            newest=self.rows.newest(device, self.stored()),
+            newest=self.rows.newest(device, self.stored),
             wanted=self.refill.commands,
             ripe_s=self.refill.after_s,
             patience_s=self.refill.timeout_s,

@@ -11,7 +11,7 @@ CHECK, for the wire does not say whether zero or span gas, or which standard, wa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from nilometer.acquisition.driver import Channel
@@ -63,21 +63,20 @@ class MessageRows:
         self._minute_min = minute_interval_min
         self._minute_of: dict[str, int] = {}
 
-    def newest(self, device: str, stored: Mapping[str, int]) -> dict[str, int]:
+    def newest(self, device: str, stored: Callable[[str], Mapping[str, int]]) -> dict[str, int]:
         """Return the newest interval of a station that is stored, by command.
 
         Parameters
         ----------
         device : str
             MN.
-        stored : mapping of str to int
-            The newest time of each channel of the source, µs since 1970 UTC.
+        stored : callable
+            Gives the newest time of each channel whose key begins with a text, µs since 1970 UTC.
         """
-        prefix = f"{device}/" if self._several else ""
         found: dict[str, int] = {}
-        for key, time in stored.items():
+        for key, time in stored(self._prefix(device)).items():
             command = COMMANDS.get(key.rpartition(".")[2])
-            if command is not None and key.startswith(prefix):
+            if command is not None:
                 found[command] = max(found.get(command, time), time)
         return found
 
@@ -113,6 +112,9 @@ class MessageRows:
         return [
             self._row(message, value, time, duration, details) for value in message.values if _is_row(value, message)
         ]
+
+    def _prefix(self, device: str) -> str:
+        return f"{device}/" if self._several else ""
 
     def _time(self, message: Message, arrival: int) -> int:
         text = message.fields.get("DataTime", "")
@@ -162,8 +164,7 @@ class MessageRows:
 
     def _index(self, message: Message, value: Value) -> int:
         interval = INTERVALS.get(message.command)
-        prefix = f"{message.device}/" if self._several else ""
-        key = f"{prefix}{value.code}-{value.statistic}" + (f".{interval}" if interval else "")
+        key = f"{self._prefix(message.device)}{value.code}-{value.statistic}" + (f".{interval}" if interval else "")
         if key not in self._table and self._table.is_full:
             raise FrameError(f"channels: {key!r} is one too many")
         return self._table.index(key, lambda: _channel(key, value))

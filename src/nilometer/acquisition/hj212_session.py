@@ -85,7 +85,9 @@ class Session:
 
     async def serve(self) -> None:
         """Serve the connection until it is cut, or silent for very long."""
-        beside = [asyncio.create_task(self._write()), asyncio.create_task(self._refilling.run())]
+        beside = [asyncio.create_task(self._write())]
+        if self._settings.refill.commands:
+            beside.append(asyncio.create_task(self._refilling.run()))
         try:
             await self._read()
         finally:

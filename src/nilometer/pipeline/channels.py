@@ -107,9 +107,10 @@ class Channels:
         taken = datastreams >= 0
         return batch if taken.all() else batch.take(taken)
 
-    def datastreams_of(self, source: str) -> dict[int, str]:
-        """Return the channel key of each Datastream of a source."""
-        return {one.id: key for (name, key), one in list(self._known.items()) if name == source}
+    def datastreams_of(self, source: str, beginning: str) -> dict[int, str]:
+        """Return the channel key of each Datastream of a source whose key begins with a text."""
+        known = list(self._known.items())
+        return {one.id: key for (name, key), one in known if name == source and key.startswith(beginning)}
 
     def _features(self, datastreams: NDArray[np.int32], sample: NDArray[np.int8] | None) -> NDArray[np.int32] | None:
         if sample is None or not sample.any():

@@ -165,9 +165,9 @@ class Pipeline:
             self._running.append(source)
             source.start()
 
-    def _newest(self, source: RunningSource) -> dict[str, int]:
-        """Return the newest phenomenon_time of each channel of a source; of none while the lake cannot be read."""
-        keys = self._channels.datastreams_of(source.config.name)
+    def _newest(self, source: RunningSource, beginning: str) -> dict[str, int]:
+        """Return the newest phenomenon_time of channels of a source; of none while the lake cannot be read."""
+        keys = self._channels.datastreams_of(source.config.name, beginning)
         try:
             rows = self.store.snapshot().latest(sorted(keys)) if keys else None
         except StoreError as error:

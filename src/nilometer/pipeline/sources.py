@@ -68,7 +68,7 @@ class RunningSource:
     changed : callable
         Told of every change of state.
     newest : callable
-        Gives the newest phenomenon_time that is stored of each channel.
+        Gives the newest phenomenon_time that is stored of each channel whose key begins with a text.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class RunningSource:
         clock: Clock,
         deliver: Callable[[RunningSource, RawBatch], Coroutine[None, None, None]],
         changed: Callable[[RunningSource, SourceReport], None],
-        newest: Callable[[RunningSource], Mapping[str, int]],
+        newest: Callable[[RunningSource, str], Mapping[str, int]],
     ) -> None:
         self.config, self.info, self._make = config, info, make
         self._clock, self._deliver, self._changed, self._newest = clock, deliver, changed, newest
@@ -128,9 +128,9 @@ class RunningSource:
         if changed:
             self._changed(self, report)
 
-    def newest(self) -> Mapping[str, int]:
+    def newest(self, beginning: str = "") -> Mapping[str, int]:
         """Return how far its channels have come; see `nilometer.acquisition.driver.Sink`."""
-        return self._newest(self)
+        return self._newest(self, beginning)
 
     def _sum_up(self, now: int) -> None:
         """Let the source be as its worst device: one silent probe on a bus has to be seen."""

@@ -55,10 +55,11 @@ class Basin:
         self.reports.append(report)
         self.changed.set()
 
-    def newest(self):
+    def newest(self, beginning=""):
         found = {}
         for key, at, *_ in self.rows():
-            found[key] = max(found.get(key, at), at)
+            if key.startswith(beginning):
+                found[key] = max(found.get(key, at), at)
         return found
 
     async def until(self, holds):
