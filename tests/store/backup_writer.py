@@ -1,21 +1,17 @@
-"""A process that commits from several threads while it seals and makes a backup: `backup_writer.py FOLDER TARGET STEP`.
+"""What commits from several threads while it seals and makes a backup, to be killed.
 
-Thread k writes the seconds 0, 1, 2 … of Datastream k with the second as the value. A line `began a b c` says how many
-rows of each were acknowledged when the backup began. At STEP the process kills itself.
+Thread k writes the seconds 0, 1, 2 … of Datastream k with the second as the value.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 
 from nilometer.model import Settlements
 from nilometer.store import Store
+from tests.store.doomed import die
 from tests.store.waters import Water, judge, rows
 
 BATCH = 10
@@ -65,20 +61,16 @@ class Writers:
             self.failed.append(error)
 
 
-def main():
-    folder, target, step = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+def write(say, folder, target, step):
+    """Say how many rows of each Datastream were acknowledged when the backup began, and die at `step` of it."""
     water = Water(Store.open(folder))
     writers = Writers(water)
     writers.start(at_least=5 * BATCH)
 
     def on_step(name):
         if name == step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
 
-    print("began", *writers.acknowledged, flush=True)  # noqa: T201 -- read by the test
+    say(list(writers.acknowledged))
     water.store.on_step = on_step
     water.store.backup(target)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,23 +1,19 @@
-"""A process that commits as fast as it can while it seals, to be killed: `crash_writer.py FOLDER FIRST [STEP]`.
+"""What commits as fast as it can while it seals, to be killed.
 
 Batch k holds for each of five Datastreams the seconds 20 k to 20 k + 19, one revision of the batch before, and one row
-of it again. A sixth Datastream gets the same and keeps only its last five batches. A line `k` says that batch k is
-acknowledged. With STEP the process kills itself when a seal gets there for the second time.
+of it again. A sixth Datastream gets the same and keeps only its last five batches.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from nilometer.model import Datastream, ObservationBatch, ObservedProperty, Sensor, Settlements, Thing
 from nilometer.store import Store
+from tests.store.doomed import die
 
 ROWS = 20
 STREAMS = np.arange(1, 7, dtype=np.int32)
@@ -61,7 +57,7 @@ def killer(step):
     def on_step(name):
         seen.append(name)
         if name == step and seen.count(step) == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
 
     return on_step
 
@@ -76,8 +72,8 @@ def for_ever(action):
     threading.Thread(target=run, daemon=True).start()
 
 
-def main():
-    folder, first, step = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else ""
+def write(say, folder, first, step=""):
+    """Commit batches from `first` on, say each when it is acknowledged, and die when `step` comes a second time."""
     store = Store.open(folder)
     prepare(store)
     store.on_step = killer(step)
@@ -98,13 +94,8 @@ def main():
             store.delete([SHORT], None, START + (k - KEPT) * ROWS * SECOND)
         if k % 3 == 0:
             store.save_state("qc", sequence, b"x")
-        sys.stdout.write(f"{k}\n")
-        sys.stdout.flush()
+        say(k)
         if k == first + 2:
             for_ever(store.seal)
             for_ever(store.compact)
         k += 1
-
-
-if __name__ == "__main__":
-    main()

@@ -1,24 +1,19 @@
-"""A process that does one thing after the other, to be killed: `fault_writer.py FOLDER FIRST LAST [POINT AFTER]`.
+"""What does one thing after the other to a store, to be killed.
 
 What event k does follows from k alone, so that a dictionary that does the same says what must be there after any of
-them. A line `k` says that event k is acknowledged. With POINT the process kills itself when it gets there from event
-AFTER on. Event k happens at the time `at(k)`, so that `as_of` can be asked for the moment after each.
+them. Event k happens at the time `at(k)`, so that `as_of` can be asked for the moment after each.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from nilometer.model import Settlements
 from nilometer.store import Store
+from tests.store.doomed import die
 from tests.store.waters import SECOND, START, Water, judge, rows, settlement
 
 STREAMS = 3
@@ -81,11 +76,10 @@ class Oracle:
 class Actor:
     """Does the events to a store."""
 
-    def __init__(self, folder, k):
+    def __init__(self, folder, k, lake):
         self.k = k
         self.folder = folder
-        where = json.loads(os.environ.get("NILOMETER_TEST_LAKE", "{}"))
-        self.water = Water(Store.open(folder, now=lambda: at(self.k), **where), datastreams=STREAMS)
+        self.water = Water(Store.open(folder, now=lambda: at(self.k), **(lake or {})), datastreams=STREAMS)
 
     def event(self, k, there):
         self.k = k
@@ -120,24 +114,19 @@ class Actor:
         return [known[key] for key in keys]
 
 
-def main():
-    folder, first, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    oracle, actor = Oracle(), Actor(folder, first)
+def write(say, folder, first, last, point=None, lake=None):
+    """Do the events from `first` to before `last`, say each when it is acknowledged, and die at `point`."""
+    oracle, actor = Oracle(), Actor(folder, first, lake)
     for k in range(first):
         oracle.event(k)
 
-    def kill(name):
-        if name == sys.argv[4] and actor.k >= int(sys.argv[5]):
-            os.kill(os.getpid(), signal.SIGKILL)
+    def on_step(name):
+        if name == point:
+            die()
 
-    if len(sys.argv) > 4:
-        actor.water.store.on_step = kill
+    actor.water.store.on_step = on_step
     for k in range(first, last):
         actor.event(k, oracle.there())
         oracle.event(k)
-        print(k, flush=True)  # noqa: T201 -- read by the test
+        say(k)
     actor.water.store.close()
-
-
-if __name__ == "__main__":
-    main()

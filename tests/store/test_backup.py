@@ -6,9 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -23,11 +20,10 @@ from nilometer.store.backup import CATALOG, JOURNAL
 from nilometer.store.manifest import MANIFEST, Manifest
 from nilometer.store.restore import check_backup, restore_backup
 from tests.postgres import PASSWORD
-from tests.store.backup_writer import Writers
+from tests.store.backup_writer import Writers, write
+from tests.store.doomed import Doomed, die
 from tests.store.waters import SECOND, START, Water, rows, settlement
 
-WRITER = Path(__file__).parent / "backup_writer.py"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 STEPS = [
     "backup.lake",
     "backup.log",
@@ -144,16 +140,8 @@ def audit(folder, at_least, at_most):
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_each_step_no_backup_passes_for_whole_and_the_folder_is_well(tmp_path, step):
-    process = subprocess.run(
-        [sys.executable, str(WRITER), str(tmp_path / "data"), str(tmp_path / "backup"), step],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        timeout=100,
-        check=False,
-    )
-    assert process.returncode == -signal.SIGKILL, process.stderr
-    began = [int(count) for count in process.stdout.split()[1:]]
+    status, (began,) = Doomed(write, tmp_path / "data", tmp_path / "backup", step).end()
+    assert status == -signal.SIGKILL
     if step == "backup.manifest":
         restore_backup(tmp_path / "backup", tmp_path / "again")
         audit(tmp_path / "again", began, [1 << 40] * 3)
@@ -165,20 +153,18 @@ def test_killed_at_each_step_no_backup_passes_for_whole_and_the_folder_is_well(t
     audit(tmp_path / "data", began, [1 << 40] * 3)
 
 
+def restore(say, backup, folder, point):
+    """Restore, and die at a point of it."""
+    restore_backup(backup, folder, step=lambda name: die() if name == point else None)
+
+
 @pytest.mark.parametrize("step", RESTORE_STEPS)
 def test_a_restore_that_ends_early_does_not_open_and_is_made_again(tmp_path, step):
     water = filled(tmp_path / "data")
     water.store.backup(tmp_path / "backup")
     before = everything(water.store)
     water.store.close()
-    script = (
-        "import os, signal, sys; from pathlib import Path; from nilometer.store.restore import restore_backup\n"
-        "die = lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.argv[3] else None\n"
-        "restore_backup(Path(sys.argv[1]), Path(sys.argv[2]), step=die)"
-    )
-    places = [str(tmp_path / "backup"), str(tmp_path / "again")]
-    process = subprocess.run([sys.executable, "-c", script, *places, step], env=ENVIRONMENT, timeout=100, check=False)
-    assert process.returncode == -signal.SIGKILL
+    assert Doomed(restore, tmp_path / "backup", tmp_path / "again", step).end() == (-signal.SIGKILL, [])
     if step != "restore.version":
         with pytest.raises(SchemaMismatch, match="not restored to the end: empty it and restore again"):
             Store.open(tmp_path / "again")

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,9 +14,9 @@ import pytest
 
 from nilometer.store import Store
 from nilometer.store.faults import POINTS
-from tests.store.crash_writer import KEPT, ROWS, SECOND, SHORT, START, STREAMS
+from tests.store.crash_writer import KEPT, ROWS, SECOND, SHORT, START, STREAMS, write
+from tests.store.doomed import Doomed
 
-WRITER = Path(__file__).parent / "crash_writer.py"
 KILLS = int(os.environ.get("NILOMETER_KILLS", "6"))
 STEPS = [point for point in POINTS if point.startswith(("seal.", "compact."))]
 
@@ -29,29 +26,14 @@ _PATIENCE_S = 240
 
 def run(folder, first, step="", seconds=None):
     """Run the writer until it is killed; return the last batch it said was acknowledged."""
-    process = subprocess.Popen(
-        [sys.executable, str(WRITER), str(folder), str(first), step],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    with process:
-        lines = []
-        try:
-            first_line = process.stdout.readline()
-            lines.append(first_line)
-            if seconds is not None:
-                time.sleep(seconds)
-                process.kill()
-            rest, errors = process.communicate(timeout=_PATIENCE_S)
-        finally:
-            process.kill()
-        lines += rest.split("\n")
-        assert process.returncode == -signal.SIGKILL, errors
-    acknowledged = [int(line) for line in lines if line.strip()]
-    assert acknowledged, errors
-    return acknowledged[-1]
+    doomed = Doomed(write, folder, first, step)
+    begun = doomed.hear()
+    if seconds is not None:
+        time.sleep(seconds)
+        doomed.kill()
+    status, acknowledged = doomed.end(_PATIENCE_S)
+    assert status == -signal.SIGKILL
+    return [begun, *acknowledged][-1]
 
 
 def audit(folder, acknowledged):

@@ -6,10 +6,8 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +18,8 @@ from nilometer.store import Store
 from nilometer.store.folder import FOLDER_VERSION
 from nilometer.store.integrity import examine
 from tests.postgres import PASSWORD
-from tests.store.backup_writer import Writers
+from tests.store.backup_writer import Writers, write
+from tests.store.doomed import Doomed
 from tests.store.releases import unpack
 from tests.store.waters import Water
 
@@ -205,15 +204,7 @@ def test_damage_of_catalog_state_and_version_is_named(folder):
 
 
 def test_a_folder_left_by_a_killed_process_is_looked_at_without_mending_it(tmp_path):
-    writer = Path(__file__).parent / "backup_writer.py"
-    process = subprocess.run(
-        [sys.executable, str(writer), str(tmp_path / "data"), str(tmp_path / "backup"), "backup.lake"],
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        timeout=100,
-        check=False,
-    )
-    assert process.returncode < 0, process.stderr
+    assert Doomed(write, tmp_path / "data", tmp_path / "backup", "backup.lake").end()[0] == -signal.SIGKILL
     before = hashed(tmp_path / "data")
     assert (tmp_path / "data" / "catalog.sqlite-wal").exists()
     assert bad(tmp_path / "data", deep=True) == []

@@ -57,8 +57,7 @@ class Race:
         self.ended, self.failed, self.answers = threading.Event(), [], []
 
     def run(self):
-        others = (self.seal, self.compact, self.back_up, self.read, self.read, self.look_back)
-        threads = [threading.Thread(target=self.guard, args=(other,)) for other in others]
+        threads = [threading.Thread(target=self.guard, args=other) for other in self.others()]
         for thread in threads:
             thread.start()
         try:
@@ -69,9 +68,14 @@ class Race:
             for thread in threads:
                 thread.join(100)
 
-    def guard(self, other):
+    def others(self):
+        """What runs beside the writer, each with its breath (s): threads that never wait keep it from its turn."""
+        often = ((other, 0.002) for other in (self.read, self.read, self.look_back, self.seal))
+        return *often, (self.compact, 0.02), (self.back_up, 0.1)
+
+    def guard(self, other, breath_s):
         try:
-            while not self.ended.is_set():
+            while not self.ended.wait(breath_s):
                 other()
         except BaseException as error:
             self.failed.append(error)
