@@ -108,7 +108,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             help="KIND[:CHANNEL]@START+DURATION[=AMOUNT], seconds; kinds: silence wrong_crc swapped_words restart "
-            "stuck spike drift; sdi12 and mqtt also late duplicate out_of_order, sdi12 noise parity, mqtt "
+            "stuck spike drift; all but modbus late duplicate out_of_order, sdi12 noise parity, mqtt "
             "counter_restart. Example: spike:ph@30+5=3"
         ),
     ] = None,

@@ -24,6 +24,7 @@ from nilometer.acquisition.protocols.hj212 import (
     parse_frame,
     station_time,
 )
+from nilometer.acquisition.simulators.disorder import DISORDERLY, Disorder
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.hj212_uploads import Uploads
 from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault, active_fault, dialled
@@ -48,7 +49,8 @@ class Hj212Simulator:
     clock : callable
         The present, µs since 1970 UTC; its pace is the station's.
     faults : sequence of Fault
-        ``silence``, ``wrong_crc`` and ``restart`` on the wire, and the value faults.
+        ``silence``, ``wrong_crc`` and ``restart`` on the wire; ``late``, ``duplicate`` and ``out_of_order`` uploads
+        (see `Disorder`); and the value faults.
     host, port : str, int
         The platform; port 0 takes a free one for it to listen on.
     device, password, system : str
@@ -93,8 +95,9 @@ class Hj212Simulator:
         retries: int = 3,
         resends: bool = True,
     ) -> None:
-        self._faults, value_faults = split_faults(faults)
+        self._faults, value_faults = split_faults(faults, DISORDERLY)
         self._clock, self._began = clock, clock()
+        self._way: Disorder[Message] = Disorder(self._faults, clock, self._began)
         feed = FaultyFeed(feed, value_faults, self._began) if value_faults else feed
         self._host, self._port = host, port
         self._device, self._password, self._edition, self._time_zone = device, password, edition, time_zone
@@ -177,8 +180,9 @@ class Hj212Simulator:
         if now - self._tick > 1000 * self._interval_us:
             self._tick = now
         while self._tick <= now and len(self._waiting) < 100:
-            self._waiting.extend(self._uploads.at(self._tick))
+            self._waiting.extend(self._way.pass_on(self._uploads.at(self._tick)))
             self._tick += self._interval_us
+        self._waiting.extend(self._way.pass_on(()))
 
     async def _send(self, link: TcpLink, message: Message, listening: asyncio.Task[None]) -> bool:
         """Send a message until it is answered; False when the link counts as down."""

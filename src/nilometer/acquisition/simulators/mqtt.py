@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nilometer.acquisition.driver import Clock
 from nilometer.acquisition.links.mqtt import Broker, MqttLink, open_mqtt
 from nilometer.acquisition.protocols.mqtt import Will
+from nilometer.acquisition.simulators.disorder import DISORDERLY, Disorder
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.mosquitto import Mosquitto
 from nilometer.acquisition.simulators.mqtt_messages import Messages
@@ -23,16 +24,7 @@ __all__ = ["SIMULATOR", "MqttSimulator"]
 
 LONGEST_NAP_S = 0.05
 REDIAL_S = 0.1
-MOST_HELD = 10_000
-WIRE = (
-    WireFault.SILENCE,
-    WireFault.WRONG_CRC,
-    WireFault.RESTART,
-    WireFault.LATE,
-    WireFault.DUPLICATE,
-    WireFault.OUT_OF_ORDER,
-    WireFault.COUNTER_RESTART,
-)
+WIRE = (*(kind for kind in DISORDERLY if kind != WireFault.SWAPPED_WORDS), WireFault.COUNTER_RESTART)
 
 
 class MqttSimulator:
@@ -45,8 +37,8 @@ class MqttSimulator:
     clock : callable
         The present, µs since 1970 UTC; its pace is the publisher's.
     faults : sequence of Fault
-        ``silence``, ``wrong_crc`` (payloads cut in the middle), ``restart``, ``late`` (kept back, sent with their own
-        times when it ends), ``duplicate``, ``out_of_order`` (every two swapped), ``counter_restart``, and value faults.
+        ``silence``, ``wrong_crc`` (payloads cut in the middle), ``restart``, ``late``, ``duplicate`` and
+        ``out_of_order`` (see `Disorder`), ``counter_restart``, and value faults.
     host, port : str, int
         The broker; port 0: one of our own.
     form, device : str
@@ -76,7 +68,7 @@ class MqttSimulator:
         self._device = device
         self._interval_us = max(int(interval_s * 1e6), 1000)
         self._tick = self._began
-        self._held: list[tuple[str, bytes]] = []
+        self._way: Disorder[tuple[str, bytes]] = Disorder(self._faults, clock, self._began)
         self._has_restarted = False
         self.sent = 0
 
@@ -152,31 +144,17 @@ class MqttSimulator:
             if restarts and not self._has_restarted:
                 self._messages.counter = 0
             self._has_restarted = restarts
-            for topic, payload in self._messages.at(self._tick, self._feed.at(self._tick)):
-                if not self._active(WireFault.SILENCE):
-                    await self._publish(link, topic, payload)
+            said = self._messages.at(self._tick, self._feed.at(self._tick))
+            if not self._active(WireFault.SILENCE):
+                await self._publish(link, said)
             self._tick += self._interval_us
-        if self._held and not (self._active(WireFault.LATE) or self._active(WireFault.OUT_OF_ORDER)):
-            held, self._held = self._held, []
-            for topic, payload in held:
-                await self._send(link, topic, payload)
+        await self._publish(link, ())
 
-    async def _publish(self, link: MqttLink, topic: str, payload: bytes) -> None:
-        if self._active(WireFault.WRONG_CRC):
-            payload = payload[: len(payload) // 2]
-        if self._active(WireFault.LATE):
-            self._held = [*self._held, (topic, payload)][-MOST_HELD:]
-            return
-        if self._active(WireFault.OUT_OF_ORDER) and not self._held:
-            self._held = [(topic, payload)]
-            return
-        await self._send(link, topic, payload)
-        if self._active(WireFault.DUPLICATE):
-            await self._send(link, topic, payload)
-        if self._active(WireFault.OUT_OF_ORDER):
-            held, self._held = self._held, []
-            for one in held:
-                await self._send(link, *one)
+    async def _publish(self, link: MqttLink, messages: Iterable[tuple[str, bytes]]) -> None:
+        for topic, payload in self._way.pass_on(messages):
+            await self._send(
+                link, topic, payload[: len(payload) // 2] if self._active(WireFault.WRONG_CRC) else payload
+            )
 
     async def _send(self, link: MqttLink, topic: str, payload: bytes) -> None:
         await link.publish(topic, payload, qos=1)

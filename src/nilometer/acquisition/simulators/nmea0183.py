@@ -18,6 +18,7 @@ from typing import Any, Literal
 from nilometer.acquisition.driver import Clock
 from nilometer.acquisition.links.tcp import Listener, TcpLink, listen
 from nilometer.acquisition.links.udp import UdpLink, bind
+from nilometer.acquisition.simulators.disorder import DISORDERLY, Disorder
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.nmea0183_talk import sentences
 from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault, active_fault, dialled
@@ -41,7 +42,8 @@ class Nmea0183Simulator:
     clock : callable
         The present, µs since 1970 UTC; its pace is the simulator's.
     faults : sequence of Fault
-        ``silence``, ``wrong_crc`` and ``restart`` on the wire, and the value faults.
+        ``silence``, ``wrong_crc`` and ``restart`` on the wire; ``late``, ``duplicate`` and ``out_of_order`` of all that
+        is said in a tick (see `Disorder`); and the value faults.
     transport : {"tcp", "udp", "serial"}
         A TCP server, a UDP sender, or a serial line.
     host, port : str, int
@@ -78,8 +80,9 @@ class Nmea0183Simulator:
     ) -> None:
         if transport not in TRANSPORTS:
             raise ConfigError("transport", seen=transport, allowed=TRANSPORTS)
-        self._faults, value_faults = split_faults(faults)
+        self._faults, value_faults = split_faults(faults, DISORDERLY)
         self._clock, self._began = clock, clock()
+        self._way: Disorder[bytes] = Disorder(self._faults, clock, self._began)
         self._feed = FaultyFeed(feed, value_faults, self._began) if value_faults else feed
         self._transport, self._host, self._port, self._path = transport, host, port, path
         self._interval_us = max(int(interval_s * 1e6), 1000)
@@ -140,7 +143,7 @@ class Nmea0183Simulator:
             said = b"".join(sentences(self._feed.at(time), time, self._place))
         if self._active(WireFault.WRONG_CRC):
             said = _spoil(said)
-        return b"" if self._active(WireFault.SILENCE) else said
+        return b"".join(self._way.pass_on(() if self._active(WireFault.SILENCE) else (said,)))
 
     def _active(self, kind: WireFault) -> bool:
         return active_fault(self._faults, kind, (self._clock() - self._began) / 1e6) is not None
