@@ -101,6 +101,13 @@ CASES = [
         driver_listens=True,
         answers=True,
     ),
+    Case(
+        "sl651",
+        link={"interval_s": 0.2, "over_time_s": 0.5},
+        options={"silent_after_s": 0.5, **FAST},
+        driver_listens=True,
+        answers=True,
+    ),
     Case("mqtt", "ttn", needs="mosquitto", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
     Case(
         "mqtt",

@@ -17,6 +17,7 @@ from nilometer.acquisition.hj212_rows import MessageRows
 from nilometer.acquisition.hj212_session import Session, Settings
 from nilometer.acquisition.links.tcp import TcpLink, listen
 from nilometer.acquisition.rows import CLOCK_RESOLUTION_US, ChannelTable
+from nilometer.acquisition.station_states import StationStates
 from nilometer.errors import LinkError
 from nilometer.model.properties import vocabulary
 
@@ -108,8 +109,6 @@ class Hj212:
                 farthest_us=options.refill_days * 86_400_000_000,
             ),
         )
-        self._stations: dict[tuple[int, str], SourceState] = {}
-        self._summary = self._waiting = SourceReport(state=SourceState.STARTING)
 
     async def run(self, sink: Sink) -> None:
         """Receive until cancelled."""
@@ -129,35 +128,16 @@ class Hj212:
             await Session(link, self._settings, sink, seen).serve()
 
         def seen(session: Session, device: str, state: SourceState | None) -> None:
-            self._sum_up(sink, (id(session), device), state)
+            states.seen((id(session), device), state)
 
         options = self._options
-        self._stations.clear()
         listener = await listen(options.host, options.port, serve, most_connections=options.most_connections)
         detail = f"waiting for stations on {listener.name}"
-        self._summary = self._waiting = SourceReport(state=SourceState.DISCONNECTED, detail=detail)
-        sink.report(self._waiting)
+        states = StationStates(sink, SourceReport(state=SourceState.DISCONNECTED, detail=detail))
         try:
             await asyncio.Event().wait()
         finally:
             await listener.close()
-
-    def _sum_up(self, sink: Sink, station: tuple[int, str], state: SourceState | None) -> None:
-        """Let the source be as its best station: live while one is, silent while all that are connected are."""
-        if state is None:
-            self._stations.pop(station, None)
-        else:
-            self._stations[station] = state
-        states = set(self._stations.values())
-        if SourceState.LIVE in states:
-            summary = SourceReport(state=SourceState.LIVE)
-        elif states:
-            summary = SourceReport(state=SourceState.SILENT, detail="every connected station is silent")
-        else:
-            summary = self._waiting
-        if summary != self._summary:
-            self._summary = summary
-            sink.report(summary)
 
 
 DRIVER = DriverInfo(

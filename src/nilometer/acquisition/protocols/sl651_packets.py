@@ -63,9 +63,9 @@ class PacketJoiner:
         return None, None
 
     def missing(self, station: str) -> list[tuple[Frame, list[int]]]:
-        """Return the messages of a station that are not whole: a packet of each, and the numbers that have not come."""
+        """Return the messages of a station that are not whole: the first packet that has come, and which have not."""
         return [
-            (next(iter(packets.values())), [number for number in range(1, key[2] + 1) if number not in packets])
+            (packets[min(packets)], [number for number in range(1, key[2] + 1) if number not in packets])
             for key, packets in self._open.items()
             if key[0] == station
         ]

@@ -157,7 +157,8 @@ def period_query(
     ValueError
         If the step is none of Tables C.2 and C.3.
     """
-    hours = time_bcd(first, zone, 8) + time_bcd(last, zone, 8)
+    # The hour that the last value does not lie behind.
+    hours = time_bcd(first, zone, 8) + time_bcd(last + _HOUR_MIN * _MINUTE_US - 1, zone, 8)
     lead = _lead(0, sent, zone, is_text=frame.is_text)
     if frame.is_text:
         body = lead + f"{hours[:8]} {hours[8:]} {_text_step(step_us)} {element.symbol} ".encode()
