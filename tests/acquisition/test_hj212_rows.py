@@ -13,11 +13,13 @@ from nilometer.acquisition.protocols.hj212 import parse_segment, station_time
 from nilometer.acquisition.protocols.hj212_codes import CODES
 from nilometer.acquisition.rows import ChannelTable
 from nilometer.errors import FrameError
+from nilometer.model.batch import NO_TIME
 from nilometer.model.entities import SampleKind
 from nilometer.model.properties import vocabulary
 from nilometer.units import canonical
 
 CHINA = ZoneInfo("Asia/Shanghai")
+MINUTE = 60_000_000
 
 
 def at(text):
@@ -71,6 +73,33 @@ def test_a_value_of_an_analyser_is_as_old_as_its_sample():
     row = rows["w01018-Rtd"]
     assert row.time == at("20240601080000")
     assert json.loads(row.extra) == {"EFlag": "A01"}
+
+
+def test_a_cycle_lasts_from_its_sample_to_its_result():
+    area = "DataTime=20240601120000;w01018-SampleTime=20240601080000,w01018-CompleteTime=20240601084500,w01018-Avg=2.2"
+    rows, _ = rows_of(area, "2013")
+    row = rows["w01018-Avg.cycle"]
+    assert (row.time, row.duration, row.result_time) == (at("20240601080000"), 45 * MINUTE, at("20240601084500"))
+    assert row.extra is None
+    # An impossible completion proves nothing, and is kept.
+    rows, _ = rows_of(area.replace("084500", "074500"), "2013")
+    row = rows["w01018-Avg.cycle"]
+    assert (row.duration, row.result_time, json.loads(row.extra)) == (0, NO_TIME, {"CompleteTime": "20240601074500"})
+
+
+def test_an_analysis_takes_as_long_as_the_station_or_the_configuration_says():
+    told = MessageRows(
+        ChannelTable(), CHINA, minute_interval_min=10, several=False, analysis_min={"w01018": 40, "w21003": 20}
+    )
+    told.learn(parse_segment(b"ST=91;CN=3018;MN=A1;CP=&&PolId=w01018;Stime=45&&"))
+    area = "w01018-SampleTime=20240601080000,w01018-Rtd=2;w21003-SampleTime=20240601080000,w21003-Rtd=1"
+    for command in ("2011", "2061"):
+        text = f"ST=32;CN={command};MN=A1;CP=&&DataTime=20240601120000;{area};w01001-Avg=7&&"
+        upload = parse_segment(text.encode())
+        found = [(row.time, row.duration, row.result_time) for row in told.rows(upload, 0)]
+        start = at("20240601080000")
+        assert found[:2] == [(start, n * MINUTE, start + n * MINUTE) for n in (45, 20)]
+        assert found[2][2] == NO_TIME
 
 
 def test_what_was_calibrating_is_not_of_the_water():

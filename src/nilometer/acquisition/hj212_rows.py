@@ -4,12 +4,16 @@ A channel's key is ``w01018-Rtd``, with ``.minute``, ``.hour``, ``.day`` or ``.c
 for an interval, and ``MN/`` in front unless one station alone is configured. Only current values and means carry the
 observed property: a minimum, a maximum and a total of it are other quantities.
 
+A value with a SampleTime is of an analyser's cycle: it stands for the time from the sample to the result, and its
+result time is the latter. Real-time data repeat it until the next cycle is done; the store knows it by its start.
+
 What is not of the water: a value marked C (calibrating) and the reading of a standard check (CN 2062) are of kind
 CHECK, for the wire does not say whether zero or span gas, or which standard, was at the probe.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from zoneinfo import ZoneInfo
@@ -27,6 +31,7 @@ from nilometer.acquisition.protocols.hj212 import (
 )
 from nilometer.acquisition.rows import ChannelTable, Row, rounded
 from nilometer.errors import FrameError, UnitError
+from nilometer.model.batch import NO_TIME
 from nilometer.model.entities import SampleKind
 from nilometer.model.properties import by_hj525
 from nilometer.units import canonical
@@ -56,10 +61,22 @@ class MessageRows:
         MinInterval of stations that never said theirs, min.
     several : bool
         Put ``MN/`` before the keys.
+    analysis_min : mapping of str to int, optional
+        How long an analysis takes by code, min, of stations that never said theirs.
     """
 
-    def __init__(self, table: ChannelTable, zone: ZoneInfo, *, minute_interval_min: int, several: bool) -> None:
+    def __init__(
+        self,
+        table: ChannelTable,
+        zone: ZoneInfo,
+        *,
+        minute_interval_min: int,
+        several: bool,
+        analysis_min: Mapping[str, int] | None = None,
+    ) -> None:
         self._table, self._zone, self._several = table, zone, several
+        self._analysis_min = dict(analysis_min or {})
+        self._analysis_of: dict[tuple[str, str], int] = {}
         self._minute_min = minute_interval_min
         self._minute_of: dict[str, int] = {}
 
@@ -86,7 +103,11 @@ class MessageRows:
         return interval_us(command, start, self._zone, minute_interval_min=minutes)
 
     def learn(self, message: Message) -> None:
-        """Take a station's own MinInterval (CN 1063)."""
+        """Take a station's own MinInterval (CN 1063), and how long an analysis of it takes (Stime of CN 3018)."""
+        code, text = message.fields.get("PolId", ""), message.fields.get("Stime", "")
+        is_sane = code != "" and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= 120
+        if is_sane and len(self._analysis_of) < MOST_STATIONS:
+            self._analysis_of[message.device, code] = int(text)
         text = message.fields.get("MinInterval", "")
         if text.isdecimal() and len(text) <= 2 and 1 <= int(text) <= 60 and len(self._minute_of) < MOST_STATIONS:
             self._minute_of[message.device] = int(text)
@@ -135,18 +156,22 @@ class MessageRows:
             extra["text"] = value.value
         if value.eflag:
             extra["EFlag"] = value.eflag
+        completion = NO_TIME
         if value.sample_time:
             sampled = self._sampled(message, value)
             if sampled is None:
                 extra["SampleTime"] = value.sample_time
             else:
                 time = sampled
+                completion = self._completed(message, value, sampled, extra)
+                duration = 0 if completion == NO_TIME else completion - sampled
         is_check = value.flag == CALIBRATING or message.command == STANDARD_CHECK
         return Row(
             index,
             time,
             number,
             duration=duration,
+            result_time=completion,
             censored=1 if value.flag == ABOVE else 0,
             sample=SampleKind.CHECK if is_check else SampleKind.WATER,
             mark=value.flag,
@@ -154,13 +179,29 @@ class MessageRows:
         )
 
     def _sampled(self, message: Message, value: Value) -> int | None:
-        """Return when the sample of an analyser was taken: the water it speaks of is that old."""
-        if message.command in INTERVALS and INTERVALS[message.command] != "cycle":
+        """Return when the sample of an analyser was taken: the water it speaks of is that old.
+
+        A mean of minutes, hours or days is not a cycle's; an analyser's own value (Rtd) is one also among those.
+        """
+        interval = INTERVALS.get(message.command, "cycle")
+        if interval != "cycle" and value.statistic != "Rtd":
             return None
         try:
             return station_time(value.sample_time or "", self._zone)
         except FrameError:
             return None
+
+    def _completed(self, message: Message, value: Value, sampled: int, extra: dict[str, object]) -> int:
+        """Return when the result existed: as the wire says (CompleteTime), or as long after as an analysis takes."""
+        told = extra.get("CompleteTime")
+        if isinstance(told, str):
+            with contextlib.suppress(FrameError):
+                completion = station_time(told, self._zone)
+                if completion >= sampled:
+                    del extra["CompleteTime"]
+                    return completion
+        minutes = self._analysis_of.get((message.device, value.code), self._analysis_min.get(value.code))
+        return NO_TIME if minutes is None else sampled + minutes * 60_000_000
 
     def _index(self, message: Message, value: Value) -> int:
         interval = INTERVALS.get(message.command)

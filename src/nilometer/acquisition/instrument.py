@@ -8,6 +8,7 @@ counted from 0.
 from __future__ import annotations
 
 import tomllib
+import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -31,6 +32,7 @@ __all__ = [
     "Quality",
     "Register",
     "Sample",
+    "State",
     "Step",
     "Time",
     "instrument",
@@ -158,15 +160,51 @@ class Step(Part):
 
 
 class Time(Register):
-    """A time that the instrument keeps: a count since 1970 UTC."""
+    """A time that the instrument keeps.
+
+    A count since 1970 UTC (``s``, ``ms``, ``us``), or its own clock, which `zone` names: ``calendar`` is six registers
+    (year, month, day, hour, minute, second; a year below 100 is of this century), ``bcd`` three of two BCD digits a
+    byte (YYMM DDhh mmss).
+    """
 
     type: RegisterType = RegisterType.UINT32
-    unit: Literal["s", "ms", "us"] = "s"
+    unit: Literal["s", "ms", "us", "calendar", "bcd"] = "s"
+    zone: str | None = None
+
+    @model_validator(mode="after")
+    def _has_its_zone(self) -> Self:
+        if (self.zone is not None) != (self.unit in _CALENDAR_REGISTERS):
+            raise ValueError("`zone` goes with a clock: unit = 'calendar' or 'bcd'")
+        if self.zone is not None:
+            try:
+                zoneinfo.ZoneInfo(self.zone)
+            except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"zone = {self.zone!r} is no IANA zone, such as Asia/Shanghai") from error
+        return self
+
+    @property
+    def registers(self) -> int:
+        """Return how many registers it takes."""
+        return _CALENDAR_REGISTERS.get(self.unit) or super().registers
 
     @property
     def scale_us(self) -> int:
         """Return the µs of one count."""
-        return {"s": 1_000_000, "ms": 1000, "us": 1}[self.unit]
+        return {"s": 1_000_000, "ms": 1000}.get(self.unit, 1)
+
+
+_CALENDAR_REGISTERS: Mapping[str, int] = {"calendar": 6, "bcd": 3}
+
+
+class State(Register):
+    """Where an analyser stands in its cycle: the result is that of the sample time while its number is in `done`.
+
+    With `running` the simulator shows that number, and the new sample time, while it analyses.
+    """
+
+    type: RegisterType = RegisterType.UINT16
+    done: Annotated[tuple[int, ...], Field(min_length=1)]
+    running: int | None = None
 
 
 class Sample(Register):
@@ -189,12 +227,15 @@ class Cycle(Part):
     """An analyser's cycle: a value is new only when `start` changes.
 
     `start` is when the sample was taken (the phenomenon time), `completion` when the result existed; between them lies
-    the duration. For the simulator, `nominal_s` is how long a cycle takes, `period_s` how often one begins.
+    the duration. Where `state` says that it is not done, or `completion` lies before `start`, the values are those of
+    an earlier cycle and are not taken. For the simulator, `nominal_s` is how long a cycle takes, `period_s` how often
+    one begins.
     """
 
     name: str
     start: Time
     completion: Time | None = None
+    state: State | None = None
     sample: Sample | None = None
     nominal_s: Annotated[float, Field(ge=0)] = 0.0
     period_s: Annotated[float, Field(gt=0)] = 14400.0

@@ -224,7 +224,7 @@ class Poller:
             begin, duration, completion, sample = time, 0, NO_TIME, SampleKind.WATER
             if item.channel.cycle is not None:
                 times = registers.cycle_times(registers.instrument.cycle_named(item.channel.cycle), image)
-                if times is None or times.start in {0, turn.seen_cycles.get(item.channel.cycle)}:
+                if times is None or not times.is_done or times.start in {0, turn.seen_cycles.get(item.channel.cycle)}:
                     continue
                 cycles[item.channel.cycle] = times.start
                 begin, duration, completion, sample = _interval(times)
@@ -273,6 +273,6 @@ def _take_in(image: RegisterImage, read: Read, answer: Pdu) -> None:
 
 def _interval(times: CycleTimes) -> tuple[int, int, int, SampleKind]:
     sample = SampleKind.WATER if times.sample is None else times.sample
-    if times.completion is None or times.completion < times.start:
+    if times.completion is None:
         return times.start, 0, NO_TIME, sample
     return times.start, times.completion - times.start, times.completion, sample

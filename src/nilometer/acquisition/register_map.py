@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nilometer.acquisition.instrument import ChannelField, Cycle, Instrument, Quality, Register
+from nilometer.acquisition.instrument import ChannelField, Cycle, Instrument, Quality, Register, Time
 from nilometer.acquisition.protocols import registers
+from nilometer.acquisition.protocols.register_clock import clock_time, clock_words
 from nilometer.acquisition.protocols.registers import RegisterType
 from nilometer.model.entities import SampleKind
 
@@ -48,11 +49,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class CycleTimes:
-    """When an analyser's cycle began and ended (µs since 1970 UTC), and what it sampled; 0 stands for no cycle yet."""
+    """When an analyser's cycle began and ended (µs since 1970 UTC), and what it sampled; 0 stands for no cycle yet.
+
+    `is_done`: the values beside it are this cycle's, not those of the one before.
+    """
 
     start: int
     completion: int | None
     sample: SampleKind | None
+    is_done: bool = True
 
 
 class RegisterMap:
@@ -83,7 +88,7 @@ class RegisterMap:
             if channel.cycle is not None:
                 cycle = self.instrument.cycle_named(channel.cycle)
                 yield cycle.start
-                yield from (part for part in (cycle.completion, cycle.sample) if part is not None)
+                yield from (part for part in (cycle.completion, cycle.state, cycle.sample) if part is not None)
 
     def _plan(self) -> Iterator[Read]:
         blocks = [Read(self.instrument.function_of(item), item.address, item.count) for item in self.instrument.block]
@@ -157,18 +162,27 @@ class RegisterMap:
 
     def cycle_times(self, cycle: Cycle, image: Mapping[Place, int]) -> CycleTimes | None:
         """Return the times and the sample of an analyser's cycle, None where its registers are not in the image."""
-        parts = [part for part in (cycle.start, cycle.completion, cycle.sample) if part is not None]
-        if not all(place in image for part in parts for place in self.places(part)):
+        parts = (cycle.start, cycle.completion, cycle.state, cycle.sample)
+        if not all(place in image for part in parts if part is not None for place in self.places(part)):
             return None
-        start = int(self.number(cycle.start, image)) * cycle.start.scale_us
-        completion, sample = None, None
+        start = self.time(cycle.start, image)
+        completion, sample, is_done = None, None, True
         if cycle.completion is not None:
-            completion = int(self.number(cycle.completion, image)) * cycle.completion.scale_us
+            completion = self.time(cycle.completion, image)
+            is_done = completion >= start
+        if cycle.state is not None and int(self.number(cycle.state, image)) not in cycle.state.done:
+            is_done = False
         if cycle.sample is not None:
             kind = cycle.sample.kinds.get(str(self.number(cycle.sample, image)))
             # An unknown kind must never pass for water.
             sample = SampleKind[kind.upper()] if kind is not None else SampleKind.CHECK
-        return CycleTimes(start, completion, sample)
+        return CycleTimes(start, completion, sample, is_done)
+
+    def time(self, part: Time, image: Mapping[Place, int]) -> int:
+        """Return a time that the instrument keeps as µs since 1970 UTC; 0 where its clock shows none."""
+        if part.zone is None:
+            return int(self.number(part, image)) * part.scale_us
+        return clock_time([image[place] for place in self.places(part)], part.zone)
 
     def put(self, part: Register, value: float | str, image: RegisterImage, *, swapped: bool = False) -> None:
         """Write a number into the registers of a part: the inverse of `number`.
@@ -219,11 +233,23 @@ class RegisterMap:
             raw = float(next(iter(channel.sentinel)))
         self.put(channel, raw if is_float or not math.isfinite(raw) else round(raw), image, swapped=swapped)
 
+    def put_time(self, part: Time, time: int, image: RegisterImage) -> None:
+        """Write a time as the instrument keeps it: the inverse of `time`."""
+        if part.zone is None:
+            self.put(part, time // part.scale_us, image)
+            return
+        words = clock_words(time, part.zone, is_bcd=part.unit == "bcd")
+        image.update(zip(self.places(part), words, strict=True))
+
     def put_cycle(self, cycle: Cycle, times: CycleTimes, image: RegisterImage) -> None:
         """Write the times and the sample of an analyser's cycle: the inverse of `cycle_times`."""
-        self.put(cycle.start, times.start // cycle.start.scale_us, image)
+        self.put_time(cycle.start, times.start, image)
         if cycle.completion is not None and times.completion is not None:
-            self.put(cycle.completion, times.completion // cycle.completion.scale_us, image)
+            self.put_time(cycle.completion, times.completion, image)
+        if cycle.state is not None:
+            other = next(number for number in range(len(cycle.state.done) + 1) if number not in cycle.state.done)
+            running = other if cycle.state.running is None else cycle.state.running
+            self.put(cycle.state, cycle.state.done[0] if times.is_done else running, image)
         if cycle.sample is not None and times.sample is not None:
             name = times.sample.name.lower()
             self.put(cycle.sample, int(next(n for n, kind in cycle.sample.kinds.items() if kind == name)), image)

@@ -36,6 +36,7 @@ class Hj212Options(DriverOptions):
     edition: Literal["2005", "2017", "2025"] = "2017"
     time_zone: str = "Asia/Shanghai"
     minute_interval_min: Annotated[int, Field(ge=1, le=60)] = 10
+    analysis_min: dict[str, Annotated[int, Field(ge=1, le=1440)]] = Field(default_factory=dict)
     answers: Literal["asked", "always", "never"] = "asked"
     frame_timeout_s: Seconds = 10.0
     silent_after_s: Seconds = 600.0
@@ -86,6 +87,7 @@ class Hj212:
             zone,
             minute_interval_min=options.minute_interval_min,
             several=len(options.stations) != 1,
+            analysis_min=options.analysis_min,
         )
         self._settings = Settings(
             clock=clock,

@@ -32,7 +32,7 @@ _PART = re.compile(r"(?:=//.*?//|[^,])+", re.DOTALL)
 _RESERVED = re.compile(r"[;,&#\r\n]|^\s|\s$|^$")
 _HEADER = ("QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO")
 _NAMES = {name.casefold(): name for name in _HEADER}
-_TEXTS = frozenset({"SN"})
+_TEXTS = frozenset({"SN", "CompleteTime"})
 _ASIDE = ("SampleTime", "Flag", "EFlag")
 
 

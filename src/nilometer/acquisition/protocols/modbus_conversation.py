@@ -136,7 +136,9 @@ class ModbusDecoder:
             more["observed_property"] = channel.observed_property
         if channel.cycle is not None and self._map is not None:
             times = self._map.cycle_times(self._map.instrument.cycle_named(channel.cycle), image)
-            if times is not None:
+            if times is not None and not times.is_done:
+                more["cycle"] = "running"  # The value is that of an earlier one.
+            elif times is not None:
                 time = _iso(times.start)
                 if times.completion is not None:
                     more["completion"] = _iso(times.completion)

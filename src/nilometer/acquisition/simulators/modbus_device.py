@@ -145,6 +145,9 @@ class VirtualDevice:
             shown = self._finished.get(channel.key)
             if shown is not None:
                 self._map.put_cycle(cycle, shown.times, self._image)
+                if cycle.state is not None and cycle.state.running is not None and shown.times.start < start <= now:
+                    # It has taken the next sample: what stands beside its time is the result of the one before.
+                    self._map.put_cycle(cycle, CycleTimes(start, None, None, is_done=False), self._image)
                 value, mark = shown.reading.value, shown.reading.mark
                 self._map.put_value(channel, value, self._image, mark=mark, swapped=swapped)
 
