@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from nilometer.acquisition.hj212_rows import MessageRows
+from nilometer.acquisition.hj212_rows import Meaning, MessageRows
 from nilometer.acquisition.protocols.hj212 import parse_segment, station_time
 from nilometer.acquisition.protocols.hj212_codes import CODES
 from nilometer.acquisition.rows import ChannelTable
@@ -100,6 +100,23 @@ def test_an_analysis_takes_as_long_as_the_station_or_the_configuration_says():
         start = at("20240601080000")
         assert found[:2] == [(start, n * MINUTE, start + n * MINUTE) for n in (45, 20)]
         assert found[2][2] == NO_TIME
+
+
+def test_a_command_that_no_source_explains_means_what_the_configuration_says():
+    meaning = Meaning(interval="cycle", sample="spike", measured=("Check",), details=("Standard",))
+    table = ChannelTable()
+    told = MessageRows(
+        table, CHINA, minute_interval_min=10, several=False, commands={"2063": meaning, "2011": Meaning()}
+    )
+    area = "w21003-SampleTime=20240601080000,w21003-Check=0.98,w21003-Standard=1.0,w21003-Flag=hd"
+    (row,) = told.rows(parse_segment(f"ST=21;CN=2063;MN=A1;CP=&&{area}&&".encode()), 0)
+    channel = table[row.channel]
+    assert (channel.key, channel.observed_property, channel.unit) == ("w21003-Check.cycle", "nh3_n", "mg L-1")
+    assert (row.time, row.sample, row.mark) == (at("20240601080000"), SampleKind.SPIKE, "hd")
+    assert json.loads(row.extra) == {"Standard": 1.0}
+    hours = MessageRows(table, CHINA, minute_interval_min=10, several=False, commands={"4001": Meaning("hour")})
+    (row,) = hours.rows(parse_segment(b"ST=21;CN=4001;MN=A1;CP=&&DataTime=20240601080000;w01001-Avg=7&&"), 0)
+    assert (row.duration, table[row.channel].key) == (60 * MINUTE, "w01001-Avg.hour")
 
 
 def test_what_was_calibrating_is_not_of_the_water():

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from nilometer.acquisition.driver import Channel
@@ -36,7 +37,7 @@ from nilometer.model.entities import SampleKind
 from nilometer.model.properties import by_hj525
 from nilometer.units import canonical
 
-__all__ = ["CALIBRATING", "MessageRows"]
+__all__ = ["CALIBRATING", "Meaning", "MessageRows"]
 
 MOST_STATIONS = 10_000
 CALIBRATING = "C"
@@ -46,6 +47,32 @@ _CURRENT = frozenset({"Rtd", "Avg", "SampleRd"})
 _MEASURED = _CURRENT | {"Min", "Max"}
 # Parts that describe the value beside them.
 _DETAILS = frozenset({"StandardValue", "ResultType", "CompleteTime", "SampleType"})
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a command means by configuration, where the editions read here give it none, or another.
+
+    Parameters
+    ----------
+    interval : str
+        ``moment``, ``minute``, ``hour``, ``day`` or ``cycle``: what its values stand for.
+    sample : str
+        Name of a `SampleKind`: what was measured.
+    measured : tuple of str
+        Statistics beside Rtd and Avg that are the code's own quantity, such as ``Check``.
+    details : tuple of str
+        Statistics that only describe the value beside them.
+    """
+
+    interval: str = "moment"
+    sample: str = "water"
+    measured: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+_COMMAND_OF: Mapping[str, str] = {**COMMANDS, "cycle": "2013", "moment": ""}
+"""A command of the editions read here that stands for such an interval."""
 
 
 class MessageRows:
@@ -61,6 +88,8 @@ class MessageRows:
         MinInterval of stations that never said theirs, min.
     several : bool
         Put ``MN/`` before the keys.
+    commands : mapping of str to Meaning, optional
+        What commands mean by configuration.
     analysis_min : mapping of str to int, optional
         How long an analysis takes by code, min, of stations that never said theirs.
     """
@@ -73,8 +102,10 @@ class MessageRows:
         minute_interval_min: int,
         several: bool,
         analysis_min: Mapping[str, int] | None = None,
+        commands: Mapping[str, Meaning] | None = None,
     ) -> None:
         self._table, self._zone, self._several = table, zone, several
+        self._meanings = dict(commands or {})
         self._analysis_min = dict(analysis_min or {})
         self._analysis_of: dict[tuple[str, str], int] = {}
         self._minute_min = minute_interval_min
@@ -100,7 +131,13 @@ class MessageRows:
     def step(self, device: str, command: str, start: int) -> int:
         """Return how long the interval of a station's command is that starts at a time, µs."""
         minutes = self._minute_of.get(device, self._minute_min)
+        told = self._meanings.get(command)
+        command = command if told is None else _COMMAND_OF[told.interval]
         return interval_us(command, start, self._zone, minute_interval_min=minutes)
+
+    def is_told(self, command: str) -> bool:
+        """Say whether the configuration gives a command its meaning: it is an upload then."""
+        return command in self._meanings
 
     def learn(self, message: Message) -> None:
         """Take a station's own MinInterval (CN 1063), and how long an analysis of it takes (Stime of CN 3018)."""
@@ -129,9 +166,14 @@ class MessageRows:
         """
         time = self._time(message, arrival)
         duration = self.step(message.device, message.command, time)
-        details = _details(message)
+        told = self._meanings.get(message.command)
+        names = _DETAILS if told is None else _DETAILS | set(told.details)
+        measured = _MEASURED if told is None else _MEASURED | set(told.measured)
+        details = _details(message, names)
         return [
-            self._row(message, value, time, duration, details) for value in message.values if _is_row(value, message)
+            self._row(message, value, time, duration, details)
+            for value in message.values
+            if _is_row(value, message, names, measured)
         ]
 
     def _prefix(self, device: str) -> str:
@@ -165,7 +207,10 @@ class MessageRows:
                 time = sampled
                 completion = self._completed(message, value, sampled, extra)
                 duration = 0 if completion == NO_TIME else completion - sampled
-        is_check = value.flag == CALIBRATING or message.command == STANDARD_CHECK
+        told = self._meanings.get(message.command)
+        sample = SampleKind.WATER if told is None else SampleKind[told.sample.upper()]
+        if sample is SampleKind.WATER and (value.flag == CALIBRATING or message.command == STANDARD_CHECK):
+            sample = SampleKind.CHECK
         return Row(
             index,
             time,
@@ -173,7 +218,7 @@ class MessageRows:
             duration=duration,
             result_time=completion,
             censored=1 if value.flag == ABOVE else 0,
-            sample=SampleKind.CHECK if is_check else SampleKind.WATER,
+            sample=sample,
             mark=value.flag,
             extra=json.dumps(extra, ensure_ascii=False, sort_keys=True) if extra else None,
         )
@@ -183,7 +228,7 @@ class MessageRows:
 
         A mean of minutes, hours or days is not a cycle's; an analyser's own value (Rtd) is one also among those.
         """
-        interval = INTERVALS.get(message.command, "cycle")
+        interval = self._interval(message.command) or "cycle"
         if interval != "cycle" and value.statistic != "Rtd":
             return None
         try:
@@ -204,33 +249,42 @@ class MessageRows:
         return NO_TIME if minutes is None else sampled + minutes * 60_000_000
 
     def _index(self, message: Message, value: Value) -> int:
-        interval = INTERVALS.get(message.command)
+        interval = self._interval(message.command)
+        told = self._meanings.get(message.command)
+        measured = () if told is None else told.measured
         key = f"{self._prefix(message.device)}{value.code}-{value.statistic}" + (f".{interval}" if interval else "")
         if key not in self._table and self._table.is_full:
             raise FrameError(f"channels: {key!r} is one too many")
-        return self._table.index(key, lambda: _channel(key, value))
+        return self._table.index(key, lambda: _channel(key, value, measured))
+
+    def _interval(self, command: str) -> str | None:
+        told = self._meanings.get(command)
+        if told is None:
+            return INTERVALS.get(command)
+        return None if told.interval == "moment" else told.interval
 
 
-def _is_row(value: Value, message: Message) -> bool:
-    if value.statistic not in _DETAILS:
+def _is_row(value: Value, message: Message, details: Set[str], measured: Set[str]) -> bool:
+    if value.statistic not in details:
         return True
-    return not any(other.code == value.code and other.statistic in _MEASURED for other in message.values)
+    return not any(other.code == value.code and other.statistic in measured for other in message.values)
 
 
-def _details(message: Message) -> dict[str, dict[str, object]]:
+def _details(message: Message, names: Set[str]) -> dict[str, dict[str, object]]:
     found: dict[str, dict[str, object]] = {}
     for value in message.values:
-        if value.statistic in _DETAILS:
+        if value.statistic in names:
             found.setdefault(value.code, {})[value.statistic] = value.value
     return found
 
 
-def _channel(key: str, value: Value) -> Channel:
-    term = by_hj525(value.code) if value.statistic in _MEASURED else None
-    unit = _canonical(unit_of(value.code, value.statistic))
+def _channel(key: str, value: Value, measured: Sequence[str] = ()) -> Channel:
+    is_own = value.statistic in measured
+    term = by_hj525(value.code) if is_own or value.statistic in _MEASURED else None
+    unit = _canonical(unit_of(value.code, "Rtd" if is_own else value.statistic))
     if unit is None and term is not None:
         unit = term.hj525_unit
-    observed = term.key if term is not None and value.statistic in _CURRENT else None
+    observed = term.key if term is not None and (is_own or value.statistic in _CURRENT) else None
     name = next(_names(value), f"{value.code} {value.statistic}")
     return Channel(key, observed, unit, name)
 

@@ -17,6 +17,7 @@ from nilometer.acquisition.hj212_rows import MessageRows
 from nilometer.acquisition.links.link import read_within
 from nilometer.acquisition.links.tcp import TcpLink
 from nilometer.acquisition.protocols.hj212 import Frame, FrameSplitter, Message, PacketTracker, parse_frame, time_text
+from nilometer.acquisition.protocols.hj212_cipher import Cipher
 from nilometer.acquisition.rows import ChannelTable, raw_batch
 from nilometer.errors import FrameError, LinkError, LinkTimeout
 
@@ -37,6 +38,7 @@ class Settings:
     stations: frozenset[str]
     password: str | None
     edition: Edition
+    cipher: Cipher | None
     answers: str
     frame_timeout_s: float
     silent_after_s: float
@@ -66,7 +68,7 @@ class Session:
 
     def __init__(self, link: TcpLink, settings: Settings, sink: Sink, seen: Seen) -> None:
         self._link, self._settings, self._sink, self._seen = link, settings, sink, seen
-        self._frames = FrameSplitter()
+        self._frames = FrameSplitter(settings.cipher)
         self._packets = PacketTracker()
         self._answers: asyncio.Queue[bytes] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
@@ -165,7 +167,8 @@ class Session:
         else:
             state, detail = self._states[message.device]
             self._tell(message.device, SourceState.LIVE, detail if state is SourceState.LIVE else "")
-        match kind_of(message):
+        is_told = self._settings.rows.is_told(message.command)
+        match Kind.UPLOAD if is_told else kind_of(message):
             case Kind.UPLOAD:
                 await self._upload(message)
             case Kind.HEARTBEAT:

@@ -155,6 +155,31 @@ async def test_the_virtual_station_is_received_and_answered():
     assert basin.states()[:3] == [SourceState.STARTING, SourceState.DISCONNECTED, SourceState.LIVE]
 
 
+async def test_a_station_of_2025_that_encrypts_is_received_with_its_key():
+    simulator = SIMULATOR.make(None, WATER, now, interval_s=0.05, edition="2025", key="30" * 16)
+    options = await simulator.start()
+    basin = Basin()
+    tasks = [asyncio.create_task(DRIVER.make(DRIVER.options(**options), now).run(basin))]
+    tasks.append(asyncio.create_task(simulator.run()))
+    try:
+        await basin.until(lambda b: {key for key, *_ in b.rows()} >= {"w01018-Rtd", "w21003-Rtd"})
+        assert {value for key, _, value, *_ in basin.rows() if key == "w01018-Rtd"} == {35.2}
+        assert not any(report.bad_frames for report in basin.reports)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_command_of_a_region_is_taken_and_answered_as_configured():
+    async with Receiver(commands={"4001": {"interval": "hour", "measured": ["Check"]}}) as receiver:
+        station = await receiver.station()
+        station.writer.write(upload(command="4001", area="DataTime=20240601120000;w01018-Check=35.2"))
+        assert (await station.answer()).command == "9014"
+        await station.close()
+    assert [row[0] for row in receiver.basin.rows()] == ["A1/w01018-Check.hour"]
+
+
 async def test_an_upload_is_answered_only_when_its_rows_are_durable():
     basin = Basin(durable=False)
     async with Receiver(basin) as receiver:

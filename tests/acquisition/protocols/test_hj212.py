@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nilometer.acquisition.decoding import BadFrame, DecodedValue
@@ -21,10 +21,12 @@ from nilometer.acquisition.protocols.hj212 import (
     crc16,
     encode_frame,
     interval_us,
+    parse_frame,
     parse_segment,
     station_time,
     time_text,
 )
+from nilometer.acquisition.protocols.hj212_cipher import Cipher, encrypted_frame
 from nilometer.acquisition.protocols.hj212_codes import CODES
 from nilometer.errors import FrameError
 
@@ -280,3 +282,50 @@ def test_packets_of_a_parsers_tests_decode_but_for_the_wrong_one(real_data):
         ("060", 1.803, "N"),
     }
     assert not [item for item in values if "tolerated" in item.more]
+
+
+SECRET = bytes([0x30] * 16)  # the key of the standard's examples
+
+
+def test_sm4_gives_the_vector_of_its_standard():
+    block = bytes.fromhex("0123456789abcdeffedcba9876543210")
+    head = b"CN=2011;MN=A1;CP=&&"
+    frame = encrypted_frame(head + block + b"&&", block)
+    assert frame[6 + len(head) :][:16].hex() == "681edf34d206965e86b3e94f536e4246"  # GB/T 32907-2016 A.1
+
+
+@given(message=messages(), is_printed=st.booleans())
+@settings(max_examples=40)
+def test_an_encrypted_message_is_read_with_its_key_and_refused_without(message, is_printed):
+    plain = Message(
+        header={**message.header, "CN": "2011", "MN": "A1"}, fields=message.fields, values=message.values
+    ).encode()
+    frame = encrypted_frame(plain, SECRET)
+    if is_printed:
+        # As the standard prints it: groups as 0xNN in braces, the rest as it is.
+        head, _, rest = frame[6:-6].partition(b"CP=&&")
+        area = rest[:-2]
+        whole = len(area) - len(area) % 16
+        printed = b"{" + b",".join(b"0x%02X" % byte for byte in area[:whole]) + b"}" if whole else b""
+        segment = head + b"CP=&&" + printed + area[whole:] + b"&&"
+        if len(segment) > 9999:
+            return
+        frame = b"##%04d%s" % (len(segment), segment) + frame[-6:]
+    for key in ({"A1": SECRET}, {"*": SECRET}):
+        splitter = FrameSplitter(Cipher(key))
+        (read, *more) = [*splitter.feed(frame), *splitter.close()]
+        assert (read.segment, more) == (plain, [])
+
+
+def test_without_its_key_an_encrypted_message_is_refused():
+    segment = b"QN=20240601120000001;ST=32;CN=2011;MN=A1;Flag=9;CP=&&DataTime=20240601120000;w01018-Rtd=35.2&&"
+    frame = encrypted_frame(segment, SECRET)
+    for cipher in (None, Cipher({"A1": bytes(16)}), Cipher({"B2": SECRET})):
+        (bad, *_) = [*(splitter := FrameSplitter(cipher)).feed(frame), *splitter.close()]
+        assert bad.error.startswith("crc_mismatch")
+
+
+def test_what_is_plain_stays_so_where_a_key_is_known():
+    segment = b"QN=20240601120000001;ST=32;CN=2011;MN=A1;Flag=9;RF=1;CP=&&DataTime=20240601120000;w01018-Rtd=35.2&&"
+    (frame,) = FrameSplitter(Cipher({"A1": SECRET})).feed(encode_frame(segment))
+    assert parse_frame(frame).header["RF"] == "1"  # sent again after an outage (2025)

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nilometer.acquisition.backoff import Backoff
 from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions, Sink, SourceReport, SourceState
 from nilometer.acquisition.hj212_gaps import COMMANDS
 from nilometer.acquisition.hj212_refilling import Refill
-from nilometer.acquisition.hj212_rows import MessageRows
+from nilometer.acquisition.hj212_rows import Meaning, MessageRows
 from nilometer.acquisition.hj212_session import Session, Settings
 from nilometer.acquisition.links.tcp import TcpLink, listen
+from nilometer.acquisition.protocols.hj212_cipher import Cipher
 from nilometer.acquisition.rows import CLOCK_RESOLUTION_US, ChannelTable
 from nilometer.acquisition.station_states import StationStates
 from nilometer.errors import LinkError
 from nilometer.model.properties import vocabulary
 
-__all__ = ["DRIVER", "Hj212", "Hj212Options"]
+__all__ = ["DRIVER", "CommandOptions", "Hj212", "Hj212Options"]
 
 Seconds = Annotated[float, Field(gt=0)]
+
+
+class CommandOptions(BaseModel):
+    """What a command means that no source at hand gives a meaning: as a region, or an edition not read here, has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interval: Literal["moment", "minute", "hour", "day", "cycle"] = "moment"
+    sample: Literal["water", "zero", "span", "check", "spike", "blank", "parallel"] = "water"
+    measured: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 class Hj212Options(DriverOptions):
@@ -36,6 +48,8 @@ class Hj212Options(DriverOptions):
     edition: Literal["2005", "2017", "2025"] = "2017"
     time_zone: str = "Asia/Shanghai"
     minute_interval_min: Annotated[int, Field(ge=1, le=60)] = 10
+    keys: dict[str, Annotated[str, Field(pattern="^[0-9A-Fa-f]{32}$")]] = Field(default_factory=dict)
+    commands: dict[Annotated[str, Field(pattern="^[0-9]{4}$")], CommandOptions] = Field(default_factory=dict)
     analysis_min: dict[str, Annotated[int, Field(ge=1, le=1440)]] = Field(default_factory=dict)
     answers: Literal["asked", "always", "never"] = "asked"
     frame_timeout_s: Seconds = 10.0
@@ -88,6 +102,7 @@ class Hj212:
             minute_interval_min=options.minute_interval_min,
             several=len(options.stations) != 1,
             analysis_min=options.analysis_min,
+            commands={command: Meaning(**told.model_dump()) for command, told in options.commands.items()},
         )
         self._settings = Settings(
             clock=clock,
@@ -97,6 +112,7 @@ class Hj212:
             stations=frozenset(options.stations),
             password=options.password,
             edition=options.edition,
+            cipher=_cipher(options.keys),
             answers=options.answers,
             frame_timeout_s=options.frame_timeout_s,
             silent_after_s=options.silent_after_s,
@@ -140,6 +156,10 @@ class Hj212:
             await asyncio.Event().wait()
         finally:
             await listener.close()
+
+
+def _cipher(keys: Mapping[str, str]) -> Cipher | None:
+    return Cipher({device: bytes.fromhex(key) for device, key in keys.items()}) if keys else None
 
 
 DRIVER = DriverInfo(

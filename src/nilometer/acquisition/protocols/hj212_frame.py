@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nilometer.acquisition.decoding import BadFrame
+from nilometer.acquisition.protocols.hj212_cipher import Cipher
 from nilometer.acquisition.protocols.hj212_crc import crc16, modbus_crc16
 
 __all__ = ["Frame", "FrameSplitter", "encode_frame"]
@@ -63,9 +64,16 @@ def encode_frame(segment: bytes) -> bytes:
 
 
 class FrameSplitter:
-    """Collects bytes and gives frames; the same bytes give the same frames, however they are cut."""
+    """Collects bytes and gives frames; the same bytes give the same frames, however they are cut.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    cipher : Cipher, optional
+        Knows the keys of stations that encrypt their data areas (2025).
+    """
+
+    def __init__(self, cipher: Cipher | None = None) -> None:
+        self._cipher = cipher
         self._buffer = bytearray()
         self._offset = 0
         self._reported = False
@@ -139,6 +147,8 @@ class FrameSplitter:
         end = 6 + length + 4
         if not segment.endswith(b"&&"):
             return self._bad("length_mismatch: no && where the length says", end)
+        if self._cipher is not None and _HEX.fullmatch(sent):
+            segment = self._cipher.plain(segment, lambda text: crc16(text) == int(sent, 16))
         computed = crc16(segment)
         if not _HEX.fullmatch(sent) or int(sent, 16) != computed:
             return self._bad(_crc_error(segment, sent, computed), end)

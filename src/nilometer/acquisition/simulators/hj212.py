@@ -24,6 +24,7 @@ from nilometer.acquisition.protocols.hj212 import (
     parse_frame,
     station_time,
 )
+from nilometer.acquisition.protocols.hj212_cipher import encrypted_frame
 from nilometer.acquisition.simulators.disorder import DISORDERLY, Disorder
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.hj212_uploads import Uploads
@@ -69,6 +70,8 @@ class Hj212Simulator:
         Ask for answers (bit A), and send again without one.
     over_time_s, retries : float, int
         How long to wait for an answer, in wall-clock seconds, and how often to send again before dialling anew.
+    key : str, optional
+        SM4 key, 32 hexadecimal digits: data areas of uploads are encrypted, as 2025 has it.
     resends : bool
         False: what could not be sent is not sent again by itself, only when the platform asks for it.
     """
@@ -93,6 +96,7 @@ class Hj212Simulator:
         answered: bool = True,
         over_time_s: float = 5.0,
         retries: int = 3,
+        key: str | None = None,
         resends: bool = True,
     ) -> None:
         self._faults, value_faults = split_faults(faults, DISORDERLY)
@@ -104,7 +108,7 @@ class Hj212Simulator:
         self._zone = ZoneInfo(time_zone)
         self._interval_us = max(int(interval_s * 1e6), 1000)
         self._answered, self._over_time_s, self._retries = answered, over_time_s, retries
-        self._resends = resends
+        self._resends, self._key = resends, key
         self._uploads = Uploads(
             feed,
             self._zone,
@@ -129,7 +133,8 @@ class Hj212Simulator:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((self._host, 0))
                 self._port = int(probe.getsockname()[1])
-        return {
+        keys = {} if self._key is None else {"keys": {self._device: self._key}}
+        return keys | {
             "host": self._host,
             "port": self._port,
             "stations": (self._device,),
@@ -214,7 +219,10 @@ class Hj212Simulator:
         return answered
 
     def _frame(self, message: Message) -> bytes:
-        frame = encode_frame(message.encode())
+        if self._key is not None and message.command.startswith("2"):
+            frame = encrypted_frame(message.encode(), bytes.fromhex(self._key))
+        else:
+            frame = encode_frame(message.encode())
         if self._active(WireFault.WRONG_CRC):
             spoilt = b"0000" if frame[-6:-2] != b"0000" else b"1100"
             return frame[:-6] + spoilt + frame[-2:]
