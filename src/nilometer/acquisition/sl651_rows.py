@@ -83,7 +83,7 @@ class ReportRows:
                 item.value,
                 duration=item.element.duration_us,
                 sample=kind,
-                mark=item.mark or _fault(item.element, states.get(item.station, 0)),
+                mark=item.mark or (_fault(item.element, states.get(item.station, 0)) if states else None),
             )
             for item in body.observed
             if not (is_memory and math.isnan(item.value))

@@ -112,14 +112,18 @@ class Hj212Decoder:
             more |= message.fields
             yield DecodedValue(parameter="message", value=message.command, time=time, more=more)
         for value in message.values:
-            details = {"statistic": value.statistic, "eflag": value.eflag, "sample_time": value.sample_time}
+            details = {"statistic": value.statistic}
+            if value.eflag is not None:
+                details["eflag"] = value.eflag
+            if value.sample_time is not None:
+                details["sample_time"] = value.sample_time
             yield DecodedValue(
                 parameter=value.code,
                 value=value.value,
                 unit=unit_of(value.code, value.statistic),
                 flag=value.flag,
                 time=time,
-                more={name: text for name, text in details.items() if text is not None} | more,
+                more=details | more,
             )
 
     def _time(self, message: Message) -> str | None:

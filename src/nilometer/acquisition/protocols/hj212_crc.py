@@ -20,6 +20,7 @@ def _step(register: int) -> int:
 
 
 _TABLE = tuple(_step(byte) for byte in range(256))
+_UPPER = bytes(entry >> 8 for entry in _TABLE)
 
 
 def crc16(data: bytes) -> int:
@@ -30,10 +31,13 @@ def crc16(data: bytes) -> int:
     >>> f"{crc16(b'123456789'):04X}"
     '2F80'
     """
-    register = 0xFFFF
-    for byte in data:
-        register = _TABLE[(register >> 8) ^ byte]
-    return register
+    if not data:
+        return 0xFFFF
+    # Of the register only the upper byte goes on to the next step.
+    upper = 0xFF
+    for byte in data[:-1]:
+        upper = _UPPER[upper ^ byte]
+    return _TABLE[upper ^ data[-1]]
 
 
 def modbus_crc16(data: bytes) -> int:

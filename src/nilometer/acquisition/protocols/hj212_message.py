@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +28,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d
 # A log's text stands between two double slashes and may hold any separator.
 _ITEM = re.compile(r"(?:=//.*?//|[^;])+", re.DOTALL)
 _PART = re.compile(r"(?:=//.*?//|[^,])+", re.DOTALL)
+_SEPARATORS = {_ITEM: ";", _PART: ","}
 _RESERVED = re.compile(r"[;,&#\r\n]|^\s|\s$|^$")
 _HEADER = ("QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO")
 _NAMES = {name.casefold(): name for name in _HEADER}
@@ -189,7 +189,9 @@ def _is_byte(text: str) -> bool:
 
 
 def _split(pattern: re.Pattern[str], text: str, slips: list[str]) -> Iterator[str]:
-    for piece in pattern.findall(text):
+    # Between // and // of a log a separator separates nothing; most areas hold none.
+    pieces = pattern.findall(text) if "//" in text else text.split(_SEPARATORS[pattern])
+    for piece in pieces:
         stripped = piece.strip()
         if stripped != piece:
             slips.append("blanks")
@@ -210,25 +212,25 @@ def _values(items: list[list[tuple[str, str, str]]], slips: list[str]) -> Iterat
         by_code.update({(code, name): value for code, name, value in item if name in _ASIDE})
     seen: set[tuple[str, str]] = set()
     for item in items:
-        if len(Counter(code for code, _, _ in item)) > 1:
+        if any(code != item[0][0] for code, _, _ in item):
             slips.append("unknown_code")
         asides = {name: value for _, name, value in item if name in _ASIDE}
+        own = None
         for code, statistic, text in item:
             if statistic in _ASIDE:
                 continue
             if (code, statistic) in seen:
                 slips.append("duplicate")
             seen.add((code, statistic))
-            flag, eflag, sample = (
-                asides.get(name) or by_code.get((code, name)) or None for name in ("Flag", "EFlag", "SampleTime")
-            )
+            if own is None or code != item[0][0]:
+                own = {name: asides.get(name) or by_code.get((code, name)) or None for name in _ASIDE}
             yield Value(
                 code=code,
                 statistic=statistic,
                 value=_value(statistic, text),
-                flag=flag,
-                eflag=eflag,
-                sample_time=sample,
+                flag=own["Flag"],
+                eflag=own["EFlag"],
+                sample_time=own["SampleTime"],
             )
 
 

@@ -113,29 +113,31 @@ class Sl651Decoder:
             more["rest"] = body.rest[:200].hex().upper()
         if not body.observed:
             yield _said(frame, more)
+        function = f"{frame.function:02X}"
+        times: dict[int, str | None] = {0: None}
         for item in body.observed:
-            yield self._value(frame, item, more)
+            if item.time not in times:
+                times[item.time] = iso_time(item.time, self._zone)
+            yield _value(item, function, times[item.time], more)
         if body.problem:
             yield BadFrame(error=body.problem, offset=frame.offset, frame=frame.body)
 
-    def _value(self, frame: Frame, item: Observed, more: dict[str, Any]) -> DecodedValue:
-        details: dict[str, Any] = {
-            "name": item.element.name,
-            "station": item.station,
-            "function": f"{frame.function:02X}",
-        }
-        if item.kind:
-            details["kind"] = item.kind
-        if item.element.duration_us:
-            details["duration_s"] = item.element.duration_us // 1_000_000
-        return DecodedValue(
-            parameter=item.element.symbol,
-            value=None if item.mark is not None else item.value,
-            unit=item.element.unit,
-            flag=item.mark,
-            time=iso_time(item.time, self._zone) if item.time else None,
-            more=details | more,
-        )
+
+def _value(item: Observed, function: str, time: str | None, more: dict[str, Any]) -> DecodedValue:
+    element = item.element
+    details: dict[str, Any] = {"name": element.name, "station": item.station, "function": function}
+    if item.kind:
+        details["kind"] = item.kind
+    if element.duration_us:
+        details["duration_s"] = element.duration_us // 1_000_000
+    return DecodedValue(
+        parameter=element.symbol,
+        value=None if item.mark is not None else item.value,
+        unit=element.unit,
+        flag=item.mark,
+        time=time,
+        more=details | more,
+    )
 
 
 def _said(frame: Frame, more: dict[str, Any]) -> DecodedValue:

@@ -24,7 +24,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nilometer.acquisition.protocols.sl651_elements import Element, Layout, element_of
+from nilometer.acquisition.protocols.sl651_elements import ELEMENTS, Element, Layout, element_of
 from nilometer.acquisition.protocols.sl651_numbers import bcd_number, bcd_time
 from nilometer.errors import FrameError
 
@@ -174,11 +174,29 @@ def parse_body(function: int, station: str, data: bytes, zone: dt.tzinfo) -> Bod
         return Body(serial, sent, rest=cursor.left)
     state, problem = _State(station), ""
     try:
-        while cursor.left:
-            _group(cursor, function, state, zone)
+        while cursor.place < len(data):
+            if not _plain(cursor, state):
+                _group(cursor, function, state, zone)
     except FrameError as error:
         problem = str(error)
     return Body(serial, sent, tuple(state.found), problem=problem)
+
+
+def _plain(cursor: Cursor, state: _State) -> bool:
+    """Take a number of the table at its own time, which nearly all values are; False: it is something else."""
+    data, place = cursor.data, cursor.place
+    element = _PLAIN.get(data[place])
+    if element is None or state.time is None or state.step_us or place + 2 > len(data):
+        return False
+    size, decimals = data[place + 1] >> 3, data[place + 1] & 7
+    piece = data[place + 2 : place + 2 + size]
+    if size == 0 or len(piece) < size:
+        return False
+    value = bcd_number(piece, decimals)
+    mark = "F" if math.isnan(value) else None
+    state.found.append(Observed(state.station, state.kind, element, state.time, value, mark))
+    cursor.place = place + 2 + size
+    return True
 
 
 def _group(cursor: Cursor, function: int, state: _State, zone: dt.tzinfo) -> None:
@@ -229,6 +247,7 @@ def _element(cursor: Cursor, function: int, state: _State) -> None:
 
 
 _GROUPED = frozenset({Layout.RAIN, Layout.LEVELS})
+_PLAIN = {guide: element for guide, element in ELEMENTS.items() if element.layout is Layout.NUMBER}
 
 
 def _values(element: Element, data: bytes, decimals: int) -> Iterator[tuple[float, str | None]]:

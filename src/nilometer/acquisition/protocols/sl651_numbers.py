@@ -39,13 +39,14 @@ def bcd_number(data: bytes, decimals: int) -> float:
     >>> bcd_number(bytes.fromhex("00010490"), 3), bcd_number(bytes.fromhex("FF00001234"), 3)
     (10.49, -1.234)
     """
-    text = data.hex()
-    if text and text == "ff" * len(data):
-        return math.nan
-    is_negative = text.startswith("ff")
-    digits = text[2:] if is_negative else text
+    digits = data.hex()
+    is_negative = digits.startswith("ff")
+    if is_negative:
+        if data.count(0xFF) == len(data):
+            return math.nan
+        digits = digits[2:]
     if not digits.isdecimal():
-        raise FrameError(f"number: {text.upper()} is no BCD", frame=data)
+        raise FrameError(f"number: {data.hex().upper()} is no BCD", frame=data)
     # Divided, the nearest number to what is written; multiplied by 0.001 it may not be.
     value: float = int(digits) / 10**decimals
     return -value if is_negative else value
