@@ -15,6 +15,7 @@ from tests.acquisition.sinks import RecordingSink
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.sl651 import DRIVER
+from nilometer.acquisition.links.tcp import connect, listen
 from nilometer.acquisition.links.udp import bind
 from nilometer.acquisition.protocols.sl651 import SYMBOLS, Frame, FrameSplitter, encode_frame
 from nilometer.acquisition.protocols.sl651_asking import asked_of
@@ -24,6 +25,7 @@ from nilometer.acquisition.protocols.sl651_writing import Group, even_body, repo
 from nilometer.acquisition.simulators.feed import FunctionFeed
 from nilometer.acquisition.simulators.simulator import Fault
 from nilometer.acquisition.simulators.sl651 import SIMULATOR
+from nilometer.acquisition.sl651_talk import Talk
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/acquisition/sl651.json").read_text("utf-8"))["vectors"]
 HOUR = 3_600_000_000
@@ -311,3 +313,53 @@ async def test_every_published_frame_leaves_the_receiver_alive():
 def test_options_that_cannot_work_are_refused(options):
     with pytest.raises(ValidationError):
         DRIVER.options(port=0, **options)
+
+
+async def test_a_long_report_goes_in_packets_and_one_that_was_lost_is_sent_again_alone():
+    lost, repeated = [], []
+
+    async def write(data):
+        # The second packet is lost the first time that it is sent.
+        if b"\x16\x00\x40\x02" in data and not lost:
+            lost.append(data)
+            return
+        await link.write(data)
+
+    levels = [(SYMBOLS["Z"], 10 + i / 100) for i in range(100)]
+    body = report_body(8, NOON, STATION, "H", [Group(NOON - i, [level]) for i, level in enumerate(levels)], CHINA)
+    async with Receiver(stations=(STATION,), frame_timeout_s=0.05) as receiver:
+        link = await connect("127.0.0.1", receiver.port)
+        frame = Frame(1, STATION, "1234", 0x32, b"")
+        talk = Talk(link, frame, CHINA, most_bytes=400, write=write, repeated=lambda: repeated.append(1))
+        end = await talk.report(0x32, 8, body)
+        await talk.close()
+    assert (end, len(lost), repeated) == (ESC, 1, [])
+    assert [row[2] for row in receiver.rows()] == [level for _, level in levels]
+
+
+async def test_a_report_that_nobody_confirms_is_sent_three_times():
+    heard = FrameSplitter()
+    frames, repeated = [], []
+
+    async def deaf(link):
+        while True:
+            frames.extend(heard.feed(await link.read()))
+
+    listener = await listen("127.0.0.1", 0, deaf)
+    link = await connect("127.0.0.1", listener.port)
+    talk = Talk(
+        link,
+        Frame(1, STATION, "1234", 0x32, b""),
+        CHINA,
+        over_time_s=0.02,
+        repeated=lambda: repeated.append(1),
+    )
+    assert await talk.report(0x32, 3, report(3, 1.0).body) is None
+    await talk.keep(b"\x00\x03" + bytes.fromhex("240701120000"))
+    while len(frames) < 4:
+        await asyncio.sleep(0.005)
+    await talk.close()
+    await listener.close()
+    assert [frame.function for frame in frames] == [0x32, 0x32, 0x32, 0x2F]
+    assert frames[0] == replace(frames[1], offset=0) == replace(frames[2], offset=0)
+    assert len(repeated) == 2

@@ -11,16 +11,15 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from nilometer.acquisition.driver import Clock
-from nilometer.acquisition.links.tcp import TcpLink, connect
-from nilometer.acquisition.protocols.sl651 import SYMBOLS, Frame, FrameSplitter, encode_frame
-from nilometer.acquisition.protocols.sl651_asking import Asked, asked_of
-from nilometer.acquisition.protocols.sl651_frame import ENQ, NAK
-from nilometer.acquisition.protocols.sl651_writing import Group, split_packets
+from nilometer.acquisition.links.tcp import connect
+from nilometer.acquisition.protocols.sl651 import SYMBOLS, Frame
+from nilometer.acquisition.protocols.sl651_asking import Asked
+from nilometer.acquisition.protocols.sl651_writing import Group
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.simulator import (
     SPINE,
@@ -32,7 +31,8 @@ from nilometer.acquisition.simulators.simulator import (
     dialled,
 )
 from nilometer.acquisition.simulators.sl651_reports import Reports
-from nilometer.errors import FrameError, LinkError
+from nilometer.acquisition.sl651_talk import Talk
+from nilometer.errors import LinkError
 
 __all__ = ["SIMULATOR", "Sl651Simulator"]
 
@@ -119,9 +119,6 @@ class Sl651Simulator:
         self._confirmed, self._over_time_s, self._retries = confirmed, over_time_s, retries
         self._resends, self._most_bytes = resends, most_bytes
         self._waiting: deque[_Waiting] = deque(maxlen=MOST_KEPT)
-        self._confirmations: set[int] = set()
-        self._lacking: deque[int] = deque(maxlen=1000)
-        self._arrived = asyncio.Event()
         self._serial = 0
         self._tick = 0
         self.sent = 0
@@ -158,25 +155,38 @@ class Sl651Simulator:
             await asyncio.sleep(REDIAL_S)
 
     async def _connected(self) -> None:
-        link = await connect(self._host, self._port)
-        listening = asyncio.create_task(self._listen(link))
-        try:
-            await self._talk(link, listening)
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, LinkError):
-                await listening
-            await link.close()
+        async def write(data: bytes) -> None:
+            await link.write(self._spoilt(data))
+            if self._active(WireFault.DUPLICATE):
+                await link.write(data)
 
-    async def _talk(self, link: TcpLink, listening: asyncio.Task[None]) -> None:
-        while not (listening.done() or self._active(WireFault.RESTART)):
+        link = await connect(self._host, self._port)
+        talk = Talk(
+            link,
+            self._frame,
+            self._zone,
+            over_time_s=self._over_time_s,
+            retries=self._retries,
+            most_bytes=self._most_bytes,
+            gives_up=lambda: self._active(WireFault.RESTART),
+            write=write,
+        )
+        try:
+            await self._talk(talk)
+        finally:
+            await talk.close()
+
+    async def _talk(self, talk: Talk) -> None:
+        while not (talk.is_down or self._active(WireFault.RESTART)):
             self._gather()
+            while talk.queries:
+                self._answer(*talk.queries.popleft())
             if not self._waiting or self._is_held_back():
                 wait_s = (self._tick - self._clock()) / 1e6
                 await asyncio.sleep(min(max(wait_s, 0.001), LONGEST_NAP_S))
                 continue
             place = -1 if self._active(WireFault.OUT_OF_ORDER) else 0
-            if not await self._send(link, self._waiting[place], listening):
+            if not await self._send(talk, self._waiting[place]):
                 return
             del self._waiting[place]
 
@@ -199,48 +209,15 @@ class Sl651Simulator:
                 self._waiting.append(_Waiting(TIMED, self._serial, group))
             self._tick += self._interval_us
 
-    async def _send(self, link: TcpLink, message: _Waiting, listening: asyncio.Task[None]) -> bool:
+    async def _send(self, talk: Talk, message: _Waiting) -> bool:
         """Send a message until it is confirmed; False when the link counts as down."""
-        for _ in range(1 + self._retries):
-            for packet in self._packets(message):
-                await link.write(self._spoilt(encode_frame(packet)))
-                if self._active(WireFault.DUPLICATE):
-                    await link.write(encode_frame(packet))
-            self.sent += 1
-            if not self._confirmed:
-                return True
-            if await self._is_confirmed(link, message, listening):
-                self.acknowledged += 1
-                return True
-            if listening.done() or self._active(WireFault.RESTART):
-                return False
-        return False
-
-    def _packets(self, message: _Waiting) -> list[Frame]:
         body = message.answer
         if message.group is not None:
             body = self._reports.body(message.serial, self._clock(), [message.group])
-        return [*split_packets(replace(self._frame, function=message.function, body=body), self._most_bytes)]
-
-    async def _is_confirmed(self, link: TcpLink, message: _Waiting, listening: asyncio.Task[None]) -> bool:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._over_time_s
-        while message.serial not in self._confirmations and not (listening.done() or self._active(WireFault.RESTART)):
-            while self._lacking:
-                number = self._lacking.popleft()
-                for packet in self._packets(message):
-                    if packet.packet is not None and packet.packet[0] == number:
-                        await link.write(self._spoilt(encode_frame(packet)))
-            wait_s = min(until - loop.time(), LONGEST_NAP_S)
-            if wait_s <= 0.0:
-                break
-            self._arrived.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._arrived.wait()
-        confirmed = message.serial in self._confirmations
-        self._confirmations.clear()
-        return confirmed
+        self.sent += 1
+        end = await talk.report(message.function, message.serial, body, confirmed=self._confirmed)
+        self.acknowledged += end is not None
+        return end is not None or not self._confirmed
 
     def _spoilt(self, data: bytes) -> bytes:
         if not self._active(WireFault.WRONG_CRC):
@@ -250,31 +227,8 @@ class Sl651Simulator:
     def _active(self, kind: WireFault) -> bool:
         return active_fault(self._faults, kind, (self._clock() - self._began) / 1e6) is not None
 
-    async def _listen(self, link: TcpLink) -> None:
-        frames = FrameSplitter()
-        try:
-            while True:
-                for frame in frames.feed(await link.read()):
-                    if isinstance(frame, Frame) and frame.is_down and frame.station == self._frame.station:
-                        self._obey(frame)
-        finally:
-            self._arrived.set()
-
-    def _obey(self, frame: Frame) -> None:
-        try:
-            asked = asked_of(frame, self._zone)
-        except FrameError:
-            return  # What it does not understand a station does not answer.
-        if frame.end == NAK and frame.packet is not None:
-            self._lacking.append(frame.packet[0])
-        elif frame.end != ENQ:
-            self._confirmations.add(asked.serial)
-        else:
-            self._answer(frame.function, asked)
-        self._arrived.set()
-
-    def _answer(self, function: int, asked: Asked) -> None:
-        if function == 0x38 and asked.symbol in SYMBOLS and asked.step_us:
+    def _answer(self, frame: Frame, asked: Asked) -> None:
+        if frame.function == 0x38 and asked.symbol in SYMBOLS and asked.step_us:
             self._serial = self._serial % 65535 + 1
             body = self._reports.period(
                 self._serial, self._clock(), asked.symbol, asked.first, asked.last, asked.step_us
