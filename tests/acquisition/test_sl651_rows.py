@@ -70,6 +70,13 @@ def test_what_a_station_does_not_remember_revises_nothing():
     assert rows_of(remembered) == []
 
 
+def test_what_somebody_typed_in_is_kept_as_text():
+    vector = next(vector for vector in VECTORS if vector["name"] == "manual report asked for")
+    (frame,) = FrameSplitter().feed(bytes.fromhex(vector["frame"]))
+    ((channel, row),) = rows_of(frame)
+    assert (channel.key, json.loads(row.extra), math.isnan(row.value)) == ("RGZS", {"text": "Q 1.234"}, True)
+
+
 def test_the_marks_have_their_table():
     letters = schemes()["sl651-2014"].letters
     assert {mark: rule.flag.name for mark, rule in letters.items()} == {

@@ -9,6 +9,7 @@ instrument is at fault, ``ZT5`` its flow instrument. What a test report (30H) sa
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 
@@ -22,6 +23,7 @@ __all__ = ["PERIOD_QUERY", "ReportRows"]
 
 PERIOD_QUERY = 0x38
 TEST_REPORT = 0x30
+MANUAL = "RGZS"
 _FAULTS: Mapping[str, tuple[int, frozenset[str]]] = {
     "ZT5": (1 << 5, frozenset({"Q", "QA", "QZ", *(f"Q{n}" for n in range(1, 9))})),
     "ZT6": (
@@ -76,6 +78,8 @@ class ReportRows:
         # A period is answered in whole hours: that a station remembers nothing of a time is no observation of it, and
         # must not revise what it reported at that time.
         is_memory = frame.function == PERIOD_QUERY
+        if body.text:
+            return [self._manual(frame.station, body)]
         return [
             Row(
                 self._index(item),
@@ -88,6 +92,12 @@ class ReportRows:
             for item in body.observed
             if not (is_memory and math.isnan(item.value))
         ]
+
+    def _manual(self, station: str, body: Body) -> Row:
+        """Return what somebody typed in at a station (35H, 39H): no value, its text beside it."""
+        key = self.prefix(station) + MANUAL
+        index = self._table.index(key, lambda: Channel(key, name="Manual report"))
+        return Row(index, body.sent, math.nan, extra=json.dumps({"text": body.text}, ensure_ascii=False))
 
     def _index(self, item: Observed) -> int:
         key = self.prefix(item.station) + item.element.symbol

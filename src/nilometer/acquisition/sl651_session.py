@@ -29,7 +29,7 @@ _MOST_LACKING = 16
 REPORTS = frozenset(range(0x30, 0x37))
 """Functions by which a station reports on its own, and waits for a confirmation."""
 
-LINK_KEEPING = 0x2F
+PICTURE = 0x36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +190,8 @@ class Session:
         await self._deliver(whole, body, rows)
 
     async def _deliver(self, whole: Frame, body: Body, rows: list[Row]) -> None:
+        if whole.function == PICTURE:
+            return  # It is not stored: confirmed, it would be lost.
         if not rows:
             self._confirm(whole, body)
             return
@@ -230,6 +232,8 @@ class Session:
                     self._send(confirmation(lacking, serial, settings.clock(), settings.zone, NAK))
 
     def _worth_knowing(self, frame: Frame, body: Body) -> str:
+        if frame.function == PICTURE:
+            return "it sends pictures (36H), which are not stored and not confirmed"
         off_s = (body.sent - self._settings.clock()) / 1e6
         if abs(off_s) > self._settings.clock_tolerance_s:
             return (

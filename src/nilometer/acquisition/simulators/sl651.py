@@ -20,9 +20,9 @@ from nilometer.acquisition.links.tcp import connect
 from nilometer.acquisition.protocols.sl651 import SYMBOLS, Frame
 from nilometer.acquisition.protocols.sl651_asking import Asked
 from nilometer.acquisition.protocols.sl651_writing import Group
+from nilometer.acquisition.simulators.disorder import DISORDERLY, Disorder
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
 from nilometer.acquisition.simulators.simulator import (
-    SPINE,
     Fault,
     Feed,
     SimulatorInfo,
@@ -40,7 +40,6 @@ LONGEST_NAP_S = 0.05
 REDIAL_S = 0.2
 MOST_KEPT = 10_000
 TIMED = 0x32
-FAULTS = (*SPINE, WireFault.LATE, WireFault.DUPLICATE, WireFault.OUT_OF_ORDER)
 
 
 @dataclass(slots=True)
@@ -63,8 +62,7 @@ class Sl651Simulator:
     clock : callable
         The present, µs since 1970 UTC; its pace is the station's.
     faults : sequence of Fault
-        ``silence``, ``wrong_crc``, ``restart`` on the wire; ``late`` (reports held back for `amount` s), ``duplicate``
-        (every report twice), ``out_of_order`` (the newest of those waiting first); and the value faults.
+        ``silence``, ``wrong_crc``, ``restart`` on the wire, those of `Disorder`, and the value faults.
     host, port : str, int
         The centre; port 0 takes a free one for it to listen on.
     station, kind, password : str
@@ -108,8 +106,9 @@ class Sl651Simulator:
         is_text: bool = False,
         most_bytes: int = 220,
     ) -> None:
-        self._faults, value_faults = split_faults(faults, FAULTS)
+        self._faults, value_faults = split_faults(faults, DISORDERLY)
         self._clock, self._began = clock, clock()
+        self._way: Disorder[_Waiting] = Disorder(self._faults, clock, self._began)
         feed = FaultyFeed(feed, value_faults, self._began) if value_faults else feed
         self._host, self._port = host, port
         self._zone, self._time_zone = ZoneInfo(time_zone), time_zone
@@ -157,8 +156,6 @@ class Sl651Simulator:
     async def _connected(self) -> None:
         async def write(data: bytes) -> None:
             await link.write(self._spoilt(data))
-            if self._active(WireFault.DUPLICATE):
-                await link.write(data)
 
         link = await connect(self._host, self._port)
         talk = Talk(
@@ -181,33 +178,27 @@ class Sl651Simulator:
             self._gather()
             while talk.queries:
                 self._answer(*talk.queries.popleft())
-            if not self._waiting or self._is_held_back():
+            if not self._waiting or self._active(WireFault.SILENCE):
                 wait_s = (self._tick - self._clock()) / 1e6
                 await asyncio.sleep(min(max(wait_s, 0.001), LONGEST_NAP_S))
                 continue
-            place = -1 if self._active(WireFault.OUT_OF_ORDER) else 0
-            if not await self._send(talk, self._waiting[place]):
+            if not await self._send(talk, self._waiting[0]):
                 return
-            del self._waiting[place]
-
-    def _is_held_back(self) -> bool:
-        late = active_fault(self._faults, WireFault.LATE, (self._clock() - self._began) / 1e6)
-        if late is not None:
-            group = self._waiting[0].group
-            return group is not None and self._clock() - group.time < late.amount * 1e6
-        return self._active(WireFault.SILENCE)
+            self._waiting.popleft()
 
     def _gather(self) -> None:
         """Observe what is due; a clock that jumped far ahead is followed, not made up for."""
         now = self._clock()
         if now - self._tick > 1000 * self._interval_us:
             self._tick = now
-        while self._tick <= now and len(self._waiting) < 100:
+        made: list[_Waiting] = []
+        while self._tick <= now and len(self._waiting) + len(made) < 100:
             group = self._reports.observe(self._tick)
             if group is not None:
                 self._serial = self._serial % 65535 + 1
-                self._waiting.append(_Waiting(TIMED, self._serial, group))
+                made.append(_Waiting(TIMED, self._serial, group))
             self._tick += self._interval_us
+        self._waiting.extend(self._way.pass_on(made))
 
     async def _send(self, talk: Talk, message: _Waiting) -> bool:
         """Send a message until it is confirmed; False when the link counts as down."""
