@@ -96,14 +96,17 @@ class ReportRows:
     def _manual(self, station: str, body: Body) -> Row:
         """Return what somebody typed in at a station (35H, 39H): no value, its text beside it."""
         key = self.prefix(station) + MANUAL
-        index = self._table.index(key, lambda: Channel(key, name="Manual report"))
+        index = self._known(key, lambda: Channel(key, name="Manual report"))
         return Row(index, body.sent, math.nan, extra=json.dumps({"text": body.text}, ensure_ascii=False))
 
     def _index(self, item: Observed) -> int:
         key = self.prefix(item.station) + item.element.symbol
+        return self._known(key, lambda: _channel(key, item.element))
+
+    def _known(self, key: str, make: Callable[[], Channel]) -> int:
         if key not in self._table and self._table.is_full:
             raise FrameError(f"channels: {key!r} is one too many")
-        return self._table.index(key, lambda: _channel(key, item.element))
+        return self._table.index(key, make)
 
 
 def _fault(element: Element, state: int) -> str | None:

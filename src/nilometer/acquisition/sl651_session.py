@@ -13,10 +13,10 @@ from nilometer.acquisition.driver import Clock, Sink, SourceReport, SourceState
 from nilometer.acquisition.links.link import Link, read_within
 from nilometer.acquisition.protocols.sl651 import Body, Frame, FrameSplitter, PacketJoiner, encode_frame, parse_message
 from nilometer.acquisition.protocols.sl651_frame import ACK, EOT, ESC, ETB, NAK
-from nilometer.acquisition.protocols.sl651_writing import clock_order, confirmation
+from nilometer.acquisition.protocols.sl651_writing import clock_order, confirmation, present_query
 from nilometer.acquisition.rows import ChannelTable, Row, raw_batch
 from nilometer.acquisition.sl651_refilling import Refill, Refilling
-from nilometer.acquisition.sl651_rows import PERIOD_QUERY, ReportRows
+from nilometer.acquisition.sl651_rows import ReportRows
 from nilometer.errors import FrameError, LinkError, LinkTimeout
 
 __all__ = ["Session", "Settings"]
@@ -30,6 +30,8 @@ REPORTS = frozenset(range(0x30, 0x37))
 """Functions by which a station reports on its own, and waits for a confirmation."""
 
 PICTURE = 0x36
+ANSWERS = frozenset({0x37, 0x38, 0x3A})
+"""Functions by which a station answers a query with values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class Settings:
     silent_after_s: float
     close_after_s: float
     set_time: bool
+    asks_now: bool
     clock_tolerance_s: float
     refill: Refill
 
@@ -187,6 +190,8 @@ class Session:
         self._refilling.heard(whole, body)
         if is_new and settings.set_time:
             self._send(clock_order(whole, settings.clock(), settings.zone))
+        if is_new and settings.asks_now:
+            self._send(present_query(whole, settings.clock(), settings.zone))
         await self._deliver(whole, body, rows)
 
     async def _deliver(self, whole: Frame, body: Body, rows: list[Row]) -> None:
@@ -206,7 +211,7 @@ class Session:
     def _confirm(self, whole: Frame, body: Body) -> None:
         settings = self._settings
         # A confirmation bears the serial number of what it confirms; 0 would make it a query.
-        is_answer = whole.function == PERIOD_QUERY and body.serial != 0
+        is_answer = whole.function in ANSWERS and body.serial != 0
         if not settings.confirms or not (whole.function in REPORTS or is_answer):
             return
         end = ESC if settings.keep_online else EOT

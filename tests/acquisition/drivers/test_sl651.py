@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from tests.acquisition.clocks import HOUR_S, JumpingClock
+from tests.acquisition.pty_pair import PtyPair
 from tests.acquisition.sinks import RecordingSink
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.sl651 import DRIVER
+from nilometer.acquisition.links.serial import open_port
 from nilometer.acquisition.links.tcp import connect, listen
 from nilometer.acquisition.links.udp import bind
 from nilometer.acquisition.protocols.sl651 import SYMBOLS, Frame, FrameSplitter, encode_frame
@@ -22,7 +24,7 @@ from nilometer.acquisition.protocols.sl651_asking import asked_of
 from nilometer.acquisition.protocols.sl651_frame import ACK, ENQ, EOT, ESC, ETB, NAK
 from nilometer.acquisition.protocols.sl651_numbers import CHINA
 from nilometer.acquisition.protocols.sl651_writing import Group, even_body, report_body, split_packets
-from nilometer.acquisition.simulators.feed import FunctionFeed
+from nilometer.acquisition.simulators.feed import ConstantFeed, FunctionFeed
 from nilometer.acquisition.simulators.simulator import Fault
 from nilometer.acquisition.simulators.sl651 import SIMULATOR
 from nilometer.acquisition.sl651_talk import Talk
@@ -136,6 +138,44 @@ async def test_a_station_by_udp_is_confirmed_too():
         await port.close()
         assert asked_of(heard, CHINA).serial == 9
     assert receiver.rows() == [(f"{STATION}/Z", NOON, 2.5)]
+
+
+async def test_a_station_on_a_serial_line_is_confirmed_and_found_again(tmp_path):
+    cable, sink = PtyPair(tmp_path), RecordingSink()
+    options = {"transport": "serial", "path": str(cable.near), "reconnect_first_s": 0.02, "reconnect_longest_s": 0.05}
+    task = asyncio.create_task(DRIVER.make(DRIVER.options(**options), at_noon).run(sink))
+    try:
+        for serial in (1, 2):
+            await sink.until_said(SourceState.DISCONNECTED)
+            await sink.until(lambda: "waiting" in sink.reports[-1].detail)
+            link = await open_port(str(cable.far))
+            await link.write(encode_frame(report(serial, 1.0 + serial)))
+            (heard,) = FrameSplitter().feed(await link.read())
+            assert asked_of(heard, CHINA).serial == serial
+            sink.reports.clear()
+            await link.close()
+            cable.unplug(cable.near)
+            await sink.until_said(SourceState.DISCONNECTED)
+            cable.plug(cable.near)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        cable.close()
+
+
+async def test_a_station_is_asked_for_the_present_when_it_comes():
+    clock = JumpingClock()
+    simulator = SIMULATOR.make(None, ConstantFeed({"Z": 10.5}), clock, interval_s=600.0)
+    sink = RecordingSink()
+    options = DRIVER.options.model_validate({**await simulator.start(), "ask_now": True})
+    tasks = [asyncio.create_task(DRIVER.make(options, clock).run(sink)), asyncio.create_task(simulator.run())]
+    try:
+        await sink.until_rows(2)  # The report by which it came, and its answer.
+        assert set(sink.rows().values()) == {(10.5, "m")}
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_packet_that_is_lacking_is_asked_for_and_the_whole_is_confirmed_once():
@@ -304,6 +344,8 @@ async def test_every_published_frame_leaves_the_receiver_alive():
 @pytest.mark.parametrize(
     "options",
     [
+        {"transport": "serial"},
+        {"port": None},
         {"time_zone": "Mars/North"},
         {"refill": ("DRP",)},
         {"refill_step_min": 7},
@@ -313,7 +355,7 @@ async def test_every_published_frame_leaves_the_receiver_alive():
 )
 def test_options_that_cannot_work_are_refused(options):
     with pytest.raises(ValidationError):
-        DRIVER.options(port=0, **options)
+        DRIVER.options(**{"port": 0, **options})
 
 
 async def test_a_long_report_goes_in_packets_and_one_that_was_lost_is_sent_again_alone():

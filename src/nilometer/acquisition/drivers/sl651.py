@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from nilometer.acquisition.backoff import Backoff
 from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions, Sink, SourceReport, SourceState
 from nilometer.acquisition.links.link import Link
+from nilometer.acquisition.links.serial import open_port
 from nilometer.acquisition.links.tcp import listen
 from nilometer.acquisition.links.udp import bind
 from nilometer.acquisition.protocols.sl651 import ELEMENTS, SYMBOLS, Layout
@@ -34,8 +35,10 @@ class Sl651Options(DriverOptions):
     """Settings of an SL 651 receiver; docs/drivers/sl651.md explains each."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)]
-    transport: Literal["tcp", "udp"] = "tcp"
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    transport: Literal["tcp", "udp", "serial"] = "tcp"
+    path: str | None = None
+    baud: Annotated[int, Field(ge=300)] = 9600
     stations: tuple[Annotated[str, Field(pattern="^[0-9A-Fa-f]{10}$")], ...] = ()
     centre: Annotated[int, Field(ge=0, le=255)] | None = None
     password: Annotated[str, Field(pattern="^[0-9A-Fa-f]{4}$")] | None = None
@@ -43,6 +46,7 @@ class Sl651Options(DriverOptions):
     confirms: bool = True
     keep_online: bool = True
     set_time: bool = False
+    ask_now: bool = False
     clock_tolerance_s: Seconds = 300.0
     frame_timeout_s: Seconds = 10.0
     packet_tries: Annotated[int, Field(ge=0, le=100)] = 2
@@ -69,6 +73,9 @@ class Sl651Options(DriverOptions):
             zoneinfo.ZoneInfo(self.time_zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"time_zone = {self.time_zone!r} is no IANA zone, such as Asia/Shanghai") from error
+        lacks = "path" if self.transport == "serial" else "port"
+        if getattr(self, lacks) is None:
+            raise ValueError(f"transport = {self.transport!r} needs `{lacks}`")
         for symbol in self.refill:
             if symbol not in SYMBOLS or SYMBOLS[symbol].layout is not Layout.NUMBER:
                 raise ValueError(f"refill: {symbol!r} is no element that can be asked for, such as Z, PT, Q")
@@ -98,6 +105,7 @@ class Sl651:
             silent_after_s=options.silent_after_s,
             close_after_s=options.close_after_s,
             set_time=options.set_time,
+            asks_now=options.ask_now,
             clock_tolerance_s=options.clock_tolerance_s,
             refill=Refill(
                 elements=frozenset(options.refill),
@@ -113,7 +121,7 @@ class Sl651:
         """Receive until cancelled."""
         sink.report(SourceReport(state=SourceState.STARTING))
         backoff = Backoff(self._options.reconnect_first_s, self._options.reconnect_longest_s)
-        receive = self._listen if self._options.transport == "tcp" else self._bind
+        receive = {"tcp": self._listen, "udp": self._bind, "serial": self._open}[self._options.transport]
         while True:
             try:
                 await receive(sink)
@@ -128,7 +136,7 @@ class Sl651:
             await self._session(link, sink, states).serve()
 
         options = self._options
-        listener = await listen(options.host, options.port, serve, most_connections=options.most_connections)
+        listener = await listen(options.host, options.port or 0, serve, most_connections=options.most_connections)
         states = _waiting(sink, listener.name)
         try:
             await asyncio.Event().wait()
@@ -139,12 +147,20 @@ class Sl651:
         async def serve(link: Link) -> None:
             await self._session(link, sink, states).serve()
 
-        socket = await bind(self._options.host, self._options.port)
+        socket = await bind(self._options.host, self._options.port or 0)
         states = _waiting(sink, socket.name)
         try:
             await serve_peers(socket, serve, most=self._options.most_connections)
         finally:
             await socket.close()
+
+    async def _open(self, sink: Sink) -> None:
+        link = await open_port(str(self._options.path), baud=self._options.baud)
+        states = _waiting(sink, link.name)
+        try:
+            await self._session(link, sink, states).serve()
+        finally:
+            await link.close()
 
     def _session(self, link: Link, sink: Sink, states: StationStates) -> Session:
         def seen(session: Session, station: str, state: SourceState | None) -> None:

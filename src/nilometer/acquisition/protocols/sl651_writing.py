@@ -19,7 +19,16 @@ from nilometer.acquisition.protocols.sl651_elements import Element, Layout
 from nilometer.acquisition.protocols.sl651_frame import ENQ, ETB, ETX, Frame
 from nilometer.acquisition.protocols.sl651_numbers import definition_of, number_bcd, time_bcd
 
-__all__ = ["Group", "clock_order", "confirmation", "even_body", "period_query", "report_body", "split_packets"]
+__all__ = [
+    "Group",
+    "clock_order",
+    "confirmation",
+    "even_body",
+    "period_query",
+    "present_query",
+    "report_body",
+    "split_packets",
+]
 
 _MINUTE_US = 60_000_000
 _DAY_MIN, _HOUR_MIN = 1440, 60
@@ -168,6 +177,11 @@ def period_query(
         identifier = _guide(element) + bytes([definition_of(size, decimals)])
         body = lead + bytes.fromhex(hours) + _step(step_us) + identifier
     return replace(frame, function=0x38, body=body, end=ENQ, packet=None, is_down=True, offset=0)
+
+
+def present_query(frame: Frame, sent: int, zone: dt.tzinfo) -> Frame:
+    """Return the query (37H) for all that it measures now, to the station that sent a frame."""
+    return replace(clock_order(frame, sent, zone), function=0x37)
 
 
 def clock_order(frame: Frame, sent: int, zone: dt.tzinfo) -> Frame:

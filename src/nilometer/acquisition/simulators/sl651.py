@@ -39,7 +39,7 @@ __all__ = ["SIMULATOR", "Sl651Simulator"]
 LONGEST_NAP_S = 0.05
 REDIAL_S = 0.2
 MOST_KEPT = 10_000
-TIMED = 0x32
+TIMED, PRESENT, PERIOD = 0x32, 0x37, 0x38
 
 
 @dataclass(slots=True)
@@ -219,12 +219,18 @@ class Sl651Simulator:
         return active_fault(self._faults, kind, (self._clock() - self._began) / 1e6) is not None
 
     def _answer(self, frame: Frame, asked: Asked) -> None:
-        if frame.function == 0x38 and asked.symbol in SYMBOLS and asked.step_us:
-            self._serial = self._serial % 65535 + 1
-            body = self._reports.period(
-                self._serial, self._clock(), asked.symbol, asked.first, asked.last, asked.step_us
-            )
-            self._waiting.append(_Waiting(0x38, self._serial, answer=body))
+        now = self._clock()
+        serial = self._serial % 65535 + 1
+        if frame.function == PRESENT:
+            group = self._reports.observe(now)
+            body = b"" if group is None else self._reports.body(serial, now, [group])
+        elif frame.function == PERIOD and asked.symbol in SYMBOLS and asked.step_us:
+            body = self._reports.period(serial, now, asked.symbol, asked.first, asked.last, asked.step_us)
+        else:
+            return
+        if body:
+            self._serial = serial
+            self._waiting.append(_Waiting(frame.function, serial, answer=body))
 
 
 def make(
