@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 __all__ = ["BadFrame", "DecodedValue", "Decoder", "DecoderInfo"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodedValue:
-    """One value, in the wire's own words.
+class DecodedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """One value, in the wire's own words; a struct, for a decoder makes one a value.
 
     `flag` is what the wire says of the value, verbatim; `time` the wire's own time as ISO 8601, or None; `more` holds
     whatever else the frame says of it (statistic, address, station).
@@ -22,7 +23,7 @@ class DecodedValue:
     unit: str | None = None
     flag: str | None = None
     time: str | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

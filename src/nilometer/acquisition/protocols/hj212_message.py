@@ -20,6 +20,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from nilometer.errors import FrameError
 
 __all__ = ["Message", "Value", "parse_segment"]
@@ -36,8 +38,7 @@ _TEXTS = frozenset({"SN", "CompleteTime"})
 _ASIDE = ("SampleTime", "Flag", "EFlag")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class Value(msgspec.Struct, frozen=True, kw_only=True):
     """One value of a code: `flag` and `eflag` verbatim, `sample_time` as the wire has it."""
 
     code: str

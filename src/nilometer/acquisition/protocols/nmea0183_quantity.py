@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from nilometer.acquisition.protocols.nmea0183_fields import number
 from nilometer.acquisition.protocols.nmea0183_line import Sentence
 from nilometer.errors import FrameError
@@ -22,8 +24,7 @@ def iso_time(time: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}" + (f".{fraction:03d}Z" if fraction else "Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """One value of a sentence; `kind` tells apart what shares a name (an XDR type, a wind's reference)."""
 
     parameter: str
@@ -34,7 +35,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         if self.value is None and self.flag is None:
-            object.__setattr__(self, "flag", MISSING)
+            msgspec.structs.force_setattr(self, "flag", MISSING)
 
     @classmethod
     def time(cls, date: int | None, time: int | None) -> Reading:

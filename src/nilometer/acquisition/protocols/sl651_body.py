@@ -24,6 +24,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from nilometer.acquisition.protocols.sl651_elements import ELEMENTS, Element, Layout, element_of
 from nilometer.acquisition.protocols.sl651_numbers import bcd_number, bcd_time
 from nilometer.errors import FrameError
@@ -47,8 +49,7 @@ _MINUTE_US = 60_000_000
 _LONGEST_RUN = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(msgspec.Struct, frozen=True):
     """One value.
 
     Parameters
