@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from nilometer.errors import ChecksumError, FrameError
 
@@ -31,8 +32,7 @@ _CONTROL = re.compile(rb"[^\x20-\x7e]")
 _STRAY = re.compile(r"[,*$!\\\x00-\x1f\x7f-\U0010ffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(msgspec.Struct, frozen=True):
     """A sentence whose frame is right.
 
     `talker` is ``P`` where the sentence is proprietary, and `name` then the whole address (``PGRME``). `fields` are
@@ -44,7 +44,7 @@ class Sentence:
     name: str
     fields: tuple[str, ...]
     checked: bool = True
-    tag: Mapping[str, str] = field(default_factory=dict)
+    tag: Mapping[str, str] = msgspec.field(default_factory=dict)
     text: str = ""
     offset: int = 0
 

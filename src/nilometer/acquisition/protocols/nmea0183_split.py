@@ -57,8 +57,8 @@ class LineSplitter:
         while True:
             end = _END.search(self._buffer)
             if end is not None and end.start() <= LONGEST:
-                ended = end.end() > end.start()
-                found += self._line(bytes(self._buffer[: end.start()]), whole=ended)
+                if end.start():
+                    found += self._line(bytes(self._buffer[: end.start()]), whole=end.end() > end.start())
                 self._drop(end.end())
             elif len(self._buffer) > LONGEST:
                 line = bytes(self._buffer[:LONGEST])
