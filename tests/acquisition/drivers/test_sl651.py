@@ -185,7 +185,7 @@ async def test_a_packet_that_is_lacking_is_asked_for_and_the_whole_is_confirmed_
     assert len(packets) == 3
     async with Receiver(stations=(STATION,), frame_timeout_s=0.05) as receiver:
         station = await Station.dial(receiver.port)
-        station.say(packets[2], packets[0])
+        station.say(packets[0], packets[2])
         lacking = await station.hear()
         assert (lacking.end, lacking.packet, asked_of(lacking, CHINA).serial) == (NAK, (2, 3), 5)
         station.say(packets[1])

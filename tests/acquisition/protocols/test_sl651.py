@@ -104,7 +104,7 @@ def test_a_report_comes_back_in_packets_of_any_size(values, is_text, most):
     body = report_body(7, NOON, STATION, "H", groups, CHINA, is_text=is_text)
     frame = Frame(1, STATION, "1234", 0x32, body, is_text=is_text)
     joiner, whole = PacketJoiner(), None
-    for part in reversed([*split_packets(frame, most)]):
+    for part in split_packets(frame, most):
         (read,) = FrameSplitter().feed(encode_frame(part))
         assert read == part
         whole, given_up = joiner.add(read)
@@ -181,6 +181,38 @@ def test_packets_that_are_missing_are_known():
     assert missing == [2, 3]
     joiner.drop(packets[0])
     assert joiner.missing(STATION) == []
+
+
+def test_packets_of_two_messages_are_never_joined():
+    first, second = (
+        [*split_packets(Frame(1, STATION, "1234", 0x31, bytes([0, serial]) + bytes([serial]) * 598), 200)]
+        for serial in (1, 2)
+    )
+    for lost in range(3):
+        joiner = PacketJoiner()
+        heard = [packet for packet in first if packet.packet[0] != lost + 1]
+        wholes = [whole for packet in (*heard, *second) if (whole := joiner.add(packet)[0]) is not None]
+        assert [whole.body for whole in wholes] == [b"".join(packet.body for packet in second)]
+    # One that was lacking comes by itself, before the next message begins.
+    joiner = PacketJoiner()
+    wholes = [joiner.add(first[at])[0] for at in (0, 2, 2, 1)]
+    assert [whole is None for whole in wholes] == [True, True, True, False]
+
+
+def test_packets_of_a_hostile_station_are_not_kept_for_ever():
+    joiner, given_up = PacketJoiner(), 0
+    for number in range(1, 1000):
+        packet = Frame(1, STATION, "1234", 0x31, bytes(4000), packet=(number, 1001))
+        given_up += joiner.add(packet)[1] is not None
+    assert given_up >= 1
+    assert len(joiner.missing(STATION)) <= 1
+
+
+def test_a_batch_of_velocities_gives_no_wrong_number():
+    body = report_body(1, NOON, STATION, "H", [Group(NOON, [(SYMBOLS["Z"], 10.5)])], CHINA) + b"\xfd\xf6" + bytes(60)
+    found = decode(encode_frame(Frame(1, STATION, "1234", 0x32, body)))
+    assert [item.value for item in found[:1]] == [10.5]
+    assert [item.error for item in found[1:]] == ["element FDH: a batch of velocities is not decoded"]
 
 
 FRAMES = [bytes.fromhex(vector["frame"]) for vector in VECTORS] + [

@@ -43,7 +43,7 @@ NO_KIND = frozenset({0x46})
 
 MANUAL, PICTURE = 0xF2F2, 0xF3F3
 _STATION, _OBSERVED, _STEP = 0xF1F1, 0xF0F0, 0x0418
-_EXTENSION = 0xFF
+_EXTENSION, _VELOCITIES = 0xFF, 0xFD
 _HOURLY_STEP_US = 300_000_000
 _MINUTE_US = 60_000_000
 _LONGEST_RUN = 5000
@@ -229,6 +229,8 @@ def _element(cursor: Cursor, function: int, state: _State) -> None:
     guide = cursor.take(1)[0]
     if guide == _EXTENSION:
         guide = _EXTENSION << 8 | cursor.take(1)[0]
+    elif guide == _VELOCITIES:
+        raise FrameError("element FDH: a batch of velocities is not decoded", frame=cursor.data, offset=cursor.place)
     definition = cursor.take(1)[0]
     size, decimals = definition >> 3, definition & 7
     if size == 0:
