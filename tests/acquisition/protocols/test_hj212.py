@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nilometer.acquisition.decoding import BadFrame, DecodedValue
 from nilometer.acquisition.protocols.hj212 import (
     DECODER,
+    Frame,
     FrameSplitter,
     Hj212Decoder,
     Message,
@@ -329,3 +330,14 @@ def test_what_is_plain_stays_so_where_a_key_is_known():
     segment = b"QN=20240601120000001;ST=32;CN=2011;MN=A1;Flag=9;RF=1;CP=&&DataTime=20240601120000;w01018-Rtd=35.2&&"
     (frame,) = FrameSplitter(Cipher({"A1": SECRET})).feed(encode_frame(segment))
     assert parse_frame(frame).header["RF"] == "1"  # sent again after an outage (2025)
+
+
+@settings(max_examples=60)
+@given(area=st.binary(max_size=80), is_printed=st.booleans())
+def test_any_data_area_is_read_or_refused_where_a_key_is_known(area, is_printed):
+    shown = b"{" + b",".join(b"0x%02x" % byte for byte in area) + b"}" if is_printed else area
+    segment = b"QN=1;ST=32;CN=2011;MN=A1;Flag=9;CP=&&" + shown + b"&&"
+    splitter = FrameSplitter(Cipher({"*": SECRET}))
+    for frame in (*splitter.feed(encode_frame(segment)), *splitter.close()):
+        if isinstance(frame, Frame):
+            parse_frame(frame)
