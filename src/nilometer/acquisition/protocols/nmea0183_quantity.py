@@ -44,8 +44,7 @@ class Reading(msgspec.Struct, frozen=True):
         return cls("time_utc", value, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(msgspec.Struct, frozen=True):
     """The clock and the position of a sentence: `date` is µs of its midnight since 1970, `time` µs since midnight."""
 
     date: int | None = None

@@ -7,7 +7,8 @@ any other is left out; neither is ever 0. Values of a receiver without a fix, or
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from nilometer.acquisition.protocols.nmea0183_fields import (
     calendar_date,
@@ -24,8 +25,7 @@ from nilometer.errors import FrameError
 __all__ = ["SENTENCES", "Content", "content"]
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What a sentence says: its quantities, its clock where it has one, its position where it has one."""
 
     readings: tuple[Reading, ...]

@@ -85,6 +85,10 @@ class LineSplitter:
         self._offset += count
 
     def _line(self, line: bytes, *, whole: bool) -> Iterator[Sentence | BadFrame]:
+        alone = _PIECE.match(line)
+        if alone is not None and alone.end() == len(line):
+            yield self._sentence(line, self._offset, whole=whole)
+            return
         position = 0
         for piece in _PIECE.finditer(line):
             yield from self._noise(line, position, piece.start())
