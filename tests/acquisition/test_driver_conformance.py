@@ -48,6 +48,8 @@ SDI12: dict[str, Any] = {
     **{"poll_interval_s": 0.05, "timeout_s": 0.3, "retries": 0, "silent_poll_s": 0.2, "commands": ["M"]},
     **FAST,
 }
+PUBLIC: dict[str, Any] = {"poll_interval_s": 0.05, "timeout_s": 0.3, "history_days": 0.5, **FAST}
+SERVICE: dict[str, Any] = {"step_s": 3600, "has_age": False}
 SENSOR: dict[str, Any] = {"seconds": 1, "ready_s": 0.02}
 
 
@@ -116,6 +118,7 @@ CASES = [
         link={"interval_s": 0.1, "form": "sparkplug"},
         options={"silent_after_s": 0.5, **FAST},
     ),
+    *(Case(name, link=SERVICE, options=PUBLIC) for name in ("usgs", "noaa_coops", "ndbc", "sensorthings")),
 ]
 KNOWN = {case.driver for case in CASES}
 ALL = [case for case in CASES if case.driver in DRIVERS] + [Case(name) for name in DRIVERS if name not in KNOWN]
@@ -319,7 +322,7 @@ async def test_cancellation_closes_every_link(case: Case, tmp_path: Path) -> Non
 @each
 async def test_an_absent_peer_is_reported_with_its_address(case: Case, tmp_path: Path) -> None:
     async with Bench(case, tmp_path, []) as bench:
-        place = str(bench.options.get("path") or bench.options.get("port"))
+        place = str(bench.options.get("path") or bench.options.get("port") or bench.options["base_url"])
     sink = RecordingSink()
     info = DRIVERS[case.driver]
     driver = info.make(info.options.model_validate(bench.options), lambda: time.time_ns() // 1000)

@@ -30,6 +30,11 @@ class DeviceStates:
         return self._now[device][0]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Return the devices."""
+        return tuple(self._now)
+
+    @property
     def are_all_silent(self) -> bool:
         """Return whether no device answers."""
         return all(state is SourceState.SILENT for state, _ in self._now.values())

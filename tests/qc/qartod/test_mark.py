@@ -77,6 +77,13 @@ def test_an_unknown_scheme_is_named_with_the_known_ones():
         censored(pa.array(["N"]), "nope")
 
 
+def test_of_several_words_in_one_mark_the_worst_counts():
+    tests = judged(["P", "A,e", "P,Eqp", "A,new", "P,e,new"], "usgs")[1]
+    assert [outcomes[2] for outcomes in tests] == ["1", "3", "9", "2", "3"]
+    assert judged(["v I", "p O", None], "noaa_coops")[1][0][2] == "3"
+    assert censored(pa.array(["P,<", "A", "P"]), "usgs").tolist() == [-1, 0, 0]
+
+
 def test_marks_are_verbatim_after_judging():
     rows = batch([(1, 0, 7.0, 0, False, "T")])
     engine = QcEngine()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -48,13 +48,30 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkScheme:
-    """The marks of one protocol in one edition; `absent` is the outcome for a value without a mark."""
+    """The marks of one protocol in one edition; `absent` is the outcome for a value without a mark.
+
+    `several` parts the letters of one mark, where a protocol says more than one (USGS: ``P,e``); the worst counts.
+    """
 
     name: str
     protocol: str
     edition: str
     absent: QartodFlag
     letters: Mapping[str, Letter]
+    several: str = ""
+
+    def letter(self, text: str) -> Letter | None:
+        """Return what a mark says; None where a letter of it is not listed and no other says worse than pass."""
+        known = self.letters.get(text)
+        if known is not None or not self.several or self.several not in text:
+            return known
+        found = [self.letters.get(word) for word in text.split(self.several) if word]
+        listed = [letter for letter in found if letter is not None]
+        worst = max(listed, key=lambda letter: int(letter.flag), default=None)
+        if worst is None or (None in found and worst.flag <= QartodFlag.NOT_EVALUATED):
+            return None
+        hints = [letter.censored for letter in listed if letter.censored]
+        return replace(worst, censored=hints[0] if hints else 0, water=all(letter.water for letter in listed))
 
 
 def _scheme(name: str, file: str, content: Mapping[str, Any]) -> MarkScheme:
@@ -74,6 +91,7 @@ def _scheme(name: str, file: str, content: Mapping[str, Any]) -> MarkScheme:
         edition=str(content.get("edition", "")),
         absent=_flag("absent", content.get("absent", "not_evaluated"), file),
         letters=letters,
+        several=str(content.get("several", "")),
     )
 
 
@@ -133,9 +151,10 @@ def censored(marks: Any, scheme: str) -> NDArray[np.int8]:  # noqa: ANN401 -- py
     ConfigError
         If there is no such table.
     """
-    letters = _named(scheme).letters
+    table = _named(scheme)
     codes, texts = _coded(marks)
-    hints = [0, *(letters[text].censored if text in letters else 0 for text in texts)]
+    letters = [table.letter(text) for text in texts]
+    hints = [0, *(0 if letter is None else letter.censored for letter in letters)]
     return np.array(hints, np.int8)[codes]
 
 
@@ -182,7 +201,7 @@ def _absent(scheme: MarkScheme | None) -> int:
 def _said(scheme: MarkScheme | None, text: str) -> int:
     if not text:
         return _absent(scheme)
-    if scheme is None or text not in scheme.letters:
+    letter = None if scheme is None else scheme.letter(text)
+    if letter is None:
         return int(QartodFlag.NOT_EVALUATED)
-    letter = scheme.letters[text]
     return int(letter.flag) | (0 if letter.water else NOT_WATER)
