@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import termios
 import tomllib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,13 +13,15 @@ from typing import Any
 import pytest
 
 from nilometer.acquisition.instrument import sdi12_instrument
+from nilometer.acquisition.protocols.nmea0183 import checksum
 from nilometer.acquisition.simulators.feed import ConstantFeed
 from nilometer.acquisition.simulators.modbus import ModbusSimulator, Occupant, Transport
+from nilometer.acquisition.simulators.nmea0183 import Nmea0183Simulator
 from nilometer.acquisition.simulators.sdi12 import Sdi12Simulator, SensorOnBus
 from nilometer.acquisition.simulators.simulator import Simulator
 from nilometer.pipeline import drivers
 from tests.acquisition.clocks import JumpingClock
-from tests.acquisition.ports import reserved_port
+from tests.acquisition.ports import reserved_port, reserved_udp_port
 from tests.acquisition.pty_pair import PtyPair
 from tests.acquisition.sinks import RecordingSink
 from tests.cli.conftest import Called, nilometer
@@ -163,7 +166,9 @@ async def test_nobody_at_all_is_status_1_and_a_closed_port_an_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nmea", "x:1"), "modbus"),
+        (("profibus", "x:1"), "modbus"),
+        (("nmea", "/dev/null", "--baud", "fast"), "auto"),
+        (("modbus", "h:1", "--parity", "N,X"), "N, O"),
         (("modbus", "no-port:x"), "HOST:PORT"),
         (("sdi12", "h:1", "--addresses", "?"), "0-9"),
         (("modbus", "h:1", "--addresses", "300"), "255"),
@@ -175,3 +180,69 @@ def test_bad_usage_is_status_2_and_says_what_would_work(arguments: tuple[str, ..
     called = nilometer("probe", *arguments)
     assert called.code == 2
     assert said in called.err
+
+
+@pytest.mark.parametrize("protocol", ["modbus", "sdi12", "nmea"])
+async def test_the_right_speed_of_several_is_found(protocol: str, tmp_path: Path) -> None:
+    cable = PtyPair(tmp_path, speed=termios.B19200)
+    link = {"path": str(cable.far)}
+    simulators: dict[str, Simulator] = {
+        "modbus": modbus([Occupant("yosemitech_y4000", WATER, 1)], transport="serial", **link),
+        "sdi12": Sdi12Simulator([SensorOnBus("campbell_cs475", WATER, "0", seconds=0)], JumpingClock(), **link),
+        "nmea": Nmea0183Simulator(WATER, JumpingClock(), transport="serial", interval_s=0.05, **link),
+    }
+    asked = {
+        "modbus": ("--addresses", "1", "--timeout", "0.1"),
+        "sdi12": ("--addresses", "0", "--timeout", "0.05"),
+        "nmea": ("--seconds", "0.4"),
+    }
+    async with running(simulators[protocol]):
+        called = await call("probe", protocol, cable.near, "--baud", "9600,19200", *asked[protocol], "--json")
+    cable.close()
+    assert called.code == 0, called.err
+    options = tomllib.loads(called.json["config"])["source"][0]["options"]
+    assert (options["path"], options["baud"]) == (str(cable.near), 19200)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_nmea_talkers_are_told_with_sentences_rates_and_faults(transport: str) -> None:
+    link: dict[str, Any] = {}
+    with reserved_udp_port() as port:
+        link = {"port": port} if transport == "udp" else {}
+    wrong = "$SDDPT,1.0,0.0*00"
+    bodies = ["GPZDA,120000.00,01,05,2024,00,00", "SDDPT,12.3,0.0", "IIMTW,18.5,C", "PXYZ,1,2", "GPMTW,18.4,C"]
+    bodies += ["IIXDR,G,3.1,,TANK"]
+    lines = [wrong, *(f"${body}*{checksum(body.encode()):02X}" for body in bodies)]
+    simulator = Nmea0183Simulator(
+        WATER, JumpingClock(), transport=transport, interval_s=0.02, lines=lines, lines_per_tick=7, repeat=True, **link
+    )
+    async with running(simulator) as options:
+        target = f"127.0.0.1:{options['port']}"
+        target = f"udp://{target}" if transport == "udp" else target
+        called = await call("probe", "nmea", target, "--seconds", "0.4", "--json")
+        shown = await call("probe", "nmea", target, "--seconds", "0.4")
+        assert called.code == 0, called.err
+        heard = {one["talker"] + one["sentence"]: one for one in called.json["sentences"]}
+        assert set(heard) >= {"GPZDA", "SDDPT", "IIMTW", "GPMTW", "PPXYZ", "IIXDR"}
+        assert heard["SDDPT"]["rate_hz"] > 5
+        assert not heard["PPXYZ"]["understood"]
+        values = {value["channel"]: value for value in heard["IIMTW"]["values"]}
+        assert values["MTW.water_temperature"]["value"] == 18.5
+        assert values["MTW.water_temperature"]["observed_property"] == "water_temperature"
+        assert called.json["refused"]["checksum_mismatch"] > 1
+        assert called.json["clock_ahead_s"] < -1e6  # the log is of 2024
+        source = tomllib.loads(called.json["config"])["source"][0]
+        assert source["driver"] == "nmea0183"
+        assert source["options"] | {"link": transport, "by_talker": True} == source["options"]
+        assert '# "G.TANK" = { property = "…" }' in called.json["config"]
+        assert "behind ours" in shown.out
+        wanted = {"depth_below_transducer"}
+        await read_by(called.json["config"], {"time": "arrival", "silent_after_s": 1}, wanted)
+
+
+async def test_a_line_on_which_no_sentence_is_said_is_named(tmp_path: Path) -> None:
+    cable = PtyPair(tmp_path)
+    called = await call("probe", "nmea", cable.near, "--seconds", "0.05", "--baud", "4800")
+    cable.close()
+    assert called.code == 1
+    assert "not a byte in 0.05 s" in called.err

@@ -37,6 +37,10 @@ class DriverOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def listening(self) -> Sequence[tuple[Literal["tcp", "udp"], str, int]]:
+        """Return the ports that the source opens for others to dial: kind, host, port; the doctor tries them."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:

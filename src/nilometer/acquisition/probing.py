@@ -15,6 +15,9 @@ from nilometer.errors import ConfigError
 
 __all__ = ["Candidate", "Plausible", "Present", "Span", "Target", "Tried", "block", "target"]
 
+REMOTE = ("rfc2217://", "socket://")
+"""Serial ports that are elsewhere."""
+
 Span = tuple[float, float]
 
 Plausible = Callable[[str, str], Span | None]
@@ -47,7 +50,8 @@ def target(text: str, *, port: int | None = None) -> Target:
     Parameters
     ----------
     text : str
-        A path such as ``/dev/ttyUSB0``, or ``HOST:PORT``.
+        A path such as ``/dev/ttyUSB0``, a remote one (``rfc2217://HOST:PORT``, ``socket://HOST:PORT``), or
+        ``HOST:PORT``.
     port : int, optional
         Taken where a host has none.
 
@@ -61,13 +65,15 @@ def target(text: str, *, port: int | None = None) -> Target:
     >>> target("10.0.0.7:502").options
     {'host': '10.0.0.7', 'port': 502}
     """
-    if text.startswith(("/", ".")) or text.upper().startswith("COM"):
+    if text.startswith(("/", ".", *REMOTE)) or text.upper().startswith("COM"):
         return Target(path=text)
     host, _, given = text.rpartition(":")
     if not host and port is not None and given:
         return Target(host=given, port=port)
     if not host or not given.isdecimal() or not 0 < int(given) <= 65535:
-        raise ConfigError("TARGET", seen=text, allowed="HOST:PORT, or a serial device such as /dev/ttyUSB0")
+        raise ConfigError(
+            "TARGET", seen=text, allowed="HOST:PORT, /dev/ttyUSB0 or another serial device, rfc2217://HOST:PORT"
+        )
     return Target(host=host, port=int(given))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -74,6 +75,11 @@ async def probe(
         If the link is cut.
     """
     found = []
+    addresses = list(addresses)
+    for address in addresses[:1]:
+        # Whatever noise, or another speed, has begun on the bus, the first command ends: it may be heard by nobody.
+        with contextlib.suppress(LinkTimeout, FrameError):
+            await bus.ask(command(f"{address}!"), tries=1)
     for address in addresses:
         try:
             await bus.ask(command(f"{address}!"), tries=1)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import importlib.resources
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nilometer import __version__
 from nilometer.errors import NilometerError
+
+if TYPE_CHECKING:
+    from nilometer.acquisition.driver import DriverOptions
+    from nilometer.config import Config, SourceConfig
 
 __all__ = ["findings"]
 
@@ -22,8 +27,23 @@ def findings(folder: Path | None, *, warm: bool, deep: bool = False) -> Iterator
     yield from _kernels(warm=warm)
     yield from _plug_ins()
     yield _interface()
+    from nilometer.cli.source_health import clocks
+
+    yield from clocks()
     if folder is not None:
         yield from _folder(folder, deep=deep)
+
+
+def _sources(
+    folder: Path, settings: Config, sources: Sequence[tuple[SourceConfig, DriverOptions]]
+) -> Iterator[Finding]:
+    from nilometer.cli.source_health import device_clocks, links, server_port, serving
+
+    address = serving(folder)
+    yield server_port(settings, address)
+    yield from links(sources, address)
+    if address:
+        yield from device_clocks(address, settings.server.token)
 
 
 def _kernels(*, warm: bool) -> Iterator[Finding]:
@@ -80,11 +100,12 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
         try:
             settings = load(config)
             outside = settings.store
-            check_config(settings, wall_clock, file=config)
+            checked = check_config(settings, wall_clock, file=config)
         except NilometerError as error:
             yield False, "configuration", str(error)
         else:
             yield True, "configuration", f"{len(settings.things)} Things, {len(settings.sources)} sources"
+            yield from _sources(folder, settings, [(source, options) for source, _, options in checked])
     if not (folder / "VERSION").exists() and not any((folder / name).exists() for name in ("lake", RESTORING)):
         yield True, "data folder", f"{folder} holds no data yet"
         return

@@ -16,13 +16,24 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-PROTOCOLS = ("modbus", "sdi12")
+PROTOCOLS = ("modbus", "sdi12", "nmea")
 MODBUS_PORT = 502
+SPEEDS = {
+    "modbus": (9600, 19200, 38400, 4800, 115200, 57600, 2400, 1200),
+    "sdi12": (9600, 1200, 19200, 38400, 57600, 115200),
+    "nmea": (4800, 38400, 9600, 115200, 19200, 57600),
+}
+"""What ``--baud auto`` tries, the likeliest first."""
 
 
 def probe(
-    protocol: Annotated[str, typer.Argument(help="modbus or sdi12.")],
-    target: Annotated[str, typer.Argument(help="HOST:PORT, or a serial device such as /dev/ttyUSB0.")],
+    protocol: Annotated[str, typer.Argument(help="modbus, sdi12 or nmea.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="HOST:PORT, /dev/ttyUSB0 or another serial device, rfc2217://HOST:PORT, and for nmea udp://HOST:PORT."
+        ),
+    ],
     *,
     addresses: Annotated[str, typer.Option(help="Which to ask, such as 1-247 or 0-9,a.")] = "",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.01)] = 0.3,
@@ -30,15 +41,18 @@ def probe(
     line: Annotated[str, typer.Option(help="SDI-12: transparent, or direct where the port drives the bus.")] = (
         "transparent"
     ),
-    baud: Annotated[int, typer.Option(help="Of a serial device.", min=50)] = 9600,
-    parity: Annotated[str, typer.Option(help="Of a serial device: N, E or O.")] = "N",
+    baud: Annotated[
+        str, typer.Option(help="Of a serial device: 9600, or several to try: 9600,19200; auto: the usual ones.")
+    ] = "",
+    parity: Annotated[str, typer.Option(help="Of a serial device: N, E or O, or several to try: N,E.")] = "N",
     stop_bits: Annotated[int, typer.Option(help="Of a serial device.", min=1, max=2)] = 1,
+    seconds: Annotated[float, typer.Option(help="nmea: how long to listen, at each speed.", min=0.05)] = 10.0,
     output: Annotated[Path | None, typer.Option("-o", help="Write the configuration block here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")] = False,
 ) -> None:
     """Find what is on a wire: addresses, instruments, values in every word order; status 1 if nobody answers.
 
-    Only reads are sent to Modbus devices, and SDI-12 sensors measure once; no setting is changed.
+    Only reads are sent to Modbus devices, SDI-12 sensors measure once, and nmea only listens; no setting is changed.
 
     Example: nilometer probe modbus 192.168.1.7:502 --addresses 1-10
     """
@@ -49,21 +63,66 @@ def probe(
         ("PROTOCOL", protocol, PROTOCOLS),
         ("--framing", framing, ("tcp", "rtu")),
         ("--line", line, ("transparent", "direct")),
-        ("--parity", parity, ("N", "E", "O")),
     ):
         if seen not in allowed:
             raise ConfigError(name, seen=seen, allowed=allowed)
+    settings = _settings(protocol, baud, parity, stop_bits)
+    if protocol == "nmea":
+        from nilometer.cli.probing_nmea import run
+
+        if not run(target, settings, seconds, output, as_json=as_json):
+            raise typer.Exit(1)
+        return
     place = parse(target, port=MODBUS_PORT if protocol == "modbus" else None)
-    serial = {"baud": baud, "parity": parity, "stop_bits": stop_bits}
-    if protocol == "modbus":
-        found, block = asyncio.run(_modbus(place, addresses, timeout, framing, serial))
-    else:
-        found, block = asyncio.run(_sdi12(place, addresses, timeout, line, serial))
+    found, block = asyncio.run(_at_each(place, protocol, addresses, timeout, framing, line, settings))
     _show(found, block, as_json=as_json)
     if output is not None and found:
         output.write_text(block, encoding="utf-8")
     if not found:
         raise typer.Exit(1)
+
+
+def _settings(protocol: str, baud: str, parity: str, stop_bits: int) -> list[dict[str, Any]]:
+    """Return the settings of a serial line that are to be tried, in order."""
+    from nilometer.errors import ConfigError
+
+    words = [word.strip() for word in baud.split(",") if word.strip()]
+    if baud.strip() == "auto" or (not words and protocol == "nmea"):
+        speeds = list(SPEEDS[protocol])
+    elif all(word.isdecimal() and 50 <= int(word) <= 4_000_000 for word in words):
+        speeds = [int(word) for word in words] or [SPEEDS[protocol][0]]
+    else:
+        raise ConfigError("--baud", seen=baud, allowed="auto, or speeds such as 9600,19200")
+    parities = [word.strip().upper() for word in parity.split(",") if word.strip()]
+    if not parities or not set(parities) <= {"N", "E", "O"}:
+        raise ConfigError("--parity", seen=parity, allowed=("N", "E", "O"))
+    return [{"baud": speed, "parity": one, "stop_bits": stop_bits} for one in parities for speed in speeds]
+
+
+async def _at_each(
+    place: Target,
+    protocol: str,
+    addresses: str,
+    timeout_s: float,
+    framing: str,
+    line: str,
+    settings: list[dict[str, Any]],
+) -> tuple[list[Present], str]:
+    """Ask at each setting of a serial line until somebody answers clearly; garbled answers are shown where none is."""
+    best: tuple[list[Present], str] | None = None
+    tried = settings if place.path and line != "direct" else settings[:1]
+    for serial in tried:
+        if len(tried) > 1:
+            typer.echo(f"at {serial['baud']} {serial['parity']}{serial['stop_bits']} …", err=True)
+        if protocol == "modbus":
+            found, block = await _modbus(place, addresses, timeout_s, framing, serial)
+        else:
+            found, block = await _sdi12(place, addresses, timeout_s, line, serial)
+        if any(item.candidates or not item.note for item in found):
+            return found, block
+        if best is None or (found and not best[0]):
+            best = found, block
+    return best or ([], "")
 
 
 async def _modbus(

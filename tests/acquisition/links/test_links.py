@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.acquisition.ports import reserved_port
 from tests.acquisition.pty_pair import PtyPair
+from tests.acquisition.rfc2217_server import device_server
 
 from nilometer.acquisition.backoff import Backoff
 from nilometer.acquisition.links.dial_in import DialIn
@@ -203,3 +204,50 @@ def test_waits_grow_stay_bounded_and_never_agree() -> None:
     assert 5.6 <= last <= 8.0
     waits[0].reset()
     assert waits[0].next_s() <= 1.0
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's own
+async def test_a_remote_port_is_set_read_written_and_lost_over_rfc_2217(tmp_path: Path) -> None:
+    cable = PtyPair(tmp_path)
+    far = await open_port(str(cable.far))
+    with device_server(cable.near) as server:
+        url = f"rfc2217://{HERE}:{server.port}"
+        link = await open_port(url, baud=19200)  # a pty knows no parity
+        assert link.name == url
+        assert server.line.baudrate == 19200
+        with pytest.raises(LinkTimeout):
+            await read_within(link, 0.05)
+        await link.write(b"\xff\x00water")  # 255 is the protocol's own escape
+        said = b""
+        while len(said) < 7:
+            said += await read_within(far, 5.0)
+        assert said == b"\xff\x00water"
+        await far.write(b"\xffdeep\xff")
+        said = b""
+        while len(said) < 6:
+            said += await read_within(link, 5.0)
+        assert said == b"\xffdeep\xff"
+        server.hang_up()
+        with pytest.raises(LinkError, match="port lost"):
+            await read_within(link, 5.0)
+        await link.close()
+        await link.close()
+    await far.close()
+    cable.close()
+    with pytest.raises(LinkError, match="cannot open"):
+        await open_port(f"rfc2217://{HERE}:{server.port}")
+    for url in ("rfc2217://nowhere", "socket://:1", "socket://h:port"):
+        with pytest.raises(LinkError, match="HOST:PORT"):
+            await open_port(url)
+
+
+async def test_a_port_that_passes_bytes_alone_is_a_socket() -> None:
+    async def echo(link: TcpLink) -> None:
+        await link.write(await link.read())
+
+    listener = await listen(HERE, 0, echo)
+    link = await open_port(f"socket://{HERE}:{listener.port}", baud=4800)
+    await link.write(b"water")
+    assert await read_within(link, 5.0) == b"water"
+    await link.close()
+    await listener.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zoneinfo
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -78,6 +78,10 @@ class Hj212Options(DriverOptions):
         if (self.over_time_s is None) != (self.retries is None):
             raise ValueError("`over_time_s` and `retries` are set together (CN 1000)")
         return self
+
+    def listening(self) -> Sequence[tuple[Literal["tcp", "udp"], str, int]]:
+        """Return the port that stations dial."""
+        return (("tcp", self.host, self.port),)
 
     def requests(self) -> Iterable[tuple[str, dict[str, str]]]:
         """Return what a station is told at first contact: command and data area."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -47,6 +48,10 @@ class ModbusRtuTcpOptions(LineOptions):
     registration_timeout_s: Annotated[float, Field(gt=0)] = 15.0
     heartbeat: Wire = ""
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+
+    def listening(self) -> Sequence[tuple[Literal["tcp", "udp"], str, int]]:
+        """Return the port that modems dial, if they do."""
+        return (("tcp", self.host, self.port),) if self.mode == "listen" else ()
 
 
 class ModbusRtuTcp:

@@ -6,7 +6,7 @@ Listens only: an NMEA talker is never answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -74,6 +74,11 @@ class Nmea0183Options(DriverOptions):
             if item.property not in vocabulary():
                 raise ValueError(f"xdr.{key}.property = {item.property!r} is not in the vocabulary")
         return self
+
+    def listening(self) -> Sequence[tuple[Literal["tcp", "udp"], str, int]]:
+        """Return the port where talkers come in, if it is ours."""
+        kind: Literal["tcp", "udp"] = "udp" if self.link == "udp" else "tcp"
+        return ((kind, self.host, self.port or 0),) if self.link in {"tcp_server", "udp"} else ()
 
 
 class Nmea0183:

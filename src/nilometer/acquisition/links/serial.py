@@ -1,4 +1,4 @@
-"""Serial links (RS-232, RS-485, a pty) through pyserial, driven by the event loop; POSIX."""
+"""Serial links (RS-232, RS-485, a pty) through pyserial, driven by the event loop; POSIX. Remote ports by their URL."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import urlsplit
 
 import serial
 
 from nilometer.acquisition.links.link import READ_MOST
+from nilometer.acquisition.links.serial_url import UrlLink, open_url
+from nilometer.acquisition.links.tcp import TcpLink, connect
 from nilometer.errors import LinkError
 
 __all__ = ["Parity", "SerialLink", "open_port"]
@@ -112,13 +115,14 @@ async def open_port(
     parity: Parity = "N",
     stop_bits: float = 1,
     exclusive: bool = True,
-) -> SerialLink:
-    """Open a serial port.
+) -> SerialLink | UrlLink | TcpLink:
+    """Open a serial port, here or elsewhere.
 
     Parameters
     ----------
     path : str
-        Such as ``/dev/ttyUSB0``, or the name of a pty.
+        Such as ``/dev/ttyUSB0``, or the name of a pty; ``rfc2217://HOST:PORT``, a device server that sets its line as
+        it is told; ``socket://HOST:PORT``, one that passes bytes and whose line is set by itself.
     baud, data_bits, parity, stop_bits : int, int, str, float
         How the line is set.
     exclusive : bool
@@ -129,6 +133,11 @@ async def open_port(
     LinkError
         If the port does not exist, may not be opened, or cannot be set so.
     """
+    if path.startswith("socket://"):
+        return await connect(*_address(path))
+    if path.startswith("rfc2217://"):
+        _address(path)
+        return await open_url(path, baudrate=baud, bytesize=data_bits, parity=parity, stopbits=stop_bits)
     name = f"serial://{path}"
     try:
         port = serial.Serial(
@@ -144,3 +153,14 @@ async def open_port(
     except (serial.SerialException, OSError, ValueError) as error:
         raise LinkError(f"cannot open: {error}", link=name) from error
     return SerialLink(port, name)
+
+
+def _address(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port:
+        raise LinkError("cannot open: it must name HOST:PORT", link=url)
+    return host, port
