@@ -23,6 +23,7 @@ class AnyChannel(Part):
     """What a channel of any protocol says: ``result = raw × scale + offset`` in `unit`.
 
     `sentinel` maps numbers that stand for no value (as text; ``nan``, ``inf`` and ``-inf`` too) to the mark they leave.
+    `range` is what it can measure by its maker, in `unit`, and `accuracy` what the maker claims, in the maker's words.
     """
 
     key: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
@@ -32,6 +33,15 @@ class AnyChannel(Part):
     scale: float = 1.0
     offset: float = 0.0
     sentinel: dict[str, str] = Field(default_factory=dict)
+    range: tuple[float, float] | None = None
+    accuracy: str = ""
+
+    @field_validator("range")
+    @classmethod
+    def _rises(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError(f"a range rises, and {list(value)} does not")
+        return value
 
     @field_validator("sentinel", mode="before")
     @classmethod
@@ -57,6 +67,8 @@ class About(Part):
     document: str
     revision: str = ""
     evidence: str
+    claims: str = ""
+    """Where ranges and accuracies come from, if not from `document`."""
     notes: str = ""
 
     @property

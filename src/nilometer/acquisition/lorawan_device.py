@@ -47,7 +47,7 @@ class PayloadField(_Part):
     between two parameters. `divide` and the two of `span` may name parameters of the device's label. `sentinel` maps
     raw numbers that stand for no value to the mark they leave, `below` does so for raw numbers under a least one;
     `doubtful_below` leaves such a value its mark and keeps it; `words` gives text for numbers. `at` is its byte offset
-    in layouts of fixed places.
+    in layouts of fixed places. `range` (in `unit`) and `accuracy` are the maker's claims.
     """
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -67,11 +67,15 @@ class PayloadField(_Part):
     below: tuple[int, str] | None = None
     doubtful_below: tuple[int, str] | None = None
     words: dict[str, str] = Field(default_factory=dict)
+    range: tuple[float, float] | None = None
+    accuracy: str = ""
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if self.divide == 0 or self.multiply == 0:
             raise ValueError(f"{self.key}: divide and multiply of 0 leave nothing of the value")
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(f"{self.key}: a range rises, and {list(self.range)} does not")
         if self.observed_property is not None and self.observed_property not in vocabulary():
             raise ValueError(f"{self.key}: {self.observed_property!r} is no observed property")
         if self.unit is not None:
@@ -171,6 +175,7 @@ class LorawanDevice(_Part):
     models: tuple[str, ...]
     document: str
     evidence: str
+    claims: str = ""
     notes: str = ""
     layout: Literal["decentlab", "milesight", "fixed"]
     ports: tuple[int, ...] = ()

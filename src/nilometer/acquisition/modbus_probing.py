@@ -135,8 +135,8 @@ def _tried(registers: RegisterMap, channel: ChannelField, image: RegisterImage, 
     known = registers.values(image, [channel])[0]
     if isinstance(known.value, float | int):
         readings[own] = None if not math.isfinite(known.value) else float(known.value)
-    span = None
-    if channel.observed_property is not None and channel.unit is not None:
+    span = channel.range
+    if span is None and channel.observed_property is not None and channel.unit is not None:
         span = plausible(channel.observed_property, channel.unit)
     return Tried(
         channel.key,

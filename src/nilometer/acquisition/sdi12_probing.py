@@ -134,7 +134,9 @@ def _candidate(model: Sdi12Instrument, measured: Measured | None, plausible: Pla
         own = model.at(measured.name if measured is not None else "M", position)
         if own is None:
             continue
-        span = plausible(own.observed_property, own.unit) if own.observed_property and own.unit else None
+        span = own.range
+        if span is None and own.observed_property and own.unit:
+            span = plausible(own.observed_property, own.unit)
         values.append(Tried(own.key, own.unit, own.observed_property, {"": meaning(own, number).value}, range=span))
     return Candidate(model.name, values, {"instrument": model.name})
 

@@ -1,4 +1,4 @@
-"""What is available: drivers, instruments, formats, standards."""
+"""What is available: drivers, formats, schemes, standards; instruments and profiles have families of their own."""
 
 from __future__ import annotations
 
@@ -56,38 +56,6 @@ def drivers(*, as_json: AsJson = False) -> None:
     show(rows, ["name", "title", "maturity", "options"], found().broken, as_json=as_json)
 
 
-def instruments(*, as_json: AsJson = False) -> None:
-    """List the instruments that have a data file.
-
-    Example: nilometer instruments --json
-    """
-    from nilometer.acquisition.instrument import instruments as found
-    from nilometer.acquisition.lorawan_device import lorawan_devices
-
-    rows = [
-        {
-            "name": name,
-            "maker": item.maker,
-            "models": ", ".join(item.models),
-            "protocol": item.protocol,
-            "channels": ", ".join(channel.key for channel in item.channels),
-        }
-        for name, item in sorted(found().items.items())
-    ]
-    rows += [
-        {
-            "name": name,
-            "maker": device.maker,
-            "models": ", ".join(device.models),
-            "protocol": "lorawan",
-            "channels": ", ".join(dict.fromkeys(field.key for field in device.fields)),
-        }
-        for name, device in sorted(lorawan_devices().items.items())
-    ]
-    broken = found().broken | lorawan_devices().broken
-    show(rows, ["name", "maker", "models", "protocol", "channels"], broken, as_json=as_json)
-
-
 def formats(*, as_json: AsJson = False) -> None:
     """List the file formats that `nilometer read` opens.
 
@@ -143,6 +111,6 @@ def schemes(*, as_json: AsJson = False) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
-    commands: list[Callable[..., None]] = [drivers, instruments, formats, schemes, standards]
+    commands: list[Callable[..., None]] = [drivers, formats, schemes, standards]
     for command in commands:
         app.command()(command)

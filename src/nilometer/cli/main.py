@@ -14,6 +14,7 @@ from nilometer.cli import (
     deleting,
     files,
     folder,
+    instruments,
     listing,
     probing,
     profiles,
@@ -63,6 +64,7 @@ for family in (
     deleting,
     reviewing,
     listing,
+    instruments,
     probing,
     profiles,
 ):
