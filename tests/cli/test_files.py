@@ -127,3 +127,17 @@ def test_a_file_tells_what_it_is_without_its_values(creek):
     assert "time zone: in each row" in shown.out
     assert "column pH: ph, 1" in shown.out
     assert '"time"' not in shown.out
+
+
+def test_every_command_that_opens_a_file_takes_what_can_be_said_of_it(tmp_path):
+    file = tmp_path / "odd.csv"
+    rows = "".join(f"{day:02}/03/2024 10:00,{7.0 if day % 3 else -77}\n" for day in range(1, 29))
+    file.write_text(f"when,ph\n{rows}", encoding="utf-8")
+    said = ("--missing", "-77", "--day-first", "--time", "when")
+    into = ("--data", tmp_path / "d", "--thing", "x")
+    told = nilometer("import", file, *into, *said, "--about")
+    assert "19 values" in told.out
+    assert "2024-03-01T10:00:00Z to 2024-03-28T10:00:00Z" in told.out
+    assert not (tmp_path / "d").exists()
+    assert nilometer("import", file, *into, *said, "--json").json["files"][0]["accepted"] == 19
+    assert "19 values" in nilometer("profiles", "suggest", file, *said, "--about").out

@@ -5,10 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nilometer.cli.file_options import (
+    About,
+    Columns,
+    Date,
+    DayFirst,
+    FileWishes,
+    Format,
+    Missing,
+    Time,
+    Zone,
+    opened,
+    tell,
+)
 from nilometer.cli.listing import AsJson
 
 if TYPE_CHECKING:
@@ -17,18 +30,6 @@ if TYPE_CHECKING:
     from nilometer.acquisition.formats.recording import Recording
 
 __all__ = ["register"]
-
-Format = Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")]
-Time = Annotated[str | None, typer.Option("--time", help="The column of times, where it cannot be guessed.")]
-Zone = Annotated[str | None, typer.Option("--time-zone", help="Zone of times that carry none; default UTC.")]
-Columns = Annotated[list[str] | None, typer.Option("--column", help="Take these columns only.")]
-Date = Annotated[str | None, typer.Option("--date", help="The day of a log whose clock has none, such as 2014-08-15.")]
-Missing = Annotated[
-    list[str] | None, typer.Option("--missing", help="A word or number that stands for no value. May be repeated.")
-]
-DayFirst = Annotated[
-    bool | None, typer.Option("--day-first/--month-first", help="What 03/04 is; default: what the rows show.")
-]
 
 
 def read(
@@ -41,7 +42,7 @@ def read(
     date: Date = None,
     missing: Missing = None,
     day_first: DayFirst = None,
-    about: Annotated[bool, typer.Option("--about", help="What each file tells of itself, and no values.")] = False,
+    about: About = False,
     flags: Annotated[
         str | None, typer.Option(help="Scheme of the file's own quality codes: adds them as QARTOD flags.")
     ] = None,
@@ -57,10 +58,10 @@ def read(
     """
     tables = []
     for file in files:
-        wishes = _Wishes(file_format, time, time_zone, column, date, missing, day_first)
-        recording = _read(file, wishes)
+        wishes = FileWishes(file_format, time, time_zone, column, date, missing, day_first)
+        recording = opened(file, wishes)
         if about:
-            _tell(recording)
+            tell(recording)
             continue
         for note in recording.notes:
             typer.echo(f"{file}: {note}", err=True)
@@ -69,25 +70,6 @@ def read(
 
     if not about:
         _write(pa.concat_tables(tables, promote_options="default"), out)
-
-
-def _tell(recording: Recording) -> None:
-    """Say what a file tells of itself: format, instrument, zone, what its stamps are, columns, and what was assumed."""
-    import numpy as np
-
-    first, last = (str(recording.times[at].astype("datetime64[us]").astype("datetime64[s]")) for at in (0, -1))
-    typer.echo(f"{recording.path}: {recording.format}, {len(recording)} rows, {first}Z to {last}Z")
-    for key, text in recording.metadata.items():
-        if key != "preamble" and not key.startswith("title of "):
-            typer.echo(f"  {key}: {text}")
-    for name, part in recording.columns.items():
-        said = [part.observed_property or "no property", f"{part.unit} ({part.unit_from})", part.statistic]
-        said.append(f"{int(np.isfinite(part.values).sum())} values")
-        if part.censored is not None:
-            said.append(f"{int((part.censored != 0).sum())} are limits")
-        typer.echo(f"  column {name}: {', '.join(word for word in said if word)}")
-    for note in recording.notes:
-        typer.echo(f"  note: {note}")
 
 
 def _with_flags(recording: Recording, scheme: str | None) -> pa.Table:
@@ -140,7 +122,7 @@ def assess(
     """
     from nilometer.verdict import assess_series
 
-    recording = _read(file, _Wishes(file_format, time, time_zone, column, date, missing, day_first))
+    recording = opened(file, FileWishes(file_format, time, time_zone, column, date, missing, day_first))
     series = _series(recording, water_body, check=check)
     verdict = assess_series(series, standard, water_body=water_body, target_class=target_class)
     document = verdict.to_document()
@@ -185,33 +167,6 @@ def _series(recording: Recording, water_body: str, *, check: bool) -> dict[str, 
             values=values, unit=part.unit, quality=quality, censored=censored, times=times, datastreams=(name,)
         )
     return series
-
-
-class _Wishes(NamedTuple):
-    """What the options say of a file."""
-
-    file_format: str | None
-    time: str | None
-    time_zone: str | None
-    columns: list[str] | None
-    date: str | None
-    missing: list[str] | None
-    day_first: bool | None
-
-
-def _read(file: Path, wishes: _Wishes) -> Recording:
-    from nilometer.acquisition.formats.reading import read as read_file
-
-    return read_file(
-        file,
-        format=wishes.file_format,
-        time=wishes.time,
-        time_zone=wishes.time_zone,
-        columns=wishes.columns,
-        date=wishes.date,
-        missing=wishes.missing or (),
-        day_first=wishes.day_first,
-    )
 
 
 def _write(table: pa.Table, out: Path | None) -> None:

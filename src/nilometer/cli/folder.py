@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nilometer.cli.file_options import About, Columns, Date, DayFirst, FileWishes, Format, Missing, Time, opened, tell
 from nilometer.cli.listing import AsJson
 
 __all__ = ["register"]
@@ -20,8 +21,13 @@ def import_(
     thing: Annotated[str, typer.Option(help="Key of the Thing the values belong to; made when it is not there.")],
     water_body: Annotated[str, typer.Option(help="Kind of water of a new Thing.")] = "other",
     time_zone: Annotated[str, typer.Option(help="Zone of the file's bare times, and of a new Thing.")] = "UTC",
-    file_format: Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")] = None,
-    time: Annotated[str | None, typer.Option(help="The column of times, where it cannot be guessed.")] = None,
+    file_format: Format = None,
+    time: Time = None,
+    column: Columns = None,
+    date: Date = None,
+    missing: Missing = None,
+    day_first: DayFirst = None,
+    about: About = False,
     as_json: AsJson = False,
 ) -> None:
     """Import history into a data folder, through the same path as live values; repeated rows are recognised.
@@ -32,11 +38,12 @@ def import_(
 
     from nilometer.cli.importing import import_files
 
-    report = asyncio.run(
-        import_files(
-            files, data, thing=thing, water_body=water_body, time_zone=time_zone, file_format=file_format, time=time
-        )
-    )
+    wishes = FileWishes(file_format, time, time_zone, column, date, missing, day_first)
+    if about:
+        for file in files:
+            tell(opened(file, wishes))
+        return
+    report = asyncio.run(import_files(files, data, thing=thing, water_body=water_body, wishes=wishes))
     if as_json:
         import json
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from nilometer import units
-from nilometer.acquisition.formats.reading import read
 from nilometer.acquisition.formats.recording import Recording
+from nilometer.cli.file_options import FileWishes, opened
 from nilometer.client import Client, connect
 from nilometer.config import Config, DatastreamConfig, ThingConfig, config_error, load
 from nilometer.errors import ConfigError, StoreLocked, UnitError
@@ -43,9 +43,7 @@ async def import_files(
     *,
     thing: str,
     water_body: str,
-    time_zone: str,
-    file_format: str | None = None,
-    time: str | None = None,
+    wishes: FileWishes,
 ) -> dict[str, Any]:
     """Import files and return, for each, how many rows were new, unchanged, revised and rejected.
 
@@ -56,8 +54,8 @@ async def import_files(
     StoreError
         If the folder cannot be written.
     """
-    recordings = [read(path, format=file_format, time=time, time_zone=time_zone) for path in files]
-    place = _place(thing, water_body, time_zone)
+    recordings = [opened(path, wishes) for path in files]
+    place = _place(thing, water_body, wishes.time_zone or "UTC")
     file = folder / "nilometer.toml"
     config = load(file) if file.exists() else Config()
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nilometer.cli.file_options import Columns, Date, DayFirst, FileWishes, Format, Missing, Time, Zone, opened
 from nilometer.cli.flag_summary import LEVELS, JudgedColumn, show, stop_on, summary
 from nilometer.cli.listing import AsJson
 
@@ -37,19 +38,13 @@ def qc(
     ] = None,
     water: Annotated[str, typer.Option(help="Take each property's profile for this water.")] = "river",
     data: Annotated[Path | None, typer.Option("--data", help="A data folder with profiles of its own.")] = None,
-    file_format: Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")] = None,
-    time: Annotated[str | None, typer.Option("--time", help="The column of times, where it cannot be guessed.")] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Zone of times that carry none; default UTC.")] = None,
-    column: Annotated[list[str] | None, typer.Option("--column", help="Take these columns only.")] = None,
-    date: Annotated[
-        str | None, typer.Option("--date", help="The day of a log whose clock has none, such as 2014-08-15.")
-    ] = None,
-    missing: Annotated[
-        list[str] | None, typer.Option("--missing", help="A word or number that stands for no value. May be repeated.")
-    ] = None,
-    day_first: Annotated[
-        bool | None, typer.Option("--day-first/--month-first", help="What 03/04 is; default: what the rows show.")
-    ] = None,
+    file_format: Format = None,
+    time: Time = None,
+    time_zone: Zone = None,
+    column: Columns = None,
+    date: Date = None,
+    missing: Missing = None,
+    day_first: DayFirst = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="OUT.csv, .parquet or .nc: every value with its flags.")
     ] = None,
@@ -74,8 +69,7 @@ def qc(
     with _progress() as step:
         chosen = _choice(profile, config, water, data)
         step(f"reading {file.name}")
-        wishes = {"time": time, "time_zone": time_zone, "columns": column, "date": date}
-        recording = _read(file, file_format, {**wishes, "missing": missing or (), "day_first": day_first})
+        recording = _read(file, FileWishes(file_format, time, time_zone, column, date, missing, day_first))
         recording = _in_time_order(recording, cast=chosen.is_down_a_cast(recording))
         places = _places(recording)
         judged: list[JudgedColumn] = []
@@ -167,11 +161,10 @@ def _choice(profile: str | None, config: Path | None, water: str, data: Path | N
     return _Choice(water, shelf)
 
 
-def _read(file: Path, file_format: str | None, wishes: Mapping[str, Any]) -> Recording:
-    from nilometer.acquisition.formats.reading import read
+def _read(file: Path, wishes: FileWishes) -> Recording:
     from nilometer.errors import ReadError
 
-    recording = read(file, format=file_format, **wishes)
+    recording = opened(file, wishes)
     for note in recording.notes:
         typer.echo(f"{file}: {note}", err=True)
     if len(recording) == 0:

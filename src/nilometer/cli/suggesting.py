@@ -10,6 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nilometer.cli.file_options import (
+    About,
+    Columns,
+    Date,
+    DayFirst,
+    FileWishes,
+    Format,
+    Missing,
+    Time,
+    Zone,
+    opened,
+    tell,
+)
 from nilometer.cli.listing import AsJson
 
 if TYPE_CHECKING:
@@ -27,10 +40,14 @@ _OPTIONS = {"season": "--season", "rate": "--false-alarm"}
 def suggest(
     file: Annotated[Path, typer.Argument(help="A recording that `nilometer read` opens: months, better years.")],
     *,
-    column: Annotated[list[str] | None, typer.Option("--column", help="Take these columns only.")] = None,
-    time: Annotated[str | None, typer.Option("--time", help="The column of times, where it cannot be guessed.")] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Zone of times that carry none; default UTC.")] = None,
-    file_format: Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")] = None,
+    column: Columns = None,
+    time: Time = None,
+    time_zone: Zone = None,
+    file_format: Format = None,
+    date: Date = None,
+    missing: Missing = None,
+    day_first: DayFirst = None,
+    about: About = False,
     season: Annotated[str, typer.Option(help="month, quarter, none, or auto: by the length of the history.")] = "auto",
     base: Annotated[
         str | None, typer.Option(help="Profile to inherit from; default: WATER/property. none: stand alone.")
@@ -56,7 +73,6 @@ def suggest(
 
     Example: nilometer profiles suggest MainStreet2019.csv.gz --column ph -o ph.toml --plot ph.png
     """
-    from nilometer.acquisition.formats.reading import read
     from nilometer.errors import ConfigError
     from nilometer.qc.plot import SUFFIXES
     from nilometer.qc.shelf import Shelf
@@ -64,7 +80,10 @@ def suggest(
     if plot is not None and plot.suffix.lower() not in SUFFIXES:
         raise ConfigError("--plot", seen=str(plot), allowed=f"a name that ends in {', '.join(SUFFIXES)}")
     rates = _rates(false_alarm or [])
-    recording = read(file, format=file_format, time=time, time_zone=time_zone, columns=column)
+    recording = opened(file, FileWishes(file_format, time, time_zone, column, date, missing, day_first))
+    if about:
+        tell(recording)
+        return
     for note in recording.notes:
         typer.echo(f"{file}: {note}", err=True)
     parts = recording.columns
