@@ -11,13 +11,14 @@ ARGS ?=
 
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help demo test check bench clean install wheel
+.PHONY: help demo test check bench fuzz clean install wheel
 
 help:  ## Show what can be made
 	@echo "make demo    virtual water, live in a browser   (ARGS='--port 8080 --speed 60 --replay FILE')"
 	@echo "make test    the test suite                     (ARGS='-k spike')"
 	@echo "make check   format, lint, types, contracts, UI checks"
 	@echo "make bench   the figures of docs/benchmarks.md  (long; ARGS='store_read')"
+	@echo "make fuzz    coverage-guided bytes into every reader and decoder, where atheris installs  (ARGS='--seconds 60 \"decode hj212\"')"
 	@echo "make wheel   build dist/*.whl, the web interface inside"
 	@echo "make clean   remove what was built"
 
@@ -58,6 +59,10 @@ check: $(VENV)/.check  ## Format, lint, types, contracts, UI checks
 
 bench: $(VENV)/.bench  ## The figures of docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+fuzz: $(VENV)/.test  ## Coverage-guided bytes into every reader and decoder
+	$(PIP) install -q atheris
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 wheel: $(VENV)/.base
 	$(PIP) install -q -c requirements/constraints.txt build

@@ -123,3 +123,13 @@ def test_one_real_table_in_three_formats_is_one_table(real_data):
             assert np.allclose(seen.values, part.values, rtol=6e-4, equal_nan=True)
         for key in ("station", "model", "serial number", "stamps"):
             assert other.metadata[key] == text.metadata[key]
+
+
+@pytest.mark.parametrize("kind", ["TOB2", "TOB3"])
+def test_a_file_of_a_memory_card_is_refused_by_its_name(tmp_path, kind):
+    path = tmp_path / "card.dat"
+    path.write_bytes(
+        f'"{kind}","CR1000","CR1000","1234","CR1000.Std.31","prog","123","2020"\r\n'.encode() + b"\x00\x01" * 40
+    )
+    with pytest.raises(ReadError, match=f"this is a {kind} file.*CardConvert"):
+        nilometer.read(path)

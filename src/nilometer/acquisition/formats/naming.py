@@ -40,7 +40,7 @@ _SERIAL = re.compile(r"\s*\((?:LGR|SEN)[^)]*\)\s*$|\s*\(S/N[^)]*\)\s*$", re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A known layout of columns: units, properties and columns that are no values, by lower-case name."""
+    """A known layout of columns: units, properties and columns that are no values, by lower-case name; its times."""
 
     name: str
     title: str
@@ -48,6 +48,8 @@ class Layout:
     unit: Mapping[str, str] = field(default_factory=dict)
     property: Mapping[str, str] = field(default_factory=dict)
     ignore: frozenset[str] = frozenset()
+    stamps: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def _layouts() -> tuple[Layout, ...]:
             entry.get("unit", {}),
             entry.get("property", {}),
             frozenset(entry.get("ignore", ())),
+            entry.get("stamps", ""),
+            entry.get("note", ""),
         )
         for name, entry in content["layout"].items()
     )

@@ -103,7 +103,7 @@ def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
     metadata = {"stamps": "instant (not told by the file)", **told_by(raw.preamble), **raw.metadata}
     metadata |= {"time column": " + ".join(found.names), "time zone": found.zone}
     if layout is not None:
-        metadata["layout"] = layout.title
+        metadata |= _told_by_layout(layout, raw, wishes, notes)
     if raw.preamble:
         metadata["preamble"] = "\n".join(raw.preamble)
     metadata = _station(raw, columns) | metadata
@@ -133,6 +133,14 @@ def recording_of(raw: RawTable, wishes: Wishes) -> Recording:
         notes=tuple(notes),
     )
     return recording.taken(rows) if lost else recording
+
+
+def _told_by_layout(layout: Layout, raw: RawTable, wishes: Wishes, notes: list[str]) -> dict[str, str]:
+    """Return what is known of files of a layout, and note what a reader should know."""
+    if layout.note and wishes.time_zone is None:
+        notes.append(layout.note)
+    stamps = {"stamps": layout.stamps} if layout.stamps and "stamps" not in raw.metadata else {}
+    return {"layout": layout.title, **stamps}
 
 
 def _station(raw: RawTable, columns: Sequence[Any]) -> dict[str, str]:

@@ -55,6 +55,15 @@ def read(path: Path, wishes: Wishes) -> Recording:
         If the header is not one, a type is unknown, or there is no record or no time.
     """
     data = opening.contents(path)
+    kind = data[:12].lstrip(b'\xef\xbb\xbf"')[:4].decode("latin-1")
+    if kind in {"TOB2", "TOB3"}:
+        raise ReadError(
+            f"this is a {kind} file, as a logger writes it to a card: convert it to TOB1 or TOA5 first "
+            "(CardConvert, or camp2ascii)",
+            path=path,
+            line=1,
+            format=FORMAT.name,
+        )
     header, start = _header(data, path)
     environment, names, units, processes, types = header
     dtype = _dtype(types, path)
@@ -209,7 +218,9 @@ def _stamps(seconds: NDArray[Any], nanos: NDArray[Any]) -> Any:  # noqa: ANN401 
 
 
 def _sniff(_path: Path, head: bytes) -> float:
-    return 1.0 if head.startswith((b'"TOB1",', b"TOB1,", b'\xef\xbb\xbf"TOB1",')) else 0.0
+    start = head[:12].lstrip(b'\xef\xbb\xbf"')
+    # TOB2 and TOB3, the forms of memory cards, are known to be refused by their name.
+    return 1.0 if start.startswith((b'TOB1"', b"TOB1,", b'TOB2"', b'TOB3"')) else 0.0
 
 
 FORMAT = FormatInfo(
