@@ -95,7 +95,9 @@ def _print(item: DecodedValue | BadFrame) -> None:
 
 
 def simulate(
-    instrument: Annotated[str, typer.Argument(help="An instrument (nilometer instruments), nmea0183, hj212 or mqtt.")],
+    instrument: Annotated[
+        str, typer.Argument(help="An instrument (nilometer instruments), or nmea0183, hj212, mqtt, usgs, ndbc …")
+    ],
     *,
     data: Annotated[Path, typer.Option(help="The file whose columns it measures; runs in a loop.")],
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -109,7 +111,7 @@ def simulate(
         typer.Option(
             help="KIND[:CHANNEL]@START+DURATION[=AMOUNT], seconds; kinds: silence wrong_crc swapped_words restart "
             "stuck spike drift; all but modbus late duplicate out_of_order, sdi12 noise parity, mqtt "
-            "counter_restart. Example: spike:ph@30+5=3"
+            "counter_restart; public networks late duplicate out_of_order. Example: spike:ph@30+5=3"
         ),
     ] = None,
 ) -> None:

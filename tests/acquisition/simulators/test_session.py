@@ -13,6 +13,7 @@ from tests.acquisition.sinks import RecordingSink
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.formats.reading import read
+from nilometer.acquisition.simulators import simulators
 from nilometer.acquisition.simulators.session import feed_of, parse_fault, run_simulator
 from nilometer.acquisition.simulators.simulator import Fault
 from nilometer.errors import ConfigError, LinkError, ReadError
@@ -165,3 +166,21 @@ async def test_a_file_that_is_no_recording_is_named(tmp_path):
     with pytest.raises(ReadError, match="no column of times"):
         async with simulated("yosemitech_y4000", tmp_path / "x.csv"):
             pass
+
+
+async def test_a_service_that_plays_a_recording_has_a_past(water):
+    simulator = simulators()["usgs"].make(
+        None, feed_of(read(water), start=START, speed=1.0), lambda: START, [], step_s=60
+    )
+    options = await simulator.start()
+    task = asyncio.create_task(simulator.run())
+    info = drivers()["usgs"]
+    sink = RecordingSink()
+    driver = info.make(info.options.model_validate({**options, "history_days": 0.01}), lambda: START)
+    running = asyncio.create_task(driver.run(sink))
+    await sink.until_rows(1)
+    for one in (running, task):
+        one.cancel()
+    await asyncio.gather(running, task, return_exceptions=True)
+    assert min(sink.batches[0].phenomenon_time) < START
+    assert {"ph", "water_temperature"} <= properties(sink)

@@ -95,7 +95,7 @@ class VirtualService:
     ) -> None:
         self._faults, of_values = split_faults(faults, KINDS)
         self._clock, self._began = clock, clock()
-        self._feed = FaultyFeed(feed, of_values, self._began)
+        self._water, self._feed = feed, FaultyFeed(feed, of_values, self._began)
         self._answer, self._options = answer, dict(options)
         self._host, self._port, self._path, self._step_us = host, port, path, int(step_s * 1e6)
         self._has_age = has_age
@@ -171,9 +171,18 @@ class VirtualService:
         newest = min(until, now - (int(late.amount * 1e6) if late is not None else 0))
         first = -(-since // self._step_us) * self._step_us
         times = range(first, newest + 1, self._step_us)[-MOST_VALUES:]
-        found = [Moment(time, readings) for time in times if (readings := self._feed.at(time))]
+        found = [Moment(time, readings) for time in times if (readings := self._readings(time))]
         if self._active(WireFault.DUPLICATE) is not None:
             found = [one for one in found for _ in range(2)]
         if self._active(WireFault.OUT_OF_ORDER) is not None:
             found.reverse()
         return found
+
+    def _readings(self, time: int) -> Mapping[str, Reading]:
+        """Return what the station measured; a recording that begins now had run backwards until now.
+
+        A service is asked for its past, and a recording that is played has none.
+        """
+        if time >= self._began:
+            return self._feed.at(time)
+        return self._water.at(time) or self._water.at(2 * self._began - time)
