@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from nilometer.config import parse
+from nilometer.errors import ConfigError
 from nilometer.model.flags import QartodFlag
+from nilometer.pipeline import wall_clock
+from nilometer.pipeline.checking import check_config
 from tests.acquisition.web_server import answer, serving
 from tests.pipeline.conftest import RIVER, running, stored, until
 
@@ -34,3 +40,10 @@ async def test_an_approved_value_is_a_revision_of_the_provisional_one(tmp_path):
             assert stored(pipeline)["result"].to_pylist() == [14.6, 14.2]
             assert stored(pipeline).num_rows == 2
             assert suspect not in stored(pipeline)["result_quality"].to_pylist()
+
+
+def test_a_table_of_marks_that_is_not_there_is_refused_before_anything_starts():
+    options = {"base_url": "http://127.0.0.1:1/v1.1", "things": [1], "mark_scheme": "usg"}
+    source = {"name": "s", "driver": "sensorthings", "thing": "river", "options": options}
+    with pytest.raises(ConfigError, match=r"source\[0\].options.mark_scheme = 'usg'; did you mean usgs"):
+        check_config(parse({"thing": [RIVER], "source": [source]}), wall_clock)

@@ -93,6 +93,9 @@ def check_source(
         raise _placed(error, f"{at}.options.{error.key}", file) from error
     except Exception as error:  # noqa: BLE001 -- a stranger's driver; as a source it will be seen as broken
         _log.warning("driver cannot be made", source=source.name, driver=info.name, error=str(error))
+    scheme = info.mark_scheme(options) if info.mark_scheme is not None else None
+    if scheme is not None and scheme not in schemes():
+        raise ConfigError(f"{at}.options.mark_scheme", seen=scheme, allowed=schemes(), file=file)
     shelf = Shelf() if shelf is None else shelf
     folders = {name.partition("/")[0] for name in shelf.profiles.items}
     if source.profiles is not None and source.profiles not in folders:
