@@ -68,7 +68,7 @@ def main() -> None:
         command = [sys.executable, "-m", "tests.fuzz.run", "--one", "--seconds", str(wanted.seconds), name]
         ended = subprocess.run(command, check=False, capture_output=True, text=True)
         done = next((line for line in reversed(ended.stderr.splitlines()) if line.startswith("Done ")), "")
-        said = f"BAD {name}: {ended.stderr[-2000:]}" if ended.returncode else f"ok  {name}: {done}"
+        said = f"BAD {name}: {ended.stdout[-1500:]}{ended.stderr[-500:]}" if ended.returncode else f"ok  {name}: {done}"
         sys.stdout.write(f"{said}\n")
         sys.stdout.flush()
         if ended.returncode:

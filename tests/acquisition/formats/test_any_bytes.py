@@ -54,6 +54,12 @@ def test_any_text_under_a_header_is_a_recording_or_a_read_error(text):
     read(b"time,ph\n2024-01-01,7\n" + text.encode("utf-8", "surrogatepass"))
 
 
+@pytest.mark.parametrize("content", [b"9\n\x1f\n\n;\n"])
+def test_what_the_fuzzer_found_is_refused(content):
+    read(content)
+    read(content, format="csv")
+
+
 SEEDS = files()
 CHANGES = st.lists(
     st.tuples(

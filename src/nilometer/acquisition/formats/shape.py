@@ -100,7 +100,7 @@ def _table_in(
         rows = _rows(lines, delimiter, quote)
         width = _width(_rows(later, delimiter, quote))
         first = next((at for at in range(start, len(rows)) if _begins(rows, at, width)), None)
-        if first is not None:
+        if first is not None and width > 1:
             return delimiter, rows, width, first
         if seen[0] is None:
             seen = delimiter, rows, width, None

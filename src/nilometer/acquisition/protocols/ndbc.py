@@ -106,7 +106,7 @@ def _take(page: Page, line: str, names: list[str], kinds: list[Said]) -> None:
             page.complain(f"{kind.key}: {word[:20]!r} is no number")
             continue
         key = f"{kind.key}.{depth}m" if depth not in {"", "MM"} else kind.key
-        page.values.append(kind._replace(key=key, value=number, time=time))
+        page.values.append(Said(key, number, kind.unit, kind.observed_property, time))
 
 
 DECODER = DecoderInfo(name="ndbc", title="NOAA NDBC real-time files", make=lambda _: DocumentDecoder(read))

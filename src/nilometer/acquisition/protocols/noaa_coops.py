@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nilometer.acquisition.decoding import DecoderInfo
@@ -114,7 +115,7 @@ def _take(page: Page, row: Any, product: str) -> None:  # noqa: ANN401 -- whatev
     except FrameError as error:
         page.complain(f"{product}: {error}")
         return
-    mark, extra = _mark(row, PRODUCTS[product])
+    mark, extra = _mark(text(row, "q"), text(row, "f"), product)
     bin_number = text(row, "b")
     for field in PRODUCTS[product].fields:
         word = text(row, field.name)
@@ -129,14 +130,18 @@ def _take(page: Page, row: Any, product: str) -> None:  # noqa: ANN401 -- whatev
 
 def _time(word: str) -> int:
     try:
-        return (datetime.strptime(word, "%Y-%m-%d %H:%M").replace(tzinfo=UTC) - _EPOCH) // _US
+        # Of all the forms of ISO 8601 the service has this one.
+        if len(word) == 16 and word[10] == " ":
+            return (datetime.fromisoformat(word).replace(tzinfo=UTC) - _EPOCH) // _US
     except (ValueError, OverflowError):
-        raise FrameError(f"t: {word!r} is no time such as 2026-01-01 00:06") from None
+        pass
+    raise FrameError(f"t: {word!r} is no time such as 2026-01-01 00:06")
 
 
-def _mark(row: Any, product: Product) -> tuple[str | None, str | None]:  # noqa: ANN401 -- whatever JSON holds
+@lru_cache(maxsize=1024)
+def _mark(level: str, flags: str, name: str) -> tuple[str | None, str | None]:
     """Return the letters of the flags that are raised behind p or v, and the field itself where one is."""
-    level, flags = text(row, "q"), text(row, "f")
+    product = PRODUCTS[name]
     letters = product.flags_verified if level == "v" and product.flags_verified else product.flags
     digits = [digit.strip() for digit in flags.split(",")] if flags else []
     if len(digits) > len(letters):

@@ -104,11 +104,12 @@ def _add(page: Page, item: object, kind: Said, missing: float) -> None:
         page.complain(f"{kind.key}: {error}")
         return
     number = number_of(item.get("value"))
-    mark = ",".join(str(word)[:16] for word in items(item, "qualifiers")[:8])
+    words = items(item, "qualifiers")
+    mark = str(words[0])[:16] if len(words) == 1 else ",".join(str(word)[:16] for word in words[:8])
     if math.isnan(number) and not mark:
         page.complain(f"{kind.key}: {text(item, 'value')!r} is no number")
     value = math.nan if number == missing else number
-    page.values.append(kind._replace(value=value, time=time, mark=mark or None))
+    page.values.append(Said(kind.key, value, kind.unit, kind.observed_property, time, mark=mark or None))
 
 
 def _features(document: Any) -> Page:  # noqa: ANN401 -- whatever JSON holds
