@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zoneinfo
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -82,6 +83,10 @@ class Sl651Options(DriverOptions):
         if self.refill_step_min not in _STEPS_MIN:
             raise ValueError(f"refill_step_min = {self.refill_step_min}: a part of a day, one of {_STEPS_MIN}")
         return self
+
+    def listening(self) -> Sequence[tuple[Literal["tcp", "udp"], str, int]]:
+        """Return the port that stations dial, if there is one."""
+        return () if self.transport == "serial" else ((self.transport, self.host, self.port or 0),)
 
 
 class Sl651:
