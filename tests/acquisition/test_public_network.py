@@ -14,6 +14,9 @@ from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers import ndbc, noaa_coops, sensorthings, usgs
 from nilometer.acquisition.links.web_service import WebService
 from nilometer.acquisition.protocols.telemetry import moment
+from nilometer.acquisition.simulators import simulators
+from nilometer.acquisition.simulators.feed import ConstantFeed
+from nilometer.acquisition.simulators.simulator import Fault
 from nilometer.errors import LinkError
 
 pytestmark = pytest.mark.timeout(60)
@@ -260,3 +263,46 @@ def test_options_that_cannot_work_are_refused():
     ):
         with pytest.raises(ValueError):
             module.DRIVER.options.model_validate(options)
+
+
+async def test_the_newer_usgs_service_is_asked_by_parameter_and_read_to_its_last_page():
+    def items(question):
+        told = {
+            **{"parameter_code": question.query.get("parameter_code", "00065"), "time_series_id": "ab" * 16},
+            **{"time": "2026-01-10T11:45:00+00:00", "value": "4.5", "approval_status": "Provisional"},
+            "unit_of_measure": "ft",
+        }
+        links = [] if "cursor" in question.query else [{"rel": "next", "href": f"{question.path}?cursor=2"}]
+        return answer(json.dumps({"features": [{"properties": told}], "links": links}))
+
+    async with serving(items) as server:
+        options = {"service": "ogcapi", "sites": ["01646500"], "parameters": ["00065"], "api_key": "k"}
+        async with working(usgs, server, base="/ogcapi/v0", **options) as sink:
+            await sink.until_rows(2)
+    first, second = server.asked[:2]
+    assert first.path == second.path == "/ogcapi/v0/collections/continuous/items"
+    asked = {"monitoring_location_id": "USGS-01646500", "parameter_code": "00065", "f": "json"}
+    assert asked.items() <= first.query.items()
+    assert first.query["time"] == "2026-01-03T12:00:00Z/2026-01-10T12:00:00Z"
+    assert second.query == {"cursor": "2"}
+    assert first.headers["x-api-key"] == second.headers["x-api-key"] == "k"
+    batch = sink.batches[0]
+    assert (batch.channels[0].key, batch.channels[0].observed_property) == ("00065.abababab", "water_level")
+    assert list(batch.mark) == ["P"]
+
+
+@pytest.mark.parametrize("kind", ["late", "duplicate", "out_of_order"])
+async def test_a_virtual_service_can_be_late_say_twice_and_disorder(kind):
+    fault = Fault(kind, 0.0, 1e6, amount=3600.0)
+    simulator = simulators()["usgs"].make(None, ConstantFeed({"ph": 7.4}), lambda: NOON, [fault], step_s=600)
+    made = usgs.DRIVER.options.model_validate({**await simulator.start(), **FAST, "history_days": 0.125})
+    sink = RecordingSink()
+    tasks = [asyncio.create_task(simulator.run()), asyncio.create_task(usgs.make(made, lambda: NOON).run(sink))]
+    await sink.until_rows(1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    times = sink.batches[0].phenomenon_time.tolist()
+    assert (max(times) == NOON - HOUR) is (kind == "late")
+    assert (len(set(times)) * 2 == len(times)) is (kind == "duplicate")
+    assert (times == sorted(times, reverse=True)) is (kind == "out_of_order")
