@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-PROTOCOLS = ("modbus", "sdi12")
+PROTOCOLS = ("modbus", "sdi12", "opcua")
 MODBUS_PORT = 502
 
 
 def probe(
-    protocol: Annotated[str, typer.Argument(help="modbus or sdi12.")],
-    target: Annotated[str, typer.Argument(help="HOST:PORT, or a serial device such as /dev/ttyUSB0.")],
+    protocol: Annotated[str, typer.Argument(help="modbus, sdi12 or opcua.")],
+    target: Annotated[
+        str, typer.Argument(help="HOST:PORT, a serial device such as /dev/ttyUSB0, or opc.tcp://HOST:PORT.")
+    ],
     *,
     addresses: Annotated[str, typer.Option(help="Which to ask, such as 1-247 or 0-9,a.")] = "",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.01)] = 0.3,
@@ -53,6 +55,11 @@ def probe(
     ):
         if seen not in allowed:
             raise ConfigError(name, seen=seen, allowed=allowed)
+    if protocol == "opcua":
+        from nilometer.cli.probing_opcua import probe_opcua
+
+        probe_opcua(target, timeout, output, as_json=as_json)
+        return
     place = parse(target, port=MODBUS_PORT if protocol == "modbus" else None)
     serial = {"baud": baud, "parity": parity, "stop_bits": stop_bits}
     if protocol == "modbus":

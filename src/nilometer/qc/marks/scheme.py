@@ -48,13 +48,27 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkScheme:
-    """The marks of one protocol in one edition; `absent` is the outcome for a value without a mark."""
+    """The marks of one protocol in one edition; `absent` is the outcome for a value without a mark.
+
+    A mark that ends in ``*`` stands for all that begin so and are not listed themselves. Those of a scheme that holds
+    `everywhere` are judged by it whatever scheme a Datastream has: a current loop's, on any wire.
+    """
 
     name: str
     protocol: str
     edition: str
     absent: QartodFlag
     letters: Mapping[str, Letter]
+    everywhere: bool = False
+
+    def letter(self, mark: str) -> Letter | None:
+        """Return what a mark says, None for one that is not listed."""
+        found = self.letters.get(mark)
+        if found is not None:
+            return found
+        families = (key for key in self.letters if key.endswith("*") and mark.startswith(key[:-1]))
+        longest = max(families, key=len, default=None)
+        return None if longest is None else self.letters[longest]
 
 
 def _scheme(name: str, file: str, content: Mapping[str, Any]) -> MarkScheme:
@@ -74,6 +88,7 @@ def _scheme(name: str, file: str, content: Mapping[str, Any]) -> MarkScheme:
         edition=str(content.get("edition", "")),
         absent=_flag("absent", content.get("absent", "not_evaluated"), file),
         letters=letters,
+        everywhere=bool(content.get("everywhere", False)),
     )
 
 
@@ -133,9 +148,10 @@ def censored(marks: Any, scheme: str) -> NDArray[np.int8]:  # noqa: ANN401 -- py
     ConfigError
         If there is no such table.
     """
-    letters = _named(scheme).letters
+    named = _named(scheme)
     codes, texts = _coded(marks)
-    hints = [0, *(letters[text].censored if text in letters else 0 for text in texts)]
+    letters = [_letter(named, text) for text in texts]
+    hints = [0, *(0 if letter is None else letter.censored for letter in letters)]
     return np.array(hints, np.int8)[codes]
 
 
@@ -182,7 +198,14 @@ def _absent(scheme: MarkScheme | None) -> int:
 def _said(scheme: MarkScheme | None, text: str) -> int:
     if not text:
         return _absent(scheme)
-    if scheme is None or text not in scheme.letters:
+    letter = _letter(scheme, text)
+    if letter is None:
         return int(QartodFlag.NOT_EVALUATED)
-    letter = scheme.letters[text]
     return int(letter.flag) | (0 if letter.water else NOT_WATER)
+
+
+def _letter(scheme: MarkScheme | None, text: str) -> Letter | None:
+    letter = None if scheme is None else scheme.letter(text)
+    if letter is not None:
+        return letter
+    return next((found for one in schemes().values() if one.everywhere and (found := one.letters.get(text))), None)
