@@ -17,7 +17,7 @@ from nilometer.errors import ConfigError
 from nilometer.model.flags import QartodFlag
 from nilometer.qc.layout import NOT_WATER
 
-__all__ = ["Letter", "MarkScheme", "Marks", "censored", "schemes"]
+__all__ = ["Letter", "MarkScheme", "Marks", "censored", "said", "schemes"]
 
 _FLAGS = {flag.name.lower(): flag for flag in QartodFlag}
 _KEYS = ("flag", "meaning", "meaning_zh", "censored", "water")
@@ -153,6 +153,23 @@ def censored(marks: Any, scheme: str) -> NDArray[np.int8]:  # noqa: ANN401 -- py
     letters = [_letter(named, text) for text in texts]
     hints = [0, *(0 if letter is None else letter.censored for letter in letters)]
     return np.array(hints, np.int8)[codes]
+
+
+def said(scheme: str | None, mark: str) -> QartodFlag:
+    """Return the flag that a mark stands for by a scheme; NOT_EVALUATED where none lists it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such scheme.
+
+    Examples
+    --------
+    >>> said("hj212-2017", "D").name, said(None, "ne43:fail_low").name
+    ('FAIL', 'FAIL')
+    """
+    letter = _letter(None if scheme is None else _named(scheme), mark)
+    return QartodFlag.NOT_EVALUATED if letter is None else letter.flag
 
 
 @dataclass(slots=True)
