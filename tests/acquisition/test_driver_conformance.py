@@ -114,6 +114,11 @@ CASES = [
         options={"publishing_interval_s": 0.1, "watch_interval_s": 0.1, "timeout_s": 0.3, **FAST},
         has_check=False,
     ),
+    Case(
+        "file_drop",
+        link={"interval_s": 0.1},
+        options={"poll_interval_s": 0.03, "after": "delete", "silent_after_s": 0.4},
+    ),
     Case("mqtt", "ttn", needs="mosquitto", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
     Case(
         "mqtt",
