@@ -119,6 +119,13 @@ CASES = [
         link={"interval_s": 0.1},
         options={"poll_interval_s": 0.03, "after": "delete", "silent_after_s": 0.4},
     ),
+    Case(
+        "http_push",
+        link={"interval_s": 0.1},
+        options={"silent_after_s": 0.4, **FAST},
+        driver_listens=True,
+        answers=True,
+    ),
     Case("mqtt", "ttn", needs="mosquitto", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
     Case(
         "mqtt",
