@@ -18,7 +18,7 @@ from nilometer.acquisition.links.opcua import OpcuaValue, Plain
 from nilometer.acquisition.rows import ChannelTable, Row
 from nilometer.model.flags import QartodFlag
 
-__all__ = ["NodeChannel", "TimeFrom", "ValueRows", "has_overflowed"]
+__all__ = ["NodeChannel", "TimeFrom", "ValueRows", "has_overflowed", "iso"]
 
 TimeFrom = Literal["source", "server", "arrival"]
 OLDEST_US = 946_684_800_000_000
@@ -133,8 +133,10 @@ class ValueRows:
                 continue
             if OLDEST_US <= time <= arrival + self._ahead_us:
                 return time
-            extra["device_time"] = _iso(time)
-            problems.append(f"{node.key}: a clock says {extra['device_time']}; the next best time is taken")
+            extra["device_time"] = iso(time)
+            ahead_s = self._ahead_us / 1e6
+            text = f"{node.key}: a clock is before 2000, or more than {ahead_s:g} s ahead; the next best time is taken"
+            problems += [] if text in problems else [text]
         # Two values of a node never share a moment of arrival, for the second would be a revision of the first.
         time = self._newest[node.key] = max(arrival, self._newest.get(node.key, 0) + 1)
         return time
@@ -147,7 +149,8 @@ def _float(value: float) -> float:
         return math.nan
 
 
-def _iso(time: int) -> str:
+def iso(time: int) -> str:
+    """Return a time (µs since 1970 UTC) as text."""
     try:
         return (_EPOCH + timedelta(microseconds=time)).isoformat()
     except OverflowError:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from nilometer.acquisition.driver import Clock, Sink, SourceReport, SourceState
 from nilometer.acquisition.links.opcua import OpcuaLink, OpcuaValue
 from nilometer.acquisition.opcua_nodes import Node, Nodes
-from nilometer.acquisition.opcua_rows import ValueRows, has_overflowed
+from nilometer.acquisition.opcua_rows import ValueRows, has_overflowed, iso
 from nilometer.acquisition.rows import ChannelTable, Row, raw_batch
 from nilometer.errors import LinkError, LinkTimeout
 
@@ -56,7 +56,7 @@ class SessionSettings:
 
 
 class OpcuaSession:
-    """One session; `serve` ends with it.
+    """One session; `serve` ends with it; `is_watching`: the server has let us subscribe.
 
     Parameters
     ----------
@@ -76,6 +76,7 @@ class OpcuaSession:
         self._offset_us: int | None = None
         self._waiting: asyncio.Queue[tuple[list[OpcuaValue], asyncio.Event]] = asyncio.Queue(1)
         self._changed = self._loop.time()
+        self.is_watching = False
 
     async def serve(self) -> None:
         """Take values until the session is lost.
@@ -94,6 +95,7 @@ class OpcuaSession:
             self._note(f"{node}: the server does not let us watch it: {why}")
         if len(refused) == len(monitors):
             raise LinkError(f"the server refuses every node: {'; '.join(refused.values())[:300]}", link=self._link.name)
+        self.is_watching = True
         # The subscription's first notification waits in our queue while what was missed is fetched: no row of today
         # comes before those of the outage, and none is missed between the two.
         if settings.history:
@@ -169,6 +171,7 @@ class OpcuaSession:
         if not missed:
             return
         now = self._settings.clock()
+        begin = iso(min(since for _, since in missed))
         without = [node.channel.key for node, _ in missed if not node.has_history]
         found = 0
         for node, since in missed:
@@ -176,9 +179,9 @@ class OpcuaSession:
                 found += await self._fill(node, max(since, now - int(self._settings.history_most_s * 1e6)), now)
         if without:
             names = ", ".join(without[:5]) + (" …" if len(without) > 5 else "")
-            self._note(f"no history at the server for {names}: changes while we were away are lost")
+            self._note(f"no history at the server for {names}: what changed between {begin} and {iso(now)} is lost")
         if found:
-            self._note(f"{found} values of the time without a session came from the server's history")
+            self._note(f"{found} values between {begin} and {iso(now)} came from the server's history")
 
     def _since(self, node: Node, stored: Mapping[str, int]) -> int | None:
         keys = [key for key in stored if key == node.channel.key or key.startswith(f"{node.channel.key}.")]
@@ -190,7 +193,8 @@ class OpcuaSession:
         since = self._settings.newest.get(node.id)
         what = f"{node.channel.key}: the server's queue overflowed"
         if since is None or not (node.has_history and self._settings.history):
-            self._note(f"{what}, values before {until} µs are lost; raise queue_size, or publish more often")
+            span = f"from {iso(since)} to {iso(until)}" if since is not None else f"before {iso(until)}"
+            self._note(f"{what}, values {span} are lost; raise queue_size, or publish more often")
             return
         found = await self._fill(node, since, until)
         self._note(f"{what}; {found} values came from its history instead")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import math
+import re
 import sys
 import time
 import tomllib
@@ -20,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.acquisition.sinks import RecordingSink
+from typer.testing import CliRunner
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.opcua import DRIVER, OpcuaOptions
@@ -31,6 +34,7 @@ from nilometer.acquisition.opcua_rows import NodeChannel, ValueRows, has_overflo
 from nilometer.acquisition.rows import ChannelTable
 from nilometer.acquisition.simulators.opcua_server import NAMESPACE, OpcuaServer
 from nilometer.acquisition.simulators.relay import Relay, Wire
+from nilometer.cli.main import app
 from nilometer.errors import ConfigError, LinkError
 from nilometer.model.flags import QartodFlag
 from nilometer.qc.marks import Marks
@@ -90,9 +94,9 @@ def node(folder, name, **more):
 
 
 @asynccontextmanager
-async def listening(port, nodes, sink, **options):
+async def listening(port, nodes, sink, clock=now, **options):
     made = OpcuaOptions.model_validate({"url": f"opc.tcp://127.0.0.1:{port}", "nodes": nodes, **FAST, **options})
-    task = asyncio.create_task(DRIVER.make(made, now).run(sink))
+    task = asyncio.create_task(DRIVER.make(made, clock).run(sink))
     try:
         yield task
     finally:
@@ -276,6 +280,33 @@ async def test_a_probe_lists_what_the_server_has_and_writes_the_block_that_reads
         await sink.until(lambda: rows(sink, "probe.flow"))
 
 
+async def test_a_clock_that_differs_or_jumps_is_said_and_a_time_that_cannot_be_is_not_taken(server):
+    await do(server, server.put(await do(server, server.add("clock", "value", 1.0)), 2.0, now()))
+    behind = [3_600_000_000]
+    sink = RecordingSink()
+    async with listening(server.port, [node("clock", "value")], sink, clock=lambda: now() - behind[0]):
+        await sink.until(lambda: rows(sink, "value") and "ahead of ours" in details(sink))
+        behind[0] = 0
+        await sink.until(lambda: re.search(r"jumped 3(599|600|601)\.\d s back", details(sink)))
+    moment, _, _, extra = rows(sink, "value")[0]
+    assert abs(moment - now() + 3_600_000_000) < 60_000_000
+    assert "device_time" in extra
+
+
+def test_the_command_lists_variables_and_writes_the_block(server, tmp_path):
+    server.call(server.add("command", "flow", 2.5, unit="L/s")).result(10)
+    out = tmp_path / "block.toml"
+    answer = CliRunner().invoke(app, ["probe", "opcua", f"127.0.0.1:{server.port}", "--json", "-o", str(out)])
+    assert answer.exit_code == 0, answer.output
+    found = {item["path"]: item for item in json.loads(answer.stdout)["found"]}
+    assert found["command/flow"]["unit"] == "L s-1"
+    assert "s=command.flow" in out.read_text(encoding="utf-8")
+    assert (
+        "command/flow  Double: 2.5 L s-1"
+        in CliRunner().invoke(app, ["probe", "opcua", f"127.0.0.1:{server.port}"]).output
+    )
+
+
 async def test_a_node_that_is_not_there_does_not_keep_the_others_away(server):
     await do(server, server.add("some", "there", 2.0))
     sink = RecordingSink()
@@ -352,7 +383,7 @@ values = st.recursive(
 times = st.none() | st.integers(-(2**62), 2**62)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(values, st.integers(0, 2**32 - 1), times, times)
 def test_any_value_gives_rows_with_a_time_that_can_be_true(value, status, source, server_time):
     made = ValueRows(ChannelTable())

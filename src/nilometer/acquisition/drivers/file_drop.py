@@ -187,8 +187,11 @@ class FileDrop:
     def _summary(self) -> str:
         if not self._refused:
             return ""
-        last = [f"{path.name} ({reason})" for path, reason in list(self._refused.items())[-3:]]
-        return f"{len(self._refused)} refused, the last: {'; '.join(last)}"[:1000]
+        last = [
+            f"{path.name} ({reason.removeprefix(f'{path}: ')[:160]})"
+            for path, reason in list(self._refused.items())[-3:]
+        ]
+        return f"{len(self._refused)} refused, the last: {'; '.join(last)}"
 
     def _note(self, sink: Sink, text: str) -> None:
         if len(self._noted) > MOST_NOTED:

@@ -115,17 +115,22 @@ class Opcua:
         backoff = Backoff(options.reconnect_first_s, options.reconnect_longest_s)
         while True:
             try:
-                link = await open_opcua(endpoint)
-                try:
-                    backoff.reset()
-                    await OpcuaSession(link, self._settings, sink).serve()
-                finally:
-                    await link.close()
+                await self._connected(endpoint, sink, backoff)
             except LinkError as error:
                 wait_s = backoff.next_s()
                 detail = f"{error}; trying again in {wait_s:.1f} s"
                 sink.report(SourceReport(state=SourceState.DISCONNECTED, detail=detail))
                 await asyncio.sleep(wait_s)
+
+    async def _connected(self, endpoint: Endpoint, sink: Sink, backoff: Backoff) -> None:
+        link = await open_opcua(endpoint)
+        session = OpcuaSession(link, self._settings, sink)
+        try:
+            await session.serve()
+        finally:
+            if session.is_watching:
+                backoff.reset()  # A server that lets us in and then refuses all is asked less and less often.
+            await link.close()
 
 
 def _endpoint(options: OpcuaOptions) -> Endpoint:

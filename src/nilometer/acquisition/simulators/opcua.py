@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,7 +59,7 @@ class OpcuaSimulator:
         self._port, self._keeps = port, keeps
         self._interval_us = max(int(interval_s * 1e6), 1000)
         self._tick = self._began
-        self._folder = f"water-{uuid.uuid4().hex[:8]}"
+        self._folder = ""
         self._server: OpcuaServer | None = None
         self._nodes: dict[str, Any] = {}
         self._held: list[tuple[str, float, int]] = []
@@ -69,6 +68,7 @@ class OpcuaSimulator:
     async def start(self) -> Mapping[str, Any]:
         """Listen, and return the options of the driver that hears it."""
         self._server = await asyncio.to_thread(shared)
+        self._folder = self._server.free_folder("water")
         for name, reading in self._feed.at(self._clock()).items():
             unit = vocabulary()[name].unit if name in vocabulary() else None
             made = self._server.call(

@@ -44,6 +44,7 @@ class OpcuaServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="opcua-server", daemon=True)
         self._server: Any = None
+        self._folders: list[str] = []
 
     def start(self) -> None:
         """Begin to listen."""
@@ -90,6 +91,12 @@ class OpcuaServer:
         self.index = await server.register_namespace(NAMESPACE)
         await server.start()
         self.port = server.bserver._server.sockets[0].getsockname()[1]
+
+    def free_folder(self, name: str) -> str:
+        """Return a name that no other virtual server of this process has: the one asked for, or with a number."""
+        self._folders.append(name)
+        count = self._folders.count(name)
+        return name if count == 1 else f"{name}-{count}"
 
     async def add(self, folder: str, name: str, value: Any, *, unit: str | None = None, keeps: bool = False) -> Any:  # noqa: ANN401
         """Add a variable and return it; with `keeps` the server keeps its history."""
