@@ -124,7 +124,7 @@ class Nodes:
         known: dict[str, Node] = {}
         for node_id, option in self._options.items():
             try:
-                link.know(node_id, self._indexed(node_id, namespaces, note))
+                link.know(node_id, self.indexed(node_id, namespaces, note))
                 before = self._known.get(node_id)
                 described = await link.describe(node_id) if before is None else None
             except LinkTimeout:
@@ -139,8 +139,23 @@ class Nodes:
         self._known |= known
         self._known = {node_id: self._known[node_id] for node_id in self._options if node_id in known}
 
-    def _indexed(self, node_id: str, namespaces: Sequence[str], note: Callable[[str], None]) -> str:
-        """Return a node id with the index that its namespace has in this session."""
+    def indexed(self, node_id: str, namespaces: Sequence[str], note: Callable[[str], None]) -> str:
+        """Return a node id with the index that its namespace has in this session.
+
+        Parameters
+        ----------
+        node_id : str
+            As configured; the URI that an index stood for is remembered when it is first seen.
+        namespaces : sequence of str
+            The server's URIs by index.
+        note : callable
+            Told of a namespace that moved.
+
+        Raises
+        ------
+        LinkError
+            If the server has no such namespace.
+        """
         found = _NODE.fullmatch(node_id)
         if found is None or (found["uri"] is None and found["index"] is None):
             return node_id

@@ -28,7 +28,7 @@ from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.opcua import DRIVER, OpcuaOptions
 from nilometer.acquisition.links.opcua import Endpoint, OpcuaValue, open_opcua
 from nilometer.acquisition.links.tcp import listen
-from nilometer.acquisition.opcua_nodes import node_key
+from nilometer.acquisition.opcua_nodes import NodeOptions, Nodes, node_key
 from nilometer.acquisition.opcua_probing import config_block, probe
 from nilometer.acquisition.opcua_rows import NodeChannel, ValueRows, has_overflowed
 from nilometer.acquisition.rows import ChannelTable
@@ -393,6 +393,21 @@ def test_any_value_gives_rows_with_a_time_that_can_be_true(value, status, source
         assert 946_684_800_000_000 <= row.time <= 1_714_557_900_000_000
         assert math.isnan(row.value) or np.isfinite(row.value)
     assert has_overflowed(status) == (status & 0x480 == 0x480)
+
+
+def test_a_namespace_that_moves_is_found_by_its_uri():
+    ids = ["ns=2;s=Tank.Level", "nsu=urn:plc;i=7", "i=2258"]
+    nodes, notes = Nodes([NodeOptions(id=one) for one in ids]), []
+    before, after = (
+        ["http://opcfoundation.org/UA/", "urn:server", "urn:plc"],
+        ["http://opcfoundation.org/UA/", "urn:new"],
+    )
+    assert [nodes.indexed(one, before, notes.append) for one in ids] == ["ns=2;s=Tank.Level", "ns=2;i=7", "i=2258"]
+    moved = [nodes.indexed(one, [*after, "urn:server", "urn:plc"], notes.append) for one in ids]
+    assert moved == ["ns=3;s=Tank.Level", "ns=3;i=7", "i=2258"]
+    assert notes == ["namespace 'urn:plc' is now number 3; the nodes are found by its URI"]
+    with pytest.raises(LinkError, match="no namespace 'urn:plc'"):
+        nodes.indexed(ids[0], after, notes.append)
 
 
 def test_a_key_is_the_identifier_whatever_stands_in_it():
