@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import ssl
 import time
 import zlib
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.acquisition.certificates import certificate
 from tests.acquisition.ports import reserved_port
 from tests.acquisition.sinks import RecordingSink
 
@@ -100,6 +102,22 @@ async def test_each_format_says_the_same_and_the_device_is_whose_token_it_is():
     units = {channel.key: (channel.unit, channel.observed_property) for channel in sink.batches[-1].channels}
     assert units["dam/level"] == ("cm", None)
     assert units["dam/s.temp"][1] == "water_temperature"
+
+
+async def test_over_tls_the_certificate_is_that_of_the_files(tmp_path):
+    cert, key = certificate(tmp_path, "push", "urn:push")
+    sink = RecordingSink()
+    async with listening(sink, cert_file=cert, key_file=key) as client:
+        trusting = ssl.create_default_context(cafile=cert)
+        async with httpx.AsyncClient(verify=trusting, headers=client.headers) as safe:
+            answer = await safe.post(f"https://127.0.0.1:{client.port}/plain", json={"ph": 7.5})
+        assert answer.status_code == 200
+    with reserved_port() as port:
+        wrong = HttpPushOptions.model_validate(
+            {"port": port, "devices": DEVICES, "cert_file": str(tmp_path / "none.pem")}
+        )
+        with pytest.raises(ConfigError, match=r"none\.pem"):
+            await DRIVER.make(wrong, lambda: 0).run(RecordingSink())
 
 
 async def test_a_bad_record_is_named_and_the_others_are_stored():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
 import math
 import re
@@ -15,12 +14,10 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pyarrow as pa
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.acquisition.certificates import certificate
 from tests.acquisition.sinks import RecordingSink
 from typer.testing import CliRunner
 
@@ -51,29 +48,6 @@ PASSWORD = "sluice-gate-9"
 
 def now():
     return time.time_ns() // 1000
-
-
-def certificate(folder, name, uri):
-    key = rsa.generate_private_key(65537, 2048)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    today = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = str(folder / f"{name}.pem"), str(folder / f"{name}-key.pem")
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    (folder / f"{name}-key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-    return files
 
 
 @pytest.fixture(scope="module")
