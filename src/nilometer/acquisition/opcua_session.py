@@ -23,7 +23,6 @@ __all__ = ["OpcuaSession", "SessionSettings"]
 
 MOST_ROWS = 4000
 MOST_NOTED = 1000
-MOST_NOTES = 10
 _STATES = (
     "running",
     "failed",
