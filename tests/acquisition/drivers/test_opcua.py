@@ -305,6 +305,13 @@ async def test_a_peer_that_is_no_opcua_server_is_a_link_error(noise):
         await listener.close()
 
 
+async def test_spoilt_bytes_from_the_first_on_are_a_link_error(server):
+    async with wire_to(server) as (port, state):
+        for state[0] in (Wire.GARBLED, Wire.MUTE, Wire.CUT):
+            with pytest.raises(LinkError):
+                await open_opcua(Endpoint(url=f"opc.tcp://127.0.0.1:{port}", timeout_s=0.1))
+
+
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "asyncua", None)
     made = OpcuaOptions.model_validate({"url": "opc.tcp://127.0.0.1:1", "nodes": [{"id": "i=1"}]})

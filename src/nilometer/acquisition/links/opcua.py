@@ -115,7 +115,7 @@ class OpcuaLink:
         self._client, self._timeout_s = client, timeout_s
         self._failures = (
             *(self._ua.UaError, OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError),
-            *(ArithmeticError, struct.error, EOFError),
+            *(ArithmeticError, AssertionError, struct.error, EOFError),  # What spoilt bytes make of a library.
         )
         self._nodes: dict[str, Any] = {}
 
@@ -263,7 +263,12 @@ class OpcuaLink:
         handles = dict(enumerate(monitors, 1))
 
         async def published(result: Any) -> None:  # noqa: ANN401
-            await deliver(self._notified(result, handles))
+            try:
+                values = self._notified(result, handles)
+            except self._failures:
+                # It would be acknowledged and gone: the session is made anew instead, and history asked.
+                values = [OpcuaValue("", None, 0x80070000, "BadDecodingError", None, None)]
+            await deliver(values)
 
         with self._errors("subscribe"):
             async with asyncio.timeout(4 * self._timeout_s):
