@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from nilometer.errors import ConfigError
 from nilometer.model.entities import Origin, WaterBody
@@ -25,6 +34,7 @@ __all__ = [
     "Config",
     "DatastreamConfig",
     "EventRuleConfig",
+    "LoopConfig",
     "ReviewConfig",
     "ReviewLevelConfig",
     "ServerConfig",
@@ -129,12 +139,33 @@ class ThingConfig(_Section):
         return location
 
 
+class LoopConfig(_Section):
+    """The range of a transmitter on a current loop: `lower` at 4 mA (or 0 mA, 1 V), `upper` at 20 mA (5 V), in `unit`.
+
+    With `shunt_ohm` the channel is the voltage across so many ohm (``1-5V``: across 250). `valid_from` dates a range.
+    """
+
+    signal: Literal["4-20mA", "0-20mA", "1-5V"] = "4-20mA"
+    lower: float
+    upper: float
+    unit: str
+    shunt_ohm: Annotated[float, Field(gt=0)] | None = None
+    valid_from: str | None = None
+
+    @field_validator("upper")
+    @classmethod
+    def _spans(cls, upper: float, info: ValidationInfo) -> float:
+        if upper == info.data.get("lower"):
+            raise ConfigError("upper", seen=upper, allowed="a value other than `lower`")
+        return upper
+
+
 class ChannelConfig(_Section):
     """What one channel of a source becomes; all is optional where the driver or the instrument file already knows.
 
     `qc` changes single thresholds of the profile, in the spelling of a profile's file. `retention` (such as ``5 y``,
     ``18 months``, ``90 d``; ``forever`` takes it back) says how long rows are kept; signed ones only go with
-    `retention_signed`.
+    `retention_signed`. `loop`: its raw result is the current of a transmitter (docs/current_loop.md).
     """
 
     property: str | None = None
@@ -145,6 +176,7 @@ class ChannelConfig(_Section):
     qc: dict[str, Any] = {}
     name: str | None = None
     ignore: bool = False
+    loop: LoopConfig | None = None
     calibrations: tuple[dict[str, Any], ...] = ()
     retention: Length | None = None
     retention_signed: bool = False

@@ -110,6 +110,24 @@ CASES = [
         driver_listens=True,
         answers=True,
     ),
+    Case(
+        "opcua",
+        link={"interval_s": 0.1},
+        options={"publishing_interval_s": 0.1, "watch_interval_s": 0.1, "timeout_s": 0.3, **FAST},
+        has_check=False,
+    ),
+    Case(
+        "file_drop",
+        link={"interval_s": 0.1},
+        options={"poll_interval_s": 0.03, "after": "delete", "silent_after_s": 0.4},
+    ),
+    Case(
+        "http_push",
+        link={"interval_s": 0.1},
+        options={"silent_after_s": 0.4, **FAST},
+        driver_listens=True,
+        answers=True,
+    ),
     Case("mqtt", "ttn", needs="mosquitto", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
     Case(
         "mqtt",
@@ -322,7 +340,8 @@ async def test_cancellation_closes_every_link(case: Case, tmp_path: Path) -> Non
 @each
 async def test_an_absent_peer_is_reported_with_its_address(case: Case, tmp_path: Path) -> None:
     async with Bench(case, tmp_path, []) as bench:
-        place = str(bench.options.get("path") or bench.options.get("port") or bench.options["base_url"])
+        named = ("path", "port", "url", "base_url")
+        place = str(next(bench.options[name] for name in named if bench.options.get(name)))
     sink = RecordingSink()
     info = DRIVERS[case.driver]
     driver = info.make(info.options.model_validate(bench.options), lambda: time.time_ns() // 1000)

@@ -11,7 +11,7 @@ from nilometer.acquisition.driver import Channel, RawBatch
 from nilometer.config import DatastreamConfig, ThingConfig
 from nilometer.errors import ConfigError
 from nilometer.pipeline import channels as module
-from tests.pipeline.conftest import MINUTE, NOON, RIVER, ids, raw, rows, running, source, values
+from tests.pipeline.conftest import MINUTE, NOON, RIVER, ids, raw, rows, running, source, stored, values
 
 PH = Channel("ph", "ph", "1")
 TEMPERATURE = Channel("t", "water_temperature", "degree_Celsius")
@@ -229,3 +229,42 @@ async def test_things_and_datastreams_are_made_and_changed_while_it_runs(tmp_pat
         assert set(ids(pipeline)) == {"weir/level"}
         await asyncio.gather(*(pipeline.ingest(rows(made.id, NOON + MINUTE, [1.5])) for _ in range(3)))
         assert values(pipeline, "weir/level") == [1.5, 1.5]
+
+
+LOOP = {"property": "water_level", "loop": {"lower": 0.0, "upper": 10.0, "unit": "m"}}
+
+
+async def test_a_current_stays_the_raw_result_and_its_failure_bands_become_flags(deliver):
+    currents = [3.5, 3.7, 3.9, 12.0, 20.8, 21.5, np.nan]
+    table = await deliver(
+        raw(Channel("ai1", None, "mA"), NOON, currents),
+        look=lambda p: stored(p, "river/water_level"),
+        channels={"ai1": LOOP},
+    )
+    assert table["raw_result"].to_pylist() == [3.5, 3.7, 3.9, 12.0, 20.8, 21.5, None]
+    assert table["result"].to_pylist()[3] == 5.0
+    assert table["result"].to_pylist()[0] == pytest.approx(-0.3125)
+    assert [str(mark)[5:] for mark in table["mark"].to_pylist()] == [
+        *("fail_low", "undefined_low", "saturated_low", "", "undefined_high", "fail_high", "")
+    ]
+    flags = table["result_quality"].to_pylist()
+    assert [flags[0], flags[1], flags[5], flags[6]] == [4, 3, 4, 9]
+    assert flags[4] in {3, 4}  # 10.5 m is beyond the river's own range as well
+
+
+async def test_a_loop_on_a_channel_without_a_unit_is_a_current_and_the_worse_word_is_the_mark(deliver):
+    batch = raw(Channel("ai1"), NOON, [3.5, 3.7, 3.9], mark=["N", "D", None])
+    table = await deliver(batch, look=lambda p: stored(p, "river/water_level"), channels={"ai1": LOOP})
+    assert table["mark"].to_pylist() == ["ne43:fail_low", "ne43:undefined_low", "ne43:saturated_low"]
+    assert table["extra"].to_pylist() == ['{"mark": "N"}', '{"mark": "D"}', None]
+
+
+async def test_a_loop_on_what_is_no_current_is_refused(deliver):
+    assert (
+        await deliver(
+            raw(Channel("ai1", None, "m"), NOON, [3.5]),
+            look=lambda p: p.store.snapshot().read(None).num_rows,
+            channels={"ai1": LOOP},
+        )
+        == 0
+    )

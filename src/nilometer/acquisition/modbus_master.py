@@ -64,6 +64,7 @@ class ModbusMaster:
         self._link, self._framing, self._heartbeat, self._gap_s = link, framing, heartbeat, gap_s
         self._transaction = 0
         self._late: set[int] = set()
+        self._is_clean = False
 
     @property
     def name(self) -> str:
@@ -98,7 +99,9 @@ class ModbusMaster:
             # RTU answers bear no number: let a late one pass before it can be taken for the next one's.
             await asyncio.sleep(min(timeout_s, 4 * QUIET_S))
             self._late.remove(unit)
-        await discard_pending(self._link)
+        if not self._is_clean:
+            await discard_pending(self._link)
+        self._is_clean = False
         try:
             if self._framing == "tcp":
                 pdu = await self._exchange_tcp(unit, message, timeout_s)
@@ -108,6 +111,8 @@ class ModbusMaster:
             if self._framing == "rtu":
                 self._late.add(unit)
             raise
+        # Over MBAP an answer that comes unasked has another number, and is passed over where it stands.
+        self._is_clean = self._framing == "tcp" and not self._heartbeat
         if self._gap_s:
             await asyncio.sleep(self._gap_s)
         return _checked(unit, request, pdu)

@@ -19,7 +19,7 @@ from nilometer.acquisition.links.link import Link
 from nilometer.acquisition.modbus_master import Framing, ModbusMaster, RefusalError
 from nilometer.acquisition.protocols import modbus
 from nilometer.acquisition.protocols.modbus import Other, Pdu, ReadAnswer, ReadRequest
-from nilometer.acquisition.register_map import CycleTimes, Read, RegisterImage
+from nilometer.acquisition.register_map import CycleTimes, Read, RegisterImage, RegisterMap
 from nilometer.errors import FrameError, LinkError, LinkTimeout
 from nilometer.model.batch import NO_TIME
 from nilometer.model.entities import SampleKind
@@ -43,6 +43,8 @@ class _Turn:
     detail: str = ""
     silence: Backoff = field(default_factory=Backoff)
     seen_cycles: dict[str, int] = field(default_factory=dict)
+    index: dict[str, int] = field(default_factory=dict)
+    """Place of each channel among the source's, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Poller:
                 silence=Backoff(
                     first_s=device.poll_interval_s, longest_s=max(silent_poll_s, device.poll_interval_s), jitter=0.1
                 ),
+                index={channel.key: device.first_channel + i for i, channel in enumerate(device.map.polled)},
             )
             for device in devices
         ]
@@ -213,9 +216,10 @@ class Poller:
         return batch, cycles, "; ".join(refusals)
 
     def _batch(self, turn: _Turn, image: RegisterImage, now: int) -> tuple[RawBatch, dict[str, int]]:
-        registers = turn.device.map
-        index = {channel.key: turn.device.first_channel + i for i, channel in enumerate(registers.polled)}
+        registers, index = turn.device.map, turn.index
         time = (now + CLOCK_RESOLUTION_US // 2) // CLOCK_RESOLUTION_US * CLOCK_RESOLUTION_US
+        if not registers.has_cycles:
+            return self._instant(registers, index, image, time), {}
         rows: list[tuple[int, int, float, int, int, int, str | None]] = []
         cycles: dict[str, int] = {}
         for item in registers.values(image, registers.polled):
@@ -243,6 +247,18 @@ class Poller:
             syntax=np.full(len(rows), QartodFlag.PASS, np.uint8),  # length, and on a serial line the CRC, were verified
         )
         return batch, cycles
+
+    def _instant(self, registers: RegisterMap, index: dict[str, int], image: RegisterImage, time: int) -> RawBatch:
+        """Return what the instrument shows now, where it dates none of it: the columns of intervals are left out."""
+        items = [item for item in registers.values(image, registers.polled) if not item.is_absent]
+        return RawBatch(
+            channels=self._channels,
+            channel=np.array([index[item.channel.key] for item in items], np.int32),
+            phenomenon_time=np.full(len(items), time, np.int64),
+            raw_result=np.array([item.value for item in items], np.float64),
+            mark=[item.mark for item in items],
+            syntax=np.full(len(items), QartodFlag.PASS, np.uint8),
+        )
 
     def _note(self, turn: _Turn, sink: Sink, state: SourceState, detail: str) -> None:
         if (turn.state, turn.detail) != (state, detail):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 from nilometer.acquisition.instrument import ChannelField, Cycle, Instrument, Quality, Register, Time
 from nilometer.acquisition.protocols import registers
@@ -37,8 +38,7 @@ class Read:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """What one channel says: NaN for no value, `mark` in the instrument's own words; `is_absent`: nothing is there."""
 
     channel: ChannelField
@@ -60,6 +60,18 @@ class CycleTimes:
     is_done: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """Where a part stands, and what reads it: looked up once, for a poll does it for every value."""
+
+    part: Register
+    places: tuple[Place, ...]
+    decode: Callable[[Sequence[int]], float | int | str]
+    sentinels: tuple[tuple[float, str], ...] = ()
+    is_plain: bool = False
+    """A number as it stands, and nothing beside it."""
+
+
 class RegisterMap:
     """The registers of one instrument.
 
@@ -71,15 +83,30 @@ class RegisterMap:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self._laid: dict[int, _Laid] = {}
         self.polled = tuple(
             channel for channel in instrument.channel if channel.polled and channel.type is not RegisterType.STRING
         )
         self.reads = tuple(self._plan())
+        self.has_cycles = any(channel.cycle is not None for channel in self.polled)
 
     def places(self, part: Register) -> list[Place]:
         """Return the registers that a value takes."""
-        function = self.instrument.function_of(part)
-        return [(function, part.address + i) for i in range(part.registers)]
+        return list(self._of(part).places)
+
+    def _of(self, part: Register) -> _Laid:
+        laid = self._laid.get(id(part))
+        if laid is None or laid.part is not part:
+            function = self.instrument.function_of(part)
+            places = tuple((function, part.address + i) for i in range(part.registers))
+            said = part.sentinel.items() if isinstance(part, ChannelField) else ()
+            sentinels = tuple((float(number), text) for number, text in said)
+            decode = registers.decoder(part.type, self.instrument.order_of(part))
+            is_plain = isinstance(part, ChannelField) and not (part.quality or sentinels or part.mask)
+            is_plain = is_plain and part.type is not RegisterType.STRING
+            laid = _Laid(part, places, decode, sentinels, is_plain)
+            self._laid[id(part)] = laid  # It holds the part, so that nothing else gets its id.
+        return laid
 
     def _parts(self, channels: Iterable[ChannelField]) -> Iterator[Register]:
         for channel in channels:
@@ -119,32 +146,47 @@ class RegisterMap:
             not in the image says nothing.
         """
         chosen = self.instrument.channel if channels is None else channels
-        return [
-            self._value(channel, image) for channel in chosen if all(place in image for place in self.places(channel))
-        ]
+        found = []
+        for channel in chosen:
+            laid = self._of(channel)
+            try:
+                words = [image[place] for place in laid.places]
+            except KeyError:
+                continue
+            if laid.is_plain:
+                raw = cast("float", laid.decode(words))
+                is_there = math.isfinite(raw)
+                found.append(Value(channel, _scaled(raw, channel) if is_there else math.nan, _said(raw, is_there)))
+            else:
+                found.append(self._value(channel, laid, image))
+        return found
 
-    def number(self, part: Register, image: Mapping[Place, int]) -> float | int | str:
+    def number(self, part: Register, image: Mapping[Place, int], laid: _Laid | None = None) -> float | int | str:
         """Return what stands in the registers of a part, masked and shifted where its file asks."""
-        words = [image[place] for place in self.places(part)]
-        raw = registers.decode(words, part.type, self.instrument.order_of(part))
+        laid = self._of(part) if laid is None else laid
+        raw = laid.decode([image[place] for place in laid.places])
         if part.mask is not None and isinstance(raw, int):
             return (raw & part.mask) >> _shift(part.mask)
         return raw
 
-    def _value(self, channel: ChannelField, image: Mapping[Place, int]) -> Value:
-        raw = self.number(channel, image)
+    def _value(self, channel: ChannelField, laid: _Laid, image: Mapping[Place, int]) -> Value:
+        raw = self.number(channel, image, laid)
         if isinstance(raw, str):
             return Value(channel, raw)
-        if any(self._says(rule, image) in rule.absent for rule in channel.quality):
-            return Value(channel, math.nan, is_absent=True)
-        kept, mark = self._judged(channel.quality, image)
-        sentinel = next((text for number, text in channel.sentinel.items() if _same(raw, float(number))), None)
+        kept, mark = True, None
+        if channel.quality:
+            if any(self._says(rule, image) in rule.absent for rule in channel.quality):
+                return Value(channel, math.nan, is_absent=True)
+            kept, mark = self._judged(channel.quality, image)
+        sentinel = None
+        if laid.sentinels:
+            sentinel = next((text for number, text in laid.sentinels if _same(raw, number)), None)
         if not math.isfinite(raw) or sentinel is not None:
             return Value(channel, math.nan, mark or sentinel or f"{raw:g}")
         return Value(channel, _scaled(raw, channel) if kept else math.nan, mark)
 
     def _says(self, rule: Quality, image: Mapping[Place, int]) -> int | None:
-        if not all(place in image for place in self.places(rule)):
+        if not all(place in image for place in self._of(rule).places):
             return None
         return int(self.number(rule, image))
 
@@ -255,7 +297,13 @@ class RegisterMap:
             self.put(cycle.sample, int(next(n for n, kind in cycle.sample.kinds.items() if kind == name)), image)
 
 
+def _said(raw: float, is_there: bool) -> str | None:  # noqa: FBT001 -- beside the number it speaks of
+    return None if is_there else f"{raw:g}"
+
+
 def _scaled(raw: float, channel: ChannelField) -> float:
+    if channel.scale == 1.0:
+        return raw + channel.offset
     parts = 1.0 / channel.scale
     if abs(parts) > 1.0 and abs(parts - round(parts)) < 1e-9 * abs(parts):
         # Hundredths of an integer: divided, 1234 gives the nearest number to 12.34; multiplied by 0.01 it may not.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-PROTOCOLS = ("modbus", "sdi12", "nmea")
+PROTOCOLS = ("modbus", "sdi12", "nmea", "opcua")
 MODBUS_PORT = 502
 SPEEDS = {
     "modbus": (9600, 19200, 38400, 4800, 115200, 57600, 2400, 1200),
@@ -27,11 +27,12 @@ SPEEDS = {
 
 
 def probe(
-    protocol: Annotated[str, typer.Argument(help="modbus, sdi12 or nmea.")],
+    protocol: Annotated[str, typer.Argument(help="modbus, sdi12, nmea or opcua.")],
     target: Annotated[
         str,
         typer.Argument(
-            help="HOST:PORT, /dev/ttyUSB0 or another serial device, rfc2217://HOST:PORT, and for nmea udp://HOST:PORT."
+            help="HOST:PORT, /dev/ttyUSB0 or another serial device, rfc2217://HOST:PORT, for nmea udp://HOST:PORT, for "
+            "opcua opc.tcp://HOST:PORT."
         ),
     ],
     *,
@@ -66,6 +67,11 @@ def probe(
     ):
         if seen not in allowed:
             raise ConfigError(name, seen=seen, allowed=allowed)
+    if protocol == "opcua":
+        from nilometer.cli.probing_opcua import probe_opcua
+
+        probe_opcua(target, timeout, output, as_json=as_json)
+        return
     settings = _settings(protocol, baud, parity, stop_bits)
     if protocol == "nmea":
         from nilometer.cli.probing_nmea import run

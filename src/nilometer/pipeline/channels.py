@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from nilometer import units
+from nilometer.acquisition.current_loop import CurrentLoop, expanded
 from nilometer.acquisition.driver import Channel, Clock, DriverInfo, RawBatch
 from nilometer.config import ChannelConfig, SourceConfig
 from nilometer.errors import UnitError
@@ -24,6 +25,7 @@ from nilometer.model import Datastream, ObservationBatch, SampleKind, Sensor, Th
 from nilometer.model.properties import vocabulary
 from nilometer.pipeline.choosing import chosen, default_profile
 from nilometer.pipeline.log import Log
+from nilometer.pipeline.loops import LoopRoute, mark_loops
 from nilometer.pipeline.wiring import Wiring, unit_of
 from nilometer.store import Store
 
@@ -42,6 +44,7 @@ class Route:
     datastream: int
     scale: float = 1.0
     offset: float = 0.0
+    loop: LoopRoute | None = None
 
 
 _NOWHERE = Route(-1)
@@ -89,10 +92,14 @@ class Channels:
         """
         routes = [self._route(wiring, channel) for channel in raw.channels]
         datastreams = np.array([route.datastream for route in routes], np.int32)[raw.channel]
+        results = _in_raw_unit(routes, raw)
+        loops = {place: route.loop for place, route in enumerate(routes) if route.loop is not None}
+        if loops:
+            raw = mark_loops(raw, results, loops)
         batch = ObservationBatch(
             datastream=datastreams,
             phenomenon_time=raw.phenomenon_time,
-            raw_result=_in_raw_unit(routes, raw),
+            raw_result=results,
             duration=raw.duration,
             result_time=raw.result_time,
             censored=raw.censored,
@@ -135,16 +142,16 @@ class Channels:
         wanted = config.channels.get(channel.key)
         if (wanted is None and not config.discover) or (wanted is not None and wanted.ignore):
             return _NOWHERE
-        wanted = wanted or ChannelConfig()
+        wanted = expanded(wanted or ChannelConfig())
         known = self._known.get((config.name, channel.key))
         try:
             if known is None:
                 made = self._catalog.add_datastream(self._describe(wiring, channel, wanted))
                 known = self._known[config.name, channel.key] = made
                 self._take_over(wiring, channel, made, wanted, is_new=True)
-                return Route(made.id)
+                return replace(Route(made.id), loop=_loop(made, wanted))
             self._take_over(wiring, channel, known, wanted, is_new=False)
-            return _to(known, wanted, channel)
+            return replace(_to(known, wanted, channel), loop=_loop(known, wanted))
         except UnitError as error:
             self._refuse(wiring, channel, known, str(error))
             return _NOWHERE
@@ -188,8 +195,13 @@ class Channels:
         thing = self._thing_of(config, channel.key)
         property_key = wanted.property or channel.observed_property or _slug(channel.key)
         term = vocabulary().get(property_key)
-        raw_unit = units.canonical(wanted.raw_unit or channel.unit or (term.unit if term is not None else "1"))
+        own = term.unit if term is not None else "1"
+        if wanted.loop is not None:
+            own = CurrentLoop.of(wanted.loop).signal_unit
+        raw_unit = units.canonical(wanted.raw_unit or channel.unit or own)
         unit = unit_of(term, raw_unit, wanted.unit)
+        if wanted.loop is not None:
+            units.affine(raw_unit, CurrentLoop.of(wanted.loop).signal_unit)
         if not wanted.calibrations:  # a certificate may lead from one dimension to another
             units.affine(raw_unit, unit)
         key = wanted.datastream or f"{thing.key}/{property_key}"
@@ -259,6 +271,21 @@ def _to(known: Datastream, wanted: ChannelConfig, channel: Channel) -> Route:
         return Route(known.id, *units.affine(units.canonical(unit), ours["raw_unit"]))
     except UnitError as error:
         raise UnitError(f"{known.key} holds raw results in {ours['raw_unit']}: {error}") from error
+
+
+def _loop(known: Datastream, wanted: ChannelConfig) -> LoopRoute | None:
+    """Return what judges the currents of a channel.
+
+    Raises
+    ------
+    UnitError
+        If its raw results are no currents (with a shunt: no voltages).
+    """
+    if wanted.loop is None:
+        return None
+    loop, raw_unit = CurrentLoop.of(wanted.loop), known.properties["nilometer"]["raw_unit"]
+    units.affine(raw_unit, loop.signal_unit)
+    return LoopRoute(loop, raw_unit, known.mark_scheme)
 
 
 def _in_raw_unit(routes: list[Route], raw: RawBatch) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nilometer import plugins, units
+from nilometer.acquisition.current_loop import expanded
 from nilometer.acquisition.driver import Clock, DriverInfo, DriverOptions
 from nilometer.calibration.certificate import Calibration
 from nilometer.config import ChannelConfig, Config, DatastreamConfig, SourceConfig, ThingConfig, config_error
@@ -100,7 +101,8 @@ def check_source(
     folders = {name.partition("/")[0] for name in shelf.profiles.items}
     if source.profiles is not None and source.profiles not in folders:
         raise ConfigError(f"{at}.profiles", seen=source.profiles, allowed=folders, file=file, reason="no such folder")
-    for key, channel in source.channels.items():
+    for key, configured in source.channels.items():
+        channel = expanded(configured)
         thing = things.get(source.thing)
         profile = channel.profile
         if profile is None and channel.property is not None and thing is not None:

@@ -124,7 +124,12 @@ class Listener:
 
 
 async def listen(
-    host: str, port: int, serve: Callable[[TcpLink], Awaitable[None]], *, most_connections: int = 1000
+    host: str,
+    port: int,
+    serve: Callable[[TcpLink], Awaitable[None]],
+    *,
+    most_connections: int = 1000,
+    tls: ssl.SSLContext | None = None,
 ) -> Listener:
     """Listen, and serve every connection in a task of its own; the link is closed when `serve` leaves.
 
@@ -136,6 +141,8 @@ async def listen(
         ``await serve(link)``; a LinkError that it raises ends its connection only.
     most_connections : int
         Beyond this many at a time a new one is closed at once.
+    tls : ssl.SSLContext, optional
+        Speak TLS, by these rules.
 
     Raises
     ------
@@ -164,7 +171,7 @@ async def listen(
             await link.close()
 
     try:
-        server = await asyncio.start_server(accepted, host, port)
+        server = await asyncio.start_server(accepted, host, port, ssl=tls)
     except OSError as error:
         raise LinkError(f"cannot listen: {_reason(error)}", link=name) from error
     listener = Listener(server, name, tasks)

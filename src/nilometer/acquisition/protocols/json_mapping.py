@@ -80,6 +80,26 @@ class JsonFormat:
             raise FrameError("values: the message has none of those that are mapped")
         return message
 
+    def record(self, record: object, body: object = None) -> Message:
+        """Return what one record says; the device's name is looked for in it, then in the whole body.
+
+        What is wrong with its time stands in `problems`; no value at all is no error here.
+
+        Raises
+        ------
+        FrameError
+            If a device is mapped, and none is named.
+        """
+        name = None
+        if self.device:
+            name = at_path(record, self.device)
+            name = at_path(body, self.device) if name is None else name
+            if not isinstance(name, str | int) or name == "":
+                raise FrameError(f"device: no name at {self.device}")
+        message = Message(device="" if name is None else str(name)[:200])
+        self._record(message, record, body)
+        return message
+
     def _device(self, topic: str, body: object) -> str:
         if not self.device:
             return "/".join(matched_levels(self.topic, topic))

@@ -115,24 +115,24 @@ class RtuSplitter(_Splitter):
     def _scan(self, *, is_last: bool) -> Iterator[Located | BadFrame]:
         while self._buffer:
             lengths, is_open = _lengths(self._buffer)
-            match = next((length for length in lengths if self._checks(length)), None)
-            if match is not None:
+            frame = next((found for length in lengths if (found := self._frame(length)) is not None), None)
+            if frame is not None:
                 yield from self._end_run()
-                offset, raw = self._offset, self._take(match)
-                yield Located(modbus.decode_rtu(raw), offset, raw)
+                offset = self._offset
+                yield Located(frame[0], offset, self._take(frame[1]))
             elif not is_last and (is_open or any(length > len(self._buffer) for length in lengths)):
                 return
             else:
                 yield from self._refuse_byte()
 
-    def _checks(self, length: int) -> bool:
+    def _frame(self, length: int) -> tuple[Frame, int] | None:
+        """Return the frame of a length that the buffer begins with, and the length; None where its bytes are none."""
         if length > len(self._buffer):
-            return False
+            return None
         try:
-            modbus.decode_rtu(self._buffer[:length])
+            return modbus.decode_rtu(self._buffer[:length]), length
         except FrameError:
-            return False
-        return True
+            return None
 
     def _why(self, run: bytes) -> str:
         lengths, is_open = _lengths(run)

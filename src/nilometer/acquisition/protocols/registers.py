@@ -15,14 +15,16 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import cache
+from typing import Literal
 
 import numpy as np
 
 from nilometer.errors import FrameError
 
-__all__ = ["Order", "RegisterType", "decode", "encode", "width"]
+__all__ = ["Order", "RegisterType", "decode", "decoder", "encode", "width"]
 
 
 class Order(StrEnum):
@@ -76,6 +78,10 @@ _FORMATS = {
 }
 
 
+_FLOAT32 = struct.Struct(">f")
+_LEAST_NORMAL = 2.0**-126
+
+
 def width(kind: RegisterType) -> int | None:
     """Return how many registers a type takes; None for text, whose length the instrument states."""
     if kind is RegisterType.BIT:
@@ -121,20 +127,44 @@ def decode(registers: Sequence[int], kind: RegisterType, order: Order = Order.AB
     >>> decode([0xF628, 0x9441], RegisterType.FLOAT32, Order.DCBA)
     18.52
     """
+    return decoder(kind, order)(registers)
+
+
+@cache
+def decoder(kind: RegisterType, order: Order = Order.ABCD) -> Callable[[Sequence[int]], float | int | str]:
+    """Return what reads registers of one type and order: `decode`, for who reads the same ones again and again."""
     if kind is RegisterType.STRING:
-        words = (word.to_bytes(2, "little" if order.swaps_bytes else "big") for word in registers)
-        return "".join(chr(byte) for byte in b"".join(words) if 0x20 <= byte < 0x7F).strip()
-    if len(registers) != width(kind):
-        raise FrameError(f"{kind} takes {width(kind)} registers, not {len(registers)}")
-    if kind is RegisterType.BIT:
-        return registers[0] & 1
-    data = _arrange(b"".join(word.to_bytes(2) for word in registers), order)
-    value: float | int = struct.unpack(_FORMATS[kind], data)[0]
-    return _shortest(value) if kind is RegisterType.FLOAT32 else value
+        end: Literal["little", "big"] = "little" if order.swaps_bytes else "big"
+
+        def text(registers: Sequence[int]) -> str:
+            data = b"".join(word.to_bytes(2, end) for word in registers)
+            return "".join(chr(byte) for byte in data if 0x20 <= byte < 0x7F).strip()
+
+        return text
+    needed = width(kind)
+    # Bytes are swapped by the end at which the words are written, words by the order in which.
+    words = struct.Struct(f"{'<' if order.swaps_bytes else '>'}{needed}H")
+    unpack = struct.Struct(_FORMATS.get(kind, ">H")).unpack
+    step = -1 if order.swaps_words else 1
+
+    def number(registers: Sequence[int]) -> float | int:
+        if len(registers) != needed:
+            raise FrameError(f"{kind} takes {needed} registers, not {len(registers)}")
+        if kind is RegisterType.BIT:
+            return registers[0] & 1
+        value: float | int = unpack(words.pack(*registers[::step]))[0]
+        return _shortest(value) if kind is RegisterType.FLOAT32 else value
+
+    return number
 
 
 def _shortest(value: float) -> float:
     """Return the number that a 32-bit float was meant to be: 0.15, not 0.15000000596, which a limit of 0.15 refuses."""
+    if _LEAST_NORMAL <= abs(value) < 1e38:
+        # At most one decimal of six digits rounds to a normal 32-bit float: where there is one, none is shorter.
+        short = float(f"{value:.6g}")
+        if _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
+            return short
     return float(str(np.float32(value))) if math.isfinite(value) else value
 
 

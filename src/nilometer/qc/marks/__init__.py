@@ -7,6 +7,6 @@ data for whoever knows the instrument's limit.
 
 from __future__ import annotations
 
-from nilometer.qc.marks.scheme import Marks, MarkScheme, censored, schemes
+from nilometer.qc.marks.scheme import Marks, MarkScheme, censored, said, schemes
 
-__all__ = ["MarkScheme", "Marks", "censored", "schemes"]
+__all__ = ["MarkScheme", "Marks", "censored", "said", "schemes"]

@@ -17,7 +17,7 @@ from nilometer.errors import ConfigError
 from nilometer.model.flags import QartodFlag
 from nilometer.qc.layout import NOT_WATER
 
-__all__ = ["Letter", "MarkScheme", "Marks", "censored", "schemes"]
+__all__ = ["Letter", "MarkScheme", "Marks", "censored", "said", "schemes"]
 
 _FLAGS = {flag.name.lower(): flag for flag in QartodFlag}
 _KEYS = ("flag", "meaning", "meaning_zh", "censored", "water")
@@ -50,7 +50,9 @@ class Letter:
 class MarkScheme:
     """The marks of one protocol in one edition; `absent` is the outcome for a value without a mark.
 
-    `several` parts the letters of one mark, where a protocol says more than one (USGS: ``P,e``); the worst counts.
+    `several` parts the letters of one mark, where a protocol says more than one (USGS: ``P,e``); the worst counts. A
+    mark that ends in ``*`` stands for all that begin so and are not listed themselves. Those of a scheme that holds
+    `everywhere` are judged by it whatever scheme a Datastream has: a current loop's, on any wire.
     """
 
     name: str
@@ -59,19 +61,28 @@ class MarkScheme:
     absent: QartodFlag
     letters: Mapping[str, Letter]
     several: str = ""
+    everywhere: bool = False
 
     def letter(self, text: str) -> Letter | None:
         """Return what a mark says; None where a letter of it is not listed and no other says worse than pass."""
-        known = self.letters.get(text)
+        known = self._listed(text)
         if known is not None or not self.several or self.several not in text:
             return known
-        found = [self.letters.get(word) for word in text.split(self.several) if word]
+        found = [self._listed(word) for word in text.split(self.several) if word]
         listed = [letter for letter in found if letter is not None]
         worst = max(listed, key=lambda letter: int(letter.flag), default=None)
         if worst is None or (None in found and worst.flag <= QartodFlag.NOT_EVALUATED):
             return None
         hints = [letter.censored for letter in listed if letter.censored]
         return replace(worst, censored=hints[0] if hints else 0, water=all(letter.water for letter in listed))
+
+    def _listed(self, mark: str) -> Letter | None:
+        found = self.letters.get(mark)
+        if found is not None:
+            return found
+        families = (key for key in self.letters if key.endswith("*") and mark.startswith(key[:-1]))
+        longest = max(families, key=len, default=None)
+        return None if longest is None else self.letters[longest]
 
 
 def _scheme(name: str, file: str, content: Mapping[str, Any]) -> MarkScheme:
@@ -92,6 +103,7 @@ def _scheme(name: str, file: str, content: Mapping[str, Any]) -> MarkScheme:
         absent=_flag("absent", content.get("absent", "not_evaluated"), file),
         letters=letters,
         several=str(content.get("several", "")),
+        everywhere=bool(content.get("everywhere", False)),
     )
 
 
@@ -151,11 +163,28 @@ def censored(marks: Any, scheme: str) -> NDArray[np.int8]:  # noqa: ANN401 -- py
     ConfigError
         If there is no such table.
     """
-    table = _named(scheme)
+    named = _named(scheme)
     codes, texts = _coded(marks)
-    letters = [table.letter(text) for text in texts]
+    letters = [_letter(named, text) for text in texts]
     hints = [0, *(0 if letter is None else letter.censored for letter in letters)]
     return np.array(hints, np.int8)[codes]
+
+
+def said(scheme: str | None, mark: str) -> QartodFlag:
+    """Return the flag that a mark stands for by a scheme; NOT_EVALUATED where none lists it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such scheme.
+
+    Examples
+    --------
+    >>> said("hj212-2017", "D").name, said(None, "ne43:fail_low").name
+    ('FAIL', 'FAIL')
+    """
+    letter = _letter(None if scheme is None else _named(scheme), mark)
+    return QartodFlag.NOT_EVALUATED if letter is None else letter.flag
 
 
 @dataclass(slots=True)
@@ -201,7 +230,14 @@ def _absent(scheme: MarkScheme | None) -> int:
 def _said(scheme: MarkScheme | None, text: str) -> int:
     if not text:
         return _absent(scheme)
-    letter = None if scheme is None else scheme.letter(text)
+    letter = _letter(scheme, text)
     if letter is None:
         return int(QartodFlag.NOT_EVALUATED)
     return int(letter.flag) | (0 if letter.water else NOT_WATER)
+
+
+def _letter(scheme: MarkScheme | None, text: str) -> Letter | None:
+    letter = None if scheme is None else scheme.letter(text)
+    if letter is not None:
+        return letter
+    return next((found for one in schemes().values() if one.everywhere and (found := one.letters.get(text))), None)
