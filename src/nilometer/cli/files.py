@@ -26,6 +26,7 @@ Date = Annotated[str | None, typer.Option("--date", help="The day of a log whose
 Missing = Annotated[
     list[str] | None, typer.Option("--missing", help="A word or number that stands for no value. May be repeated.")
 ]
+Database = Annotated[str | None, typer.Option("--database", help="The database (DBC) of the bus of a CAN capture.")]
 DayFirst = Annotated[
     bool | None, typer.Option("--day-first/--month-first", help="What 03/04 is; default: what the rows show.")
 ]
@@ -41,6 +42,7 @@ def read(
     date: Date = None,
     missing: Missing = None,
     day_first: DayFirst = None,
+    database: Database = None,
     about: Annotated[bool, typer.Option("--about", help="What each file tells of itself, and no values.")] = False,
     flags: Annotated[
         str | None, typer.Option(help="Scheme of the file's own quality codes: adds them as QARTOD flags.")
@@ -57,7 +59,7 @@ def read(
     """
     tables = []
     for file in files:
-        wishes = _Wishes(file_format, time, time_zone, column, date, missing, day_first)
+        wishes = _Wishes(file_format, time, time_zone, column, date, missing, day_first, database)
         recording = _read(file, wishes)
         if about:
             _tell(recording)
@@ -197,6 +199,7 @@ class _Wishes(NamedTuple):
     date: str | None
     missing: list[str] | None
     day_first: bool | None
+    database: str | None = None
 
 
 def _read(file: Path, wishes: _Wishes) -> Recording:
@@ -211,6 +214,7 @@ def _read(file: Path, wishes: _Wishes) -> Recording:
         date=wishes.date,
         missing=wishes.missing or (),
         day_first=wishes.day_first,
+        database=wishes.database,
     )
 
 

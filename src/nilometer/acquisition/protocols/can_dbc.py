@@ -13,10 +13,12 @@ Vector, DBC File Format Documentation 1.0.5; signals as cantools lays them out.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,8 +49,9 @@ class DbcSignal(NamedTuple):
     is_big: bool
     is_signed: bool
     is_float: bool
-    scale: float
+    numerator: float
     offset: float
+    denominator: float
     unit: str | None
     choices: Mapping[int, str]
     multiplexed: tuple[tuple[int, frozenset[int]], ...]
@@ -63,12 +66,13 @@ class DbcSignal(NamedTuple):
         """Return the value of its bits, and the name or code that they have."""
         if self.is_float:
             value = float(struct.unpack(_FLOATS[self.bits][0], struct.pack(_FLOATS[self.bits][1], raw))[0])
-            return (value * self.scale + self.offset if value - value == 0 else None), None
+            value = (value * self.numerator + self.offset) / self.denominator
+            return (value if value - value == 0 else None), None
         if self.has_codes and (mark := code(raw, self.bits, False, "j1939")) is not None:  # noqa: FBT003 -- unsigned
             return None, mark
         if self.is_signed and raw >> (self.bits - 1):
             raw -= 1 << self.bits
-        return raw * self.scale + self.offset, self.choices.get(raw)
+        return (raw * self.numerator + self.offset) / self.denominator, self.choices.get(raw)
 
 
 _FLOATS = {16: ("<e", "<H"), 32: ("<f", "<I"), 64: ("<d", "<Q")}
@@ -148,7 +152,7 @@ def _values(one: DbcSignal, raw: NDArray[np.uint64]) -> NDArray[np.float64]:
         values = ((raw << room).view(np.int64) >> np.int64(64 - one.bits)).astype(np.float64)
     else:
         values = raw.astype(np.float64)
-    values = values * one.scale + one.offset
+    values = (values * one.numerator + one.offset) / one.denominator
     if one.has_codes and one.bits >= 8:
         values[(raw >> np.uint64(one.bits - 8)) >= np.uint64(0xFB)] = np.nan
     elif one.has_codes:
@@ -271,6 +275,7 @@ def _signal(
     else:
         first, last = start, start + bits - 1
         shift = first % 8
+    numerator, offset, denominator = _exact(signal.scale, signal.offset)
     choices = {int(number): str(name) for number, name in (signal.choices or {}).items()}
     return DbcSignal(
         name=signal.name,
@@ -282,10 +287,19 @@ def _signal(
         is_big=is_big,
         is_signed=bool(signal.is_signed),
         is_float=bool(signal.is_float),
-        scale=float(signal.scale),
-        offset=float(signal.offset),
+        numerator=numerator,
+        offset=offset,
+        denominator=denominator,
         unit=signal.unit or None,
         choices=choices,
         multiplexed=multiplexed,
         has_codes=is_j1939 and not signal.is_signed and not signal.is_float and bits > 1,
     )
+
+
+def _exact(scale: float, offset: float) -> tuple[float, float, float]:
+    """Return scale and offset as whole numbers over one: 2058 hundredths are 20.58, and 2058 * 0.01 is not."""
+    first, second = Fraction(repr(scale)), Fraction(repr(offset))
+    below = math.lcm(first.denominator, second.denominator)
+    whole = float(first * below), float(second * below), float(below)
+    return whole if max(abs(part) for part in whole) < 2**32 else (float(scale), float(offset), 1.0)
