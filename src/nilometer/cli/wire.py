@@ -95,7 +95,9 @@ def _print(item: DecodedValue | BadFrame) -> None:
 
 
 def simulate(
-    instrument: Annotated[str, typer.Argument(help="An instrument (nilometer instruments), nmea0183, hj212 or mqtt.")],
+    instrument: Annotated[
+        str, typer.Argument(help="An instrument (nilometer instruments), nmea0183, nmea2000, can, hj212 or mqtt.")
+    ],
     *,
     data: Annotated[Path, typer.Option(help="The file whose columns it measures; runs in a loop.")],
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.", min=0, max=65535)] = 0,

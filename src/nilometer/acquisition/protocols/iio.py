@@ -17,7 +17,7 @@ Linux kernel, Documentation/ABI/testing/sysfs-bus-iio.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from nilometer.acquisition.decoding import DecodedValue
@@ -31,6 +31,7 @@ __all__ = [
     "channels_in",
     "decode_files",
     "decode_scan",
+    "files_of",
     "number",
     "value_of",
 ]
@@ -182,6 +183,14 @@ def channels_in(files: Iterator[str] | Sequence[str]) -> list[IioChannel]:
 def shared(channel: IioChannel, what: str) -> tuple[str, str, str]:
     """Return the names that a channel's scale or offset may have: its own, its type's, its index's without modifier."""
     return f"in_{channel.key}_{what}", f"in_{channel.type}_{what}", f"{what}"
+
+
+def files_of(channel: IioChannel, present: Collection[str]) -> list[str]:
+    """Return the files of a folder that a channel's value is made of."""
+    if channel.is_ready:
+        return [channel.file]
+    names = (name for what in ("offset", "scale") for name in shared(channel, what))
+    return [channel.file, *(name for name in names if name in present)]
 
 
 def number(text: str, file: str) -> float:

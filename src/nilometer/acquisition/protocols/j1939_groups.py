@@ -65,6 +65,37 @@ class Group:
     fast: bool
     fields: tuple[Field, ...]
 
+    def encode(self, values: Mapping[str, float], kinds: Mapping[str, str] | None = None, size: int = 8) -> bytes:
+        """Return the message that says values by field, and choices by name; all else is not available.
+
+        Parameters
+        ----------
+        values : mapping of str to float
+            By field, in its unit; dates and times as the whole numbers of the wire.
+        kinds : mapping of str to str, optional
+            Choices, by field.
+        size : int
+            Bytes of a single frame; a fast packet is as long as its fields.
+        """
+        ends = [one.start + one.bits for one in self.fields]
+        length = size if not self.fast else -(-max(ends) // 8)
+        whole = (1 << length * 8) - 1
+        for one in self.fields:
+            mask = (1 << one.bits) - 1
+            word = (kinds or {}).get(one.name)
+            if one.type == "choice" and word is not None:
+                raw = next(number for number, name in one.choices.items() if name == word)
+            elif one.name in values and values[one.name] == values[one.name] and one.type == "float":
+                raw = int.from_bytes(struct.pack("<f", values[one.name]), "little")
+            elif one.name in values and values[one.name] == values[one.name]:
+                raw = round((Fraction(values[one.name]) * one.denominator - one.offset) / one.numerator)
+            elif one.signed and one.name:
+                raw = mask >> 1
+            else:
+                continue
+            whole = whole & ~(mask << one.start) | (raw & mask) << one.start
+        return whole.to_bytes(length, "little")
+
     def decode(self, data: bytes) -> Content:
         """Return what a message of this group says; fields beyond its end are not sent, and not there."""
         whole = int.from_bytes(data, "little")
