@@ -17,7 +17,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -78,6 +78,18 @@ class DbcSignal(NamedTuple):
 _FLOATS = {16: ("<e", "<H"), 32: ("<f", "<I"), 64: ("<d", "<Q")}
 
 
+class _Step(NamedTuple):
+    """How one signal is taken out of a frame that is one number."""
+
+    signal: DbcSignal
+    is_big: bool
+    shift: int
+    mask: int
+    half: int
+    last_byte: int
+    is_plain: bool
+
+
 @dataclass(frozen=True, slots=True)
 class DbcMessage:
     """One message of a database."""
@@ -87,18 +99,45 @@ class DbcMessage:
     extended: bool
     is_j1939: bool
     signals: tuple[DbcSignal, ...]
+    _plan: tuple[int, bool, tuple[_Step, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay out where each signal lies in the whole frame as one number."""
+        width = max((one.last_byte for one in self.signals), default=0) + 1
+        steps = tuple(
+            _Step(
+                one,
+                one.is_big,
+                8 * (width - 1 - one.last_byte if one.is_big else one.first_byte) + one.shift,
+                (1 << one.bits) - 1,
+                1 << (one.bits - 1) if one.is_signed else 1 << 64,
+                one.last_byte,
+                not (one.is_float or one.has_codes or one.choices),
+            )
+            for one in self.signals
+        )
+        object.__setattr__(self, "_plan", (width, any(one.is_big for one in self.signals), steps))
 
     def decode(self, data: bytes) -> list[CanReading]:
         """Return the signals of one frame; those beyond its end, or of another multiplexer value, are not there."""
+        sent = len(data)
+        width, has_big, steps = self._plan
+        whole = data.ljust(width, b"\0")[:width]
+        little, big = int.from_bytes(whole, "little"), int.from_bytes(whole, "big") if has_big else 0
         found: list[CanReading] = []
         raws: list[int] = []
-        for one in self.signals:
-            sent = one.last_byte < len(data)
-            raw = one.raw(data) if sent else -1
-            raws.append(raw)
-            if sent and all(raws[index] in values for index, values in one.multiplexed):
+        for one, is_big, shift, mask, half, last, is_plain in steps:
+            raw = (big if is_big else little) >> shift & mask
+            raws.append(raw if last < sent else -1)
+            if last >= sent or (one.multiplexed and not all(raws[index] in ids for index, ids in one.multiplexed)):
+                continue
+            if is_plain:
+                number = raw - mask - 1 if raw >= half else raw
+                value: float | None = (number * one.numerator + one.offset) / one.denominator
+                mark = None
+            else:
                 value, mark = one.value(raw)
-                found.append(CanReading(one.key, one.name, value, one.unit, mark, None))
+            found.append(CanReading(one.key, one.name, value, one.unit, mark))
         return found
 
     def columns(self, data: NDArray[np.uint8], lengths: NDArray[np.int64]) -> Iterator[tuple[DbcSignal, Any]]:

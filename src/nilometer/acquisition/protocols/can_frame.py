@@ -29,6 +29,7 @@ _STANDARD_MOST = 0x7FF
 _EXTENDED_MOST = 0x1FFFFFFF
 _ERROR_FLAG = 0x20000000
 
+_NINE = re.compile(r"[0-9]{0,9}")
 _COMPACT = re.compile(
     r"(?:\((?P<time>[\d.: -]{1,32})\)\s+(?P<bus>\S{1,32})\s+)?(?P<id>[0-9A-Fa-f]{3}|[0-9A-Fa-f]{8})#"
     r"(?:(?P<remote>[Rr]\d?)|#(?P<fd>[0-9A-Fa-f])(?P<fdata>(?:[0-9A-Fa-f]{2}){0,64})"
@@ -153,7 +154,7 @@ def microseconds(text: str) -> int:
     """
     text = text.strip()
     seconds, _, fraction = text.partition(".")
-    if re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text):
+    if seconds.isdecimal() and seconds.isascii() and len(seconds) <= 11 and _NINE.fullmatch(fraction):
         return int(seconds) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
     try:
         moment = dt.datetime.fromisoformat(text)
