@@ -34,9 +34,10 @@ from nilometer.acquisition.simulators.simulator import Reading
 
 SONDE = Path(simulators.__file__).with_name("can_sonde.dbc")
 WATER = {
-    "depth_below_transducer": 12.3, "water_temperature": 15.5, "air_temperature": 21.0, "wind_speed": 5.0,
-    "wind_direction": 270.0, "heading": 80.0, "flow_velocity": 0.5, "current_direction": 120.0, "battery_voltage": 12.5, "salinity": 34.5,
-}  # fmt: skip
+    **{"depth_below_transducer": 12.3, "water_temperature": 15.5, "air_temperature": 21.0, "wind_speed": 5.0},
+    **{"wind_direction": 270.0, "heading": 80.0, "flow_velocity": 0.5, "current_direction": 120.0},
+    **{"battery_voltage": 12.5, "salinity": 34.5},
+}
 
 
 def rate(count: int, work: Callable[[], object]) -> float:

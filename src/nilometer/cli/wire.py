@@ -110,7 +110,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             help="KIND[:CHANNEL]@START+DURATION[=AMOUNT], seconds; kinds: silence wrong_crc swapped_words restart "
-            "stuck spike drift; all but modbus late duplicate out_of_order, sdi12 noise parity, mqtt "
+            "stuck spike drift; all but modbus and iio late duplicate out_of_order, sdi12 noise parity, mqtt "
             "counter_restart. Example: spike:ph@30+5=3"
         ),
     ] = None,

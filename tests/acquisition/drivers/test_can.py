@@ -102,9 +102,9 @@ async def test_one_node_that_falls_silent_disturbs_no_other_and_leaves_a_gap():
         assert {report.state for report in other.reports} == {SourceState.STARTING, SourceState.LIVE}
 
 
-@pytest.mark.parametrize("kind", ["duplicate", "out_of_order"])
-async def test_frames_that_come_twice_or_in_disorder_give_the_values_of_those_that_do_not(kind):
-    clock, faults = JumpingClock(), [Fault(kind, 0, 10 * HOUR_S)]
+@pytest.mark.parametrize("kind", ["late", "duplicate", "out_of_order"])
+async def test_frames_that_come_late_twice_or_in_disorder_give_the_values_of_those_that_do_not(kind):
+    clock, faults = JumpingClock(), [Fault(kind, 0, 10 * HOUR_S, amount=0.1)]
     async with at_work(NMEA2000, "nmea2000", clock, faults=faults, interval_s=0.05) as sink:
         await sink.until(lambda: "depth_below_transducer" in newest(sink) and "wind_direction" in newest(sink))
         assert newest(sink)["depth_below_transducer"] == 12.5

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from nilometer.acquisition.driver import Clock
 from nilometer.acquisition.protocols.can_frame import CanFrame
 from nilometer.acquisition.simulators.can_port import CanPort
+from nilometer.acquisition.simulators.disorder import DISORDERLY, Disorder
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
-from nilometer.acquisition.simulators.simulator import SPINE, Fault, Feed, Reading, WireFault, active_fault
+from nilometer.acquisition.simulators.simulator import Fault, Feed, Reading, WireFault, active_fault
 from nilometer.errors import LinkError
 
 __all__ = ["Behaviour", "CanNode"]
@@ -47,7 +48,7 @@ class CanNode:
         The present, µs since 1970 UTC.
     faults : sequence of Fault
         ``silence``, ``wrong_crc`` (frames spoilt on their way), ``swapped_words`` (the bytes of a frame turned round),
-        ``restart``, ``duplicate``, ``out_of_order`` (the frames of a tick turned round), and the value faults.
+        ``restart``, ``late``, ``duplicate`` and ``out_of_order`` (see `Disorder`), and the value faults.
     interval_s : float
         From tick to tick, in the clock's seconds.
     """
@@ -63,8 +64,9 @@ class CanNode:
         interval_s: float = 1.0,
     ) -> None:
         self._behaviour, self._port, self._clock, self._began = behaviour, port, clock, clock()
-        self._faults, value_faults = split_faults(faults, (*SPINE, WireFault.DUPLICATE, WireFault.OUT_OF_ORDER))
+        self._faults, value_faults = split_faults(faults, DISORDERLY)
         self._feed = FaultyFeed(feed, value_faults, self._began) if value_faults else feed
+        self._disorder: Disorder[CanFrame] = Disorder(self._faults, clock, self._began)
         self._interval_us = max(int(interval_s * 1e6), 1000)
         self._asked: asyncio.Queue[CanFrame] = asyncio.Queue(maxsize=256)
         self._is_open = False
@@ -101,6 +103,7 @@ class CanNode:
             async with asyncio.timeout(wait_s):
                 frame = await self._asked.get()
         except TimeoutError:
+            await self._say((), self._clock())  # what was held back may be due
             return
         now = self._clock()
         await self._say(self._behaviour.answer(frame, self._feed.at(now)), now)
@@ -108,13 +111,8 @@ class CanNode:
     async def _say(self, frames: Sequence[CanFrame], time: int) -> None:
         if self._active(WireFault.SILENCE):
             return
-        said = list(frames)
-        if self._active(WireFault.OUT_OF_ORDER):
-            said.reverse()
-        if self._active(WireFault.DUPLICATE):
-            said = [frame for frame in said for _ in range(2)]
         garbled, swapped = self._active(WireFault.WRONG_CRC), self._active(WireFault.SWAPPED_WORDS)
-        for frame in said:
+        for frame in self._disorder.pass_on(frames):
             sent = CanFrame(frame.identifier, frame.data[::-1], frame.extended) if swapped else frame
             await self._port.send(sent, time=time, garbled=garbled)
 
