@@ -247,6 +247,11 @@ def test_a_database_that_is_none_is_refused_and_costs_nothing():
             database_of(text)
 
 
+def test_a_signal_that_no_scale_can_have_is_left_out_and_the_others_stay():
+    text = SONDE.read_text().replace("(0.01,0) [-5|45]", "(1e999,0) [-5|45]")
+    assert [one.name for one in database_of(text).messages[0].signals] == ["ph", "dissolved_oxygen", "turbidity_ntu"]
+
+
 DIGITS = "0123456789abcdefABCDEF #[]().:,RTAxX<>_-\r\n"
 LINES = st.one_of(
     st.binary(max_size=200),

@@ -33,6 +33,7 @@ from nilometer.errors import ConfigError, ReadError
 __all__ = ["CanDatabase", "DbcMessage", "DbcSignal", "database_of"]
 
 _MOST_BYTES = 1785
+_MOST_SCALE = 1e30
 _LENGTHS = re.compile(r"^\s*BO_\s+\d+\s+\S+?\s*:\s*(\d+)", re.MULTILINE)
 _BITS = re.compile(r"^\s*SG_\s[^:\n]{1,200}:\s*(\d+)\s*\|\s*(\d+)", re.MULTILINE)
 
@@ -305,6 +306,9 @@ def _signal(
 ) -> DbcSignal | None:
     bits, start, is_big = int(signal.length), int(signal.start), signal.byte_order == "big_endian"
     if not 1 <= bits <= 64 or start < 0 or (signal.is_float and bits not in _FLOATS):
+        return None
+    # A NaN is not below either: no quantity has such a scale.
+    if not (abs(signal.scale) < _MOST_SCALE and abs(signal.offset) < _MOST_SCALE):
         return None
     if is_big:
         # Motorola: the start is the highest bit, bits of a byte counted from its low end.
