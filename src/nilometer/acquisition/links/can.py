@@ -20,6 +20,7 @@ __all__ = ["CanLink", "Received", "open_can"]
 
 MOST_WAITING = 8192
 _PATIENCE_S = 0.05
+_NONSENSE_S = 0.01
 _AT_ONCE = 256
 # What the drivers of python-can raise for text or bytes of an adapter that are no frame.
 _NO_FRAME = (ValueError, IndexError, KeyError)
@@ -113,6 +114,8 @@ class CanLink:
                     with contextlib.suppress(*self._errors):
                         flush()
                 self._call(self._spoil, f"no frame: {error}")
+                # An adapter that talks nonsense must not keep a core busy.
+                self._closing.wait(_NONSENSE_S)
             except self._errors as error:
                 self._call(self._fail, f"the interface is lost: {error}")
                 return
