@@ -42,6 +42,12 @@ def test_a_capture_of_every_writer_gives_the_signals_of_its_database(tmp_path, n
     assert any("not in the database" in note for note in recording.notes)
 
 
+def test_lines_of_a_trc_that_are_none_are_counted(tmp_path):
+    recording = read(tmp_path, FILES["trc"] + b"      9      9000.000 DT  2\n", database=SONDE)
+    assert any("1 lines are no frames" in note for note in recording.notes)
+    assert not any("no frames" in note for note in read(tmp_path, FILES["trc"], database=SONDE).notes)
+
+
 def test_without_a_database_the_standards_are_read_and_that_is_said(tmp_path):
     recording = read(tmp_path, made_up.CAN_LOG)
     seen = {name: part.values[np.isfinite(part.values)].tolist() for name, part in recording.columns.items()}

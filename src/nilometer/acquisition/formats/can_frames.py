@@ -136,6 +136,10 @@ def _by_library(data: bytes, kind: Kind, path: Path) -> Capture:
     except (*_BROKEN, can.CanError, can.io.blf.BLFParseError) as error:
         # What came before the damage is sound.
         found.note(f"{kind.upper()} is damaged after {len(found.said)} frames: {type(error).__name__} {error}")
+    if kind == "trc" and not found.bad:
+        # python-can passes over lines that it does not understand.
+        lines = sum(bool(line.strip()) and not line.lstrip().startswith(b";") for line in data.splitlines())
+        found.bad, found.first_bad = lines - len(found.said), "no data frame of TRC"
     return found
 
 

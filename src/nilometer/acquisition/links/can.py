@@ -50,6 +50,16 @@ class CanLink:
         self._thread = threading.Thread(target=self._listen, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Frames that came and were not read yet."""
+        return len(self._frames)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were dropped since the last read."""
+        return self._dropped
+
     async def read(self, timeout_s: float) -> Received:
         """Return what came, waiting for it; empty after `timeout_s`.
 
