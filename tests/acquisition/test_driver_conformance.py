@@ -96,6 +96,9 @@ CASES = [
         is_serial=True,
     ),
     Case("nmea0183", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, "time": "arrival", **FAST}),
+    Case("can", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}, is_serial=True),
+    Case("nmea2000", link={"interval_s": 0.1}, options={"silent_after_s": 0.5, **FAST}),
+    Case("iio", options={"poll_interval_s": 0.05, **FAST}),
     Case(
         "hj212",
         link={"interval_s": 0.2, "over_time_s": 0.5},

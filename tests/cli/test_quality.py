@@ -344,7 +344,7 @@ def test_a_dive_of_a_glider_is_judged_down_its_depth(real_data, tmp_path):
     [
         ("level/stage_discharge/nordura.csv", "no column of times is seen among 'stage', 'q'; name it"),
         ("level/usgs/waterservices_ratings.txt", "it is a rating table"),
-        ("imu_can/can/candumpSample2.txt", "decode it with that, and read the table of values"),
+        ("imu_can/dbc/vehicle.dbc", "name it as database= when you read a capture"),
     ],
 )
 def test_what_read_does_not_open_says_what_to_do(real_data, name, said):

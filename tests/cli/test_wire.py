@@ -74,7 +74,7 @@ def test_hj212_is_decoded_with_its_marks(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nmea018", "-"], "did you mean nmea0183?"),
+        (["nmea018", "-"], "did you mean nmea0183 or nmea2000?"),
         (["modbus_rtu", "-", "--instrument", "yosemitech_y400"], "did you mean yosemitech_y4000"),
         (["nmea0183", "absent.nmea"], "absent.nmea: No such file or directory"),
     ],

@@ -10,7 +10,20 @@ import typer
 if TYPE_CHECKING:
     from nilometer.acquisition.formats.recording import Recording
 
-__all__ = ["About", "Columns", "Date", "DayFirst", "FileWishes", "Format", "Missing", "Time", "Zone", "opened", "tell"]
+__all__ = [
+    "About",
+    "Columns",
+    "Database",
+    "Date",
+    "DayFirst",
+    "FileWishes",
+    "Format",
+    "Missing",
+    "Time",
+    "Zone",
+    "opened",
+    "tell",
+]
 
 Format = Annotated[str | None, typer.Option("--format", help="nilometer formats; default: found out.")]
 Time = Annotated[str | None, typer.Option("--time", help="The column of times, where it cannot be guessed.")]
@@ -20,6 +33,7 @@ Date = Annotated[str | None, typer.Option("--date", help="The day of a log whose
 Missing = Annotated[
     list[str] | None, typer.Option("--missing", help="A word or number that stands for no value. May be repeated.")
 ]
+Database = Annotated[str | None, typer.Option("--database", help="The database (DBC) of the bus of a CAN capture.")]
 DayFirst = Annotated[
     bool | None, typer.Option("--day-first/--month-first", help="What 03/04 is; default: what the rows show.")
 ]
@@ -37,6 +51,7 @@ class FileWishes(NamedTuple):
     date: str | None = None
     missing: list[str] | None = None
     day_first: bool | None = None
+    database: str | None = None
 
 
 def opened(file: Path, wishes: FileWishes) -> Recording:
@@ -52,6 +67,7 @@ def opened(file: Path, wishes: FileWishes) -> Recording:
         date=wishes.date,
         missing=wishes.missing or (),
         day_first=wishes.day_first,
+        database=wishes.database,
     )
 
 

@@ -12,6 +12,7 @@ import typer
 from nilometer.cli.file_options import (
     About,
     Columns,
+    Database,
     Date,
     DayFirst,
     FileWishes,
@@ -42,6 +43,7 @@ def read(
     date: Date = None,
     missing: Missing = None,
     day_first: DayFirst = None,
+    database: Database = None,
     about: About = False,
     flags: Annotated[
         str | None, typer.Option(help="Scheme of the file's own quality codes: adds them as QARTOD flags.")
@@ -58,7 +60,7 @@ def read(
     """
     tables = []
     for file in files:
-        wishes = FileWishes(file_format, time, time_zone, column, date, missing, day_first)
+        wishes = FileWishes(file_format, time, time_zone, column, date, missing, day_first, database)
         recording = opened(file, wishes)
         if about:
             tell(recording)

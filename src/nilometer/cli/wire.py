@@ -96,7 +96,8 @@ def _print(item: DecodedValue | BadFrame) -> None:
 
 def simulate(
     instrument: Annotated[
-        str, typer.Argument(help="An instrument (nilometer instruments), or nmea0183, hj212, mqtt, usgs, ndbc …")
+        str,
+        typer.Argument(help="An instrument (nilometer instruments), or nmea0183, nmea2000, can, hj212, mqtt, usgs …"),
     ],
     *,
     data: Annotated[Path, typer.Option(help="The file whose columns it measures; runs in a loop.")],
@@ -110,8 +111,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             help="KIND[:CHANNEL]@START+DURATION[=AMOUNT], seconds; kinds: silence wrong_crc swapped_words restart "
-            "stuck spike drift; all but modbus late duplicate out_of_order, sdi12 noise parity, mqtt "
-            "counter_restart; public networks late duplicate out_of_order. Example: spike:ph@30+5=3"
+            "stuck spike drift; all but modbus and iio late duplicate out_of_order, sdi12 noise parity, mqtt "
+            "counter_restart. Example: spike:ph@30+5=3"
         ),
     ] = None,
 ) -> None:

@@ -6,12 +6,16 @@ import html
 import io
 import json
 import struct
+import tempfile
 import zipfile
+from pathlib import Path
 
+import can
 import h5netcdf
 import numpy as np
 from scipy.io import netcdf_file
 
+from nilometer.acquisition.protocols.can_frame import frame_of_text
 from nilometer.acquisition.protocols.hj212_frame import encode_frame
 
 TOA5 = (
@@ -382,7 +386,34 @@ CANDUMP = (
     "# a capture\n  can0  09F8017F   [8]  E8 AC 51 19 BE AB 6D D5\n  can0  09F11280   [8]  00 9C 99 FF 7F F6 F5 FD\n"
 )
 N2K = "2014-08-15T19:00:00.045Z,3,129033,160,255,8,a9,3f,fc,ed,c4,28,b4,00\n" * 3
+CAN_LOG = (
+    "(1718000000.000000) can0 200#0A08E81C0320002A\n(1718000000.250000) can0 201#0070300000000000\n"
+    "(1718000001.000000) can0 200#F4FFE81C03E80000\n(1718000001.5) can0 7E8#0341057B00000000\n"
+    "(1718000002.000000) can0 18FEEE27#3EFEFFFFFFFFFFFF\n(1718000002.000000) can0 1DFD0823#FF01008B72FFFFFF\n"
+)
 DBC = 'VERSION ""\n\nBO_ 500 IO_DEBUG: 4 IO\n SG_ IO_DEBUG_test : 0|8@1+ (1,0) [0|0] "" DBG\n'
+
+
+def can_files() -> dict[str, bytes]:
+    """Return the frames of `CAN_LOG` as the loggers of three makers write them."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("blf", "asc", "trc"):
+            path = Path(folder) / f"log.{suffix}"
+            with can.Logger(path) as logger:
+                for line in CAN_LOG.splitlines():
+                    frame = frame_of_text(line)
+                    message = can.Message(
+                        timestamp=(frame.time or 0) / 1e6,
+                        arbitration_id=frame.identifier,
+                        is_extended_id=frame.extended,
+                        data=frame.data,
+                        channel=1,
+                        is_rx=True,
+                    )
+                    logger.on_message_received(message)
+            found[suffix] = path.read_bytes()
+    return found
 
 
 def argo() -> bytes:
@@ -480,6 +511,8 @@ def files() -> dict[str, tuple[str, bytes]]:
         "donar": ("donar", DONAR.encode()),
         "donar irregular": ("donar", DONAR_IRREGULAR.encode()),
         "hj212": ("hj212", hj212()),
+        "can log": ("can_capture", CAN_LOG.encode()),
+        **{name: ("can_capture", content) for name, content in can_files().items()},
         "argo": ("netcdf", argo()),
         "buoy": ("netcdf", buoy()),
         "mooring": ("netcdf", mooring()),

@@ -29,6 +29,7 @@ def read(
     columns: Sequence[str] | None = None,
     missing: Sequence[str] = (),
     date: str | None = None,
+    database: str | PathLike[str] | None = None,
 ) -> Recording:
     """Read a file as a recording: times, values with units and properties, and what stands beside them.
 
@@ -50,6 +51,8 @@ def read(
         Words or numbers that stand for no value, beside the usual ones.
     date : str, optional
         The day of a log whose clock has no date, such as ``2014-08-15``.
+    database : path, optional
+        The database (DBC) of the bus whose frames the file holds.
 
     Returns
     -------
@@ -68,7 +71,15 @@ def read(
         raise ReadError("there is no such file", path=file)
     if file.is_dir():
         raise ReadError("this is a folder: name its files", path=file)
-    wishes = Wishes(time=time, time_zone=time_zone, day_first=day_first, columns=columns, missing=missing, date=date)
+    wishes = Wishes(
+        time=time,
+        time_zone=time_zone,
+        day_first=day_first,
+        columns=columns,
+        missing=missing,
+        date=date,
+        database=None if database is None else str(database),
+    )
     chosen = formats()[format] if format is not None else _surest(file)
     return chosen.read(file, wishes)
 

@@ -39,6 +39,8 @@ class Wishes:
         Words that stand for no value, beside the usual ones.
     date : str, optional
         The day (ISO 8601) of a log whose clock has no date.
+    database : str, optional
+        The database (a DBC file) of the bus whose frames the file holds.
     """
 
     time: str | Sequence[str] | None = None
@@ -47,6 +49,7 @@ class Wishes:
     columns: Sequence[str] | None = None
     missing: Sequence[str] = ()
     date: str | None = None
+    database: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
