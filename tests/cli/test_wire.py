@@ -40,8 +40,14 @@ def test_good_values_are_printed_and_a_bad_frame_is_status_1():
         assert [line["value"] for line in called.lines if line.get("unit") == "m"].count(2.4) == 2
 
 
-def test_hexadecimal_text_is_taken_for_the_bytes_it_names():
-    assert nilometer("decode", "nmea0183", "--hex", stdin=GOOD.hex(" ").encode()).code == 0
+def test_hexadecimal_text_is_taken_for_the_bytes_it_names(monkeypatch):
+    wanted = nilometer("decode", "nmea0183", stdin=GOOD * 40).out
+    monkeypatch.setattr("nilometer.cli.wire.CHUNK", 7)
+    for between, before in ((" ", ""), (":", ""), ("", ""), ("\n", ""), (", ", "0x"), ("", "0X")):
+        text = between.join(f"{before}{byte:02x}" for byte in GOOD * 40)
+        called = nilometer("decode", "nmea0183", "--hex", stdin=text.encode())
+        assert (called.code, called.out) == (0, wanted)
+    assert "other half" in nilometer("decode", "nmea0183", "--hex", stdin=b"0a0").err
     called = nilometer("decode", "nmea0183", "--hex", stdin=b"zz")
     assert (called.code, "not hexadecimal text" in called.err) == (2, True)
 

@@ -25,6 +25,9 @@ SAME_BURST_US = 2_000_000
 MOST_WAITING = 20_000
 CLOCK_STEP_US = 10_000_000
 
+# The letter that a sentence has for it.
+_MARKS = {"invalid": "V", "estimated": "E", "manual": "M", "simulator": "S"}
+
 
 @dataclass(slots=True)
 class _Last:
@@ -131,7 +134,7 @@ class SentenceRows:
         if index is None:
             return
         value = value_in_channel(self._table[index], reading)
-        row = Row(index, arrival, value, mark="V" if reading.flag == "invalid" else None)
+        row = Row(index, arrival, value, mark=_MARKS.get(reading.flag or ""))
         if not sentence.checked:
             row.syntax = int(QartodFlag.NOT_EVALUATED)
         if self._position_age_us is not None and self._position is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 CHUNK = 65536
+# What people, and tools, write between bytes in hexadecimal.
+BETWEEN_HEX = re.compile(rb"0[xX]|[\s:;,-]")
 
 
 def decode(
@@ -24,7 +29,9 @@ def decode(
     file: Annotated[Path | None, typer.Argument(help="A file of bytes; - or nothing: standard input.")] = None,
     *,
     instrument: Annotated[str | None, typer.Option(help="The instrument that these are the values of.")] = None,
-    as_hex: Annotated[bool, typer.Option("--hex", help="The input is hexadecimal text.")] = False,
+    as_hex: Annotated[
+        bool, typer.Option("--hex", help="The input is hexadecimal text: 0103a0, 01 03 a0, 01:03:A0, 0x01 0x03 …")
+    ] = False,
 ) -> None:
     """Decode the bytes of a wire to JSON lines: one a value, one a bad frame; status 1 if any frame was bad.
 
@@ -54,7 +61,7 @@ def decode(
 
 def _chunks(file: Path | None, *, as_hex: bool) -> Iterator[bytes]:
     if file is None or str(file) == "-":
-        yield from _read(sys.stdin.buffer, as_hex=as_hex)
+        yield from _read(cast("BufferedReader", sys.stdin.buffer), as_hex=as_hex)
     else:
         from nilometer.errors import ReadError
 
@@ -66,18 +73,28 @@ def _chunks(file: Path | None, *, as_hex: bool) -> Iterator[bytes]:
             yield from _read(stream, as_hex=as_hex)
 
 
-def _read(stream: BinaryIO, *, as_hex: bool) -> Iterator[bytes]:
+def _read(stream: BufferedReader, *, as_hex: bool) -> Iterator[bytes]:
+    chunks = iter(lambda: stream.read1(CHUNK), b"")  # What is there: a wire that is listened to goes on for ever.
+    yield from _from_hex(chunks) if as_hex else chunks
+
+
+def _from_hex(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the bytes that hexadecimal text stands for, piece by piece: a day of a line may not fit in memory."""
     from nilometer.errors import ReadError
 
-    if as_hex:
-        text = stream.read().decode("ascii", "replace")
+    held = digit = b""
+    for chunk in itertools.chain(chunks, [b" "]):
+        text = held + chunk
+        # A 0 may be the beginning of 0x.
+        held = b"0" if text.endswith(b"0") else b""
+        digits = digit + BETWEEN_HEX.sub(b"", text.removesuffix(held))
+        digit = digits[len(digits) & ~1 :]
         try:
-            yield bytes.fromhex(text)
+            yield bytes.fromhex(digits[: len(digits) & ~1].decode("ascii", "replace"))
         except ValueError as error:
             raise ReadError(f"not hexadecimal text: {error}", format="hex") from error
-        return
-    while data := stream.read(CHUNK):
-        yield data
+    if digit:
+        raise ReadError("not hexadecimal text: a last digit without its other half", format="hex")
 
 
 def _print(item: DecodedValue | BadFrame) -> None:

@@ -175,6 +175,55 @@ def test_without_an_instrument_registers_are_given_as_they_are() -> None:
     ]
 
 
+def _rtu(*pdus: str) -> bytes:
+    return b"".join(modbus.encode_rtu(1, bytes.fromhex(pdu)) for pdu in pdus)
+
+
+@pytest.mark.parametrize(
+    ("pdus", "expected"),
+    [
+        # The examples of MODBUS Application Protocol V1.1b3, sections 6.7 to 6.21, and answers without their request.
+        (["07", "076d"], [("exception_status", 0x6D)]),
+        (["0b", "0bffff0108"], [("event_count", 0x108)]),
+        (["11", "110401ff4142"], [("server_id", "AB")]),
+        (["11", "11", "110401ff4142"], [("server_id", "AB")]),
+        (["1804de", "18000600020 1b81284".replace(" ", "")], [("fifo_+0", 0x1B8), ("fifo_+1", 0x1284)]),
+        (
+            ["170003000600 0e00030600ff00ff00ff".replace(" ", ""), "170c00fe0acd00010003000d00ff"],
+            [(f"holding_register_{3 + i}", v) for i, v in enumerate((0xFE, 0xACD, 1, 3, 13, 255))],
+        ),
+        (
+            ["2b0e0100", "2b0e0101000003000241420102 4344020156".replace(" ", "")],
+            [("vendor_name", "AB"), ("product_code", "CD"), ("revision", "V")],
+        ),
+        (["2b0e01010000010002 4142".replace(" ", "")], [("vendor_name", "AB")]),
+    ],
+)
+def test_what_a_device_says_beside_its_registers_is_given(pdus: list[str], expected: list) -> None:
+    decoder = modbus_rtu.decoder()
+    seen = [*decoder.feed(_rtu(*pdus)), *decoder.close()]
+    assert [(item.parameter, item.value) for item in seen] == expected
+
+
+def test_an_exception_whose_request_was_not_heard_is_not_swallowed() -> None:
+    decoder = modbus_rtu.decoder()
+    (bad,) = decoder.feed(_rtu("830b"))
+    assert bad.error == "exception_11: gateway target does not answer; unit 1 refuses function 3"
+
+
+@pytest.mark.parametrize(
+    "start", [b"\x00", b"\x01\x03\xfa", b"\x01\x10\0\0\0\0\xf0", b"\0\1\0\0\0\xfe\1\3"], ids=bytes.hex
+)
+@pytest.mark.parametrize("module", [modbus_rtu, modbus_tcp], ids=["rtu", "tcp"])
+def test_endless_beginnings_of_frames_cost_no_more_than_their_bytes(module, start: bytes) -> None:
+    # In one piece, because what was quadratic was so in the length of a piece: this took minutes.
+    decoder = module.decoder()
+    data = (start * 80_000)[:80_000]
+    seen = [*decoder.feed(data), *decoder.close()]
+    assert sum(len(item.frame) for item in seen) >= len(data) - 256
+    assert max(len(item.frame) for item in seen) <= 260
+
+
 def test_an_answer_alone_is_laid_over_the_only_read_of_its_size_and_says_so() -> None:
     decoder = modbus_rtu.decoder("yosemitech_y504")
     seen = decoder.feed(bytes.fromhex(BY_ID["mb-y504"]["input"]["response"]))

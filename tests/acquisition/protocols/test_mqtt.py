@@ -90,6 +90,16 @@ def test_a_message_that_is_too_long_is_named_and_passed_over(size, cut):
     ]
 
 
+def test_what_came_before_a_broken_packet_is_not_lost():
+    good = publish_packet("a", b"1", packet_id=7)
+    splitter = PacketSplitter()
+    (message,) = splitter.feed(good + b"\x00\x00" + good)
+    assert (message.topic, splitter.starts) == ("a", [0, len(good)])
+    assert "type 0" in str(splitter.broken)
+    with pytest.raises(FrameError):
+        splitter.feed(good)
+
+
 def test_a_refusal_carries_its_reason():
     (answer,) = PacketSplitter(5).feed(bytes.fromhex("20 09 00 87 06 1f 0003 6e6f21"))
     assert (answer.codes, answer.reason) == ((0x87,), "no!")

@@ -428,3 +428,19 @@ def test_any_stream_is_decoded_or_refused(chunks):
     for chunk in chunks:
         assert all(isinstance(item, DecodedValue | BadFrame) for item in decoder.feed(chunk))
     assert all(isinstance(item, BadFrame) for item in decoder.close())
+
+
+def test_a_capture_of_version_5_is_known_by_its_connect_and_read_to_the_broken_packet():
+    connect = bytes.fromhex("10 10 0004 4d515454 05 02 003c 00 0003 616263")
+    alias = bytes.fromhex("23 0001")
+    named = b"\0\1t" + bytes([len(alias)]) + alias + b'{"ph":7.1}'
+    again = b"\0\0" + bytes([len(alias)]) + alias + b'{"ph":7.2}'
+    qos_2 = b"\0\1t\0\5\0" + b'{"ph":7.3}'
+    bodies = ((0x30, named), (0x30, again), (0x34, qos_2))
+    stream = connect + b"".join(bytes([head, len(body)]) + body for head, body in bodies)
+    decoder = MqttDecoder(None)
+    seen = [*decoder.feed(stream + b"\x00\x00" + stream), *decoder.feed(stream), *decoder.close()]
+    assert [(item.parameter, item.value, item.more["topic"]) for item in seen[:-1]] == [
+        ("ph", 7.1, "t"), ("ph", 7.2, "t"), ("ph", 7.3, "t"),
+    ]  # fmt: skip
+    assert (seen[-1].offset, seen[-1].error.endswith("the rest cannot be read")) == (len(stream), True)

@@ -247,3 +247,55 @@ def test_depths_and_temperatures_agree_with_pynmea2(real_data):
             assert ours["latitude"] == pytest.approx(theirs.latitude, abs=1e-6)
             assert ours["longitude"] == pytest.approx(theirs.longitude, abs=1e-6)
             assert ours["time_utc"] == theirs.datetime.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("GPVTG,360.0,T,348.7,M,000.0,N,000.0,K,N", [("fix_mode", "N", None, "invalid")]),
+        ("GPVTG,054.7,T,,M,005.5,N,010.2,K,S", [("fix_mode", "S", None, "simulator")]),
+        (
+            "GPVTG,054.7,T,034.4,M,,N,010.2,K,A",
+            [
+                ("course_over_ground", 54.7, "deg", None),
+                ("course_over_ground_magnetic", 34.4, "deg", None),
+                ("speed_over_ground", 10.2, "km/h", None),
+            ],
+        ),
+        ("GPTHS,338.01,A", [("heading_true", 338.01, "deg", None)]),
+        ("GPTHS,338.01,E", [("heading_true", 338.01, "deg", "estimated")]),
+        ("GPTHS,338.01,S", [("heading_true", None, "deg", "simulator")]),
+        ("GPTHS,,V", [("heading_true", None, "deg", "invalid")]),
+        ("TIROT,-12.5,V", [("rate_of_turn", -12.5, "deg/min", "invalid")]),
+        (
+            "IICUR,A,1,2,5.0,123.4,T,0.7,10.0,90.0,T,B",
+            [
+                ("current_depth", 5.0, "m", None),
+                ("current_direction", 123.4, "deg", None),
+                ("current_speed", 0.7, "kn", None),
+            ],
+        ),
+        (
+            "WIMHU,66.0,5.0,3.0,C",
+            [
+                ("relative_humidity", 66.0, "%", None),
+                ("absolute_humidity", 5.0, None, None),
+                ("dew_point", 3.0, "degC", None),
+            ],
+        ),
+        ("GNGNS,112257.00,,,,,NN,03,10.5,,,,,", [("fix_mode", "NN", None, "invalid")]),
+        (
+            "GPGNS,112257.00,3844.24011,N,00908.43828,W,AN,03,10.5,,,,,",
+            [
+                ("latitude", 38.7373352, "deg", None),
+                ("longitude", -9.1406380, "deg", None),
+                ("satellites_used", 3.0, None, None),
+                ("horizontal_dilution", 10.5, None, None),
+            ],
+        ),
+    ],
+)
+def test_a_value_stands_under_its_status_letter(body, expected):
+    decoder = Nmea0183Decoder()
+    seen = decoder.feed(b"$%s*%02X\r\n" % (body.encode(), checksum(body.encode())))
+    assert [(item.parameter, item.value, item.unit, item.flag) for item in seen] == expected

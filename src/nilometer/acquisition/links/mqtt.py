@@ -75,6 +75,8 @@ class MqttLink:
         self._heard = self._sent = self._left = self._loop.time()
         self._number = 0
         self._messages: list[Publish] = []
+        # Why no more comes; what came before it is given first.
+        self._ended: LinkError | None = None
 
     async def subscribe(self, filters: Sequence[tuple[str, int]]) -> list[str]:
         """Subscribe; return what the broker refused, with its reason.
@@ -104,6 +106,8 @@ class MqttLink:
         if self._messages:
             taken, self._messages = self._messages, []
             return taken
+        if self._ended is not None:
+            raise self._ended
         now = self._loop.time()
         if now - self._left > AWAY_S:
             self._heard = now  # While nobody reads, nothing is heard; that is not the broker's silence.
@@ -212,13 +216,18 @@ class MqttLink:
             for answer in answers:
                 if answer.kind == kind:
                     return answer
+            if self._ended is not None:
+                raise self._ended
 
     def _take(self, data: bytes, answers: list[Answer] | None = None) -> list[Publish]:
         self._heard = self._loop.time()
-        try:
+        packets: list[Publish | Answer] = []
+        with contextlib.suppress(FrameError):
             packets = self._splitter.feed(data)
-        except FrameError as error:
-            raise LinkError(f"the peer speaks no MQTT {self._version()}: {error}", link=self.name) from error
+        if self._splitter.broken is not None:
+            self._ended = LinkError(
+                f"the peer speaks no MQTT {self._version()}: {self._splitter.broken}", link=self.name
+            )
         messages: list[Publish] = []
         for packet in packets:
             if isinstance(packet, Publish):
@@ -227,9 +236,12 @@ class MqttLink:
                 self.acknowledged.append(packet.packet_id)
             elif packet.kind == DISCONNECT:
                 why = packet.reason or reason_text(packet.codes[0])
-                raise LinkError(f"the broker ends the connection: {why}", link=self.name)
+                self._ended = LinkError(f"the broker ends the connection: {why}", link=self.name)
+                break
             elif answers is not None:
                 answers.append(packet)
+        if self._ended is not None and not messages and answers is None:
+            raise self._ended
         return messages
 
     def _version(self) -> str:

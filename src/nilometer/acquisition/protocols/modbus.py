@@ -14,6 +14,8 @@ A PDU is a function code and its data. The frames carry it::
     read 1-4      request  function, address u16, count u16          answer  function, bytes u8, data
     write 5, 6    request  function, address u16, value u16          answer  the same
     write 15, 16  request  function, address, count, bytes u8, data  answer  function, address, count
+    both 23       request  function, address, count, address,        answer  function, bytes u8, data
+                           count, bytes u8, data
     exception                                                        answer  function | 0x80, code
 
 A count of 0 is illegal, and real: some sensors start a measurement on it. So counts are carried, not judged.
@@ -39,6 +41,7 @@ __all__ = [
     "Pdu",
     "ReadAnswer",
     "ReadRequest",
+    "ReadWrite",
     "WriteBlock",
     "WriteBlockAnswer",
     "WriteOne",
@@ -55,6 +58,7 @@ __all__ = [
 
 MOST_PDU = 253
 READS = frozenset({1, 2, 3, 4})
+READ_WRITE = 23
 BIT_READS = frozenset({1, 2})
 EXCEPTIONS = {
     1: "illegal function",
@@ -115,6 +119,18 @@ class WriteBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadWrite:
+    """Write holding registers, then read others (23); its answer is a `ReadAnswer`."""
+
+    address: int
+    count: int
+    write_address: int
+    write_count: int
+    data: bytes
+    function: int = READ_WRITE
+
+
+@dataclass(frozen=True, slots=True)
 class WriteBlockAnswer:
     """Coils (15) or registers (16) were written."""
 
@@ -139,7 +155,7 @@ class Other:
     data: bytes
 
 
-Pdu = ReadRequest | ReadAnswer | WriteOne | WriteBlock | WriteBlockAnswer | ExceptionAnswer | Other
+Pdu = ReadRequest | ReadAnswer | ReadWrite | WriteOne | WriteBlock | WriteBlockAnswer | ExceptionAnswer | Other
 
 
 def exception_text(code: int) -> str:
@@ -181,6 +197,8 @@ def _encode(pdu: Pdu) -> bytes:
             data = _words(address, value)
         case WriteBlock(function, address, count, content):
             data = _words(address, count) + len(content).to_bytes(1) + content
+        case ReadWrite(address, count, write_address, write_count, content, function):
+            data = _words(address, count, write_address, write_count) + len(content).to_bytes(1) + content
         case ExceptionAnswer(function, code):
             function, data = function | 0x80, code.to_bytes(1)
         case Other(function, data):
@@ -209,6 +227,8 @@ def decode_request(pdu: bytes) -> Pdu:
         If the length is not that of its function.
     """
     function = _function(pdu)
+    if function & 0x80:
+        raise FrameError(f"no request: {function:#04x} is an exception", frame=pdu)
     if function in READS or function in {5, 6}:
         _need(pdu, 5, "request")
         address, word = int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5])
@@ -217,6 +237,11 @@ def decode_request(pdu: bytes) -> Pdu:
         if len(pdu) < 6 or len(pdu) != 6 + pdu[5]:
             raise FrameError(f"request of function {function} with a wrong byte count", frame=pdu)
         return WriteBlock(function, int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5]), bytes(pdu[6:]))
+    if function == READ_WRITE:
+        if len(pdu) < 10 or len(pdu) != 10 + pdu[9]:
+            raise FrameError(f"request of function {function} with a wrong byte count", frame=pdu)
+        address, count, write_address, write_count = (int.from_bytes(pdu[at : at + 2]) for at in (1, 3, 5, 7))
+        return ReadWrite(address, count, write_address, write_count, bytes(pdu[10:]))
     return Other(function, bytes(pdu[1:]))
 
 
@@ -242,7 +267,7 @@ def decode_answer(pdu: bytes) -> Pdu:
     if function & 0x80:
         _need(pdu, 2, "exception")
         return ExceptionAnswer(function & 0x7F, pdu[1])
-    if function in READS:
+    if function in READS or function == READ_WRITE:
         if len(pdu) < 2 or len(pdu) != 2 + pdu[1]:
             raise FrameError(f"answer of function {function} with a wrong byte count", frame=pdu)
         return ReadAnswer(function, bytes(pdu[2:]))

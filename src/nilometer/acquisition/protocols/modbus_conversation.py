@@ -10,14 +10,16 @@ from typing import Any
 from nilometer.acquisition.decoding import BadFrame, DecodedValue
 from nilometer.acquisition.instrument import instrument
 from nilometer.acquisition.protocols import modbus
-from nilometer.acquisition.protocols.modbus import ExceptionAnswer, Pdu, ReadAnswer, ReadRequest
+from nilometer.acquisition.protocols.modbus import ExceptionAnswer, Pdu, ReadAnswer, ReadRequest, ReadWrite
+from nilometer.acquisition.protocols.modbus_about import said_beside
 from nilometer.acquisition.protocols.modbus_stream import Located, MbapSplitter, RtuSplitter
 from nilometer.acquisition.register_map import RegisterImage, RegisterMap, Value
 from nilometer.errors import FrameError
 
 __all__ = ["ModbusDecoder"]
 
-TABLES = {1: "coil", 2: "discrete_input", 3: "holding_register", 4: "input_register"}
+TABLES = {1: "coil", 2: "discrete_input", 3: "holding_register", 4: "input_register", 23: "holding_register"}
+HOLDING = 3
 MOST_PENDING = 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,6 +64,11 @@ class ModbusDecoder:
             yield item
             return
         key = (item.frame.unit, item.frame.transaction)
+        beside = list(said_beside(item.frame.pdu, {"unit_id": item.frame.unit, "function": item.frame.pdu[0]}))
+        if beside:
+            self._pending.pop(key, None)
+            yield from beside
+            return
         asked = self._pending.get(key)
         answer = _answer_to(asked, item.frame.pdu)
         if answer is not None:
@@ -100,7 +107,7 @@ class ModbusDecoder:
             yield BadFrame(error=str(error), offset=item.offset, frame=item.raw)
             return
         more: dict[str, Any] = {"unit_id": unit, "function": answer.function}
-        if isinstance(asked, ReadRequest):
+        if isinstance(asked, ReadRequest | ReadWrite):
             yield from self._read(asked.address, words[: asked.count], more)
             return
         address = self._only_place(answer.function, len(words))
@@ -119,7 +126,10 @@ class ModbusDecoder:
         found: list[Value] = []
         image: RegisterImage = {}
         if address is not None and self._map is not None:
-            image = {(function, address + i): word for i, word in enumerate(words)}
+            image = {
+                (HOLDING if function == modbus.READ_WRITE else function, address + i): word
+                for i, word in enumerate(words)
+            }
             found = self._map.values(image)
         for value in found:
             yield self._value(value, image, more)
@@ -163,7 +173,7 @@ def _answer_to(asked: Pdu | None, pdu: bytes) -> Pdu | None:
         answer = modbus.decode_answer(pdu)
     except FrameError:
         return None
-    if isinstance(asked, ReadRequest) and isinstance(answer, ReadAnswer):
+    if isinstance(asked, ReadRequest | ReadWrite) and isinstance(answer, ReadAnswer):
         bits = asked.function in modbus.BIT_READS
         needed = (asked.count + 7) // 8 if bits else 2 * asked.count
         return answer if len(answer.data) == needed else None

@@ -14,7 +14,7 @@ subscription to QoS 1 is served with QoS 1 at most (3.8.4), and what is stored b
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ __all__ = [
     "subscribe_packet",
 ]
 
+CONNECT, TOPIC_ALIAS, MOST_ALIASES = 1, 0x23, 1000
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
 LONGEST_PACKET = 268_435_455 + 5
 HEAD_OF_LONG = 70_000
@@ -101,14 +102,21 @@ class PacketSplitter:
         Bytes of a message that is taken; a longer one comes out without its payload, so that it can be acknowledged
         and is not sent for ever.
     from_server : bool
-        What comes is a server's: a packet that only a client sends is refused. Else those are passed over.
+        What comes is a server's: a packet that only a client sends is refused. Else (a capture) those are passed over,
+        QoS 2 and topic aliases are read, and `version` is what a CONNECT or CONNACK says.
     """
 
     version: int = 4
     longest: int = 1_048_576
     from_server: bool = True
+    starts: list[int] = field(default_factory=list)
+    """Where in the stream the packets of the last `feed` begin, and behind them what it could not read."""
+    broken: FrameError | None = None
+    """Why nothing behind the packets of the last `feed` can be read."""
     _buffer: bytearray = field(default_factory=bytearray)
     _skip: int = 0
+    _offset: int = 0
+    _aliases: dict[int, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> bytes:
@@ -118,18 +126,41 @@ class PacketSplitter:
     def feed(self, data: bytes) -> list[Publish | Answer]:
         """Take bytes and return what became whole.
 
+        What came whole before a packet that is none is returned, and `broken` says what is wrong with that one.
+
         Raises
         ------
         FrameError
-            If they are no MQTT; the connection has to be closed then (4.13).
+            If the first of them is no MQTT; the connection has to be closed then (4.13).
         """
+        if self.broken is not None:
+            raise self.broken
         if self._skip:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
+            self._offset += skipped
             data = data[skipped:]
-        buffer = self._buffer
-        buffer += data
+        self._buffer += data
+        self.starts.clear()
         found: list[Publish | Answer] = []
+        at = 0
+        try:
+            for packet, end in self._packets():
+                self.starts.append(self._offset + at)
+                found.append(packet)
+                at = end
+        except FrameError as error:
+            self.starts.append(self._offset + at)
+            self.broken = error
+            if not found:
+                raise
+        del self._buffer[:at]
+        self._offset += at
+        return found
+
+    def _packets(self) -> Iterator[tuple[Publish | Answer, int]]:
+        """Yield what is whole in the buffer, and where it ends."""
+        buffer = self._buffer
         at, end = 0, len(buffer)
         while end - at >= 2:
             length = buffer[at + 1]
@@ -137,29 +168,30 @@ class PacketSplitter:
             if length >= 0x80:
                 size = _length(buffer, at + 1, end)
                 if size is None:
-                    break
+                    return
                 length, body = size
             head = buffer[at]
             if length > self.longest and head >> 4 == PUBLISH:
                 if end - body < min(length, HEAD_OF_LONG):
-                    break
-                found.append(self._publish(head, bytes(buffer[body : body + HEAD_OF_LONG]), is_long=True))
+                    return
+                message = self._publish(head, bytes(buffer[body : body + HEAD_OF_LONG]), is_long=True)
                 self._skip = max(0, length - (end - body))
                 at = min(body + length, end)
+                yield message, at
                 continue
             if length > self.longest:
-                raise FrameError(f"mqtt: a packet of type {head >> 4} and {length} bytes")
+                raise FrameError(f"mqtt: a packet of type {head >> 4} and {length} bytes", frame=bytes(buffer[at:body]))
             if end - body < length:
-                break
+                return
             packet = bytes(buffer[body : body + length])
-            found.append(self._publish(head, packet) if head >> 4 == PUBLISH else self._answer(head, packet))
             at = body + length
-        del buffer[:at]
-        return found
+            if not self.from_server:
+                self._hear_version(head >> 4, packet)
+            yield self._publish(head, packet) if head >> 4 == PUBLISH else self._answer(head, packet), at
 
     def _publish(self, head: int, body: bytes, *, is_long: bool = False) -> Publish:
         qos = head >> 1 & 3
-        if qos > 1 or len(body) < 2:
+        if qos > (1 if self.from_server else 2) or len(body) < 2:
             raise FrameError(f"mqtt: a PUBLISH with QoS {qos} and {len(body)} bytes", frame=body[:64])
         at = 2 + (body[0] << 8 | body[1])
         number = 0
@@ -167,16 +199,38 @@ class PacketSplitter:
             number = int.from_bytes(body[at : at + 2])
             at += 2
             if number == 0:
-                raise FrameError("mqtt: a PUBLISH of QoS 1 without packet id", frame=body[:64])
+                raise FrameError(f"mqtt: a PUBLISH of QoS {qos} without packet id", frame=body[:64])
         try:
             topic = body[2 : at - 2 if qos else at].decode("utf-8")
         except UnicodeDecodeError:
             raise FrameError("mqtt: a topic that is no UTF-8", frame=body[:64]) from None
         if self.version == 5:
+            if not self.from_server:
+                topic = self._aliased(topic, body, at)
             at = _after_properties(body, at)
         if at > len(body):
             raise FrameError("mqtt: a PUBLISH shorter than its topic", frame=body[:64])
         return Publish(topic, b"" if is_long else body[at:], number, bool(head & 1), bool(head & 8), is_long)
+
+    def _aliased(self, topic: str, body: bytes, at: int) -> str:
+        # 3.3.2.3.4: a number given once stands for its topic; as a client we allow none, other clients do.
+        for number, value in _properties(body, at):
+            if number != TOPIC_ALIAS:
+                continue
+            alias = int.from_bytes(value)
+            if not topic:
+                return self._aliases.get(alias, "")
+            if len(self._aliases) < MOST_ALIASES or alias in self._aliases:
+                self._aliases[alias] = topic
+        return topic
+
+    def _hear_version(self, kind: int, body: bytes) -> None:
+        if kind == CONNECT and len(body) > 2:
+            level = body[2 + int.from_bytes(body[:2]) :][:1]
+            self.version = 5 if level == b"\x05" else 4
+        elif kind == CONNACK:
+            # Properties, or the length that says there are none, came with version 5.
+            self.version = 5 if len(body) > 2 else 4
 
     def _answer(self, head: int, body: bytes) -> Answer:
         kind = head >> 4

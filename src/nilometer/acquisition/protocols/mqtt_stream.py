@@ -56,32 +56,34 @@ class MqttDecoder:
             (lambda topic: topic.partition("?")[0].endswith("Observations"), SensorThingsFormat().read),
             (lambda _topic: True, JsonFormat().read),
         )
-        self._offset = 0
-        self._is_lost = False
+        self._length = 0
 
     def feed(self, data: bytes) -> Iterator[DecodedValue | BadFrame]:
         """Take the next bytes and return what became whole."""
         found: list[DecodedValue | BadFrame] = []
-        offset, self._offset = self._offset, self._offset + len(data)
-        if self._is_lost:
+        self._length += len(data)
+        splitter = self._splitter
+        was_broken = splitter.broken is not None
+        if was_broken:
             return iter(found)
         try:
-            packets = self._splitter.feed(data)
-        except FrameError as error:
-            self._is_lost = True
-            found.append(BadFrame(error=f"{error}; the rest cannot be read", offset=offset, frame=error.frame))
-            return iter(found)
-        for packet in packets:
+            packets = splitter.feed(data)
+        except FrameError:
+            packets = []
+        for packet, offset in zip(packets, splitter.starts, strict=False):
             if isinstance(packet, Publish):
                 found += self._say(packet, offset)
+        if splitter.broken is not None:
+            error, offset = splitter.broken, splitter.starts[-1]
+            found.append(BadFrame(error=f"{error}; the rest cannot be read", offset=offset, frame=error.frame))
         return iter(found)
 
     def close(self) -> Iterator[DecodedValue | BadFrame]:
         """Return what is left; a packet that is not whole is a `BadFrame`."""
         left = self._splitter.pending
-        if left and not self._is_lost:
+        if left and self._splitter.broken is None:
             return iter(
-                [BadFrame(error="truncated: a packet is not whole", offset=self._offset - len(left), frame=left)]
+                [BadFrame(error="truncated: a packet is not whole", offset=self._length - len(left), frame=left[:256])]
             )
         return iter(())
 
@@ -111,4 +113,4 @@ def _iso(time: int | None) -> str | None:
         return None
 
 
-DECODER = DecoderInfo(name="mqtt", title="MQTT 3.1.1, one direction of a connection", make=MqttDecoder)
+DECODER = DecoderInfo(name="mqtt", title="MQTT 3.1.1 and 5, one direction of a connection", make=MqttDecoder)

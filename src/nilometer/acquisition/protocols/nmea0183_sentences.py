@@ -20,6 +20,7 @@ from nilometer.acquisition.protocols.nmea0183_fields import (
 from nilometer.acquisition.protocols.nmea0183_line import Sentence
 from nilometer.acquisition.protocols.nmea0183_maker import MAKERS
 from nilometer.acquisition.protocols.nmea0183_quantity import Either, Fix, Quantity, Reading, read
+from nilometer.acquisition.protocols.nmea0183_status import UNDER_STATUS
 from nilometer.errors import FrameError
 
 __all__ = ["SENTENCES", "Content", "content"]
@@ -61,11 +62,6 @@ _TABLE: Mapping[str, tuple[Quantity, ...]] = {
         Quantity("current_set_magnetic", (Either(3, 4, "M", _DEGREES),), required=False),
         Quantity("current_drift", (Either(5, 6, "N", "kn"),)),
     ),
-    "VTG": (
-        Quantity("course_over_ground", (Either(1, 2, "T", _DEGREES),)),
-        Quantity("course_over_ground_magnetic", (Either(3, 4, "M", _DEGREES),), required=False),
-        Quantity("speed_over_ground", (Either(5, 6, "N", "kn"), Either(7, 8, "K", "km/h"))),
-    ),
     "MWD": (
         Quantity("wind_direction_true", (Either(1, 2, "T", _DEGREES),)),
         Quantity("wind_direction_magnetic", (Either(3, 4, "M", _DEGREES),), required=False),
@@ -83,6 +79,11 @@ _TABLE: Mapping[str, tuple[Quantity, ...]] = {
         Quantity("wind_direction_true", (Either(13, 14, "T", _DEGREES),), required=False),
         Quantity("wind_direction_magnetic", (Either(15, 16, "M", _DEGREES),), required=False),
         Quantity("wind_speed", (Either(17, 18, "N", "kn"), Either(19, 20, "M", "m/s")), required=False),
+    ),
+    "MHU": (
+        Quantity("relative_humidity", (Either(1, 0, "", "%"),)),
+        Quantity("absolute_humidity", (Either(2, 0, "", None),), required=False),
+        Quantity("dew_point", (Either(3, 4, "C", "degC"),), required=False),
     ),
     "HDT": (Quantity("heading_true", (Either(1, 2, "T", _DEGREES),)),),
     "HDM": (Quantity("heading_magnetic", (Either(1, 2, "M", _DEGREES),)),),
@@ -110,7 +111,7 @@ def content(sentence: Sentence) -> Content | None:
         special = SENTENCES.get(sentence.name)
         if special is not None:
             return special(sentence)
-        maker = MAKERS.get(sentence.name)
+        maker = MAKERS.get(sentence.name) or UNDER_STATUS.get(sentence.name)
         if maker is None:
             return None
         readings, fix = maker(sentence)
@@ -160,6 +161,7 @@ def _wind(sentence: Sentence) -> Content:
 _XDR_UNITS = {
     ("C", "C"): "degC", ("C", "F"): "degF", ("C", "K"): "K", ("A", "D"): "deg", ("D", "M"): "m", ("F", "H"): "Hz",
     ("P", "B"): "bar", ("P", "P"): "Pa", ("R", "l"): "L/s", ("T", "R"): "rpm", ("H", "P"): "%", ("V", "M"): "m3",
+    ("V", "P"): "%",
     ("I", "A"): "A", ("U", "V"): "V", ("L", "S"): "ppt",
 }  # fmt: skip
 
@@ -284,6 +286,8 @@ def _water_ground_speed(sentence: Sentence) -> Content:
     for names, first, status in (
         (("water_speed_longitudinal", "water_speed_transverse"), 1, 3),
         (("ground_speed_longitudinal", "ground_speed_transverse"), 4, 6),
+        (("water_speed_stern",), 7, 8),
+        (("ground_speed_stern",), 9, 10),
     ):
         flag = "invalid" if sentence.field(status) == "V" else None
         for index, name in enumerate(names):

@@ -38,6 +38,8 @@ class LineSplitter:
         self._require_checksum = require_checksum
         self._buffer = bytearray()
         self._offset = 0
+        # There is no end before this place: a line that comes byte by byte is not searched from its start each time.
+        self._searched = 0
 
     def feed(self, data: bytes) -> Iterator[Sentence | BadFrame]:
         """Take bytes and return what became whole.
@@ -52,20 +54,26 @@ class LineSplitter:
         iterator of Sentence or BadFrame
             In the order of the stream.
         """
-        self._buffer += data
         found: list[Sentence | BadFrame] = []
+        for start in range(0, len(data), LONGEST):
+            self._buffer += data[start : start + LONGEST]
+            found += self._taken()
+        return iter(found)
+
+    def _taken(self) -> Iterator[Sentence | BadFrame]:
         while True:
-            end = _END.search(self._buffer)
+            end = _END.search(self._buffer, self._searched)
             if end is not None and end.start() <= LONGEST:
                 if end.start():
-                    found += self._line(bytes(self._buffer[: end.start()]), whole=end.end() > end.start())
+                    yield from self._line(bytes(self._buffer[: end.start()]), whole=end.end() > end.start())
                 self._drop(end.end())
             elif len(self._buffer) > LONGEST:
                 line = bytes(self._buffer[:LONGEST])
-                found.append(BadFrame(error="length: no end of line", offset=self._offset, frame=line))
+                yield BadFrame(error="length: no end of line", offset=self._offset, frame=line)
                 self._drop(LONGEST)
             else:
-                return iter(found)
+                self._searched = len(self._buffer)
+                return
 
     def close(self, *, whole: bool = False) -> Iterator[Sentence | BadFrame]:
         """Return what is left at the end of the stream.
@@ -83,6 +91,7 @@ class LineSplitter:
     def _drop(self, count: int) -> None:
         del self._buffer[:count]
         self._offset += count
+        self._searched = 0
 
     def _line(self, line: bytes, *, whole: bool) -> Iterator[Sentence | BadFrame]:
         alone = _PIECE.match(line)
