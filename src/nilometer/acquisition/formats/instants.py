@@ -224,8 +224,11 @@ def _order(
     there: NDArray[np.bool_],
     day_first: bool | None,  # noqa: FBT001 -- None is a third answer
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], str]:
-    if not there.any() or (a[there] > 31).any():
+    year_first = there & (a > 31)
+    if not there.any() or year_first[there].all():
         return a, b % 100, c, ""
+    if year_first.any():
+        return _of_two_forms(a, b, c, clock, there, day_first)
     year = np.where(c < 69, c + 2000, np.where(c < 100, c + 1900, c))
     if (b[there] > 100).any():
         return year, b % 100, a, ""
@@ -246,6 +249,45 @@ def _order(
         day_first, decided = _by_running(a, b, year, clock, there)
     day, month = (a, b) if day_first else (b, a)
     return year, month, day, decided
+
+
+def _of_two_forms(
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    c: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    there: NDArray[np.bool_],
+    day_first: bool | None,  # noqa: FBT001 -- None is a third answer
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], str]:
+    """Read dates of which some begin with the year.
+
+    A spreadsheet that opens 03/04 of another country's order turns it into a date of its own, and leaves 18/04 as text:
+    where no date that begins with the year has a day above 12, both orders are tried, and time must run forward.
+    """
+    first = there & (a > 31)
+    others = there & ~first
+    year, month, day, decided = _order(a, b, c, clock, others, day_first)
+    year, month, day = (np.where(first, mine, yours) for mine, yours in ((a, year), (b % 100, month), (c, day)))
+    if (c[first] > 12).any() or (b[first] > 12).any():
+        return year, month, day, f"dates are of two forms, year first and not; {decided}".rstrip("; ")
+    turned = np.where(first, day, month), np.where(first, month, day)
+    back = [_steps_back(year, order[0], order[1], clock, there) for order in ((month, day), turned)]
+    if back[1] < back[0]:
+        month, day = turned
+        said = f"a spreadsheet has taken {first.sum()} of {there.sum()} dates in the wrong order of day and month"
+        return year, month, day, f"{said}: they are turned back, so that time runs forward; {decided}".rstrip("; ")
+    return year, month, day, f"dates are of two forms, year first and not; {decided}".rstrip("; ")
+
+
+def _steps_back(
+    year: NDArray[np.int64],
+    month: NDArray[np.int64],
+    day: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    there: NDArray[np.bool_],
+) -> int:
+    times = (_civil(year, month, day, there.copy()) + clock)[there]
+    return int((times[1:] < times[:-1]).sum())
 
 
 def _by_running(

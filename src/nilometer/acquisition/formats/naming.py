@@ -273,7 +273,7 @@ def _reconciled(item: VocabularyTerm, unit: str) -> tuple[VocabularyTerm | None,
         return None, unit  # a volume of gas in water is neither a mass in it nor a saturation
     if same_dimension(unit, item.unit):
         return item, unit
-    for key in item.not_the_same_as:
+    for key in item.not_the_same_as if item.key != "salinity" else ():
         other = vocabulary()[key]
         if same_dimension(unit, other.unit):
             return other, unit
@@ -303,8 +303,16 @@ _UNIT_WORDS = {
     "ppt": "1e-3", "‰": "1e-3", "psi a": "psi", "volt": "V", "volts": "V", "millivolts": "mV", "decibar": "dbar",
     "inches hg": "inHg", "sec": "s", "deg": "degree", "metres": "m", "mgl": "mg L-1", "ugl": "ug L-1", "mg l": "mg L-1",
     "psig": "psi",
-    "us cm": "uS cm-1", "uscm": "uS cm-1", "ms cm": "mS cm-1", "%rel": "%", "pct": "%", "% local": "%", "ss": "1",
+"uscm": "uS cm-1", "ms cm": "mS cm-1", "%rel": "%", "pct": "%", "% local": "%", "ss": "1",
+    # Nobody measures microseconds per centimetre.
+    "us/cm": "uS cm-1", "ms/cm": "mS cm-1", "us cm-1": "uS cm-1", "ms cm-1": "mS cm-1", "us cm": "uS cm-1",
+    "decibars": "dbar", "0.001": "1e-3", "umol photons/m2/s": "umol m-2 s-1", "umol photons/m^2/sec": "umol m-2 s-1",
+    "umol photons m-2 s-1": "umol m-2 s-1", "mhos/m": "S m-1", "umho/cm": "uS cm-1",
+    "umhos/cm": "uS cm-1", "mmho/cm": "mS cm-1", "mmhos/cm": "mS cm-1",
 }  # fmt: skip
+
+# By their case: µm is a length.
+_MOLAR = {"nM": "nmol L-1", "uM": "umol L-1", "µM": "umol L-1", "μM": "umol L-1", "mM": "mmol L-1"}
 
 
 @lru_cache(maxsize=4096)
@@ -314,6 +322,8 @@ def _unit(text: str) -> str | None:
         return None  # "(2)" counts columns
     # "ft above NAVD 88": the datum is no part of the unit.
     plain = re.sub(r"(?i)^(ft|feet|m|meters?|metres?|cm) (above|below) .*$", r"\1", plain)
+    if plain in _MOLAR:
+        return _MOLAR[plain]
     if plain.casefold() in _UNIT_WORDS:
         return _UNIT_WORDS[plain.casefold()]
     try:

@@ -159,6 +159,9 @@ def _header(rows: Sequence[Sequence[str]], start: int, first: int) -> tuple[int 
     if rows[0][:1] == ["TOA5"] and first >= 4:
         return 1, 2  # Campbell: environment, names, units, kind of processing
     above = [at for at in range(start, first) if any(rows[at]) and not all(_RULE.match(cell) for cell in rows[at])]
+    # A line about the instrument may stand between the names and the rows.
+    while len(above) > 1 and _is_prose(rows, above[-1], first):
+        above.pop()
     if not above:
         return None, None
     last = above[-1]
@@ -169,7 +172,7 @@ def _header(rows: Sequence[Sequence[str]], start: int, first: int) -> tuple[int 
 
 def _is_prose(rows: Sequence[Sequence[str]], at: int, first: int) -> bool:
     # One cell above many: a title, not a header.
-    return len(rows[at]) == 1 and len(rows[first]) > 2
+    return sum(map(bool, rows[at])) == 1 and len(rows[first]) > 2
 
 
 @lru_cache(maxsize=4096)
@@ -184,8 +187,8 @@ def _is_unit(word: str) -> bool:
 def _is_units(row: Sequence[str]) -> bool:
     known = strange = 0
     for cell in row:
-        word = cell.strip()
-        if word in {"", "&"} or _FORMAT_WORDS.match(word):
+        word = cell.strip("# ")
+        if word.casefold() in {"", "&", "n/a", "none"} or _FORMAT_WORDS.match(word):
             continue
         if not _is_unit(word):
             strange += word.casefold() not in _UNITS_BESIDE
@@ -211,7 +214,7 @@ def _named(
         names.append(f"{name} ({counts[name]})" if name and counts[name] > 1 else name)
     if units_at is None:
         return tuple(names), None
-    units = list(rows[units_at])[:width]
+    units = ["" if cell.casefold() in {"n/a", "none"} else cell.lstrip("# ") for cell in rows[units_at][:width]]
     return tuple(names), tuple(units + [""] * (width - len(units)))
 
 
