@@ -203,7 +203,7 @@ def meaning(name: str, unit_text: str | None = None, layout: Layout | None = Non
         short, unit, unit_from = name.strip(), layout.unit[folded], "layout"
     else:
         for text, source in ((unit_text, "units row"), (in_name, "name")):
-            if text is not None and text.strip():
+            if text is not None and text.strip() and text.strip().casefold() not in _NO_UNIT:
                 unit, note = _unit(text), ""
                 unit_from = source
                 if unit is None:
@@ -306,11 +306,13 @@ _UNIT_WORDS = {
 "uscm": "uS cm-1", "ms cm": "mS cm-1", "%rel": "%", "pct": "%", "% local": "%", "ss": "1",
     # Nobody measures microseconds per centimetre.
     "us/cm": "uS cm-1", "ms/cm": "mS cm-1", "us cm-1": "uS cm-1", "ms cm-1": "mS cm-1", "us cm": "uS cm-1",
-    "decibars": "dbar", "0.001": "1e-3", "umol photons/m2/s": "umol m-2 s-1", "umol photons/m^2/sec": "umol m-2 s-1",
+    "decibars": "dbar", "dbars": "dbar", "0.001": "1e-3",
+    "ueinsteins/s/m**2": "umol m-2 s-1", "umol photons/m2/s": "umol m-2 s-1", "umol photons/m^2/sec": "umol m-2 s-1",
     "umol photons m-2 s-1": "umol m-2 s-1", "mhos/m": "S m-1", "umho/cm": "uS cm-1",
     "umhos/cm": "uS cm-1", "mmho/cm": "mS cm-1", "mmhos/cm": "mS cm-1",
 }  # fmt: skip
 
+_NO_UNIT = frozenset({"(none)", "none", "n/a", "-", "--", "无", "/"})
 # By their case: µm is a length.
 _MOLAR = {"nM": "nmol L-1", "uM": "umol L-1", "µM": "umol L-1", "μM": "umol L-1", "mM": "mmol L-1"}
 
@@ -318,7 +320,7 @@ _MOLAR = {"nM": "nmol L-1", "uM": "umol L-1", "µM": "umol L-1", "μM": "umol L-
 @lru_cache(maxsize=4096)
 def _unit(text: str) -> str | None:
     plain = text.strip()
-    if re.fullmatch(r"[\d\s.+-]*", plain) and plain != "1":
+    if re.fullmatch(r"[\d\s.+-]*", plain) and plain not in {"1", "0.001"}:
         return None  # "(2)" counts columns
     # "ft above NAVD 88": the datum is no part of the unit.
     plain = re.sub(r"(?i)^(ft|feet|m|meters?|metres?|cm) (above|below) .*$", r"\1", plain)

@@ -180,7 +180,9 @@ class _Parts:
         if name in self._raw.called:
             # The unit stays where the file has it: in its own row, else in the name.
             text = unit_text if unit_text and unit_text.strip() else split_name(name)[1]
-            told = replace(meaning(self._raw.called[name], text, self._layout), name=told.name)
+            called = self._raw.called[name]
+            told = replace(meaning(called, text, self._layout), name=told.name)
+            told = replace(told, note=told.note.replace(repr(called), repr(told.name)))
         if self._wanted is None and self._is_aside(name, told.observed_property, in_time=in_time):
             self._put_aside(name, column)
             return
