@@ -157,6 +157,11 @@ def split_name(name: str) -> tuple[str, str | None]:
     text = " ".join(name.split())
     if len(text) > _LONGEST:
         return text, None
+    again = re.fullmatch(r"(.+[\])]) (\(\d{1,3}\))", text)
+    if again:
+        # The second column of a name: its unit stands before its number.
+        short, unit = split_name(again[1])
+        return (f"{short} {again[2]}", unit) if unit is not None else (text, None)
     text = _SERIAL.sub("", text)
     match = re.fullmatch(r"(.+?)\s*[\[(]([^\])]*)[\])]", text)
     if match and (not match[2].strip() or _unit(match[2]) is not None):

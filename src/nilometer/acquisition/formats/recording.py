@@ -7,7 +7,7 @@ in its order, in its units, with its gaps; nothing is judged or converted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -186,27 +186,11 @@ class Recording:
     def taken(self, rows: NDArray[np.intp]) -> Recording:
         """Return the rows of the given positions, in that order."""
         columns = {
-            name: RecordingColumn(
-                name=c.name,
-                values=c.values[rows],
-                unit=c.unit,
-                unit_from=c.unit_from,
-                observed_property=c.observed_property,
-                censored=None if c.censored is None else c.censored[rows],
-            )
+            name: replace(c, values=c.values[rows], censored=None if c.censored is None else c.censored[rows])
             for name, c in self.columns.items()
         }
         aside = {name: column.take(pa.array(rows)) for name, column in self.aside.items()}
-        return Recording(
-            path=self.path,
-            format=self.format,
-            times=self.times[rows],
-            columns=columns,
-            aside=aside,
-            qualifies=self.qualifies,
-            metadata=self.metadata,
-            notes=self.notes,
-        )
+        return replace(self, times=self.times[rows], columns=columns, aside=aside)
 
     def frame(self, *, by: str = "name") -> dict[str, NDArray[Any]]:
         """Return the values as a mapping of arrays, with ``time`` (datetime64[us], UTC) first.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from nilometer.acquisition.formats.instants import kind_of
+from nilometer.acquisition.formats.instants import TIME_OF_DAY, kind_of
 from nilometer.acquisition.formats.numbers import MISSING
 from nilometer.errors import ReadError, UnitError
 from nilometer.units import canonical
@@ -25,7 +25,9 @@ LINES = 400
 MOST_COLUMNS = 10_000
 _DELIMITERS = ("\t", ";", "|", ",")
 _FORMAT_WORDS = re.compile(r"^([MDYHSmdyhsT]+([/:\-. ][MDYHSmdyhsTAPap]+)+|[MDYHS]{6,8})$")
-_UNITS_BESIDE = frozenset({"ppt", "psi a", "psig", "inches hg", "‰", "rn", "ts"})
+_UNITS_BESIDE = frozenset(
+    {"ppt", "psi a", "psig", "inches hg", "‰", "rn", "ts", "its-90", "ipts-68", "pss-78", "dbars", "us/cm", "ms/cm"}
+)
 _RULE = re.compile(r"^[\s&,;|=_-]*$")
 _NUMBER = re.compile(r"^[<>]?\s*[+-]?(\d{1,3}(,\d{3})+|\d+)?[.,]?\d*([eE][+-]?\d+)?$")
 
@@ -80,7 +82,7 @@ def shape_of(lines: Sequence[str], path: Path) -> Shape:
     names_at, units_at = _header(rows, start, first)
     names, units = _named(rows, names_at, units_at, width)
     before = [line for at, line in enumerate(lines[:first]) if line.strip() and at not in {names_at, units_at}]
-    decimal = "." if delimiter == "," else _decimal(rows[first : first + 100])
+    decimal = _decimal(rows[first : first + 100], delimiter)
     return Shape(delimiter, quote, decimal, names, units, tuple(before), first)
 
 
@@ -145,14 +147,26 @@ def _is_row(row: Sequence[str], width: int) -> bool:
     said = [cell for cell in row if cell]
     if not said or abs(len(row) - width) > 1:
         return False
-    values = sum(_is_number(cell) or cell.casefold() in MISSING or kind_of([cell]) is not None for cell in said)
-    solid = any(_is_number(cell) or kind_of([cell]) is not None for cell in said)
+    times = [kind for cell in said if (kind := kind_of([cell])) is not None]
+    if any(kind != TIME_OF_DAY for kind in times):
+        return True  # a header names no day, and rows of agencies are mostly words
+    values = sum(_is_number(cell) or cell.casefold() in MISSING for cell in said) + len(times)
+    solid = bool(times) or any(_is_number(cell) for cell in said)
     return solid and values >= 0.3 * len(said)
 
 
 def _begins(rows: Sequence[Sequence[str]], at: int, width: int) -> bool:
-    following = [row for row in rows[at : at + 12] if any(row)][:4]
-    return bool(following) and any(rows[at]) and all(_is_row(row, width) for row in following)
+    following = [row for row in rows[at : at + 12] if any(row)]
+    if not following or not any(rows[at]) or not _is_row(rows[at], width):
+        return False
+    # The header may come again, and remarks may stand between the rows.
+    above = [row for row in rows[max(at - 4, 0) : at] if sum(map(bool, row)) > 1]
+    following = [row for row in following if row not in above and not _is_remark(row, width)][:4]
+    return all(_is_row(row, width) for row in following)
+
+
+def _is_remark(row: Sequence[str], width: int) -> bool:
+    return width > 1 and (sum(map(bool, row)) == 1 or "".join(row[:1]).startswith(("#", "//", "!", "%")))
 
 
 def _header(rows: Sequence[Sequence[str]], start: int, first: int) -> tuple[int | None, int | None]:
@@ -187,7 +201,7 @@ def _is_unit(word: str) -> bool:
 def _is_units(row: Sequence[str]) -> bool:
     known = strange = 0
     for cell in row:
-        word = cell.strip("# ")
+        word = _bare(cell)
         if word.casefold() in {"", "&", "n/a", "none"} or _FORMAT_WORDS.match(word):
             continue
         if not _is_unit(word):
@@ -214,12 +228,20 @@ def _named(
         names.append(f"{name} ({counts[name]})" if name and counts[name] > 1 else name)
     if units_at is None:
         return tuple(names), None
-    units = ["" if cell.casefold() in {"n/a", "none"} else cell.lstrip("# ") for cell in rows[units_at][:width]]
+    units = ["" if cell.casefold() in {"n/a", "none"} else _bare(cell) for cell in rows[units_at][:width]]
     return tuple(names), tuple(units + [""] * (width - len(units)))
 
 
-def _decimal(rows: Sequence[Sequence[str]]) -> str:
+def _bare(cell: str) -> str:
+    word = cell.lstrip("# ")
+    return word[1:-1].strip() if word[:1] + word[-1:] in {"()", "[]"} else word
+
+
+def _decimal(rows: Sequence[Sequence[str]], delimiter: str) -> str:
+    """Return the sign of decimals that most numbers have; beside commas that part cells, three digits are thousands."""
     cells = [cell for row in rows for cell in row if cell]
-    commas = sum(bool(re.fullmatch(r"[+-]?\d*,\d+", cell)) for cell in cells)
-    points = sum(bool(re.fullmatch(r"[+-]?\d*\.\d+", cell)) for cell in cells)
-    return "," if commas > points else "."
+    commas = [cell for cell in cells if re.fullmatch(r"[<>]?\s*[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+", cell)]
+    if delimiter == ",":
+        commas = [cell for cell in commas if not re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", cell)]
+    points = sum(bool(re.fullmatch(r"[<>]?\s*[+-]?(\d{1,3}(,\d{3})+|\d*)\.\d+", cell)) for cell in cells)
+    return "," if len(commas) > points else "."
