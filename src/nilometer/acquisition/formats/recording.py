@@ -18,7 +18,26 @@ from numpy.typing import NDArray
 from nilometer.errors import ConfigError
 from nilometer.model.schemas import TIME
 
-__all__ = ["FormatInfo", "Recording", "RecordingColumn", "Wishes"]
+__all__ = ["SITES", "FormatInfo", "Recording", "RecordingColumn", "Wishes"]
+
+
+# Names of columns, in lower case, that say where a row is from.
+SITES = frozenset(
+    {
+        "site",
+        "site_id",
+        "siteid",
+        "site name",
+        "station",
+        "station name",
+        "station_id",
+        "stationcode",
+        "location",
+        "depth",
+    }
+    | {"断面", "断面名称", "站点", "站点名称", "测站", "站名"}
+    | {"monitoringlocationidentifier", "location_identifier", "site_no"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +261,14 @@ class Recording:
             for name, column in self.columns.items()
             if column.censored is not None and f"{name}_censored" not in self.aside
         }
+
+    def sites(self) -> list[str]:
+        """Return the columns of `aside` that part the rows by place: those of sites, where there is more than one."""
+        return [
+            name
+            for name, column in self.aside.items()
+            if name.casefold() in SITES and len({word for word in column.cast(pa.string()).to_pylist() if word}) > 1
+        ]
 
     def to_table(self) -> pa.Table:
         """Return `to_arrow()`: the name by which a table is asked for elsewhere."""

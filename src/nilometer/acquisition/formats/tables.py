@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nilometer.acquisition.formats.longtable import is_long, widened
 from nilometer.acquisition.formats.naming import Layout, Meaning, aside_of, is_position, layout_of, meaning, split_name
 from nilometer.acquisition.formats.numbers import Numbers, as_floats, numbers, odd_one, unit_in_cells
-from nilometer.acquisition.formats.recording import Recording, RecordingColumn, Wishes
+from nilometer.acquisition.formats.recording import SITES, Recording, RecordingColumn, Wishes
 from nilometer.acquisition.formats.timecolumn import find_times, zones_beside
 from nilometer.acquisition.formats.told import missing_by, told_by
 from nilometer.errors import ConfigError, ReadError
@@ -44,12 +44,6 @@ _NO_VALUES = frozenset(
 
 
 _NAMING = re.compile(r"(row|logger|record|station|site)[-_ .]?id$")
-_SITES = frozenset(
-    {"site", "site_id", "siteid", "station", "station_id", "stationcode", "location", "depth", "断面", "站点"}
-    | {"断面名称", "站点名称", "测站", "站名", "monitoringlocationidentifier", "location_identifier", "site_no"}
-)
-
-
 _STATIONS = frozenset(
     {"site", "site name", "station", "station name", "stationcode", "站点", "站点名称", "断面名称", "站名"}
 )
@@ -152,7 +146,7 @@ def _widen(raw: RawTable, columns: list[Any], wishes: Wishes) -> list[Any]:
     """Turn a long table into a wide one, in place but for the columns: its rows are distinct times and sites."""
     found = find_times(raw.names, columns, raw.preamble, raw.unit_texts, wishes, raw.path, raw.format)
     keys = list(found.positions)
-    keys += [at for at, name in enumerate(raw.names) if name.casefold() in _SITES and at not in keys]
+    keys += [at for at, name in enumerate(raw.names) if name.casefold() in SITES and at not in keys]
     zone = zones_beside(raw.names, columns)
     keys += [zone] if zone is not None and zone not in keys else []
     names, wide, units = widened(raw.names, columns, keys)
@@ -247,6 +241,8 @@ class _Parts:
             # "Cond" beside "SpCond" is the one that is not compensated.
             if column.name.casefold() in {"cond", "ec"}:
                 self.values[column.name] = replace(column, observed_property="conductivity")
+        for name, column in self.values.items():
+            self.values[name] = _with_limits(column, self.aside.get(f"{name}_censored"))
         for name in list(self.qualifies):
             owner = self.qualifies[name]
             self.qualifies[name] = next((key for key in self.values if owner.startswith(key)), owner)
@@ -287,6 +283,17 @@ class _Parts:
         self.aside[name] = column
         if name in self._speaks_of:
             self.qualifies[name] = self._speaks_of[name]
+
+
+def _with_limits(column: RecordingColumn, told: Any) -> RecordingColumn:  # noqa: ANN401 -- pyarrow has no types
+    """Return a column whose limits are told by a column beside it, as we write it: ``<``, ``>`` or empty."""
+    if told is None or column.censored is not None or not pa.types.is_string(told.type):
+        return column
+    words = [word or "" for word in told.to_pylist()]
+    if not set(words) <= {"<", ">", ""}:
+        return column
+    signs = np.array([{"<": -1, ">": 1}.get(word, 0) for word in words], np.int8)
+    return replace(column, censored=signs) if signs.any() else column
 
 
 def _said_of(name: str, seen: Numbers) -> list[str]:
