@@ -152,3 +152,13 @@ def test_a_number_that_looks_like_no_value_is_kept_and_said(tmp_path):
     assert not said(taken, "far from its other values")
     plain = read(tmp_path, "time,foo\n2024-05-01,1\n2024-05-02,2\n")
     assert said(plain, "nothing tells what these are, nor a unit: foo")
+
+
+def test_keys_that_a_spreadsheet_filled_up_are_no_rows(tmp_path):
+    head = "Well Name,PO01,,\nWell ID,3040002,,\nLatitude,45.7,,\nLongitude,-73.2,,\nAltitude,19.5,,\n,,,\n"
+    rows = "Date,WL (m),BP (m),ET\n41334,3.50,10.1,600\n41334.5,3.51,10.2,637\n41335,3.52,10.2,640\n"
+    recording = read(tmp_path, head + rows)
+    assert seconds(recording)[1] == "2013-03-01T12:00:00"
+    assert recording["WL"].values.tolist() == [3.5, 3.51, 3.52]
+    days = read(tmp_path, "Year,Month,Day,T (C)\n2013,3,1,1\n2013,3,2,2\n")
+    assert seconds(days) == ["2013-03-01T00:00:00", "2013-03-02T00:00:00"]

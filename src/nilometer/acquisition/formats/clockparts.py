@@ -37,7 +37,7 @@ class ClockParts(NamedTuple):
 
 
 def clock_parts(names: Sequence[str], columns: Sequence[Any]) -> ClockParts | None:
-    """Return the times that columns of parts make; None where year, month, day and hour are not all there.
+    """Return the times that columns of parts make; None where year, month and day are not all there.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def clock_parts(names: Sequence[str], columns: Sequence[Any]) -> ClockParts | No
         if at is None:
             break
         found.append(at)
-    if len(found) < 4:
+    if len(found) < 3 or (len(found) == 3 and _has_stamps(names)):
         return None
     texts: list[Any] = [_padded(columns[at]) for at in found]
     if any(text is None for text in texts):
@@ -66,6 +66,11 @@ def clock_parts(names: Sequence[str], columns: Sequence[Any]) -> ClockParts | No
     day = pc.binary_join_element_wise(*texts[:3], "-")
     clock = pc.binary_join_element_wise(*texts[3:], ":")
     return ClockParts(tuple(found), pc.binary_join_element_wise(day, clock, " "))
+
+
+def _has_stamps(names: Sequence[str]) -> bool:
+    """Say whether a column beside year, month and day has the times: these only repeat its date."""
+    return any(re.search(r"(?i)time|stamp|date|时间|日期|hh", name) for name in names)
 
 
 def _of_day_of_year(names: Sequence[str], columns: Sequence[Any]) -> ClockParts | None:

@@ -147,12 +147,20 @@ def _is_row(row: Sequence[str], width: int) -> bool:
     said = [cell for cell in row if cell]
     if not said or abs(len(row) - width) > 1:
         return False
+    if _is_pair(row, width):
+        return False
     times = [kind for cell in said if (kind := kind_of([cell])) is not None]
     if any(kind != TIME_OF_DAY for kind in times):
         return True  # a header names no day, and rows of agencies are mostly words
     values = sum(_is_number(cell) or cell.casefold() in MISSING for cell in said) + len(times)
     solid = bool(times) or any(_is_number(cell) for cell in said)
     return solid and values >= 0.3 * len(said)
+
+
+def _is_pair(row: Sequence[str], width: int) -> bool:
+    """Say whether a row is a key and its value, which a spreadsheet filled up with empty cells."""
+    alone = width > 2 and sum(map(bool, row)) == 2 and all(row[:2])
+    return alone and not _is_number(row[0]) and kind_of([row[0]]) is None
 
 
 def _begins(rows: Sequence[Sequence[str]], at: int, width: int) -> bool:
@@ -166,6 +174,8 @@ def _begins(rows: Sequence[Sequence[str]], at: int, width: int) -> bool:
 
 
 def _is_remark(row: Sequence[str], width: int) -> bool:
+    if _is_pair(row, width):
+        return True
     return width > 1 and (sum(map(bool, row)) == 1 or "".join(row[:1]).startswith(("#", "//", "!", "%")))
 
 
