@@ -162,3 +162,13 @@ def test_keys_that_a_spreadsheet_filled_up_are_no_rows(tmp_path):
     assert recording["WL"].values.tolist() == [3.5, 3.51, 3.52]
     days = read(tmp_path, "Year,Month,Day,T (C)\n2013,3,1,1\n2013,3,2,2\n")
     assert seconds(days) == ["2013-03-01T00:00:00", "2013-03-02T00:00:00"]
+
+
+def test_blanks_in_a_stamp_and_a_monstrous_epoch_are_no_trap(tmp_path):
+    blanks = "2024" + " " * 3000 + "x"
+    recording = read(tmp_path, f"time,T (C)\n2024-05-01,1\n{blanks},2\n2024-05-02,3\n2024-05-03,4\n")
+    assert recording["T"].values.tolist() == [1, 3, 4]
+    huge = read(tmp_path, "time,T (10^999999 10^999999 m)\n2024-05-01,1\n2024-05-02,2\n")
+    assert [column.unit for column in huge.columns.values()] == ["1"]
+    with pytest.raises(ReadError, match="no column of times"):
+        read(tmp_path, f"time,T (C)\n1714521600,1\n1714525200,2\n{'9' * 30},3\n")

@@ -68,6 +68,7 @@ _SPELLINGS = (
     (r"(:\d{1,2})\s*分\s*", r"\1:"),
     (r"(\d)\s*秒", r"\1"),
 )
+_LONGEST = 100
 _FIRST_LETTERS = re.compile(r"^\s*[A-Za-z]{3}|[^\x00-\x7f]")
 
 
@@ -90,7 +91,8 @@ def _spelled(word: str) -> str:
 
 def kind_of(words: list[str], share: float = 0.9) -> str | None:
     """Return what a sample of words is: `DATE_TIME`, `DATE`, `TIME_OF_DAY`, or None where fewer than a share fit."""
-    said = [_spelled(word) for word in words if word.strip()]
+    # Patterns need not look at what is longer than any stamp: blanks within would keep them busy.
+    said = [_spelled(word) if len(word) <= _LONGEST else "" for word in words if word.strip()]
     if not said:
         return None
     matches = [re.match(_STAMP, word) or re.match(_COMPACT, word) for word in said]
@@ -180,7 +182,7 @@ def epochs(values: NDArray[np.float64]) -> NDArray[np.int64] | None:
         return None
     middle = float(np.median(said))
     for low, high, factor in ((3e8, 5e9, 1e6), (3e11, 5e12, 1e3), (3e14, 5e15, 1.0)):
-        if low <= middle <= high and said.min() > 0:
+        if low <= middle <= high and said.min() > 0 and said.max() * factor < 9e18:
             whole = np.where(np.isnan(values), 0.0, np.round(values * factor))
             return np.where(np.isnan(values), NO_TIME, whole.astype(np.int64))
     return None
