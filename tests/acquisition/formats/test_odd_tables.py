@@ -168,6 +168,8 @@ def test_blanks_in_a_stamp_and_a_monstrous_epoch_are_no_trap(tmp_path):
     blanks = "2024" + " " * 3000 + "x"
     recording = read(tmp_path, f"time,T (C)\n2024-05-01,1\n{blanks},2\n2024-05-02,3\n2024-05-03,4\n")
     assert recording["T"].values.tolist() == [1, 3, 4]
+    with pytest.raises(ReadError, match="row of values is seen"):
+        read(tmp_path, "\n\n\n 1e5000\n\n\n\n\n \n\n\n\n,\n\n", format="csv")
     huge = read(tmp_path, "time,T (10^999999 10^999999 m)\n2024-05-01,1\n2024-05-02,2\n")
     assert [column.unit for column in huge.columns.values()] == ["1"]
     with pytest.raises(ReadError, match="no column of times"):

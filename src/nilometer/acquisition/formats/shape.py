@@ -101,7 +101,7 @@ def _table_in(
             continue
         rows = _rows(lines, delimiter, quote)
         width = _width(_rows(later, delimiter, quote))
-        first = next((at for at in range(start, len(rows)) if _begins(rows, at, width)), None)
+        first = next((at for at in range(start, len(rows)) if width and _begins(rows, at, width)), None)
         if first is not None:
             return delimiter, rows, width, first
         if seen[0] is None:
