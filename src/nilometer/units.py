@@ -401,11 +401,11 @@ def _grammar(text: str) -> Parsed | None:
             number = match["number"]
             try:
                 base = Decimal(10) ** int(number[3:]) if number[2:3] in {"^", "*"} else Decimal(number)
-            except ArithmeticError:  # a power that no number holds
+                if base == 0:
+                    return None
+                coefficient *= base if sign > 0 else 1 / base
+            except ArithmeticError:  # a power, or a product, that no number holds
                 return None
-            if base == 0:
-                return None
-            coefficient *= base if sign > 0 else 1 / base
         else:
             name = _resolve(match["name"])
             if name is None:

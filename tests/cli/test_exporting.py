@@ -119,7 +119,7 @@ def coded(tmp_path):
 
 def test_quality_codes_stay_beside_their_values(coded, tmp_path):
     head, first = nilometer("read", coded).out.splitlines()[:2]
-    assert head == '"time","pH","DO","pH_qual","DO_qual"'
+    assert head == '"time","pH","DO [mg L-1]","pH_qual","DO_qual"'
     assert first.endswith('7,8,"1","A"')
     assert nilometer("read", coded, "--column", "pH").out.splitlines()[0] == '"time","pH","pH_qual"'
 

@@ -45,6 +45,7 @@ def read(
     day_first: DayFirst = None,
     database: Database = None,
     about: About = False,
+    as_json: AsJson = False,
     flags: Annotated[
         str | None, typer.Option(help="Scheme of the file's own quality codes: adds them as QARTOD flags.")
     ] = None,
@@ -54,7 +55,8 @@ def read(
 ) -> None:
     """Read logger files into one table: times in UTC, units and observed properties settled.
 
-    Columns that speak of a value, such as quality codes, stay beside it as the file has them.
+    Columns that speak of a value, such as quality codes, stay beside it as the file has them. --json tells what
+    --about does, for programs.
 
     Example: nilometer read apacpwq_2012_2013.csv.gz --flags nerrs -o apacpwq.nc
     """
@@ -62,16 +64,61 @@ def read(
     for file in files:
         wishes = FileWishes(file_format, time, time_zone, column, date, missing, day_first, database)
         recording = opened(file, wishes)
+        if as_json:
+            typer.echo(json.dumps(_document(recording), ensure_ascii=False))
+            continue
         if about:
             tell(recording)
             continue
         for note in recording.notes:
             typer.echo(f"{file}: {note}", err=True)
-        tables.append(_with_flags(recording, flags))
+        table = _with_flags(recording, flags)
+        left = [name for name in recording.aside if name not in table.column_names]
+        if left:
+            typer.echo(f"{file}: no values, and not written: {', '.join(left)}", err=True)
+        tables.append(table.replace_schema_metadata(_metadata(recording) if len(files) == 1 else {}))
     import pyarrow as pa
 
-    if not about:
+    if not about and not as_json:
         _write(pa.concat_tables(tables, promote_options="default"), out)
+
+
+def _metadata(recording: Recording) -> dict[str, str]:
+    """Return what goes into a written file beside its values: zone, stamps and instrument as the source has them."""
+    told = {key: text for key, text in recording.metadata.items() if key not in {"preamble", "time column"}}
+    told = {key: text for key, text in told.items() if not key.startswith("title of ")}
+    return told | {"source": recording.path.name, "notes": "\n".join(recording.notes)}
+
+
+def _document(recording: Recording) -> dict[str, Any]:
+    """Return what a file tells of itself: what `tell` says, as a document."""
+    import numpy as np
+
+    first, last = (f"{recording.times[at].astype('datetime64[us]')}Z" for at in (0, -1))
+    columns = [
+        {
+            "name": name,
+            "observed_property": part.observed_property,
+            "unit": part.unit,
+            "unit_from": part.unit_from,
+            "statistic": part.statistic or None,
+            "values": int(np.isfinite(part.values).sum()),
+            "limits": 0 if part.censored is None else int((part.censored != 0).sum()),
+        }
+        for name, part in recording.columns.items()
+    ]
+    return {
+        "path": str(recording.path),
+        "format": recording.format,
+        "rows": len(recording),
+        "first": first,
+        "last": last,
+        "metadata": recording.metadata,
+        "columns": columns,
+        "aside": list(recording.aside),
+        "qualifies": recording.qualifies,
+        "notes": list(recording.notes),
+    }
 
 
 def _with_flags(recording: Recording, scheme: str | None) -> pa.Table:
@@ -80,7 +127,8 @@ def _with_flags(recording: Recording, scheme: str | None) -> pa.Table:
 
     beside = [name for name, owner in recording.qualifies.items() if owner in recording.columns]
     limits = recording.censoring()
-    table = recording.to_arrow(aside=True).select(["time", *recording.columns, *limits, *beside])
+    sites = recording.sites()
+    table = recording.to_arrow(aside=True).select(["time", *sites, *recording.columns, *limits, *beside])
     if scheme is None:
         return table
     from nilometer.errors import ConfigError
@@ -177,17 +225,27 @@ def _write(table: pa.Table, out: Path | None) -> None:
     from nilometer.errors import ConfigError
 
     if out is None:
-        csv.write_csv(table, sys.stdout.buffer)
+        csv.write_csv(_with_units(table), sys.stdout.buffer)
     elif out.suffix == ".csv":
-        csv.write_csv(table, out)
+        csv.write_csv(_with_units(table), out)
     elif out.suffix == ".parquet":
         parquet.write_table(table, out, compression="zstd")
     elif out.suffix == ".nc":
         from nilometer.acquisition.formats.netcdf_table import write_table
 
-        write_table(table, out)
+        told = {key.decode(): text.decode() for key, text in (table.schema.metadata or {}).items() if text}
+        write_table(table, out, {key.replace(" ", "_"): text for key, text in told.items()})
     else:
         raise ConfigError("--out", seen=str(out), allowed="a name that ends in .csv, .parquet or .nc")
+
+
+def _with_units(table: pa.Table) -> pa.Table:
+    """Return a table whose names have their units behind them, which CSV has no other place for."""
+    names = []
+    for field in table.schema:
+        unit = (field.metadata or {}).get(b"unit", b"1").decode()
+        names.append(field.name if unit == "1" else f"{field.name} [{unit}]")
+    return table.rename_columns(names)
 
 
 def register(app: typer.Typer) -> None:

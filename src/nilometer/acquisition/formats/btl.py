@@ -26,16 +26,30 @@ from nilometer.errors import ReadError
 
 __all__ = ["FORMAT", "read"]
 
-_HEAD = re.compile(r"^\s*Bottle\s+Date\b", re.MULTILINE)
-_MEAN = re.compile(r"^\s*(\d+)\s+([A-Za-z]{3}\s+\d{1,2}\s+\d{4})(.*)\(avg\)\s*$")
+# Bottles may bear a serial number of their own.
+_HEAD = re.compile(r"^\s*Bottle\s+(?:Bottle\s+)?Date\b", re.MULTILINE)
+_MEAN = re.compile(r"^\s*(\d+)\s+(?:(\S+)\s+)?([A-Za-z]{3}\s+\d{1,2}\s+\d{4})(.*)\(avg\)\s*$")
+_BESIDE = re.compile(r"(scan|times|latitude|longitude)( \(\d+\))?$", re.IGNORECASE)
 _OTHER = re.compile(r"^\s*(\d{1,2}:\d{2}:\d{2})?(.*)\((sdev|min|max)\)\s*$")
 # Units that the codes of Sea-Bird carry in themselves.
 _UNITS = (
     (r"t\d?(90|68).*c|potemp.*c", "degC"),
     (r"c\ds/m", "S/m"),
     (r"c\dms/cm", "mS/cm"),
+    (r"(c\d|specc)us/cm|specc", "uS/cm"),
+    (r"times", "s"),
+    (r"(flec|fleco|flsp|wetstar|wetcdom).*mg/m.?3", "mg/m^3"),
+    (r"sigma.*|density.*", "kg/m^3"),
+    (r"dz/dtm", "m/s"),
+    (r"altm", "m"),
+    (r"svcm", "m/s"),
+    (r"(sbeox\d|v)v|v\d", "V"),
+    (r"turb.*ntu\d?", "NTU"),
+    (r"orp", "mV"),
+    (r"latitude|longitude", "degrees"),
     (r"sal\d\d", "psu"),
     (r"pr(dm|sm|m)", "dbar"),
+    (r"prd?e", "psi"),
     (r"dep(s|f)m", "m"),
     (r".*mm/kg", "umol/kg"),
     (r".*ml/l", "mL/L"),
@@ -68,18 +82,24 @@ def read(path: Path, wishes: Wishes) -> Recording:
     raw = RawTable(
         path=path,
         format=FORMAT.name,
-        names=["bottle time", "bottle", *names, *(f"{name}_sdev" for name in names)],
+        names=["bottle time", "bottle", "bottle serial number", *names, *(f"{name}_sdev" for name in names)],
         columns=[
             _stamps([bottle.when for bottle in bottles], "Z" if header.is_utc else ""),
             pa.array([bottle.number for bottle in bottles]),
+            pa.array([bottle.serial for bottle in bottles]),
             *(pa.array([bottle.mean[at] for bottle in bottles]) for at in range(len(names))),
             *(pa.array([bottle.spread[at] for bottle in bottles]) for at in range(len(names))),
         ],
-        unit_texts=["", "", *units, *units],
+        unit_texts=["", "", "", *units, *units],
         unit_source="layout",
         metadata=header.metadata | {"stamps": "instant (the bottle's closing)", "start from": header.start_from},
         called={name: seabird.quantity_of(code) or "·" for name, code in zip(names, codes, strict=True)},
-        beside=["bottle", "Scan", *(f"{name}_sdev" for name in names)],
+        beside=[
+            "bottle",
+            "bottle serial number",
+            *(name for name in names if _BESIDE.match(name)),
+            *(f"{name}_sdev" for name in names),
+        ],
         statistics=dict.fromkeys(names, "mean"),
     )
     return recording_of(raw, wishes)
@@ -88,7 +108,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
 class _Bottle:
     def __init__(self, number: str, day: str, mean: list[str]) -> None:
         self.number, self.day, self.mean = int(number[:9]), day, mean
-        self.time = ""
+        self.time = self.serial = ""
         self.spread = [""] * len(mean)
 
     @property
@@ -102,7 +122,8 @@ def _bottles(lines: list[str], width: int) -> list[_Bottle]:
         mean = _MEAN.match(line)
         other = _OTHER.match(line)
         if mean:
-            bottles.append(_Bottle(mean[1], mean[2], _cells(mean[3], width)))
+            bottles.append(_Bottle(mean[1], mean[3], _cells(mean[4], width)))
+            bottles[-1].serial = mean[2] or ""
         elif other and bottles:
             bottles[-1].time = bottles[-1].time or other[1] or ""
             if other[3] == "sdev":

@@ -46,8 +46,15 @@ def read(path: Path, wishes: Wishes) -> Recording:
     end = re.search(rb"^\*END\*[^\n]*\n", data, re.MULTILINE)
     if end is None:
         raise ReadError("no *END* line closes a header", path=path, format=FORMAT.name)
-    lines = data[: end.start()].decode("cp1252", "replace").splitlines()
+    lines = opening.as_utf8(data[: end.start()], path)[0].decode("utf-8", "replace").splitlines()
     header = seabird.header_of(lines)
+    if not header.channels and re.match(rb"\s*[0-9A-Fa-f]{16,}\s", data[end.end() : end.end() + 4096]):
+        raise ReadError(
+            "these are raw counts of a Sea-Bird (.hex): they mean nothing without its calibration (.xmlcon); "
+            "convert them with Sea-Bird's software, and read the .cnv",
+            path=path,
+            format=FORMAT.name,
+        )
     if not header.channels:
         raise ReadError("no '# name' line names a column", path=path, format=FORMAT.name)
     notes: list[str] = []
@@ -163,7 +170,7 @@ def _column(base: np.datetime64, after: NDArray[np.floating[Any]], zone: str | N
 
 
 def _sniff(_path: Path, head: bytes) -> float:
-    if not re.match(rb"\s*\*", head) or re.search(rb"^\s+Bottle\s+Date", head, re.MULTILINE):
+    if not re.match(rb"\s*\*", head) or re.search(rb"^\s+Bottle\s+(Bottle\s+)?Date", head, re.MULTILINE):
         return 0.0
     if re.search(rb"^#\s*name 0 =", head, re.MULTILINE):
         return 0.95

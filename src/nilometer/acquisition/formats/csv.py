@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from nilometer.acquisition.formats.tables import RawTable, recording_of
 from nilometer.errors import ReadError
 
 __all__ = ["FORMAT", "raw_table", "raw_table_of", "read"]
+
+
+# A quote that opens a cell and is not closed on its line; what follows it up to the line's end after the closing one.
+_OPEN = re.compile(rb'(?:^|[,;\t|])[ ]*"(?:[^"]|"")*$')
+_CLOSED = re.compile(rb'\n(?:[^"]|""){0,2000}"(?=[ ]*(?:[,;\t|]|\n|$))[^\n]*')
 
 
 @dataclass(slots=True)
@@ -71,8 +77,12 @@ def raw_table(data: bytes, path: Path, format_name: str, encoding: str = "utf-8"
     ReadError
         If no table is seen, or most of its rows have another number of cells.
     """
-    shape = shape_of(_first_lines(data), path)
-    table, skipped = _table(data, shape, path)
+    lines = _first_lines(data)
+    shape = shape_of(lines, path)
+    held = any("\n" in line for line in lines)
+    # In lines of the file, of which a line held together by quotes is several.
+    shape = replace(shape, first_row=sum(line.count("\n") + 1 for line in lines[: shape.first_row]))
+    table, skipped = _table(data, shape, path, held=held)
     notes = []
     if skipped.count:
         if skipped.count > table.num_rows:
@@ -108,17 +118,21 @@ def raw_table(data: bytes, path: Path, format_name: str, encoding: str = "utf-8"
 
 
 def _first_lines(data: bytes) -> list[str]:
+    """Return the first lines; those that quotes hold together are one, with its line ends."""
     lines: list[bytes] = []
     at = 0
     while len(lines) < LINES and at < len(data):
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end
+        if _OPEN.search(data[at:end]):
+            closed = _CLOSED.match(data, end)
+            end = closed.end() if closed is not None else end
         lines.append(data[at:end])
         at = end + 1
     return [line.decode("utf-8", errors="replace") for line in lines]
 
 
-def _table(data: bytes, shape: Shape, path: Path) -> tuple[pa.Table, _Skipped]:
+def _table(data: bytes, shape: Shape, path: Path, *, held: bool) -> tuple[pa.Table, _Skipped]:
     at = 0
     for _ in range(shape.first_row):
         at = data.index(b"\n", at) + 1
@@ -129,7 +143,7 @@ def _table(data: bytes, shape: Shape, path: Path) -> tuple[pa.Table, _Skipped]:
             pa.BufferReader(memoryview(data)[at:]),
             read_options=pa.csv.ReadOptions(column_names=codes),
             parse_options=pa.csv.ParseOptions(
-                delimiter=shape.delimiter, quote_char=shape.quote, invalid_row_handler=skipped
+                delimiter=shape.delimiter, quote_char=shape.quote, invalid_row_handler=skipped, newlines_in_values=held
             ),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(codes, pa.string()), strings_can_be_null=False, check_utf8=False

@@ -7,12 +7,20 @@
     D1 +0008.84
     D2 +0021.21
 
-The CSV that Greenspan's converter writes is read as delimited text.
+Smart sondes tag otherwise: ``#N`` lines are name and unit, ``#C`` is the time of what follows, ``T`` says nothing. ::
+
+    #N4__ Temperature___ Celsius_____
+    #C20081027121500
+    T20001111111111
+    D4 +18.71
+
+The CSV that Greenspan's converter writes is read by its own module.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,12 +32,13 @@ from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishe
 from nilometer.acquisition.formats.tables import RawTable, recording_of
 from nilometer.errors import ReadError
 
-__all__ = ["FORMAT", "read"]
+__all__ = ["FORMAT", "called", "named", "read", "table_of"]
 
-_TIME = re.compile(r"^T(\d{14})\s*$")
+_TIME = re.compile(r"^(T|#C)(\d{14})\s*$")
 _VALUE = re.compile(r"^D(\d{1,2})\s+([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
 _NAME = re.compile(r"^#\s+C(\d{1,2})_*\s+(\S+)\s+(\S+)\s*$")
-_SERIAL = re.compile(r"\bSN\s+0*(\d{4,})\b")
+_SONDE_NAME = re.compile(r"^#N(\d{1,2})_*\s+(\S+)\s+(\S+)\s*$")
+_SERIAL = re.compile(r"\b(?:SN|serial\s*#)\s*0*(\d{4,})\b")
 
 
 @dataclass(slots=True)
@@ -39,6 +48,7 @@ class _Log:
     cells: dict[int, dict[int, str]] = field(default_factory=dict)
     serial: str = ""
     rain: int = 0
+    sonde: bool = False
 
 
 def read(path: Path, wishes: Wishes) -> Recording:
@@ -49,7 +59,17 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If there is no value under a time.
     """
-    data, encoding = opening.text_of(path)
+    return recording_of(table_of(*opening.text_of(path), path), wishes)
+
+
+def table_of(data: bytes, encoding: str, path: Path) -> RawTable:
+    """Return the table that a tagged log makes.
+
+    Raises
+    ------
+    ReadError
+        If there is no value under a time.
+    """
     log = _Log()
     for line in data.decode("utf-8", "replace").split("\n"):
         _take(log, line.rstrip("\r"))
@@ -57,28 +77,57 @@ def read(path: Path, wishes: Wishes) -> Recording:
         raise ReadError("there is no line 'D1 …' under a line 'T…'", path=path, format=FORMAT.name)
     channels = sorted(log.cells)
     rows = sorted({row for cells in log.cells.values() for row in cells})
-    named = [log.names.get(channel, (f"C{channel}", "")) for channel in channels]
-    raw = RawTable(
+    told = [log.names.get(channel, (f"C{channel}", "")) for channel in channels]
+    names = distinct([name for name, _ in told])
+    units = [unit for _, unit in told]
+    return RawTable(
         path=path,
         format=FORMAT.name,
-        names=["time", *distinct([name for name, _ in named])],
+        names=["time", *names],
         columns=[
             pa.array([log.times[row] for row in rows]),
             *(pa.array([log.cells[channel].get(row, "") for row in rows]) for channel in channels),
         ],
-        unit_texts=["", *(unit for _, unit in named)],
+        unit_texts=["", *units],
         unit_source="file",
+        called=called(names, units),
         metadata={"encoding": encoding, "stamps": "instant (not told by the file)", "model": "Greenspan"}
         | ({"serial number": log.serial} if log.serial else {}),
         notes=[f"{log.rain} records of channel 0 (the rain gauge's counts) are left out"] if log.rain else [],
     )
-    return recording_of(raw, wishes)
+
+
+def named(name: str, unit: str) -> tuple[str, str]:
+    """Return name and unit of a channel without what fills them up to a width.
+
+    Examples
+    --------
+    >>> named("DO__________", "ppm_______")
+    ('DO', 'mg/L')
+    """
+    unit = unit.strip("_() ")
+    # What a Greenspan writes as ppm is oxygen in water: mg/L.
+    return name.strip("_ "), {"ppm": "mg/L", "deg_C": "degC"}.get(unit, unit)
+
+
+def called(names: Sequence[str], units: Sequence[str]) -> dict[str, str]:
+    """Return what a column is called where its name tells another thing: a pressure in metres is the sensor's depth."""
+    lengths = {"metres", "meters", "m", "ft", "feet"}
+    return {
+        name: "sensor_depth"
+        for name, unit in zip(names, units, strict=True)
+        if name == "Pressure" and unit.casefold() in lengths
+    }
 
 
 def _take(log: _Log, line: str) -> None:
-    time, value, name, serial = _TIME.match(line), _VALUE.match(line), _NAME.match(line), _SERIAL.search(line)
+    time, value, serial = _TIME.match(line), _VALUE.match(line), _SERIAL.search(line)
+    name, sonde_name = _NAME.match(line), _SONDE_NAME.match(line)
     if time:
-        digits = time[1]
+        log.sonde |= time[1] == "#C"
+        if log.sonde and time[1] == "T":
+            return
+        digits = time[2]
         day, clock = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}", f"{digits[8:10]}:{digits[10:12]}:{digits[12:]}"
         log.times.append(f"{day} {clock}")
     elif value and log.times:
@@ -86,9 +135,9 @@ def _take(log: _Log, line: str) -> None:
     elif re.match(r"^D0\s", line):
         log.rain += 1
     elif name:
-        unit = name[2].strip("_")
-        # What a Greenspan writes as ppm is oxygen in water: mg/L.
-        log.names[int(name[1])] = (name[3].strip("_"), {"ppm": "mg/L", "deg_C": "degC"}.get(unit, unit))
+        log.names[int(name[1])] = named(name[3], name[2])
+    elif sonde_name:
+        log.names[int(sonde_name[1])] = named(sonde_name[2], sonde_name[3])
     elif serial and not log.serial:
         log.serial = serial[1]
 

@@ -10,14 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from nilometer.acquisition.formats import opening
+from nilometer.acquisition.formats.greenspan import called, named
 from nilometer.acquisition.formats.naming import distinct
 from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishes
 from nilometer.acquisition.formats.tables import RawTable, recording_of
 from nilometer.errors import ReadError
 
-__all__ = ["FORMAT", "read"]
+__all__ = ["FORMAT", "read", "table_of"]
 
-_STAMP = re.compile(r"^\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}(:\d{2})?$")
+# As the converter writes it, or as a spreadsheet that took it for a date of its own.
+_STAMP = re.compile(r"^(\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d{2}-\d{2}) \d{1,2}:\d{2}(:\d{2})?$")
 
 
 def read(path: Path, wishes: Wishes) -> Recording:
@@ -28,7 +30,11 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ReadError
         If it has no headings, or no row under them.
     """
-    data, encoding = opening.text_of(path)
+    return recording_of(table_of(*opening.text_of(path), path), wishes)
+
+
+def table_of(data: bytes, encoding: str, path: Path) -> RawTable:
+    """Return the table that the converter wrote; see `read`."""
     lines = data.decode("utf-8", "replace").split("\n")
     start = next((at for at, line in enumerate(lines) if line.startswith("Column Heading")), None)
     if start is None:
@@ -42,10 +48,12 @@ def read(path: Path, wishes: Wishes) -> Recording:
     rows = [row for row in cells[1:] if len(row) == width >= 4 and _STAMP.match(row[1])]
     if not rows:
         raise ReadError("there is no row with a time under the headings", path=path, line=start + 1, format=FORMAT.name)
-    names = distinct([name or f"column {at}" for at, name in enumerate(cells[0][3:], start=4)])
-    units = [unit.strip("() ") for unit in (units + [""] * width)[3:width]]
+    units = units + [""] * (width - len(units))
+    told = [named(name, unit) for name, unit in zip(cells[0][3:], units[3:width], strict=True)]
+    names = distinct([name or f"column {at}" for at, (name, _) in enumerate(told, start=4)])
+    units = [unit for _, unit in told]
     lost = len([row for row in cells[1:] if any(row)]) - len(rows) - 2
-    raw = RawTable(
+    return RawTable(
         path=path,
         format=FORMAT.name,
         names=["time", "comment", *names],
@@ -56,15 +64,9 @@ def read(path: Path, wishes: Wishes) -> Recording:
         preamble=lines[:start],
         metadata={"encoding": encoding, "stamps": "instant (not told by the file)", "model": "Greenspan"},
         notes=[f"{lost} lines have no time and are left out"] if lost > 0 else [],
-        # A pressure in metres is the depth of the sensor.
-        called={
-            name: "sensor_depth"
-            for name, unit in zip(names, units, strict=True)
-            if name == "Pressure" and unit.casefold() in {"metres", "meters", "m"}
-        },
+        called=called(names, units),
         beside=["comment"],
     )
-    return recording_of(raw, wishes)
 
 
 def _sniff(_path: Path, head: bytes) -> float:

@@ -8,8 +8,9 @@
     Date (MMDDYY) : 111703
     120000   25.74    1.59     0.8    8.54     4.3   14.7&
 
-Header and date come again on every page. ``##.##`` is no value; a mark such as ``&`` behind a row stands aside.
-A capture that was begun anew has rows twice: the second is left out.
+Header and date come again on every page. ``##.##``, ``-##.##`` and ``N/A`` are no values; a mark such as ``&`` behind a
+value or ``$`` behind the time stands aside. A capture that was begun anew has rows twice: the second is left out.
+Copied through a spreadsheet, a capture has tabs, date and time in every row, and lost its leading zeros.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ __all__ = ["FORMAT", "read"]
 
 _DATE = re.compile(r"^Date \(MMDDYY\)\s*:\s*(\d{6})\s*$")
 _KEY = re.compile(r"^(Log File Name|Setup Date \(MMDDYY\)|Setup Time \(HHMMSS\)|Interval \(HHMMSS\))\s*:\s*(\S.*)$")
-_ROW = re.compile(r"^(\d{6})((?:\s+(?:[-+]?[\d.]+|#+(?:\.#+)?)[&*@$~?]?)+)\s*([&*@$~?]?)\s*$")
+_CELL = r"(?:[-+]?[\d.]+|[-+]?#+(?:\.#+)?|N/A)[&*@$~?]?"
+_ROW = re.compile(rf"^(\d{{6}})(\$?)((?:\s+{_CELL})+)\s*([&*@$~?]?)\s*$")
+_DATED_ROW = re.compile(rf"^(\d{{5,6}})\t(\d{{1,6}})(\$?)((?:\s+(?:{_CELL}|[&*@$~?]))+)\s*()$")
 _EVENT = re.compile(r"^(Power loss|Late probe|Recovery finished|\d{6}\$ ERROR)")
 _MODEL = re.compile(r"Hydrolab ((?:Data|Mini|Multi|Quanta)\w*(?: \d\w*)?)")
 # Units as the sonde prints them, where they are not those of the field.
@@ -71,7 +74,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
         raise ReadError("no line 'Time …' above 'HHMMSS …' heads a table", path=path, format=FORMAT.name)
     if not log.rows:
         raise ReadError("there is no row under a line 'Date (MMDDYY)'", path=path, format=FORMAT.name)
-    columns = [[row[at] if "#" not in row[at] else "" for row in log.rows] for at in range(len(log.names))]
+    columns = [[row[at] if _is_said(row[at]) else "" for row in log.rows] for at in range(len(log.names))]
     raw = RawTable(
         path=path,
         format=FORMAT.name,
@@ -87,32 +90,50 @@ def read(path: Path, wishes: Wishes) -> Recording:
 
 
 def _take(log: _Log, lines: Sequence[str], at: int, line: str) -> None:
-    date, key, row = _DATE.match(line), _KEY.match(line), _ROW.match(line)
-    below = lines[at + 1] if at + 1 < len(lines) else ""
+    if not _take_values(log, line, at) and not _take_header(log, lines, at, line):
+        if _EVENT.match(line):
+            log.events += 1
+        elif _MODEL.search(line):
+            log.told["model"] = "Hydrolab " + str(_MODEL.findall(line)[0])
+        elif re.match(r"^\d{6}\s", line) and log.names:
+            log.broken, log.first_broken = log.broken + 1, log.first_broken or at + 1
+
+
+def _take_values(log: _Log, line: str, at: int) -> bool:
+    row, dated = _ROW.match(line), _DATED_ROW.match(line)
+    if not log.names:
+        return False
+    if row and log.date:
+        _take_row(log, log.date, row[1], row[2] + row[3] + row[4], at)
+    elif dated:
+        _take_row(log, dated[1].zfill(6), dated[2].zfill(6), dated[3] + dated[4], at)
+    return bool((row and log.date) or dated)
+
+
+def _take_header(log: _Log, lines: Sequence[str], at: int, line: str) -> bool:
+    date, key = _DATE.match(line), _KEY.match(line)
+    below = lines[at + 1].rstrip("\r") if at + 1 < len(lines) else ""
+    paged = re.match(r"^Time\s+\S", line) and below.strip().startswith("HHMMSS")
+    dated = re.match(r"^Date\s+Time\s+\S", line) and re.match(r"^\s*MMDDYY\s+HHMMSS", below)
     if date:
         log.date = date[1]
     elif key:
         log.told.setdefault(re.sub(r" \(.*", "", key[1]).casefold(), key[2])
-    elif re.match(r"^Time\s+\S", line) and below.strip().startswith("HHMMSS"):
-        if not log.names:
-            log.names, log.units = _header(lines[at].rstrip("\r"), below.rstrip("\r"))
-    elif row and log.date and log.names:
-        _take_row(log, row, at)
-    elif _EVENT.match(line):
-        log.events += 1
-    elif _MODEL.search(line):
-        log.told["model"] = "Hydrolab " + str(_MODEL.findall(line)[0])
-    elif re.match(r"^\d{6}\s", line) and log.names:
-        log.broken, log.first_broken = log.broken + 1, log.first_broken or at + 1
+    elif (paged or dated) and not log.names:
+        log.names, log.units = _header(lines[at].rstrip("\r"), below) if paged else _split_header(line, below.strip())
+    return bool(date or key or paged or dated)
 
 
-def _take_row(log: _Log, row: re.Match[str], at: int) -> None:
-    cells = [cell.rstrip("&*@$~?") for cell in row[2].split()]
-    marks = "".join(re.findall(r"[&*@$~?]", row[2])) + row[3]
+def _is_said(cell: str) -> bool:
+    return "#" not in cell and cell != "N/A"
+
+
+def _take_row(log: _Log, day: str, clock: str, text: str, at: int) -> None:
+    cells = [cell for cell in (word.rstrip("&*@$~?") for word in text.split()) if cell]
+    marks = "".join(re.findall(r"[&*@$~?]", text))
     if len(cells) != len(log.names):
         log.broken, log.first_broken = log.broken + 1, log.first_broken or at + 1
         return
-    day, clock = log.date, row[1]
     year = int(day[4:]) + (2000 if int(day[4:]) < 69 else 1900)
     stamp = f"{year}-{day[:2]}-{day[2:4]} {clock[:2]}:{clock[2:4]}:{clock[4:]}"
     whole = (stamp, *cells)
@@ -137,6 +158,12 @@ def _header(names: str, units: str) -> tuple[list[str], list[str]]:
     return [name for name, _ in ends[1:]], cut[1:]
 
 
+def _split_header(names: str, units: str) -> tuple[list[str], list[str]]:
+    """Part names and units at their tabs; date and time come first."""
+    heads, below = ([cell.strip() for cell in re.split(r"\t+", line)] for line in (names, units))
+    return heads[2:], (below + [""] * len(heads))[2 : len(heads)]
+
+
 def _notes(log: _Log) -> list[str]:
     notes = []
     if log.events:
@@ -153,11 +180,13 @@ def _notes(log: _Log) -> list[str]:
 
 def _sniff(_path: Path, head: bytes) -> float:
     text = head.decode("latin-1")
-    if re.search(r"^Date \(MMDDYY\)\s*:\s*\d{6}", text, re.MULTILINE) and re.search(
+    paged = re.search(r"^Date \(MMDDYY\)\s*:\s*\d{6}", text, re.MULTILINE) and re.search(
         r"^\s*HHMMSS\s+\S", text, re.MULTILINE
-    ):
-        return 0.96
-    return 0.0
+    )
+    dated = re.search(r"^Log File Name\s*:", text, re.MULTILINE) and re.search(
+        r"^MMDDYY\t+HHMMSS\t", text, re.MULTILINE
+    )
+    return 0.96 if paged or dated else 0.0
 
 
 FORMAT = FormatInfo(

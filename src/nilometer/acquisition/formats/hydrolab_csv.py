@@ -24,6 +24,8 @@ def read(path: Path, wishes: Wishes) -> Recording:
     """
     raw = raw_table_of(path, FORMAT.name)
     raw.metadata |= {"stamps": "instant", "model": "Hydrolab"}
+    # Named by the range of the sensor: Dep25, Dep100.
+    raw.called = {name: "sensor_depth" for name in raw.names if re.fullmatch(r"Dep\d+", name)}
     for line in raw.preamble:
         model = _MODEL.match(line)
         key = re.match(r'^"?(Log File Name|Interval \(HHMMSS\))\s*:\s*([^"]*?)\s*"?\W*$', line)
@@ -36,7 +38,10 @@ def read(path: Path, wishes: Wishes) -> Recording:
 
 def _sniff(_path: Path, head: bytes) -> float:
     text = head[:4096].decode("latin-1")
-    is_one = re.search(r'^"Log File Name : ', text, re.MULTILINE) and re.search(r'^"Date","Time"', text, re.MULTILINE)
+    # A spreadsheet that saved it again took the quotes away.
+    is_one = re.search(r'^"?Log File Name : ', text, re.MULTILINE) and re.search(
+        r'^"?Date"?,"?Time"?,', text, re.MULTILINE
+    )
     return 0.96 if is_one else 0.0
 
 

@@ -6,9 +6,7 @@ What was decided, and what could not be, is said in words.
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nilometer.acquisition.formats.zones import VAGUE, offsets_of, to_utc
 from nilometer.errors import ConfigError
 from nilometer.model.batch import NO_TIME
 
-__all__ = ["DATE", "DATE_TIME", "TIME_OF_DAY", "Instants", "epochs", "instants", "kind_of", "zone_in"]
+__all__ = ["DATE", "DATE_TIME", "TIME_OF_DAY", "Instants", "epochs", "instants", "kind_of"]
 
 DATE_TIME, DATE, TIME_OF_DAY = "date and time", "date", "time of day"
 
 _DAY = r"(?P<a>\d{1,4})\s*[-/.年 ]\s*(?P<b>\d{1,2}|[A-Za-z]{3,9})\.?\s*[-/.月 ,]\s*(?P<c>\d{1,4})日?"
-_CLOCK = r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?P<f>[.,]\d{1,9})?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
-_ZONE = r"(?:\s*\[?(?:UTC|GMT)?\s*(?P<z>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{1,2})?\]?)?"
+_CLOCK = r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?P<f>[.,]\d{1,9})?)?(?:\s*(?P<p>[AaPp])\.?\s?[Mm]\.?)?"
+_ZONE = r"(?:\s*[\[(]?(?P<z>Z|(?:UTC|GMT)?\s*[+-]\d{2}:?\d{2}|(?:UTC|GMT)?\s*[+-]\d{1,2}|UTC|GMT|[ACEMP][SD]T)?[\])]?)?"
 _STAMP = rf"^\s*{_DAY}(?:[T ,]\s*{_CLOCK}{_ZONE})?\s*$"
 _COMPACT = (
     r"^\s*(?P<a>(?:19|20)\d{2})(?P<b>\d{2})(?P<c>\d{2})(?:[T ]?(?P<h>\d{2}):?(?P<m>\d{2}):?(?P<s>\d{2})?(?P<f>\.\d+)?"
@@ -49,20 +48,28 @@ _MONTHS = {
             "sep",
             "oct okt",
             "nov",
-            "dec dez",
+            "dec dez dic",
         ],
         start=1,
     )
     for name in names.split()
 }
-# CST is China's and America's: it tells nothing.
-_NAMED_ZONES = {"utc": 0, "gmt": 0, "pst": -8, "pdt": -7, "mst": -7, "mdt": -6, "cdt": -5, "est": -5, "edt": -4,
-                "aest": 10, "cet": 1, "cest": 2, "北京时间": 8}  # fmt: skip
-
-
-# Standard beside daylight time, as programs of the United States head their columns: the rows follow the season.
-_SEASONAL = {"est/edt": "America/New_York", "cst/cdt": "America/Chicago", "mst/mdt": "America/Denver",
-             "pst/pdt": "America/Los_Angeles", "akst/akdt": "America/Anchorage"}  # fmt: skip
+# What people write is brought into the form above: weekdays, months before days, the words of Chinese clocks.
+_SPELLINGS = (
+    (r"^\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)", ""),
+    (r"^\s*([A-Za-z]{3,9})\.?\s+(\d{1,2}),?\s+(\d{4})\b", r"\2 \1 \3"),
+    (r"(?:星期|周)[一二三四五六日天]", " "),
+    ("：", ":"),
+    (r"(上午|凌晨|早上|午前|오전)\s*([\d:.]+)", r"\2 AM"),
+    (r"(下午|晚上|中午|午後|오후)\s*([\d:.]+)", r"\2 PM"),
+    (r"(\d)\s*[时時点點]\s*$", r"\1:00"),
+    (r"(\d)\s*[时時点點]\s*", r"\1:"),
+    (r"(:\d{1,2})\s*分\s*$", r"\1"),
+    (r"(:\d{1,2})\s*分\s*", r"\1:"),
+    (r"(\d)\s*秒", r"\1"),
+)
+_LONGEST = 100
+_FIRST_LETTERS = re.compile(r"^\s*[A-Za-z]{3}|[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +81,27 @@ class Instants:
     decided: str = ""
 
 
-def kind_of(words: list[str]) -> str | None:
-    """Return what a sample of words is: `DATE_TIME`, `DATE`, `TIME_OF_DAY`, or None where not nine of ten fit."""
-    said = [word for word in words if word.strip()]
+def _spelled(word: str) -> str:
+    if not _FIRST_LETTERS.search(word):
+        return word
+    for pattern, form in _SPELLINGS:
+        word = re.sub(pattern, form, word)
+    return word
+
+
+def kind_of(words: list[str], share: float = 0.9) -> str | None:
+    """Return what a sample of words is: `DATE_TIME`, `DATE`, `TIME_OF_DAY`, or None where fewer than a share fit."""
+    # Patterns need not look at what is longer than any stamp: blanks within would keep them busy.
+    said = [_spelled(word) if len(word) <= _LONGEST else "" for word in words if word.strip()]
     if not said:
         return None
     matches = [re.match(_STAMP, word) or re.match(_COMPACT, word) for word in said]
     fits = [match for match in matches if match]
-    if len(fits) >= 0.9 * len(said) and all(match["a"] and match["c"] for match in fits):
+    if len(fits) >= share * len(said) and all(match["a"] and match["c"] for match in fits):
         if not any(len(match["a"]) == 4 or len(match["c"]) in {2, 4} for match in fits):
             return None
         return DATE_TIME if any(match["h"] for match in fits) else DATE
-    if sum(bool(_TIME_ONLY.match(word)) for word in said) >= 0.9 * len(said):
+    if sum(bool(_TIME_ONLY.match(word)) for word in said) >= share * len(said):
         return TIME_OF_DAY
     return None
 
@@ -120,7 +136,11 @@ def instants(
     words = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     quick = _iso(words)
     if quick is not None:
-        return Instants(_to_utc(quick, zone), zoned=False)
+        times, said = to_utc(quick, zone)
+        return Instants(times, zoned=False, decided=said)
+    if pc.any(pc.match_substring_regex(words, _FIRST_LETTERS.pattern)).as_py():
+        for pattern, form in _SPELLINGS:
+            words = pc.replace_substring_regex(words, pattern, form)
     parts = pc.extract_regex(words, _STAMP)
     if parts.null_count > 0.5 * len(parts):
         parts = pc.extract_regex(words, _COMPACT)
@@ -131,15 +151,24 @@ def instants(
 
     a, b, c = _whole_numbers(part("a")), _months(part("b")), _whole_numbers(part("c"))
     clock = _clock(part)
-    year, month, day, decided = _order(a, b, c, clock, there, day_first)
+    dotted = bool(pc.any(pc.match_substring_regex(words, r"^\s*\d{1,2}\.\d{1,2}\.\d{2,4}")).as_py())
+    year, month, day, decided = _order(a, b, c, clock, there, day_first, dotted=dotted)
     local = _civil(year, month, day, there) + clock
     local[~there] = NO_TIME
     zones = part("z")
-    zoned = np.asarray(pc.not_equal(zones, "").to_numpy(zero_copy_only=False), bool)
+    known = np.asarray(pc.not_equal(zones, "").to_numpy(zero_copy_only=False), bool)
+    vague = np.asarray(pc.is_in(zones, pa.array(VAGUE)).to_numpy(zero_copy_only=False), bool)
+    zoned = known & ~vague
     naive = np.where(zoned, NO_TIME, local)
-    times = _to_utc(naive, zone)
+    times, said = to_utc(naive, zone)
     if zoned.any():
-        times = np.where(zoned & (local != NO_TIME), local - _offsets(zones), times)
+        times = np.where(zoned & (local != NO_TIME), local - offsets_of(zones), times)
+    if (vague & there).any():
+        word = next(word for word, at in zip(zones.to_pylist(), vague.tolist(), strict=True) if at)
+        said = "; ".join(
+            filter(None, [said, f"{word} names more than one zone, and is not taken for any (time_zone=)"])
+        )
+    decided = "; ".join(filter(None, [decided, said]))
     return Instants(times, zoned=bool(zoned[there].all()) if there.any() else False, decided=decided)
 
 
@@ -153,31 +182,9 @@ def epochs(values: NDArray[np.float64]) -> NDArray[np.int64] | None:
         return None
     middle = float(np.median(said))
     for low, high, factor in ((3e8, 5e9, 1e6), (3e11, 5e12, 1e3), (3e14, 5e15, 1.0)):
-        if low <= middle <= high and said.min() > 0:
+        if low <= middle <= high and said.min() > 0 and said.max() * factor < 9e18:
             whole = np.where(np.isnan(values), 0.0, np.round(values * factor))
             return np.where(np.isnan(values), NO_TIME, whole.astype(np.int64))
-    return None
-
-
-def zone_in(text: str) -> str | None:
-    """Return the zone that a column name or a line of a preamble names; None where it names none.
-
-    An offset, or the IANA name of a zone whose two clocks are both named (``EST/EDT``).
-
-    Examples
-    --------
-    >>> zone_in("Date Time, GMT-04:00"), zone_in("time PST"), zone_in("Timestamp")
-    ('-04:00', '-08:00', None)
-    """
-    match = re.search(r"\b(?:UTC|GMT)\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", text, re.IGNORECASE)
-    if match:
-        return f"{match[1]}{int(match[2]):02d}:{match[3] or '00'}"
-    for pair, place in _SEASONAL.items():
-        if pair in text.casefold():
-            return place
-    for word in re.split(r"[^\w]+|_", text.casefold()):
-        if word in _NAMED_ZONES:
-            return f"{_NAMED_ZONES[word]:+03d}:00"
     return None
 
 
@@ -223,9 +230,14 @@ def _order(
     clock: NDArray[np.int64],
     there: NDArray[np.bool_],
     day_first: bool | None,  # noqa: FBT001 -- None is a third answer
+    *,
+    dotted: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], str]:
-    if not there.any() or (a[there] > 31).any():
+    year_first = there & (a > 31)
+    if not there.any() or year_first[there].all():
         return a, b % 100, c, ""
+    if year_first.any():
+        return _of_two_forms(a, b, c, clock, there, day_first)
     year = np.where(c < 69, c + 2000, np.where(c < 100, c + 1900, c))
     if (b[there] > 100).any():
         return year, b % 100, a, ""
@@ -239,13 +251,76 @@ def _order(
     decided = ""
     if day_first is not None:
         pass
+    elif first > 12 and second <= 12 and _is_year_first(a, b, c, clock, there):
+        said = "dates of two digits each are taken as year/month/day: so time runs forward (day_first= turns it)"
+        return np.where(a < 69, a + 2000, a + 1900), b, c, said
     elif first > 12 or second > 12:
         day_first = first > 12
         decided = f"dates are {'day/month' if day_first else 'month/day'}/year: a number above 12 shows it"
+    elif dotted:
+        day_first, decided = True, "dates with dots are taken as day.month.year (day_first= turns it)"
     else:
         day_first, decided = _by_running(a, b, year, clock, there)
     day, month = (a, b) if day_first else (b, a)
     return year, month, day, decided
+
+
+def _is_year_first(
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    c: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    there: NDArray[np.bool_],
+) -> bool:
+    """Say whether 24/05/13 begins with its year: then time goes back more rarely, or in smaller steps."""
+    if (c[there] > 99).any():
+        return False
+    found = []
+    for year, day in ((c, a), (a, c)):
+        alive = there.copy()
+        times = (_civil(np.where(year < 69, year + 2000, year + 1900), b, day, alive) + clock)[alive]
+        steps = times[1:] - times[:-1]
+        found.append((int((there & ~alive).sum()), int((steps < 0).sum()), float(np.abs(steps.astype(float)).sum())))
+    return found[1] < found[0]
+
+
+def _of_two_forms(
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    c: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    there: NDArray[np.bool_],
+    day_first: bool | None,  # noqa: FBT001 -- None is a third answer
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], str]:
+    """Read dates of which some begin with the year.
+
+    A spreadsheet that opens 03/04 of another country's order turns it into a date of its own, and leaves 18/04 as text:
+    where no date that begins with the year has a day above 12, both orders are tried, and time must run forward.
+    """
+    first = there & (a > 31)
+    others = there & ~first
+    year, month, day, decided = _order(a, b, c, clock, others, day_first)
+    year, month, day = (np.where(first, mine, yours) for mine, yours in ((a, year), (b % 100, month), (c, day)))
+    if (c[first] > 12).any() or (b[first] > 12).any():
+        return year, month, day, f"dates are of two forms, year first and not; {decided}".rstrip("; ")
+    turned = np.where(first, day, month), np.where(first, month, day)
+    back = [_steps_back(year, order[0], order[1], clock, there) for order in ((month, day), turned)]
+    if back[1] < back[0]:
+        month, day = turned
+        said = f"a spreadsheet has taken {first.sum()} of {there.sum()} dates in the wrong order of day and month"
+        return year, month, day, f"{said}: they are turned back, so that time runs forward; {decided}".rstrip("; ")
+    return year, month, day, f"dates are of two forms, year first and not; {decided}".rstrip("; ")
+
+
+def _steps_back(
+    year: NDArray[np.int64],
+    month: NDArray[np.int64],
+    day: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    there: NDArray[np.bool_],
+) -> int:
+    times = (_civil(year, month, day, there.copy()) + clock)[there]
+    return int((times[1:] < times[:-1]).sum())
 
 
 def _by_running(
@@ -281,42 +356,3 @@ def _civil(
     there &= sound
     days = start.astype("datetime64[D]").astype(np.int64) + np.where(sound, day, 1) - 1
     return days * 86_400_000_000
-
-
-def _offsets(zones: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- pyarrow has no types
-    coded = zones.dictionary_encode()
-    minutes = []
-    for word in coded.dictionary.to_pylist():
-        match = re.fullmatch(r"([+-])(\d{1,2}):?(\d{2})?", word)
-        sign = -1 if match and match[1] == "-" else 1
-        minutes.append(sign * (int(match[2]) * 60 + int(match[3] or 0)) if match else 0)
-    found: NDArray[np.int64] = np.array(minutes, np.int64)[coded.indices.to_numpy(zero_copy_only=False)] * 60_000_000
-    return found
-
-
-def _to_utc(local: NDArray[np.int64], zone: str | None) -> NDArray[np.int64]:
-    if zone is None or zone.upper() in {"UTC", "Z", "GMT"}:
-        return _sane(local)
-    match = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", zone, re.IGNORECASE)
-    if match:
-        offset = (int(match[2]) * 60 + int(match[3] or 0)) * (-1 if match[1] == "-" else 1) * 60_000_000
-        return np.where(_sane(local) == NO_TIME, NO_TIME, local - offset)
-    try:
-        place = zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(
-            "time_zone", seen=zone, allowed="an IANA name such as Asia/Shanghai, or an offset such as +08:00"
-        ) from None
-    sane = _sane(local)
-    quarters, back = np.unique(np.where(sane == NO_TIME, 0, sane) // 900_000_000, return_inverse=True)
-    epoch = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- local time, whose zone is put on below
-    offsets: list[int] = []
-    for quarter in quarters.tolist():
-        ahead = (epoch + dt.timedelta(seconds=quarter * 900)).replace(tzinfo=place).utcoffset() or dt.timedelta()
-        offsets.append(round(ahead.total_seconds() * 1_000_000))
-    return np.where(sane == NO_TIME, NO_TIME, sane - np.array(offsets, np.int64)[back])
-
-
-def _sane(local: NDArray[np.int64]) -> NDArray[np.int64]:
-    # A time of day that does not exist was marked with a number far below any date.
-    return np.where(local < -(2**61), NO_TIME, local)

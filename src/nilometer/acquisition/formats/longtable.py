@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 __all__ = ["is_long", "widened"]
 
@@ -19,10 +20,35 @@ _PARAMETER = (
     "variable",
     "analyte",
     "observed_property",
+    "characteristicname",
+    "result_characteristic",
     "监测因子",
+    "监测项目",
+    "监测指标",
+    "因子名称",
+    "项目名称",
+    "指标名称",
 )
-_VALUE = ("result", "value", "param_value", "监测值")
-_UNIT = ("unit", "units", "uom")
+_VALUE = (
+    "result",
+    "value",
+    "param_value",
+    "resultmeasurevalue",
+    "result_measure",
+    "监测值",
+    "监测结果",
+    "数值",
+    "结果",
+)
+_UNIT = ("unit", "units", "uom", "resultmeasure/measureunitcode", "result_measureunit", "单位", "计量单位")
+# Of the Water Quality Portal: what a value was not, and below which limit.
+_CONDITION = ("resultdetectionconditiontext", "result_resultdetectioncondition")
+_LIMIT = (
+    "detectionquantitationlimitmeasure/measurevalue",
+    "resultdetectionquantitationlimitmeasure",
+    "detectionlimit_measurea",
+)
+_LIMIT_UNIT = ("detectionquantitationlimitmeasure/measureunitcode", "detectionlimit_measureunita")
 
 
 def is_long(names: Sequence[str]) -> bool:
@@ -64,18 +90,57 @@ def widened(
     np.minimum.at(first, row, np.arange(len(row)))
     named = columns[parameter if parameter is not None else 0].cast(pa.string()).dictionary_encode()
     which = np.asarray(pc.fill_null(named.indices, -1).to_numpy(zero_copy_only=False), np.int64)
-    values = columns[value if value is not None else 0]
+    values = _with_limits(names, columns, columns[value if value is not None else 0])
     new_names = [names[at] for at in keys]
     new_columns = [columns[at].take(pa.array(first)) for at in keys]
     units = [""] * len(keys)
+    told = _words(columns[unit]) if unit is not None else None
+    limit_unit = _find(names, _LIMIT_UNIT)
+    if told is not None and limit_unit is not None:
+        told = [text or beside for text, beside in zip(told, _words(columns[limit_unit]), strict=True)]
     for code, name in enumerate(named.dictionary.to_pylist()):
-        rows = np.flatnonzero(which == code)
-        source = np.full(count, -1, np.int64)
-        source[row[rows]] = rows
-        new_columns.append(values.take(pa.array(source, mask=source < 0)))
-        new_names.append(name if name not in new_names else f"{name} (value)")
-        units.append(str(columns[unit][int(rows[0])].as_py() or "") if unit is not None else "")
+        for place, (text, rows) in enumerate(_by_unit(np.flatnonzero(which == code), told)):
+            source = np.full(count, -1, np.int64)
+            source[row[rows]] = rows
+            # One quantity in two units is two columns.
+            label = name if place == 0 else f"{name} ({text})"
+            new_names.append(label if label not in new_names else f"{label} (value)")
+            new_columns.append(values.take(pa.array(source, mask=source < 0)))
+            units.append(text)
     return new_names, new_columns, units if unit is not None else None
+
+
+def _by_unit(rows: NDArray[np.intp], told: list[str] | None) -> list[tuple[str, NDArray[np.intp]]]:
+    """Part the rows of a parameter by their units; those that name none go with the first."""
+    if told is None:
+        return [("", rows)]
+    parts: dict[str, list[int]] = {}
+    for at in rows.tolist():
+        parts.setdefault(told[at], []).append(at)
+    silent = parts.pop("", [])
+    if not parts:
+        return [("", rows)]
+    parts[next(iter(parts))] += silent
+    return [(text, np.array(sorted(which), np.intp)) for text, which in parts.items()]
+
+
+def _with_limits(names: Sequence[str], columns: Sequence[Any], values: Any) -> Any:  # noqa: ANN401 -- pyarrow
+    """Return the values, with ``<limit`` where another column says that a result was below it."""
+    condition, limit = _find(names, _CONDITION), _find(names, _LIMIT)
+    if condition is None or limit is None:
+        return values
+    below = pc.match_substring_regex(columns[condition].cast(pa.string()), r"(?i)not detected|below")
+    above = pc.match_substring_regex(columns[condition].cast(pa.string()), r"(?i)present above")
+    sign = pc.if_else(pc.fill_null(above, False), ">", "<")  # noqa: FBT003 -- Arrow's signature
+    text = pc.fill_null(values.cast(pa.string()), "")
+    limits = pc.fill_null(columns[limit].cast(pa.string()), "")
+    marked = pc.or_(pc.fill_null(below, False), pc.fill_null(above, False))  # noqa: FBT003 -- Arrow's signature
+    taken = pc.and_(pc.and_(marked, pc.equal(text, "")), pc.not_equal(limits, ""))
+    return pc.if_else(taken, pc.binary_join_element_wise(sign, limits, ""), text)
+
+
+def _words(column: Any) -> list[str]:  # noqa: ANN401 -- pyarrow has no types
+    return [(word or "").strip() for word in column.cast(pa.string()).to_pylist()]
 
 
 def _find(names: Sequence[str], words: Sequence[str]) -> int | None:

@@ -161,6 +161,11 @@ def split_name(name: str) -> tuple[str, str | None]:
     text = " ".join(name.split())
     if len(text) > _LONGEST:
         return text, None
+    again = re.fullmatch(r"(.+[\])]) (\(\d{1,3}\))", text)
+    if again:
+        # The second column of a name: its unit stands before its number.
+        short, unit = split_name(again[1])
+        return (f"{short} {again[2]}", unit) if unit is not None else (text, None)
     text = _SERIAL.sub("", text)
     match = re.fullmatch(r"(.+?)\s*[\[(]([^\])]*)[\])]", text)
     if match and (not match[2].strip() or _unit(match[2]) is not None):
@@ -207,7 +212,7 @@ def meaning(name: str, unit_text: str | None = None, layout: Layout | None = Non
         short, unit, unit_from = name.strip(), layout.unit[folded], "layout"
     else:
         for text, source in ((unit_text, "units row"), (in_name, "name")):
-            if text is not None and text.strip():
+            if text is not None and text.strip() and text.strip().casefold() not in _NO_UNIT:
                 unit, note = _unit(text), ""
                 unit_from = source
                 if unit is None:
@@ -277,7 +282,7 @@ def _reconciled(item: VocabularyTerm, unit: str) -> tuple[VocabularyTerm | None,
         return None, unit  # a volume of gas in water is neither a mass in it nor a saturation
     if same_dimension(unit, item.unit):
         return item, unit
-    for key in item.not_the_same_as:
+    for key in item.not_the_same_as if item.key != "salinity" else ():
         other = vocabulary()[key]
         if same_dimension(unit, other.unit):
             return other, unit
@@ -307,17 +312,29 @@ _UNIT_WORDS = {
     "ppt": "1e-3", "‰": "1e-3", "psi a": "psi", "volt": "V", "volts": "V", "millivolts": "mV", "decibar": "dbar",
     "inches hg": "inHg", "sec": "s", "deg": "degree", "metres": "m", "mgl": "mg L-1", "ugl": "ug L-1", "mg l": "mg L-1",
     "psig": "psi",
-    "us cm": "uS cm-1", "uscm": "uS cm-1", "ms cm": "mS cm-1", "%rel": "%", "pct": "%", "% local": "%", "ss": "1",
+"uscm": "uS cm-1", "ms cm": "mS cm-1", "%rel": "%", "pct": "%", "% local": "%", "ss": "1",
+    # Nobody measures microseconds per centimetre.
+    "us/cm": "uS cm-1", "ms/cm": "mS cm-1", "us cm-1": "uS cm-1", "ms cm-1": "mS cm-1", "us cm": "uS cm-1",
+    "decibars": "dbar", "dbars": "dbar", "0.001": "1e-3",
+    "ueinsteins/s/m**2": "umol m-2 s-1", "umol photons/m2/s": "umol m-2 s-1", "umol photons/m^2/sec": "umol m-2 s-1",
+    "umol photons m-2 s-1": "umol m-2 s-1", "mhos/m": "S m-1", "umho/cm": "uS cm-1",
+    "umhos/cm": "uS cm-1", "mmho/cm": "mS cm-1", "mmhos/cm": "mS cm-1",
 }  # fmt: skip
+
+_NO_UNIT = frozenset({"(none)", "none", "n/a", "-", "--", "无", "/"})
+# By their case: µm is a length.
+_MOLAR = {"nM": "nmol L-1", "uM": "umol L-1", "µM": "umol L-1", "μM": "umol L-1", "mM": "mmol L-1"}
 
 
 @lru_cache(maxsize=4096)
 def _unit(text: str) -> str | None:
     plain = text.strip()
-    if re.fullmatch(r"[\d\s.+-]*", plain) and plain != "1":
+    if re.fullmatch(r"[\d\s.+-]*", plain) and plain not in {"1", "0.001"}:
         return None  # "(2)" counts columns
     # "ft above NAVD 88": the datum is no part of the unit.
     plain = re.sub(r"(?i)^(ft|feet|m|meters?|metres?|cm) (above|below) .*$", r"\1", plain)
+    if plain in _MOLAR:
+        return _MOLAR[plain]
     if plain.casefold() in _UNIT_WORDS:
         return _UNIT_WORDS[plain.casefold()]
     try:

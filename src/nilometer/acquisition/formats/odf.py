@@ -62,8 +62,7 @@ def read(path: Path, wishes: Wishes) -> Recording:
         raise ReadError("no line -- DATA -- closes a header", path=path, format=FORMAT.name)
     header = _header(lines[:start])
     width = len(header.parameters)
-    rows = [cells for line in lines[start + 1 :] if len(cells := _CELL.findall(line)) == width]
-    lost = sum(bool(line.strip()) for line in lines[start + 1 :]) - len(rows)
+    rows, lost = _rows(lines[start + 1 :], width)
     if not width or not rows:
         raise ReadError(
             f"no row has the {width} cells of the parameters", path=path, line=start + 1, format=FORMAT.name
@@ -91,6 +90,25 @@ def read(path: Path, wishes: Wishes) -> Recording:
         beside=[name for name in names if name.startswith(_BESIDE) or name.endswith("_qc")],
     )
     return recording_of(raw, wishes)
+
+
+def _rows(lines: Sequence[str], width: int) -> tuple[list[list[str]], int]:
+    """Return the rows, of which each may go over several lines, and how many lines are none."""
+    rows: list[list[str]] = []
+    cells: list[str] = []
+    lost = 0
+    for line in lines:
+        found = _CELL.findall(line)
+        # A row that is whole on its line begins anew after a broken one.
+        if cells and (len(found) == width or len(cells) + len(found) > width):
+            lost, cells = lost + 1, []
+        cells += found
+        if len(cells) == width:
+            rows.append(cells)
+            cells = []
+        elif len(cells) > width:
+            lost, cells = lost + 1, []
+    return rows, lost + bool(cells)
 
 
 def _header(lines: Sequence[str]) -> _Header:

@@ -7,7 +7,7 @@ in its order, in its units, with its gaps; nothing is judged or converted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,26 @@ from numpy.typing import NDArray
 from nilometer.errors import ConfigError
 from nilometer.model.schemas import TIME
 
-__all__ = ["FormatInfo", "Recording", "RecordingColumn", "Wishes"]
+__all__ = ["SITES", "FormatInfo", "Recording", "RecordingColumn", "Wishes"]
+
+
+# Names of columns, in lower case, that say where a row is from.
+SITES = frozenset(
+    {
+        "site",
+        "site_id",
+        "siteid",
+        "site name",
+        "station",
+        "station name",
+        "station_id",
+        "stationcode",
+        "location",
+        "depth",
+    }
+    | {"断面", "断面名称", "站点", "站点名称", "测站", "站名"}
+    | {"monitoringlocationidentifier", "location_identifier", "site_no"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,27 +208,11 @@ class Recording:
     def taken(self, rows: NDArray[np.intp]) -> Recording:
         """Return the rows of the given positions, in that order."""
         columns = {
-            name: RecordingColumn(
-                name=c.name,
-                values=c.values[rows],
-                unit=c.unit,
-                unit_from=c.unit_from,
-                observed_property=c.observed_property,
-                censored=None if c.censored is None else c.censored[rows],
-            )
+            name: replace(c, values=c.values[rows], censored=None if c.censored is None else c.censored[rows])
             for name, c in self.columns.items()
         }
         aside = {name: column.take(pa.array(rows)) for name, column in self.aside.items()}
-        return Recording(
-            path=self.path,
-            format=self.format,
-            times=self.times[rows],
-            columns=columns,
-            aside=aside,
-            qualifies=self.qualifies,
-            metadata=self.metadata,
-            notes=self.notes,
-        )
+        return replace(self, times=self.times[rows], columns=columns, aside=aside)
 
     def frame(self, *, by: str = "name") -> dict[str, NDArray[Any]]:
         """Return the values as a mapping of arrays, with ``time`` (datetime64[us], UTC) first.
@@ -261,6 +264,14 @@ class Recording:
             for name, column in self.columns.items()
             if column.censored is not None and f"{name}_censored" not in self.aside
         }
+
+    def sites(self) -> list[str]:
+        """Return the columns of `aside` that part the rows by place: those of sites, where there is more than one."""
+        return [
+            name
+            for name, column in self.aside.items()
+            if name.casefold() in SITES and len({word for word in column.cast(pa.string()).to_pylist() if word}) > 1
+        ]
 
     def to_table(self) -> pa.Table:
         """Return `to_arrow()`: the name by which a table is asked for elsewhere."""

@@ -13,11 +13,11 @@ __all__ = ["Channel", "Header", "channel_of", "header_of", "quantity_of"]
 
 # Codes of the Seasoft manual (SBE Data Processing, appendix on variable names), by their beginning in lower case.
 _QUANTITIES = (
-    (r"t[0-9v]*(90|68)[a-z]*c|tnc[\d]*c|tv290c|t\d{3}c", "water_temperature"),
+    (r"t[0-9v]*(90|68)([a-z]*c)?|tnc[\d]*c|tv290c|t\d{3}c", "water_temperature"),
     (r"c\d(m?s/c?m|us/cm)|c_s/m|cond\d?(m?s/c?m|us/cm)", "conductivity"),
     (r"sal\d\d", "salinity"),
-    (r"pr(d?s?m|dm|sm|e)?", "water_pressure"),
-    (r"dep(s|f)m", "sensor_depth"),
+    (r"pr(d?s?m|dm|sm|d?e)?", "water_pressure"),
+    (r"dep(s|f)m?", "sensor_depth"),
     (r"(sbeox\d|oxy?|sbox\d|opox)(ps)", "oxygen_saturation"),
     # Oxygen in ml/l or umol/kg is another quantity than a mass in a volume: it takes a density or a molar volume.
     (r"(sbeox\d|oxy?|sbox\d|opox)(mg/l)", "dissolved_oxygen"),
@@ -30,7 +30,7 @@ _QUANTITIES = (
 # Chlorophyll fluorometers whose output is scaled to a mass of pigment.
 _CHLOROPHYLL = re.compile(r"^(flEC|flECO|wetStar|flSP|flC|chl)", re.IGNORECASE)
 _UNITS = {"db": "dbar", "psu": "psu", "ml/l": "mL/L", "% saturation": "%", "s/m": "S/m", "seconds": "s"}
-_STARTS = ("%b %d %Y %H:%M:%S", "%b %d %Y", "%d %b %Y %H:%M:%S")
+_STARTS = ("%b %d %Y %H:%M:%S", "%b %d %Y", "%d %b %Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _SENSOR = re.compile(
     r"<!--\s*(?:Frequency|A/D voltage|SPAR voltage|Count|RS-232)[^,>]{0,99},([^>]{0,199})-->.{0,2000}?"
     r"<SerialNumber>\s*([^<\s]*)",
@@ -55,6 +55,7 @@ class Header:
     channels: list[Channel] = field(default_factory=list)
     start: np.datetime64 | None = None
     start_from: str = ""
+    uploaded: np.datetime64 | None = None
     interval: tuple[str, float] | None = None
     bad_flag: str = ""
     is_binary: bool = False
@@ -88,6 +89,8 @@ def header_of(lines: Sequence[str]) -> Header:
             header.metadata["serial number"] = serial[1]
         elif pair:
             _take(header, line, pair[1].strip().casefold(), pair[2])
+    if header.start is None and header.uploaded is not None:
+        header.start, header.start_from = header.uploaded, "clock of the computer"
     header.channels = [channels[number] for number in sorted(channels)]
     sensors = [f"{title.strip()} {number}" for title, number in _SENSOR.findall("\n".join(lines)) if number]
     if sensors:
@@ -128,13 +131,10 @@ def quantity_of(code: str, title: str = "", unit: str = "") -> str | None:
 
 
 def _take(header: Header, line: str, key: str, text: str) -> None:
-    if key == "start_time":
-        stamp, _, source = text.partition("[")
-        header.start, header.start_from = _moment(stamp), source.strip("] ") or "header"
-    elif key == "nmea utc (time)" and header.start is None:
-        header.start, header.start_from = _moment(text), "NMEA time, header"
-    elif key == "system upload time" and header.start is None:
-        header.start, header.start_from = _moment(text), "clock of the computer"
+    if key in {"start_time", "nmea utc (time)", "date"}:
+        _take_start(header, key, text)
+    elif key == "system upload time":
+        header.uploaded = _moment(text)
     elif key == "bad_flag":
         header.bad_flag = text
     elif key == "file_type":
@@ -151,8 +151,24 @@ def _take(header: Header, line: str, key: str, text: str) -> None:
         header.metadata[f"{key[:-3]} serial number"] = text
 
 
+def _take_start(header: Header, key: str, text: str) -> None:
+    if key == "start_time":
+        stamp, _, source = text.partition("[")
+        nmea = header.start if header.is_utc else None
+        header.start, header.start_from = _moment(stamp), source.strip("] ") or "header"
+        if nmea is not None and header.start == nmea and "NMEA" not in header.start_from:
+            header.start_from = "header, the same as the NMEA time"
+    elif header.start is None and key == "date":
+        plain = text.strip().removesuffix("UTC")
+        header.start, header.start_from = _moment(plain), "header" if plain == text.strip() else "UTC, header"
+    elif header.start is None:
+        header.start, header.start_from = _moment(text), "NMEA time, header"
+
+
 def _moment(text: str) -> np.datetime64 | None:
     plain = " ".join(text.split())
+    # Programs of the nineties counted years from 1900: May 10 107 is in 2007.
+    plain = re.sub(r"^(\w{3} \d{1,2}) 1(\d{2}) ", lambda m: f"{m[1]} {2000 + int(m[2])} ", plain)
     for pattern in _STARTS:
         try:
             moment = dt.datetime.strptime(plain, pattern)  # noqa: DTZ007 -- its zone is told beside it

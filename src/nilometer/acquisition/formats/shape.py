@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from nilometer.acquisition.formats.instants import kind_of
+from nilometer.acquisition.formats.instants import TIME_OF_DAY, kind_of
 from nilometer.acquisition.formats.numbers import MISSING
 from nilometer.errors import ReadError, UnitError
 from nilometer.units import canonical
@@ -25,7 +25,9 @@ LINES = 400
 MOST_COLUMNS = 10_000
 _DELIMITERS = ("\t", ";", "|", ",")
 _FORMAT_WORDS = re.compile(r"^([MDYHSmdyhsT]+([/:\-. ][MDYHSmdyhsTAPap]+)+|[MDYHS]{6,8})$")
-_UNITS_BESIDE = frozenset({"ppt", "psi a", "psig", "inches hg", "‰", "rn", "ts"})
+_UNITS_BESIDE = frozenset(
+    {"ppt", "psi a", "psig", "inches hg", "‰", "rn", "ts", "its-90", "ipts-68", "pss-78", "dbars", "us/cm", "ms/cm"}
+)
 _RULE = re.compile(r"^[\s&,;|=_-]*$")
 _NUMBER = re.compile(r"^[<>]?\s*[+-]?(\d{1,3}(,\d{3})+|\d+)?[.,]?\d*([eE][+-]?\d+)?$")
 
@@ -80,7 +82,7 @@ def shape_of(lines: Sequence[str], path: Path) -> Shape:
     names_at, units_at = _header(rows, start, first)
     names, units = _named(rows, names_at, units_at, width)
     before = [line for at, line in enumerate(lines[:first]) if line.strip() and at not in {names_at, units_at}]
-    decimal = "." if delimiter == "," else _decimal(rows[first : first + 100])
+    decimal = _decimal(rows[first : first + 100], delimiter)
     return Shape(delimiter, quote, decimal, names, units, tuple(before), first)
 
 
@@ -99,7 +101,7 @@ def _table_in(
             continue
         rows = _rows(lines, delimiter, quote)
         width = _width(_rows(later, delimiter, quote))
-        first = next((at for at in range(start, len(rows)) if _begins(rows, at, width)), None)
+        first = next((at for at in range(start, len(rows)) if width and _begins(rows, at, width)), None)
         if first is not None and width > 1:
             return delimiter, rows, width, first
         if seen[0] is None:
@@ -145,20 +147,45 @@ def _is_row(row: Sequence[str], width: int) -> bool:
     said = [cell for cell in row if cell]
     if not said or abs(len(row) - width) > 1:
         return False
-    values = sum(_is_number(cell) or cell.casefold() in MISSING or kind_of([cell]) is not None for cell in said)
-    solid = any(_is_number(cell) or kind_of([cell]) is not None for cell in said)
+    if _is_pair(row, width):
+        return False
+    times = [kind for cell in said if (kind := kind_of([cell])) is not None]
+    if any(kind != TIME_OF_DAY for kind in times):
+        return True  # a header names no day, and rows of agencies are mostly words
+    values = sum(_is_number(cell) or cell.casefold() in MISSING for cell in said) + len(times)
+    solid = bool(times) or any(_is_number(cell) for cell in said)
     return solid and values >= 0.3 * len(said)
 
 
+def _is_pair(row: Sequence[str], width: int) -> bool:
+    """Say whether a row is a key and its value, which a spreadsheet filled up with empty cells."""
+    alone = width > 2 and sum(map(bool, row)) == 2 and all(row[:2])
+    return alone and not _is_number(row[0]) and kind_of([row[0]]) is None
+
+
 def _begins(rows: Sequence[Sequence[str]], at: int, width: int) -> bool:
-    following = [row for row in rows[at : at + 12] if any(row)][:4]
-    return bool(following) and any(rows[at]) and all(_is_row(row, width) for row in following)
+    following = [row for row in rows[at : at + 12] if any(row)]
+    if not following or not any(rows[at]) or not _is_row(rows[at], width):
+        return False
+    # The header may come again, and remarks may stand between the rows.
+    above = [row for row in rows[max(at - 4, 0) : at] if sum(map(bool, row)) > 1]
+    following = [row for row in following if row not in above and not _is_remark(row, width)][:4]
+    return all(_is_row(row, width) for row in following)
+
+
+def _is_remark(row: Sequence[str], width: int) -> bool:
+    if _is_pair(row, width):
+        return True
+    return width > 1 and (sum(map(bool, row)) == 1 or "".join(row[:1]).startswith(("#", "//", "!", "%")))
 
 
 def _header(rows: Sequence[Sequence[str]], start: int, first: int) -> tuple[int | None, int | None]:
     if rows[0][:1] == ["TOA5"] and first >= 4:
         return 1, 2  # Campbell: environment, names, units, kind of processing
     above = [at for at in range(start, first) if any(rows[at]) and not all(_RULE.match(cell) for cell in rows[at])]
+    # A line about the instrument may stand between the names and the rows.
+    while len(above) > 1 and _is_prose(rows, above[-1], first):
+        above.pop()
     if not above:
         return None, None
     last = above[-1]
@@ -169,7 +196,7 @@ def _header(rows: Sequence[Sequence[str]], start: int, first: int) -> tuple[int 
 
 def _is_prose(rows: Sequence[Sequence[str]], at: int, first: int) -> bool:
     # One cell above many: a title, not a header.
-    return len(rows[at]) == 1 and len(rows[first]) > 2
+    return sum(map(bool, rows[at])) == 1 and len(rows[first]) > 2
 
 
 @lru_cache(maxsize=4096)
@@ -184,8 +211,8 @@ def _is_unit(word: str) -> bool:
 def _is_units(row: Sequence[str]) -> bool:
     known = strange = 0
     for cell in row:
-        word = cell.strip()
-        if word in {"", "&"} or _FORMAT_WORDS.match(word):
+        word = _bare(cell)
+        if word.casefold() in {"", "&", "n/a", "none"} or _FORMAT_WORDS.match(word):
             continue
         if not _is_unit(word):
             strange += word.casefold() not in _UNITS_BESIDE
@@ -211,12 +238,20 @@ def _named(
         names.append(f"{name} ({counts[name]})" if name and counts[name] > 1 else name)
     if units_at is None:
         return tuple(names), None
-    units = list(rows[units_at])[:width]
+    units = ["" if cell.casefold() in {"n/a", "none"} else _bare(cell) for cell in rows[units_at][:width]]
     return tuple(names), tuple(units + [""] * (width - len(units)))
 
 
-def _decimal(rows: Sequence[Sequence[str]]) -> str:
+def _bare(cell: str) -> str:
+    word = cell.lstrip("# ")
+    return word[1:-1].strip() if word[:1] + word[-1:] in {"()", "[]"} else word
+
+
+def _decimal(rows: Sequence[Sequence[str]], delimiter: str) -> str:
+    """Return the sign of decimals that most numbers have; beside commas that part cells, three digits are thousands."""
     cells = [cell for row in rows for cell in row if cell]
-    commas = sum(bool(re.fullmatch(r"[+-]?\d*,\d+", cell)) for cell in cells)
-    points = sum(bool(re.fullmatch(r"[+-]?\d*\.\d+", cell)) for cell in cells)
-    return "," if commas > points else "."
+    commas = [cell for cell in cells if re.fullmatch(r"[<>]?\s*[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+", cell)]
+    if delimiter == ",":
+        commas = [cell for cell in commas if not re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", cell)]
+    points = sum(bool(re.fullmatch(r"[<>]?\s*[+-]?(\d{1,3}(,\d{3})+|\d*)\.\d+", cell)) for cell in cells)
+    return "," if len(commas) > points else "."

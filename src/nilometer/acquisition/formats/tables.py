@@ -13,10 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.acquisition.formats.longtable import is_long, widened
-from nilometer.acquisition.formats.naming import Layout, aside_of, is_position, layout_of, meaning, split_name
-from nilometer.acquisition.formats.numbers import Numbers, as_floats, numbers
-from nilometer.acquisition.formats.recording import Recording, RecordingColumn, Wishes
-from nilometer.acquisition.formats.timecolumn import find_times
+from nilometer.acquisition.formats.naming import Layout, Meaning, aside_of, is_position, layout_of, meaning, split_name
+from nilometer.acquisition.formats.numbers import Numbers, as_floats, numbers, odd_one, unit_in_cells
+from nilometer.acquisition.formats.recording import SITES, Recording, RecordingColumn, Wishes
+from nilometer.acquisition.formats.timecolumn import find_times, zones_beside
 from nilometer.acquisition.formats.told import missing_by, told_by
 from nilometer.errors import ConfigError, ReadError
 from nilometer.model.batch import NO_TIME
@@ -44,12 +44,9 @@ _NO_VALUES = frozenset(
 
 
 _NAMING = re.compile(r"(row|logger|record|station|site)[-_ .]?id$")
-_SITES = frozenset(
-    {"site", "site_id", "siteid", "station", "station_id", "stationcode", "location", "depth", "断面", "站点"}
+_STATIONS = frozenset(
+    {"site", "site name", "station", "station name", "stationcode", "站点", "站点名称", "断面名称", "站名"}
 )
-
-
-_STATIONS = frozenset({"site", "site name", "station", "station name", "stationcode", "站点", "站点名称"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,7 +154,9 @@ def _widen(raw: RawTable, columns: list[Any], wishes: Wishes) -> list[Any]:
     """Turn a long table into a wide one, in place but for the columns: its rows are distinct times and sites."""
     found = find_times(raw.names, columns, raw.preamble, raw.unit_texts, wishes, raw.path, raw.format)
     keys = list(found.positions)
-    keys += [at for at, name in enumerate(raw.names) if name.casefold() in _SITES and at not in keys]
+    keys += [at for at, name in enumerate(raw.names) if name.casefold() in SITES and at not in keys]
+    zone = zones_beside(raw.names, columns)
+    keys += [zone] if zone is not None and zone not in keys else []
     names, wide, units = widened(raw.names, columns, keys)
     raw.names, raw.unit_texts, raw.unit_source = names, units, "file"
     raw.notes.append(
@@ -178,21 +177,18 @@ class _Parts:
         self._speaks_of = aside_of([name for name in raw.names if name]) | dict(raw.speaks_of)
         self._wanted = None if wishes.columns is None else set(wishes.columns)
         self._read: set[str] = set()
+        self._without_unit: list[str] = []
 
     def take(self, name: str, column: Any, unit_text: str | None, *, in_time: bool) -> None:  # noqa: ANN401 -- pyarrow
         self._read.add(name)
         if self._wanted is not None and name not in self._wanted:
             self._put_aside(name, column)
             return
-        told = meaning(name, unit_text, self._layout)
-        if name in self._raw.called:
-            # The unit stays where the file has it: in its own row, else in the name.
-            text = unit_text if unit_text and unit_text.strip() else split_name(name)[1]
-            told = replace(meaning(self._raw.called[name], text, self._layout), name=told.name)
+        told = self._told(name, unit_text)
         if self._wanted is None and self._is_aside(name, told.observed_property, in_time=in_time):
             self._put_aside(name, column)
             return
-        as_numbers = self._numbers(column)
+        told, as_numbers = self._counted(name, column, told)
         if as_numbers is None or (self._wanted is None and np.isnan(as_numbers.values).all()):
             if self._wanted is not None:
                 raise ConfigError("columns", seen=name, reason="holds no numbers", file=self._raw.path)
@@ -202,6 +198,8 @@ class _Parts:
         self._notes += _said_of(name, as_numbers)
         if told.note and (told.observed_property is not None or "is not known" in told.note):
             self._notes.append(told.note)
+        elif told.note:
+            self._without_unit.append(short)
         source = self._raw.unit_source if told.unit_from == "units row" else told.unit_from
         self.values[short] = RecordingColumn(
             name=short,
@@ -215,7 +213,32 @@ class _Parts:
         if name in self._speaks_of and self._wanted is not None:
             self.qualifies[short] = self._speaks_of[name]
 
+    def _told(self, name: str, unit_text: str | None) -> Meaning:
+        told = meaning(name, unit_text, self._layout)
+        if name not in self._raw.called:
+            return told
+        # The unit stays where the file has it: in its own row, else in the name.
+        text = unit_text if unit_text and unit_text.strip() else split_name(name)[1]
+        called = self._raw.called[name]
+        told = replace(meaning(called, text, self._layout), name=told.name)
+        return replace(told, note=told.note.replace(repr(called), repr(told.name)))
+
+    def _counted(self, name: str, column: Any, told: Meaning) -> tuple[Meaning, Numbers | None]:  # noqa: ANN401 -- pyarrow
+        """Return the numbers of a column, and what it is: cells may have the unit that the header lacks."""
+        as_numbers = self._numbers(column)
+        if as_numbers is not None or told.unit_from != "assumed" or not pa.types.is_string(column.type):
+            return told, as_numbers
+        parted = unit_in_cells(column)
+        inside = meaning(name, parted[1], self._layout) if parted is not None else told
+        if parted is None or "is not known" in inside.note:
+            return told, None
+        return replace(inside, unit_from="file"), self._numbers(parted[0])
+
     def check(self) -> None:
+        if self._without_unit:
+            self._notes.append(
+                f"nothing tells what these are, nor a unit: {', '.join(self._without_unit)}; they are in 1"
+            )
         lacking = (self._wanted or set()) - self._read
         if lacking:
             raise ConfigError(
@@ -226,6 +249,8 @@ class _Parts:
             # "Cond" beside "SpCond" is the one that is not compensated.
             if column.name.casefold() in {"cond", "ec"}:
                 self.values[column.name] = replace(column, observed_property="conductivity")
+        for name, column in self.values.items():
+            self.values[name] = _with_limits(column, self.aside.get(f"{name}_censored"))
         for name in list(self.qualifies):
             owner = self.qualifies[name]
             self.qualifies[name] = next((key for key in self.values if owner.startswith(key)), owner)
@@ -268,6 +293,17 @@ class _Parts:
             self.qualifies[name] = self._speaks_of[name]
 
 
+def _with_limits(column: RecordingColumn, told: Any) -> RecordingColumn:  # noqa: ANN401 -- pyarrow has no types
+    """Return a column whose limits are told by a column beside it, as we write it: ``<``, ``>`` or empty."""
+    if told is None or column.censored is not None or not pa.types.is_string(told.type):
+        return column
+    words = [word or "" for word in told.to_pylist()]
+    if not set(words) <= {"<", ">", ""}:
+        return column
+    signs = np.array([{"<": -1, ">": 1}.get(word, 0) for word in words], np.int8)
+    return replace(column, censored=signs) if signs.any() else column
+
+
 def _said_of(name: str, seen: Numbers) -> list[str]:
     """Say what of a column's words are no plain numbers."""
     notes = []
@@ -277,6 +313,12 @@ def _said_of(name: str, seen: Numbers) -> list[str]:
         limit = f"the column's limit {seen.limit:g} is taken"
         limit = limit if np.isfinite(seen.limit) else "the column does not name one limit: no value"
         notes.append(f"{seen.undetected} values of {name!r} say that nothing was detected: {limit}")
+    odd = odd_one(seen.values)
+    if odd is not None:
+        notes.append(
+            f"{odd[0]:g} stands {odd[1]} times in {name!r}, far from its other values: it is kept as a value "
+            f"(missing={odd[0]:g} takes it out)"
+        )
     if seen.sentinels:
         notes.append(f"{seen.sentinels} fill values such as -9999 of {name!r} are missing values")
     return notes

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nilometer.acquisition.formats import opening, usgs, xmltext
+from nilometer.acquisition.formats.naming import meaning
 from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishes
 from nilometer.acquisition.formats.tables import recording_of
 from nilometer.acquisition.formats.timeseries import Series, side_by_side
@@ -21,6 +22,9 @@ from nilometer.acquisition.formats.xmltext import attribute, local, said, within
 from nilometer.errors import ReadError
 
 __all__ = ["FORMAT", "read", "titled"]
+
+# The codes of CUAHSI's vocabulary; "nc" is not censored.
+_CENSORED = {"lt": "<", "gt": ">", "nd": "<", "pnq": "<"}
 
 # The last word of an interpolation type's address (WaterML 2.0, table of types) and what its stamps stand for.
 _STAMPS = {
@@ -81,7 +85,7 @@ def _series_1(root: ET.Element) -> Iterator[Series]:
         source = next(within(part, "sourceInfo"), None)
         variable = next(within(part, "variable"), None)
         code = said(variable, "variableCode")
-        unit = said(variable, "unitCode") or said(variable, "unitAbbreviation")
+        unit = _unit_1(variable)
         parameter = usgs.PARAMETERS.get(code)
         option = next((o for o in within(part, "option") if attribute(o, "name") == "Statistic"), None)
         statistic = attribute(option, "optionCode") or "00011"
@@ -90,16 +94,44 @@ def _series_1(root: ET.Element) -> Iterator[Series]:
                 site=" ".join(word for word in (said(source, "siteCode"), said(source, "siteName")) if word),
                 name=titled(said(variable, "variableName"), unit) or code or "value",
                 unit=parameter.unit if parameter else unit,
-                quantity=parameter.quantity if parameter else None,
+                quantity=parameter.quantity if parameter else _quantity_1(variable, unit),
                 # Code 00000 is "no statistic": values of an instant.
                 statistic=usgs.STATISTICS.get("00011" if statistic == "00000" else statistic, ""),
                 missing=said(variable, "noDataValue"),
             )
             for value in within(values, "value"):
-                one.times.append(attribute(value, "dateTime"))
-                one.values.append(_same(value.text or "", one.missing))
+                one.times.append(_stamp(value))
+                mark = _CENSORED.get(attribute(value, "censorCode").casefold(), "")
+                one.values.append(mark + _same(value.text or "", one.missing))
                 one.qualifiers.append(attribute(value, "qualifiers"))
             yield one
+
+
+def _unit_1(variable: ET.Element | None) -> str:
+    """Return the unit of a variable: as a text where the USGS writes it, else abbreviated; a code may be a number."""
+    if variable is None:
+        return ""
+    # Version 1.0 has it in attributes.
+    units = next(within(variable, "units"), None)
+    words = [said(variable, "unitCode"), said(variable, "unitAbbreviation")]
+    words += [attribute(units, "unitsAbbreviation"), said(variable, "unitName")]
+    return next((word for word in words if word and not word.isdigit()), "")
+
+
+def _quantity_1(variable: ET.Element | None, unit: str) -> str | None:
+    """Return what a variable that is no code of the USGS is by its name, where it was measured in water."""
+    if "water" not in said(variable, "sampleMedium").casefold():
+        return None
+    return meaning(titled(said(variable, "variableName"), unit), unit).observed_property
+
+
+def _stamp(value: ET.Element) -> str:
+    """Return a value's time, with its zone where the file tells it beside the local clock."""
+    stamp, utc = attribute(value, "dateTime"), attribute(value, "dateTimeUTC")
+    if utc:
+        return utc if utc.endswith("Z") else f"{utc}Z"
+    offset = attribute(value, "timeOffset")
+    return f"{stamp}{offset}" if offset and not stamp.endswith("Z") else stamp
 
 
 def _series_2(root: ET.Element) -> Iterator[tuple[Series, str]]:

@@ -5,13 +5,14 @@ Cells are taken as their values, dates as dates. Exports of Kor and HOBOware kee
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import io
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from nilometer.acquisition.formats import exo, hobo, opening
+from nilometer.acquisition.formats import exo, greenspan, greenspan_csv, hobo, opening
 from nilometer.acquisition.formats.csv import raw_table
 from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishes
 from nilometer.acquisition.formats.tables import RawTable, recording_of
@@ -19,6 +20,9 @@ from nilometer.errors import ConfigError, ReadError
 
 __all__ = ["FORMAT", "read"]
 
+# Families whose files people open in a spreadsheet and save as a workbook.
+_FAMILIES: tuple[Any, ...] = (greenspan, greenspan_csv)
+_SURE = 0.9
 _OLD = b"\xd0\xcf\x11\xe0"
 # A sheet of a million rows of text is below it; a packed file that swells beyond is an attack, not a log.
 MOST_BYTES = 2_000_000_000
@@ -39,14 +43,13 @@ def read(path: Path, wishes: Wishes) -> Recording:
     names, rows_of = _workbook(data, path)
     refused: list[str] = []
     for name in names:
-        text = _text(rows_of(name))
-        if not text.strip():
+        rows = _trimmed(rows_of(name))
+        if not rows:
             continue
         try:
-            raw = raw_table(text, path, FORMAT.name)
-            raw.metadata = {"sheet": name}
+            raw = _table(rows, path)
+            raw.metadata |= {"sheet": name}
             raw.first_line = None
-            _describe(raw, text)
             recording = recording_of(raw, wishes)
         except ReadError as error:
             refused.append(f"sheet {name!r}: {error.args[0] if error.args else error}")
@@ -56,13 +59,34 @@ def read(path: Path, wishes: Wishes) -> Recording:
     raise ReadError(f"no sheet holds a table with times ({why})", path=path, format=FORMAT.name)
 
 
-def _describe(raw: RawTable, text: bytes) -> None:
+def _table(rows: list[list[str]], path: Path) -> RawTable:
+    """Return the table of a sheet: as its family's own files are read, where it is a copy of one."""
+    width = max(map(len, rows))
+    rows = [row + [""] * (width - len(row)) for row in rows]
+    if width == 1:
+        # A text file whose lines went into one column each.
+        text = "\n".join(row[0] for row in rows).encode("utf-8", "replace")
+    else:
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\n").writerows(rows)
+        text = written.getvalue().encode("utf-8", "replace")
+    for family in _FAMILIES:
+        if family.FORMAT.sniff(path, text[: opening.HEAD]) > _SURE:
+            raw: RawTable = family.table_of(text, "utf-8", path)
+            raw.format = FORMAT.name
+            raw.metadata |= {"family": family.FORMAT.title}
+            return raw
+    if width > 1:
+        text = "\n".join(map("\t".join, rows)).encode("utf-8", "replace")
+    plain = raw_table(text, path, FORMAT.name)
+    plain.metadata = {}
     head = text[:4096].decode("utf-8", "replace")
     if exo.is_exo(head):
-        exo.describe(raw)
+        exo.describe(plain)
     elif hobo.is_hobo(head):
-        hobo.describe(raw)
-        raw.format = FORMAT.name
+        hobo.describe(plain)
+        plain.format = FORMAT.name
+    return plain
 
 
 def _workbook(data: bytes, path: Path) -> tuple[list[str], Any]:
@@ -101,13 +125,16 @@ def _bounded(data: bytes, path: Path) -> None:
         raise ReadError(f"it unpacks to {size} bytes: more than {MOST_BYTES}", path=path, format=FORMAT.name)
 
 
-def _text(rows: list[list[Any]]) -> bytes:
-    width = max((len(row) for row in rows), default=0)
-    lines = []
+def _trimmed(rows: list[list[Any]]) -> list[list[str]]:
+    """Return the cells as text, without empty ones at the end of a row and empty rows at the ends of the sheet."""
+    told = []
     for row in rows:
         cells = [_cell(value) for value in row]
-        lines.append("\t".join(cells + [""] * (width - len(cells))))
-    return "\n".join(lines).encode("utf-8", "replace")
+        while cells and not cells[-1]:
+            cells.pop()
+        told.append(cells)
+    said = [at for at, cells in enumerate(told) if cells]
+    return told[said[0] : said[-1] + 1] if said else []
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 -- what a cell holds
