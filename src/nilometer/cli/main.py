@@ -20,6 +20,7 @@ from nilometer.cli import (
     quality,
     reviewing,
     running,
+    uplinking,
     wire,
 )
 from nilometer.errors import ConfigError, NilometerError, ReadError, RequestError, UnitError
@@ -65,6 +66,7 @@ for family in (
     listing,
     probing,
     profiles,
+    uplinking,
 ):
     family.register(app)
 
