@@ -9,6 +9,7 @@ import pytest
 from nilometer.acquisition.driver import Channel
 from nilometer.model import SampleKind
 from nilometer.model.properties import vocabulary
+from nilometer.pipeline.review_orders import Order
 from nilometer.store.uplink_ledger import PeriodState
 from tests.pipeline.conftest import ids, raw, rows, running, until
 from tests.uplink.platforms import CHINA_DAY, HOUR, MINUTE, Clock, proxied, received, station
@@ -106,12 +107,18 @@ async def test_what_no_instrument_measured_never_leaves(tmp_path):
             catalog, number = pipeline.store.catalog, ids(pipeline)["mill/codcr"]
             features = [catalog.water_feature(number), catalog.sample_feature(number, SampleKind.SPAN)]
             await fill(pipeline, "mill/codcr", CHINA_DAY, [10.0, 11.0], feature=np.array(features, np.int32))
+            await fill(pipeline, "mill/codcr", CHINA_DAY + HOUR, [20.0, 30.0])
+            order = {"start": CHINA_DAY + HOUR, "end": CHINA_DAY + HOUR + 1, "by": "Li", "reason": "fouling"}
+            await pipeline.review(
+                Order(action="offset", datastreams=["mill/codcr"], parameters={"offset": 1.0}, **order)
+            )
             await pipeline.start_sources()
-            await until(lambda: received(platform, "w01018", "Avg", "hour"))
-            assert received(platform, "w01018", "Avg", "hour") == [(CHINA_DAY, 10.0, "N")]
+            await until(lambda: len(received(platform, "w01018", "Avg", "hour")) == 2)
+            hours = [(CHINA_DAY, 10.0, "N"), (CHINA_DAY + HOUR, 30.0, "N")]
+            assert received(platform, "w01018", "Avg", "hour") == hours
             status = pipeline.uplinks.statuses()[0]
             await until(lambda: status.waiting == 0)
-            assert status.refused == {"sample": 1}
+            assert status.refused == {"sample": 1, "corrected": 1}
             assert "mill/nh3_n (simulated)" in status.detail
             assert b"w21003" not in proxy.sent
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Requests"]
 
 KINDS = {"2051": "minute", "2061": "hour", "2031": "day"}
-HISTORY_MOST = 20_000
-"""Periods of one request; about half a year of ten minutes."""
+HISTORY_MOST = 5_000
+"""Periods of one request; about a month of ten minutes. A platform asks again for what is beyond."""
 _WILL, _REFUSED, _WRONG_PASSWORD, _WRONG_DEVICE, _WRONG_COMMAND = "1", "2", "3", "4", "8"
 _DONE, _FAILED, _NO_DATA = "1", "2", "100"
 _ANSWERS = frozenset({"9011", "9012", "9013", "9014"})
@@ -90,7 +90,12 @@ class Requests:
         if grid is None:
             yield None
             return
-        start, now = grid.start(first), station.desk.clock()
+        now = station.desk.clock()
+        oldest = self._oldest()
+        if oldest is None or last < oldest or first > now:
+            return
+        # Before the first row there is nothing, however far back a platform asks.
+        start = grid.start(max(first, oldest))
         if start < first:
             start = grid.end(start)
         for _ in range(HISTORY_MOST):
@@ -100,6 +105,12 @@ class Requests:
             # Made anew of what is stored now: the platform asks because it has not got what was sent.
             yield Due(kind, start, end)
             start = end
+
+    def _oldest(self) -> int | None:
+        """Return when the first row of what is sent was measured, µs UTC."""
+        snapshot = self._station.desk.snapshot()
+        extents = (snapshot.extent(rule.datastream) for rule in self._station.codes())
+        return min((extent[0] for extent in extents if extent is not None), default=None)
 
     async def _order(self, talk: Talk, message: Message) -> None:
         act = {

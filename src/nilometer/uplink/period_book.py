@@ -97,6 +97,8 @@ class PeriodBook:
                 first = since if not known.position.get("next") else now
                 start = grid.start(first)
                 self._next[kind] = start if start == first else grid.end(start)
+            # Another interval or zone than before: the period that our place lies in, so that nothing is left out.
+            self._next[kind] = grid.start(self._next[kind])
         self._move()
 
     def due(self, now: int) -> Due | None:
