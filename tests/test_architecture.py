@@ -15,11 +15,24 @@ import nilometer
 from nilometer import plugins
 from nilometer.cli.main import app
 from nilometer.pipeline import drivers
+from nilometer.pipeline.uplinks import receivers
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
     *("assess", "decode", "demo", "doctor", "drivers", "event", "export", "formats", "import"),
-    *("instruments", "probe", "profiles", "qc", "read", "review", "schemes", "serve", "simulate", "standards"),
+    *(
+        "instruments",
+        "probe",
+        "profiles",
+        "qc",
+        "read",
+        "review",
+        "schemes",
+        "serve",
+        "simulate",
+        "standards",
+        "uplink",
+    ),
 ]
 
 
@@ -47,7 +60,17 @@ def test_every_driver_has_a_page_that_names_all_its_options(name):
     assert not missing
 
 
-@pytest.mark.parametrize(("group", "constant"), [("nilometer.drivers", "DRIVER"), ("nilometer.formats", "FORMAT")])
+@pytest.mark.parametrize("name", sorted(receivers().items))
+def test_the_page_of_uplinks_names_all_options_of_every_receiver(name):
+    page = (ROOT / "docs" / "uplinks.md").read_text(encoding="utf-8")
+    missing = [option for option in receivers()[name].options.model_fields if f"`{option}`" not in page]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("group", "constant"),
+    [("nilometer.drivers", "DRIVER"), ("nilometer.formats", "FORMAT"), ("nilometer.uplinks", "UPLINK")],
+)
 def test_no_plug_in_of_ours_is_broken(group, constant):
     assert plugins.constants(group, constant).broken == {}
 

@@ -317,6 +317,28 @@ class Client:
         found: dict[str, Any] = self._json("GET", "/api/v1/compact")
         return found
 
+    def uplinks(self) -> list[dict[str, Any]]:
+        """Return how every receiver of an uplink is doing; times in ms since 1970 UTC."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/uplinks")["uplinks"]
+        return found
+
+    def uplink_gaps(self, name: str, start: str, end: str, *, kind: str | None = None) -> dict[str, Any]:
+        """Return what a receiver did not get of the periods that start in a range (ISO 8601), and why.
+
+        Returns
+        -------
+        dict
+            ``counts`` of periods by state, and ``gaps``: each with ``kind``, ``start``, ``end`` (ms), ``state``.
+        """
+        asked = {"start": start, "end": end} | ({} if kind is None else {"kind": kind})
+        found: dict[str, Any] = self._json("GET", f"/api/v1/uplinks/{quote(name)}/gaps", asked)
+        return found
+
+    def uplink_resend(self, name: str, start: str, end: str, *, kind: str | None = None) -> dict[str, Any]:
+        """Have what a receiver was sent of a range (ISO 8601) sent again; return ``periods``: how many."""
+        asked = {"start": start, "end": end, "kind": kind}
+        return self._send("POST", f"/api/v1/uplinks/{quote(name)}/resend", asked)
+
     def _send(self, method: str, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(document, ensure_ascii=False).encode()
         sent: dict[str, Any] = self._json(method, path, body=body, kind="application/json")

@@ -41,6 +41,7 @@ __all__ = [
     "SourceConfig",
     "StoreConfig",
     "ThingConfig",
+    "UplinkConfig",
     "config_error",
     "load",
     "parse",
@@ -221,6 +222,15 @@ class DatastreamConfig(_Section):
     retention_signed: bool = False
 
 
+class UplinkConfig(_Section):
+    """One receiver of what is measured: its kind with its options, and the Things it gets (none: all)."""
+
+    name: Key
+    receiver: str
+    things: tuple[Key, ...] = ()
+    options: dict[str, Any] = {}
+
+
 class ReviewLevelConfig(_Section):
     """One level of review, lowest first; `names` are for screens, by language."""
 
@@ -288,6 +298,7 @@ class Config(_Section):
     datastreams: tuple[DatastreamConfig, ...] = Field((), alias="datastream")
     review: ReviewConfig = ReviewConfig()
     events: dict[Key, EventRuleConfig] = {}
+    uplinks: tuple[UplinkConfig, ...] = Field((), alias="uplink")
 
 
 def load(path: Path) -> Config:
@@ -398,6 +409,13 @@ def _check_references(config: Config, file: Path | None) -> None:
     _unique("thing", things, file)
     _unique("source", [source.name for source in config.sources], file)
     _unique("datastream", [datastream.key for datastream in config.datastreams], file)
+    _unique("uplink", [uplink.name for uplink in config.uplinks], file)
+    for index, uplink in enumerate(config.uplinks):
+        for key in uplink.things:
+            if key not in things:
+                raise ConfigError(
+                    f"uplink[{index}].things", seen=key, allowed=things, file=file, reason="no such thing"
+                )
     for index, source in enumerate(config.sources):
         for place, key in [
             ("thing", source.thing),

@@ -64,11 +64,12 @@ def _plug_ins() -> Iterator[Finding]:
     from nilometer.acquisition.formats.reading import formats
     from nilometer.acquisition.instrument import instruments
     from nilometer.pipeline import drivers
+    from nilometer.pipeline.uplinks import receivers
     from nilometer.qc.profile import profiles
     from nilometer.qc.schemes import schemes
     from nilometer.verdict.standard import standards
 
-    for found in (drivers(), instruments(), formats(), profiles(), schemes(), standards()):
+    for found in (drivers(), instruments(), formats(), profiles(), schemes(), standards(), receivers()):
         kind = found.group.rsplit(".", 1)[-1]
         broken = "; ".join(f"{name}: {reason}" for name, reason in found.broken.items())
         yield not found.broken, kind, f"{len(found.items)} found" + (f"; broken: {broken}" if broken else "")
@@ -84,6 +85,7 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
     from nilometer.config import StoreConfig, load
     from nilometer.pipeline import wall_clock
     from nilometer.pipeline.checking import check_config
+    from nilometer.pipeline.uplinks import check_uplinks
     from nilometer.qc.shelf import Shelf
     from nilometer.store.folder import RESTORING, holder
     from nilometer.store.integrity import examine
@@ -101,10 +103,12 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
             settings = load(config)
             outside = settings.store
             checked = check_config(settings, wall_clock, file=config)
+            check_uplinks(settings, file=config)
         except NilometerError as error:
             yield False, "configuration", str(error)
         else:
-            yield True, "configuration", f"{len(settings.things)} Things, {len(settings.sources)} sources"
+            counts = (len(settings.things), len(settings.sources), len(settings.uplinks))
+            yield True, "configuration", "{} Things, {} sources, {} uplinks".format(*counts)
             yield from _sources(folder, settings, [(source, options) for source, _, options in checked])
     if not (folder / "VERSION").exists() and not any((folder / name).exists() for name in ("lake", RESTORING)):
         yield True, "data folder", f"{folder} holds no data yet"

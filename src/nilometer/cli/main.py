@@ -21,6 +21,7 @@ from nilometer.cli import (
     quality,
     reviewing,
     running,
+    uplinking,
     wire,
 )
 from nilometer.errors import ConfigError, NilometerError, ReadError, RequestError, UnitError
@@ -67,6 +68,7 @@ for family in (
     instruments,
     probing,
     profiles,
+    uplinking,
 ):
     family.register(app)
 

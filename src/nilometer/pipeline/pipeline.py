@@ -30,6 +30,7 @@ from nilometer.pipeline.reviewing import Reviewing, newest_only
 from nilometer.pipeline.sealing import Sealing
 from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
+from nilometer.pipeline.uplinks import Uplinks, check_uplinks
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
 from nilometer.pipeline.wiring import Wiring
 from nilometer.qc.shelf import Shelf
@@ -90,6 +91,7 @@ class Pipeline:
         self.started = clock()
         shelf = Shelf.beside(folder, config_file)
         checked = check_config(config, clock, file=config_file, shelf=shelf)
+        receivers = check_uplinks(config, file=config_file)
         self.store = Store.open(
             folder,
             catalog_url=config.store.catalog_url,
@@ -140,6 +142,7 @@ class Pipeline:
             self.store.close()
             raise
         self._retaining = Retaining(self.store, self.delete, clock)
+        self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
         self._is_state_ahead = False
@@ -156,7 +159,8 @@ class Pipeline:
         self._retaining.start()
 
     async def start_sources(self) -> None:
-        """Begin every source."""
+        """Begin every source, and every uplink."""
+        self.uplinks.start()
         for wiring in self._wired.values():
             make = partial(wiring.info.make, wiring.options, self.clock)
             source = RunningSource(
@@ -183,7 +187,7 @@ class Pipeline:
         if self._has_ended:
             return
         self._has_ended = True
-        await asyncio.gather(self._retaining.stop(), *(source.stop() for source in self._running))
+        await asyncio.gather(self._retaining.stop(), self.uplinks.stop(), *(source.stop() for source in self._running))
         for subscription in list(self._subscriptions):
             subscription.close()
         await asyncio.to_thread(self._end)
@@ -431,6 +435,8 @@ class Pipeline:
             _call(self._loop, function)
 
     def _publish_from_pump(self, rows: ObservationBatch, settled: Settlements, sequence: int) -> None:
+        if self._loop is not None and self.uplinks.are_running:
+            _call(self._loop, self.uplinks.wake)
         if self._subscriptions and self._loop is not None:
             _call(self._loop, self._publish, LiveRows(newest_only(rows), settled, sequence))
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nilometer.model import NO_TIME
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.canonical import canonical
+from nilometer.store.changes import Changes, changes
 from nilometer.store.datastream_index import NOWHERE
 from nilometer.store.edges import Edges
 from nilometer.store.first_rows import first_rows
@@ -162,6 +163,23 @@ class Snapshot:
     ) -> Iterator[Piece]:
         """Yield the rows of a Datastream in pieces of bounded size, in no order; what is made of some can be kept."""
         return pieces(self._visible, query([datastream], start, end, values), water_only=water_only)
+
+    def changes(
+        self,
+        commit: int,
+        number: int,
+        datastreams: Sequence[int] | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        most: int,
+        water_only: bool = True,
+    ) -> Changes:
+        """Return the first rows behind a commit, and behind an id in it, by (commit, id), at most so many.
+
+        Datastreams and times narrow it as in `read`.
+        """
+        return changes(self._visible, query(datastreams, start, end), commit, number, most, water_only=water_only)
 
     def most_rows(self, datastream: int) -> int:
         """Return how many rows a Datastream was given so far, at once: it never has more."""

@@ -43,6 +43,8 @@ __all__ = [
     "sensors",
     "things",
     "things_locations",
+    "uplink_periods",
+    "uplinks",
 ]
 
 METADATA = MetaData(
@@ -314,4 +316,37 @@ folder = Table(
     Column("id", String(36), primary_key=True),
     Column("path", Text, nullable=False),
     comment="The data folder that the catalog belongs to: one row. path is where it lay when it was last opened.",
+)
+
+uplinks = Table(
+    "uplinks",
+    METADATA,
+    Column("name", String(200), primary_key=True),
+    Column("receiver", String(64), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("position", JSON, nullable=False),
+    comment="How far each receiver has come: since is the moment (µs UTC) from which on it is owed anything, position "
+    "is what its kind writes there. A name that is configured again goes on where it was.",
+)
+
+uplink_periods = Table(
+    "uplink_periods",
+    METADATA,
+    Column("uplink", String(200), ForeignKey("uplinks.name"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("end", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("request", String(32), nullable=False),
+    Column("body", JSON),
+    Column("rows", Integer, nullable=False),
+    Column("refused", JSON, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent", BigInteger),
+    Column("time", BigInteger, nullable=False),
+    Column("is_late", Boolean, nullable=False),
+    comment="What became of each period towards each receiver. body is what was put on the wire, kept until it is "
+    "answered, so that it is sent again as it was; sequence is the last commit it was made of; is_late says that rows "
+    "came after it was sent.",
 )

@@ -136,6 +136,7 @@ class App:
             "damage": list(self._pipeline.store.damage),
             "seal_error": seal_error,
             "compaction_error": compaction_error,
+            "uplinks": {one.name: str(one.state) for one in self._pipeline.uplinks.statuses()},
         }
         status = HTTPStatus.OK if refusing is None else HTTPStatus.SERVICE_UNAVAILABLE
         await exchange.answer_json(document, status, [("cache-control", "no-store")])

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from nilometer.pipeline import Pipeline
+from nilometer.uplink.receiver import UplinkState, UplinkStatus
 from nilometer.web.api.live import Live
 
 __all__ = ["MEDIA_TYPE", "Metrics"]
@@ -99,3 +100,24 @@ class _OfPipeline(Collector):
             bad.add_metric([status.name], status.bad_frames)
         yield received
         yield bad
+        yield from _of_uplinks(pipeline.uplinks.statuses())
+
+
+def _of_uplinks(statuses: Iterable[UplinkStatus]) -> Iterable[Metric]:
+    live = GaugeMetricFamily("nilometer_uplink_live", "1 while a receiver answers.", labels=("uplink",))
+    waiting = GaugeMetricFamily(
+        "nilometer_uplink_waiting", "Periods or rows that are due and not answered.", labels=("uplink",)
+    )
+    sent = CounterMetricFamily("nilometer_uplink_sent", "Messages sent, repeated ones once.", labels=("uplink",))
+    repeated = CounterMetricFamily("nilometer_uplink_repeated", "Messages sent again.", labels=("uplink",))
+    refused = CounterMetricFamily(
+        "nilometer_uplink_refused_rows", "Rows that may not be sent, by reason.", labels=("uplink", "reason")
+    )
+    for status in statuses:
+        live.add_metric([status.name], float(status.state is UplinkState.LIVE))
+        waiting.add_metric([status.name], status.waiting)
+        sent.add_metric([status.name], status.sent)
+        repeated.add_metric([status.name], status.repeated)
+        for reason, rows in status.refused.items():
+            refused.add_metric([status.name, reason], rows)
+    yield from (live, waiting, sent, repeated, refused)

@@ -16,6 +16,7 @@ from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
 from nilometer.web.api.describe import sensor_document, source_document
 from nilometer.web.api.face import Face, Then, answer
+from nilometer.web.api.uplinks import uplink_document
 from nilometer.web.sensorthings.quality import names_of_tests
 from nilometer.web.times import parse_moment
 
@@ -64,6 +65,7 @@ def _of_server(routes: APIRouter, face: Face) -> None:
                 "seal_error": seal_error,
                 "compaction_error": compaction_error,
                 "damage": list(pipeline.store.damage),
+                "uplinks": [uplink_document(status) for status in pipeline.uplinks.statuses()],
                 "demo": bool(getattr(pipeline.clock, "is_demo", False)),
             }
         )

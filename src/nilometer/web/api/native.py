@@ -22,6 +22,7 @@ from nilometer.web.api.latest import latest_routes
 from nilometer.web.api.observations import observation_routes
 from nilometer.web.api.reviews import review_routes
 from nilometer.web.api.rollups import rollup_routes
+from nilometer.web.api.uplinks import uplink_routes
 from nilometer.web.api.verdicts import verdict_routes
 from nilometer.web.exchange import encode_json
 from nilometer.web.statuses import RETRY_AFTER_S, error_document, status_of
@@ -52,6 +53,7 @@ def create_native(face: Face) -> FastAPI:
         observation_routes,
         rollup_routes,
         verdict_routes,
+        uplink_routes,
         entity_routes,
     )
     for routes in (make(face) for make in parts):
