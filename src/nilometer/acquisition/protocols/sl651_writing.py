@@ -24,6 +24,7 @@ __all__ = [
     "clock_order",
     "confirmation",
     "even_body",
+    "link_body",
     "period_query",
     "present_query",
     "report_body",
@@ -40,6 +41,11 @@ class Group:
 
     time: int
     values: Sequence[tuple[Element, float]]
+
+
+def link_body(serial: int, sent: int, zone: dt.tzinfo, *, is_text: bool = False) -> bytes:
+    """Return the body of link keeping (2FH): the serial number of the last report, and the time."""
+    return _lead(serial, sent, zone, is_text=is_text)
 
 
 def report_body(
