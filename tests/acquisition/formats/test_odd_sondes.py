@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-import pytest
 from tests.acquisition.formats import made_up
 from tests.acquisition.formats.moments import seconds
 from tests.acquisition.formats.test_sondes import read, same
@@ -76,7 +75,6 @@ def test_what_fills_names_and_units_up_is_not_part_of_them(tmp_path):
 
 
 def test_a_capture_in_the_first_column_of_a_workbook_is_read_as_the_capture(tmp_path):
-    pytest.importorskip("python_calamine")
     path = tmp_path / "log.xlsx"
     path.write_bytes(made_up.workbook([[line] for line in made_up.GREENSPAN.split("\r\n")]))
     recording = nilometer.read(path)
@@ -85,7 +83,6 @@ def test_a_capture_in_the_first_column_of_a_workbook_is_read_as_the_capture(tmp_
 
 
 def test_dates_that_a_spreadsheet_turned_are_turned_back_and_it_is_said(tmp_path):
-    pytest.importorskip("python_calamine")
     turned = ["31/08/2006 23:00", *(_cell(dt.datetime(2006, day, 9, 12)) for day in (1, 2, 12)), "13/09/2006 12:00"]  # noqa: DTZ001
     rows = [["time", "Temp (C)"], *([stamp, 20 + at] for at, stamp in enumerate(turned))]
     path = tmp_path / "log.xlsx"

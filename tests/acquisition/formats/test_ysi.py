@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 from tests.acquisition.formats import made_up
 from tests.acquisition.formats.moments import seconds
 
 import nilometer
-from nilometer.errors import ConfigError, ReadError
+from nilometer.errors import ReadError
 
 
 def read(folder, content, name="sonde", **wishes):
@@ -53,13 +51,6 @@ def test_any_workbook_with_a_table_is_read_and_one_without_says_why(tmp_path):
         read(tmp_path, made_up.workbook([["a", "b"], [1, 2], [2, 3]]))
     with pytest.raises(ReadError, match="every sheet is empty"):
         read(tmp_path, made_up.workbook([]))
-
-
-def test_a_workbook_without_its_library_names_the_extra(tmp_path, monkeypatch):
-    # The library is installed where tests run: that it is absent can only be feigned.
-    monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(ConfigError, match=r"nilometer\[xlsx\]"):
-        read(tmp_path, made_up.workbook([["time", "ph"], ["2024-01-01", 7]]))
 
 
 def test_a_damaged_workbook_is_refused(tmp_path):

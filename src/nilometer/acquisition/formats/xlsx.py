@@ -12,11 +12,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from python_calamine import CalamineError, CalamineWorkbook
+
 from nilometer.acquisition.formats import exo, greenspan, greenspan_csv, hobo, opening
 from nilometer.acquisition.formats.csv import raw_table
 from nilometer.acquisition.formats.recording import FormatInfo, Recording, Wishes
 from nilometer.acquisition.formats.tables import RawTable, recording_of
-from nilometer.errors import ConfigError, ReadError
+from nilometer.errors import ReadError
 
 __all__ = ["FORMAT", "read"]
 
@@ -35,8 +37,6 @@ def read(path: Path, wishes: Wishes) -> Recording:
     ------
     ReadError
         If it is damaged, protected, or no sheet of it holds a table with times.
-    ConfigError
-        If the extra ``xlsx`` is not installed.
     """
     data = opening.contents(path)
     _bounded(data, path)
@@ -90,12 +90,6 @@ def _table(rows: list[list[str]], path: Path) -> RawTable:
 
 
 def _workbook(data: bytes, path: Path) -> tuple[list[str], Any]:
-    try:
-        from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415 -- an optional dependency
-    except ImportError as error:
-        raise ConfigError(
-            "format", seen="xlsx", reason="python-calamine is not installed", allowed="pip install nilometer[xlsx]"
-        ) from error
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
     except (CalamineError, OSError, ValueError) as error:
