@@ -130,6 +130,22 @@ def test_a_frame_without_line_end_is_complete_after_a_silence():
     assert not splitter.pending
 
 
+def test_a_length_that_no_characters_fill_is_refused_in_bounded_memory():
+    splitter = FrameSplitter()
+    found = list(splitter.feed(b"##9999" + b"\x80" * 500_000))
+    assert [bad.error for bad in found] == ["length_mismatch: no && where the length says"]
+    assert len(splitter._buffer) < 50_000
+
+
+def test_characters_that_come_byte_by_byte_are_counted_once():
+    segment = "ST=21;CN=2011;CP=&&溶解氧=7.1&&".encode()
+    length = len(segment.decode())
+    frame = b"##%04d%s%04X\r\n" % (length, segment, crc16(segment))
+    splitter = FrameSplitter()
+    found = [item for byte in frame for item in splitter.feed(bytes([byte]))]
+    assert [(item.segment, item.tolerated) for item in found] == [(segment, ("length_characters",))]
+
+
 def test_endless_noise_is_refused_in_pieces_of_bounded_memory():
     splitter = FrameSplitter()
     found = [item for _ in range(10) for item in splitter.feed(b"x" * 1000)]

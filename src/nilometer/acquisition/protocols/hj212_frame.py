@@ -32,6 +32,9 @@ _HEAD = re.compile(rb"##\d{4}")
 _TAIL = re.compile(rb"(?:##\d{0,3}|#)\Z")
 _ENDED = re.compile(rb"&&[0-9A-Fa-f]{4}\s*\Z")
 _HEX = re.compile(rb"[0-9A-Fa-f]{4}")
+_CONTINUATION = bytes(range(0x80, 0xC0))
+_CHARACTER_MOST = 4
+"""Bytes of a UTF-8 character."""
 _NOISE_MOST = 4096
 _STANDARD_LENGTH = 1024
 
@@ -76,6 +79,7 @@ class FrameSplitter:
         self._cipher = cipher
         self._buffer = bytearray()
         self._offset = 0
+        self._counted = 6, 0
         self._reported = False
 
     @property
@@ -122,6 +126,7 @@ class FrameSplitter:
     def _drop(self, count: int) -> None:
         del self._buffer[:count]
         self._offset += count
+        self._counted = 6, 0
 
     def _frame(self, *, final: bool) -> Frame | BadFrame | None:
         """Return the frame at the start of the buffer, or why it is none, or None while more bytes are needed."""
@@ -132,7 +137,9 @@ class FrameSplitter:
         if again is None and len(buffer) >= 6 + declared and buffer[6 + declared - 2 : 6 + declared] != b"&&":
             if buffer[6 : 6 + declared].isascii():
                 return self._bad("length_mismatch: no && where the length says", 6 + declared)
-            length = _characters(buffer, declared)
+            length = self._characters(declared)
+            if length is None and len(buffer) > 6 + _CHARACTER_MOST * declared:
+                return self._bad("length_mismatch: no && where the length says", 6 + declared)
             again = _HEAD.search(buffer, 6, len(buffer) if length is None else 6 + length)
         if again is not None:
             return self._interrupted(again.start())
@@ -141,6 +148,22 @@ class FrameSplitter:
             return self._interrupted(len(buffer)) if final else None
         slips = ("length_characters",) if length != declared else ()
         return self._checked(length, slips, final=final)
+
+    def _characters(self, count: int) -> int | None:
+        """Return how many bytes hold `count` UTF-8 characters from byte 6 on, or None while there are too few."""
+        place, seen = self._counted
+        end = min(len(self._buffer), 7 + _CHARACTER_MOST * count)
+        begun = len(self._buffer[place:end].translate(None, _CONTINUATION))
+        if seen + begun <= count:
+            # Bytes that come one by one are not counted anew each time.
+            self._counted = end, seen + begun
+            return None
+        for at in range(place, end):
+            if self._buffer[at] & 0xC0 != 0x80:
+                if seen == count:
+                    return at - 6
+                seen += 1
+        return None
 
     def _checked(self, length: int, slips: tuple[str, ...], *, final: bool) -> Frame | BadFrame | None:
         segment, sent = bytes(self._buffer[6 : 6 + length]), bytes(self._buffer[6 + length : 6 + length + 4])
@@ -174,17 +197,6 @@ class FrameSplitter:
         self._drop(2)
         self._reported = True
         return bad
-
-
-def _characters(buffer: bytearray, count: int) -> int | None:
-    """Return how many bytes hold `count` UTF-8 characters from byte 6 on, or None while there are too few."""
-    seen = 0
-    for place in range(6, len(buffer)):
-        if buffer[place] & 0xC0 != 0x80:
-            if seen == count:
-                return place - 6
-            seen += 1
-    return None
 
 
 def _crc_error(segment: bytes, sent: bytes, computed: int) -> str:
