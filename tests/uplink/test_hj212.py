@@ -74,6 +74,38 @@ async def test_an_outage_is_made_up_for_and_nothing_is_sent_twice(tmp_path):
             assert len(set(frames)) == 5 < len(frames)
 
 
+async def test_each_receiver_has_its_own_edition_number_codes_and_pace(tmp_path):
+    clock = Clock(CHINA_DAY + HOUR)
+    city_device, quiet = "88888880000001", {"minute_min": None, "days": False}
+    told = {"stations": [city_device], "password": "654321", "edition": "2005"}
+    async with proxied(tmp_path / "province") as (province, near), proxied(tmp_path / "city", **told) as (city, far):
+        config = station(near.port, datastreams=("codcr", "ph"), **quiet)
+        other = station(far.port, name="city", device=city_device, password="654321", edition="2005", **quiet)
+        other["uplink"][0]["options"]["codes"] = {"w01018": {"decimals": 0}}
+        config["uplink"] += other["uplink"]
+        async with running(tmp_path / "station", config, clock=clock) as pipeline:
+            await fill(pipeline, "mill/codcr", CHINA_DAY, np.arange(6.0) + 10.5, step=HOUR)
+            await fill(pipeline, "mill/ph", CHINA_DAY, np.full(6, 7.25), step=HOUR)
+            far.cut()
+            await pipeline.start_sources()
+            # One is away, which is nothing to the other.
+            clock.now += 3 * HOUR
+            await until(lambda: len(received(province, "w01018", "Avg", "hour")) == 4)
+            ledger = pipeline.store.catalog.uplinks
+            await until(lambda: len(ledger.periods("province", "hour", states=[PeriodState.ANSWERED])) == 4)
+            assert received(city, "011", "Avg", "hour") == []
+            far.mend()
+            await until(lambda: len(received(city, "011", "Avg", "hour")) == 4)
+            await until(lambda: len(ledger.periods("city", "hour", states=[PeriodState.ANSWERED])) == 4)
+            # 10.5 and 12.5 go to the even digit; the city asked for whole numbers, and for nothing but COD.
+            assert [value for _, value, _ in received(city, "011", "Avg", "hour")] == [10.0, 12.0, 12.0, 14.0]
+            assert [value for _, value, _ in received(province, "w01018", "Avg", "hour")] == [10.5, 11.5, 12.5, 13.5]
+            assert len(received(province, "w01001", "Avg", "hour")) == 4
+            assert b"MN=88888880000001;" in far.sent
+            assert b"PW=654321;" in far.sent
+            assert b"001-" not in far.sent
+
+
 async def test_the_platform_asks_for_what_it_lacks(tmp_path):
     clock = Clock(CHINA_DAY + 6 * HOUR)
     async with proxied(tmp_path / "platform", refill=["hour"], refill_after_s=0.05, refill_days=3650) as (

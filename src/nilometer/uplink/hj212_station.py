@@ -13,6 +13,7 @@ from nilometer.acquisition.protocols.hj212 import Message, time_text
 from nilometer.errors import ConfigError, LinkError
 from nilometer.store import Snapshot
 from nilometer.store.uplink_ledger import Period, PeriodState
+from nilometer.uplink.aside import Aside
 from nilometer.uplink.hj212_codes import CodeRule, code_rules
 from nilometer.uplink.hj212_content import Rules, Sender, period_content, real_time_content, segments
 from nilometer.uplink.hj212_requests import Requests
@@ -32,8 +33,6 @@ REAL_TIME, START = "2011", "2081"
 LOOK_EVERY_S = 5.0
 LONGEST_PAUSE_S = 1.0
 DAY_US = 86_400_000_000
-ASIDE_AFTER, ASIDE_S = 3, 600.0
-"""A message that so many connections brought no answer to waits so long, s."""
 
 
 class Station:
@@ -80,7 +79,7 @@ class Station:
         self.real_time_us: int | None = None if options.real_time_s is None else options.real_time_s * 1_000_000
         self.numbers = self._numbers()
         self._real_time_done = 0
-        self._aside: dict[tuple[str, int], float] = {}
+        self._aside = Aside()
         self._has_announced = not options.announce_start
         self._looked = 0.0
         self._left_out = ""
@@ -157,9 +156,8 @@ class Station:
 
     def _next(self) -> Due | None:
         """Return the period to send: what is on the wire or was asked for, then what was never sent."""
-        now = time.monotonic()
         for due in self.book.undone():
-            if self._aside.get((due.kind, due.start), 0.0) <= now and due.kind in self.grids:
+            if due.kind in self.grids and not self._aside.waits((due.kind, due.start)):
                 return due
         return self.book.due(self.desk.clock())
 
@@ -177,11 +175,9 @@ class Station:
         try:
             await self.send(talk, period.body)
         except LinkError:
-            if period.attempts >= ASIDE_AFTER:
-                # It alone may be what the platform cannot take: the others go first for a while.
-                self._aside[period.kind, period.start] = time.monotonic() + ASIDE_S
+            self._aside.failed((period.kind, period.start), period.attempts)
             raise
-        self._aside.pop((period.kind, period.start), None)
+        self._aside.answered((period.kind, period.start))
         self.desk.status.newest = max(self.desk.status.newest or period.start, period.start)
         await self.desk.reading(self._answered, period)
         return True

@@ -14,6 +14,7 @@ from nilometer.acquisition.sl651_talk import Talk
 from nilometer.errors import ConfigError, LinkError
 from nilometer.store import Snapshot
 from nilometer.store.uplink_ledger import Period, PeriodState
+from nilometer.uplink.aside import Aside
 from nilometer.uplink.own_values import read_own_values
 from nilometer.uplink.period_book import Due, PeriodBook, Prepared
 from nilometer.uplink.receiver import Desk, UplinkState
@@ -27,8 +28,6 @@ __all__ = ["Station"]
 TIMED, PRESENT = 0x32, 0x37
 LOOK_EVERY_S = 5.0
 LONGEST_PAUSE_S = 1.0
-ASIDE_AFTER, ASIDE_S = 3, 600.0
-"""A report that so many connections brought no confirmation to waits so long, s."""
 
 
 class Station:
@@ -60,7 +59,7 @@ class Station:
         is_text = options.coding == "ascii"
         self._frame = Frame(options.centre, options.station, options.password, TIMED, b"", is_text=is_text)
         self._good_marks = frozenset(options.good_marks)
-        self._aside: dict[int, float] = {}
+        self._aside = Aside()
         self._looked = 0.0
         self._serial = 0
         self._left_out = ""
@@ -129,9 +128,8 @@ class Station:
         return True
 
     def _next(self) -> Due | None:
-        now = time.monotonic()
         for due in self._book.undone():
-            if self._aside.get(due.start, 0.0) <= now and due.kind in self._grids:
+            if due.kind in self._grids and not self._aside.waits(due.start):
                 return due
         return self._book.due(self._desk.clock())
 
@@ -142,11 +140,9 @@ class Station:
         try:
             await self._report(talk, TIMED, bytes.fromhex(period.body[0]))
         except LinkError:
-            if period.attempts >= ASIDE_AFTER:
-                # It alone may be what the centre cannot take: the others go first for a while.
-                self._aside[period.start] = time.monotonic() + ASIDE_S
+            self._aside.failed(period.start, period.attempts)
             raise
-        self._aside.pop(period.start, None)
+        self._aside.answered(period.start)
         self._desk.status.newest = max(self._desk.status.newest or period.start, period.start)
         await self._desk.reading(self._answered, period)
 
