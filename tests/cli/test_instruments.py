@@ -100,3 +100,7 @@ def test_a_bad_file_is_named_with_its_key_and_what_would_work(tmp_path: Path, ch
         assert said in called.out
     else:
         assert called.code == 0
+
+
+def test_a_first_word_that_is_no_command_is_searched_for():
+    assert names("keller") == names("--search", "keller") >= {"keller_series30"}

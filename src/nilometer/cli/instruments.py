@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from nilometer.cli.listing import AsJson, show
 
@@ -21,9 +22,20 @@ __all__ = ["register"]
 
 Folder = Annotated[Path | None, typer.Option("--folder", help="A folder of files of your own, beside ours.")]
 
+
+class _Searching(TyperGroup):
+    """Takes a first word that is no command as what is searched for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 -- Typer brings its own click
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["--search", *args]
+        return super().parse_args(ctx, args)
+
+
 family = typer.Typer(
+    cls=_Searching,
     help="List and search instruments, show one, check files of your own.\n\n"
-    "Example: nilometer instruments --property 溶解氧",
+    "Example: nilometer instruments Keller, or: nilometer instruments --property 溶解氧",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
