@@ -6,14 +6,13 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from nilometer.acquisition.driver import DriverOptions
+from nilometer.acquisition.secret import secret
 from nilometer.errors import ConfigError
 
 __all__ = ["SHORTEST", "PushDeviceOptions", "Tokens"]
@@ -89,17 +88,11 @@ def _secret(name: str, option: PushDeviceOptions) -> str:
     at = f"devices.{name}"
     if option.token is not None:
         return option.token
-    if option.token_env is not None:
-        found, seen = os.environ.get(option.token_env, ""), option.token_env
-        if not found:
-            raise ConfigError(f"{at}.token_env", seen=seen, reason="no such environment variable is set")
-    else:
-        seen = str(option.token_file)
-        try:
-            found = Path(seen).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise ConfigError(f"{at}.token_file", seen=seen, reason=reason) from None
+    found = secret(f"{at}.token", env=option.token_env, file=option.token_file) or ""
     if len(found) < SHORTEST:
-        raise ConfigError(at, seen=seen, reason=f"the token there has fewer than {SHORTEST} characters")
+        raise ConfigError(
+            at,
+            seen=option.token_env or option.token_file,
+            reason=f"the token there has fewer than {SHORTEST} characters",
+        )
     return found

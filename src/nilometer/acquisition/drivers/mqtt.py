@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import ssl
 import zlib
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,6 +18,7 @@ from nilometer.acquisition.mqtt_formats import DeviceOptions, Devices, TopicOpti
 from nilometer.acquisition.mqtt_rows import MessageRows, TimeFrom
 from nilometer.acquisition.mqtt_session import MqttSession, Retained, SessionSettings
 from nilometer.acquisition.rows import ChannelTable
+from nilometer.acquisition.secret import secret
 from nilometer.errors import ConfigError, LinkError
 
 __all__ = ["DRIVER", "Mqtt", "MqttOptions"]
@@ -142,30 +141,13 @@ def _broker(options: MqttOptions) -> Broker:
         clean=options.clean_session,
         keep_alive_s=options.keep_alive_s,
         username=options.username,
-        password=_password(options),
+        password=secret("password", env=options.password_env, file=options.password_file),
         tls=_tls(options),
         session_expiry_s=options.session_expiry_s,
         receive_maximum=options.in_flight,
         longest=options.longest_message_bytes,
         connect_timeout_s=options.connect_timeout_s,
     )
-
-
-def _password(options: MqttOptions) -> str | None:
-    """Return the password; neither it nor the file's content is ever part of a message."""
-    if options.password_env is not None:
-        found = os.environ.get(options.password_env)
-        if found is None:
-            raise ConfigError("password_env", seen=options.password_env, reason="no such environment variable is set")
-        return found
-    if options.password_file is not None:
-        try:
-            text = Path(options.password_file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise ConfigError("password_file", seen=options.password_file, reason=reason) from None
-        return text.rstrip("\r\n")
-    return None
 
 
 def _tls(options: MqttOptions) -> ssl.SSLContext | None:

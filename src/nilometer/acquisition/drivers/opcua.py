@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -17,7 +15,8 @@ from nilometer.acquisition.opcua_nodes import NodeOptions, Nodes, Trigger, node_
 from nilometer.acquisition.opcua_rows import TimeFrom, ValueRows
 from nilometer.acquisition.opcua_session import OpcuaSession, SessionSettings
 from nilometer.acquisition.rows import ChannelTable
-from nilometer.errors import ConfigError, LinkError
+from nilometer.acquisition.secret import secret
+from nilometer.errors import LinkError
 
 __all__ = ["DRIVER", "Opcua", "OpcuaOptions"]
 
@@ -140,33 +139,12 @@ def _endpoint(options: OpcuaOptions) -> Endpoint:
         policy=options.policy,
         certificate_file=options.certificate_file,
         key_file=options.key_file,
-        key_password=_from_env("key_password_env", options.key_password_env),
+        key_password=secret("key_password", env=options.key_password_env),
         server_certificate_file=options.server_certificate_file,
         username=options.username,
-        password=_password(options),
+        password=secret("password", env=options.password_env, file=options.password_file),
         timeout_s=options.timeout_s,
     )
-
-
-def _from_env(key: str, name: str | None) -> str | None:
-    if name is None:
-        return None
-    found = os.environ.get(name)
-    if found is None:
-        raise ConfigError(key, seen=name, reason="no such environment variable is set")
-    return found
-
-
-def _password(options: OpcuaOptions) -> str | None:
-    """Return the password; neither it nor the file's content is ever part of a message."""
-    if options.password_file is None:
-        return _from_env("password_env", options.password_env)
-    try:
-        text = Path(options.password_file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError("password_file", seen=options.password_file, reason=reason) from None
-    return text.rstrip("\r\n")
 
 
 DRIVER = DriverInfo(
