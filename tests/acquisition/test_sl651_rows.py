@@ -39,9 +39,9 @@ def test_rain_of_an_interval_begins_where_the_interval_does():
     assert len(rain) == 12
     assert {row.duration for row in rain} == {300_000_000}
     first = rain[0]
-    # The station says 10:05, the end of the first five minutes.
-    assert first.time == 1_500_343_200_000_000  # 2017-07-18T10:00:00+08:00
-    assert [row.mark for row in rain if math.isnan(row.value)] == ["F"] * 5
+    # The station says 11:05, the end of the first five minutes.
+    assert first.time == 1_725_332_400_000_000  # 2024-09-03T11:00:00+08:00
+    assert [row.mark for row in rain if math.isnan(row.value)] == ["F"] * 3
     ((day, row),) = rows_of(report([("PD", 25.5)]))
     assert (row.time, row.duration, day.observed_property) == (NOON - 24 * HOUR, 24 * HOUR, "rainfall")
 
@@ -74,7 +74,7 @@ def test_what_somebody_typed_in_is_kept_as_text():
     vector = next(vector for vector in VECTORS if vector["name"] == "manual report asked for")
     (frame,) = FrameSplitter().feed(bytes.fromhex(vector["frame"]))
     ((channel, row),) = rows_of(frame)
-    assert (channel.key, json.loads(row.extra), math.isnan(row.value)) == ("RGZS", {"text": "Q 1.234"}, True)
+    assert (channel.key, json.loads(row.extra), math.isnan(row.value)) == ("RGZS", {"text": "Z 7.061"}, True)
 
 
 def test_the_marks_have_their_table():

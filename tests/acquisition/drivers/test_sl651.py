@@ -327,7 +327,7 @@ async def test_late_doubled_and_disordered_reports_arrive_once_each(kind):
             assert kind != "late" or clock() - at >= 240e6
 
 
-async def test_every_published_frame_leaves_the_receiver_alive():
+async def test_every_vector_leaves_the_receiver_alive():
     async with Receiver(lambda: time.time_ns() // 1000) as receiver:
         station = await Station.dial(receiver.port)
         for vector in VECTORS:

@@ -75,13 +75,12 @@ def test_a_published_vector_decodes_as_its_status_says(vector):
 
 def test_lines_of_gateways_are_read_in_every_form_of_theirs():
     found = values("nmea2000", (FOLDER / "nmea2000_gateway.txt").read_bytes())
-    # YDNU-02 prints position and wind; canboat reads the same lines so.
-    assert found["latitude"].value in (41.7783226, 52.6357536)
+    assert found["latitude"].value in (54.1234567, 54.1234589)
     assert (found["wind_speed"].value, found["wind_angle"].value, found["wind_angle"].more["reference"]) == (
-        2.86, 6.1896, "apparent",
+        4.12, 1.5708, "apparent",
     )  # fmt: skip
-    assert (found["water_temperature"].value, found["temperature"].value) == (20.08, 20.08)
-    assert found["temperature"].time == "2024-07-19T23:24:46.938Z"
+    assert (found["water_temperature"].value, found["temperature"].value) == (22.0, 22.0)
+    assert found["temperature"].time == "2026-05-04T09:15:46.938Z"
 
 
 def test_codes_that_are_no_value_are_missing_and_say_which():

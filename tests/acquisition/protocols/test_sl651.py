@@ -1,4 +1,4 @@
-"""SL 651 frames: published ones as they are, ours there and back in both codings, and any bytes at all."""
+"""SL 651 frames: those laid byte by byte, ours there and back in both codings, and any bytes at all."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def decode(*pieces):
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
-def test_published_frames_say_what_their_sources_say(vector):
+def test_frames_made_byte_by_byte_say_what_was_laid_in_them(vector):
     data = bytes.fromhex(vector["frame"])
     found = decode(data)
     if "error" in vector:

@@ -17,7 +17,7 @@ the length counts them. The CRC runs over all before it, high byte first.
 References
 ----------
 SL 651-2014 sections 6.2 to 6.5, Tables 10 to 12, 16 to 23; the CRC is that of H.3.2, checked against 30 frames of
-yu-xiaoyao/sl651-2014-server and of published explanations (see the vectors).
+yu-xiaoyao/sl651-2014-server and of published explanations.
 """
 
 from __future__ import annotations
