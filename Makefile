@@ -48,7 +48,7 @@ demo: $(VENV)/.base  ## Virtual water, live in a browser
 	$(BIN)/nilometer demo $(ARGS)
 
 test: $(VENV)/.test  ## The test suite
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.check  ## Format, lint, types, contracts, UI checks
 	$(BIN)/ruff format --check .

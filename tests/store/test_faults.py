@@ -80,7 +80,7 @@ def audit(folder, acknowledged, lake=None):
     store = Store.open(folder, now=lambda: at(acknowledged + 1), **(lake or {}))
     try:
         done = settled(store, acknowledged)
-        moments = 1 if lake is None else 6
+        moments = 3 if lake is None else 6
         answers = look(store, oracle_of(done), done, moments)
         store.seal()
         assert look(store, oracle_of(done), done, moments) == answers

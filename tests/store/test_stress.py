@@ -15,7 +15,7 @@ from nilometer.model import Settlements
 from nilometer.store import Store
 from tests.store.waters import SECOND, START, Water, judge, rows
 
-EVENTS = 150
+EVENTS = 90
 STREAMS = 3
 HALF_YEAR = 182 * 86_400
 MOST_ANSWERS = 400
