@@ -78,7 +78,7 @@ def source(script: str, **settings: Any) -> dict[str, Any]:
     return {"name": "sonde", "driver": "scripted", "thing": "river", "options": {"script": script}, **settings}
 
 
-async def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 45.0) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(within_s):
         while not condition():
