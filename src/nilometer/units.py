@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nilometer.errors import UnitError, near
 
-__all__ = ["affine", "canonical", "convert", "note", "registry", "same_dimension", "symbol", "ucum"]
+__all__ = ["affine", "canonical", "convert", "note", "pint_text", "registry", "same_dimension", "symbol", "ucum"]
 
 
 class _Atom(NamedTuple):
@@ -312,6 +312,31 @@ def symbol(unit: str) -> str:
     if not under:
         return text
     return f"{text or '1'}/" + (under[0] if len(under) == 1 else f"({'·'.join(under)})")
+
+
+def pint_text(unit: str, *, is_difference: bool = False) -> str:
+    """Return a unit as pint reads it, for a quantity of any registry.
+
+    Parameters
+    ----------
+    unit : str
+        In any spelling.
+    is_difference : bool
+        Of a difference, such as an uncertainty: ``delta_degree_Celsius``.
+
+    Raises
+    ------
+    UnitError
+        If the unit is unknown.
+
+    Examples
+    --------
+    >>> pint_text("mg L-1"), pint_text("degC", is_difference=True)
+    ('milligram / liter', 'delta_degree_Celsius')
+    """
+    coefficient, factors = _parse(unit)
+    text = str(_pint(factors, delta=is_difference))
+    return text if coefficient == 1 else f"{coefficient} * {text}"
 
 
 def note(text: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from nilometer.calibration.rounding import inlined, rounded, two_digits
+from nilometer.uncertainty.rounding import inlined, rounded, two_digits
 
 __all__ = ["IDENTITY", "POLYNOMIAL", "TABLE", "apply_rows"]
 

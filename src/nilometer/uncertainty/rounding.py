@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["inlined", "round_to", "rounded", "two_digits"]
+__all__ = ["inlined", "round_all", "round_to", "rounded", "two_digits"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -65,3 +65,14 @@ def two_digits(u: float) -> float:
 def rounded(x: float, u: float) -> float:
     """Return a result rounded to a power of ten not above u/100, for an uncertainty that `two_digits` gave."""
     return round_to(x, _exponent(u) - 2)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def round_all(result: NDArray[np.float64], uncertainty: NDArray[np.float64]) -> None:
+    """Round results and their uncertainties in place, where an uncertainty is known and above 0."""
+    for i in range(len(result)):
+        u = uncertainty[i]
+        if 0.0 < u < np.inf:
+            u = two_digits(u)
+            uncertainty[i] = u
+            result[i] = rounded(result[i], u)
