@@ -66,12 +66,14 @@ def partials(function: Measurable, values: Sequence[Floats], wanted: Sequence[in
         above, below = values[place] + step, values[place] - step
         high = function.compute(_with(values, place, above))
         low = function.compute(_with(values, place, below))
-        slope = (high - low) / (above - below)
+        with np.errstate(invalid="ignore"):
+            slope = (high - low) / (above - below)
         if not np.isfinite(slope).all():
             if middle is None:
                 middle = function.compute(values)
-            slope = np.where(np.isfinite(low), slope, (high - middle) / (above - values[place]))
-            slope = np.where(np.isfinite(high), slope, (middle - low) / (values[place] - below))
+            with np.errstate(invalid="ignore"):
+                slope = np.where(np.isfinite(low), slope, (high - middle) / (above - values[place]))
+                slope = np.where(np.isfinite(high), slope, (middle - low) / (values[place] - below))
         found.append(slope)
     return found
 
