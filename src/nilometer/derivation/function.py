@@ -167,7 +167,7 @@ class Function:
             If the inputs are not of one shape, or their indices differ.
         """
         operands = unpacked(self.inputs, self._bound(series, named))
-        return operands.rewrap(self._valid(operands.values, operands.size, outside), self.unit)
+        return operands.rewrap(self._valid(operands.values, operands.size, outside), self.__name__, self.unit)
 
     def estimate(
         self,
@@ -207,8 +207,10 @@ class Function:
         matrix = correlation_matrix(self._names, correlation or {})
         total = _whole(self._total(contributions, matrix), operands.size)
         return Estimate(
-            value=operands.rewrap(value, self.unit),
-            uncertainty=operands.rewrap(np.where(np.isnan(value), np.nan, total), self.unit, is_difference=True),
+            value=operands.rewrap(value, self.__name__, self.unit),
+            uncertainty=operands.rewrap(
+                np.where(np.isnan(value), np.nan, total), f"{self.__name__}_uncertainty", self.unit, is_difference=True
+            ),
             unit=self.unit,
             name=self.name,
             inputs={
