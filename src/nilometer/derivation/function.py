@@ -256,7 +256,8 @@ class Function:
 
     def compute(self, values: Sequence[Floats]) -> Floats:
         """Return the equation of arrays of one shape, whether in the valid range or not."""
-        return np.asarray(self.kernel(*values), np.float64)
+        with np.errstate(all="ignore"):  # beyond its domain an equation gives NaN or infinity, which is seen later
+            return np.asarray(self.kernel(*values), np.float64)
 
     def _bound(self, series: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         if len(series) > len(self._names):
@@ -297,8 +298,7 @@ class Function:
     def _contributions(self, values: Sequence[Floats], spreads: Sequence[Floats], result: Floats) -> dict[str, Floats]:
         """Return cᵢ·uᵢ of every input that has an uncertainty, and that of the equation itself."""
         wanted = [k for k, spread in enumerate(spreads) if np.any(spread != 0.0)]
-        with np.errstate(all="ignore"):
-            slopes = partials(self, values, wanted)
+        slopes = partials(self, values, wanted)
         # Where a derivative has no bound an exact input still adds nothing, in whichever company it is computed.
         slopes = [
             slope if np.isfinite(slope).all() else np.where(spreads[k] == 0.0, 0.0, slope)
