@@ -301,6 +301,11 @@ class Function:
         """Return cᵢ·uᵢ of every input that has an uncertainty, and that of the equation itself."""
         wanted = [k for k, spread in enumerate(spreads) if np.any(spread != 0.0)]
         slopes = partials(self, values, wanted)
+        # Where a derivative has no bound an exact input still adds nothing, in whichever company it is computed.
+        slopes = [
+            slope if np.isfinite(slope).all() else np.where(spreads[k] == 0.0, 0.0, slope)
+            for k, slope in zip(wanted, slopes, strict=True)
+        ]
         found = {self._names[k]: slope * spreads[k] for k, slope in zip(wanted, slopes, strict=True)}
         if self.relative_uncertainty or self.absolute_uncertainty:
             found["equation"] = np.hypot(self.relative_uncertainty * result, self.absolute_uncertainty)
