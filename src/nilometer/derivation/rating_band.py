@@ -152,10 +152,10 @@ def banded(curve: RatingCurve, stage: Array, stage_uncertainty: Array, rewrap: C
         extrapolated = (stage < low) | (stage > high)
     columns["uncertainty"] = np.hypot(columns["systematic"], columns["random"])
     differences = ("systematic", "random", "uncertainty")
-    told = rewrap(extrapolated, "1")
+    told = rewrap(extrapolated, "extrapolated", "1")
     return Discharge(
         **{
-            name: rewrap(numbers, curve.unit_discharge, is_difference=name in differences)
+            name: rewrap(numbers, name, curve.unit_discharge, is_difference=name in differences)
             for name, numbers in columns.items()
         },
         extrapolated=getattr(told, "magnitude", told),
