@@ -38,7 +38,7 @@ class Operands:
     size : int
         n.
     rewrap : callable
-        Takes n results and their unit, and gives them as what came in.
+        Takes n results, their name and their unit, and gives them as what came in.
     """
 
     values: list[Floats]
@@ -85,8 +85,8 @@ def unpacked(inputs: Mapping[str, _Input], given: Sequence[Any]) -> Operands:
         for array in arrays
     ]
 
-    def rewrap(result: Floats, unit: str, *, is_difference: bool = False) -> Any:  # noqa: ANN401 -- any kind
-        back = _back(kind, template, result.reshape(shape), unit)
+    def rewrap(result: Floats, name: str, unit: str, *, is_difference: bool = False) -> Any:  # noqa: ANN401 -- any kind
+        back = _back(kind, template, result.reshape(shape), name, unit)
         return back if is_quantity is None else quantity(is_quantity, back, unit, is_difference=is_difference)
 
     return Operands(columns, size, rewrap)
@@ -204,13 +204,13 @@ def _spread(array: Floats, shape: tuple[int, ...]) -> Floats:
     return np.ascontiguousarray(np.broadcast_to(array, shape)).reshape(-1)
 
 
-def _back(kind: str, template: Any, result: Floats, unit: str) -> Any:  # noqa: ANN401 -- any kind
+def _back(kind: str, template: Any, result: Floats, name: str, unit: str) -> Any:  # noqa: ANN401 -- any kind
     if kind == "numpy":
         return result if result.ndim else result[()]
     if kind == "xarray":
         made = template.copy(data=result)
         made.attrs = {"units": unit}
-        made.name = None
+        made.name = name
         return made
     if kind == "arrow":
         import pyarrow as pa  # noqa: PLC0415 -- only for its own objects
@@ -219,11 +219,11 @@ def _back(kind: str, template: Any, result: Floats, unit: str) -> Any:  # noqa: 
     if kind == "polars":
         import polars as pl  # noqa: PLC0415 -- only for its own objects
 
-        return pl.Series("", result)
+        return pl.Series(name, result)
     import pandas as pd  # noqa: PLC0415 -- only for its own objects
 
     index = template if isinstance(template, pd.Index) else template.index
-    return pd.Series(result, index=index if len(index) == len(result) else None)
+    return pd.Series(result, index=index if len(index) == len(result) else None, name=name)
 
 
 def quantity(like: Any, values: Any, unit: str, *, is_difference: bool) -> Any:  # noqa: ANN401 -- pint is run-time
