@@ -1,6 +1,6 @@
 """Reprocessing after a calibration changed for the past: rows read, calibrated, judged, compared and written a second.
 
-``python benchmarks/measure_reprocess.py [--rows N] [--series N]`` (``--rows 50000000`` is the full size). Ours: sealed and
+``python benchmarks/measure_reprocess.py [--rows N] [--series N]`` (``--rows 50000000``: the full size). Ours: sealed and
 compacted rows of a data folder, every result and most uncertainties change; afterwards the lake holds the new rows and,
 beside them, the old ones for `as_of`. The peer in the same run is a script as one would write it for Parquet files:
 pyarrow reads the raw values, NumPy applies the polynomial and its uncertainty, ioos_qc (or, as fast as it goes, NumPy)
@@ -104,7 +104,7 @@ def flags_numpy(t: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def flags_ioos(t: np.ndarray, x: np.ndarray) -> np.ndarray:
-    from ioos_qc import qartod
+    from ioos_qc import qartod  # noqa: PLC0415 -- slow to import, and of the peer alone
 
     times = t.astype("datetime64[us]").astype("datetime64[ns]")
     parts = [

@@ -122,10 +122,22 @@ def _write(writer: FileRewriter, table: pa.Table, rows: NDArray[np.int64], moved
     if moved is None or not len(rows):
         writer.keep(table)
         return
-    spoken = moved.new.spoken()
-    names = [name for name in OBSERVATION.names if name in spoken]
-    new = pa.table([spoken[name] for name in names], schema=pa.schema([OBSERVATION.field(name) for name in names]))
-    writer.change(table, rows, new)
+    new = moved.new
+    assert new.result is not None  # noqa: S101 -- finished rows
+    assert new.result_uncertainty is not None  # noqa: S101
+    raw = new.raw_result
+    same = (new.result == raw) | np.isnan(raw)  # a raw result that is equal is not stored
+    columns = {
+        "result": pa.array(new.result, mask=np.isnan(new.result)),
+        "raw_result": pa.array(raw, mask=same),
+        "result_uncertainty": pa.array(
+            new.result_uncertainty.astype(np.float32), mask=np.isnan(new.result_uncertainty)
+        ),
+        "result_quality": pa.array(new.result_quality, pa.int8()),
+        "tests": new.tests,
+        "provenance": pa.array(new.provenance, pa.int32()),
+    }
+    writer.change(table, rows, columns)
 
 
 class FilePass(Pass):
@@ -225,16 +237,17 @@ class FilePass(Pass):
         settled = self._inside(rows.phenomenon_time) & ~waits
         found = differences(judged, self._reckon(judged))
         differ = found.any & settled
-        nobody = np.zeros(len(judged), bool)
-        for into, which in ((work.kept, settled & ~differ), (work.changed, differ)):
-            some = np.flatnonzero(which)
-            if len(some):
-                for number in np.unique(rows.datastream[some]).tolist():
-                    into.setdefault(number, Moved(number))
-                whole = len(some) == len(judged)
-                parts = (judged, found, nobody) if whole else (judged.take(some), found.take(some), nobody[some])
-                self._count(into, *parts)
+        for some, into in ((settled & ~differ, work.kept), (differ, work.changed)):
+            for number in np.unique(rows.datastream[some]).tolist():
+                into.setdefault(number, Moved(number))
+        numbers, counts = np.unique(rows.datastream[settled & ~differ], return_counts=True)
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            work.kept[number].rows += count
         changes = np.flatnonzero(differ)
         moved = judged if len(changes) == len(judged) else judged.take(changes)
+        if len(changes):
+            self._count(
+                work.changed, moved, found if moved is judged else found.take(changes), np.zeros(len(moved), bool)
+            )
         work.take(groups, table, mine[changes], moved)
         self._read(len(rows))

@@ -51,9 +51,11 @@ class Judged:
     def __len__(self) -> int:
         return len(self.old)
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Judged:
-        """Return some of the rows."""
-        return Judged(self.old.take(rows), self.new.take(rows), self.commit[rows])
+    def take(self, rows: NDArray[np.int64] | slice) -> Judged:
+        """Return some of the rows; what was sent is copied once, for it is the same before and after."""
+        old = self.old.take(rows)
+        new = _written(self.new).take(rows)
+        return Judged(old, _beside(old, new), self.commit[rows])
 
 
 class Rejudging:
@@ -298,6 +300,25 @@ def _as_sent(rows: ObservationBatch) -> ObservationBatch:
         provenance=None,
         supersedes=None,
     )
+
+
+_WRITTEN = ("result", "result_uncertainty", "result_quality", "tests", "provenance")
+
+
+def _written(rows: ObservationBatch) -> ObservationBatch:
+    """Return rows with the columns that calibration and qc wrote, and what every row must have."""
+    return ObservationBatch(
+        datastream=rows.datastream,
+        phenomenon_time=rows.phenomenon_time,
+        raw_result=rows.raw_result,
+        id=rows.id,
+        **{name: getattr(rows, name) for name in _WRITTEN},
+    )
+
+
+def _beside(old: ObservationBatch, new: ObservationBatch) -> ObservationBatch:
+    """Return rows as they were sent, with what calibration and qc wrote of others."""
+    return replace(_as_sent(old), **{name: getattr(new, name) for name in _WRITTEN})
 
 
 def _settle(rows: ObservationBatch, settled: Settlements) -> None:

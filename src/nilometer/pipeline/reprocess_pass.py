@@ -285,14 +285,18 @@ class Pass:
         return same
 
     def _count(self, into: dict[int, Moved], judged: Judged, found: Differences, signed: NDArray[np.bool_]) -> None:
-        for number in np.unique(judged.old.datastream):
-            moved = into[int(number)]
-            mine = judged.old.datastream == number
-            if mine.all():
-                moved.add(judged, found, signed)
-            else:
-                rows = np.flatnonzero(mine)
-                moved.add(judged.take(rows), found.take(rows), signed[rows])
+        owner = judged.old.datastream
+        starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+        ends = np.append(starts[1:], len(owner))
+        numbers = owner[starts]
+        if len(np.unique(numbers)) == len(numbers):  # one behind the other: nothing is copied
+            for number, start, end in zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True):
+                part = slice(start, end)
+                into[number].add(judged.take(part), found.take(part), signed[part])
+        else:
+            for number in np.unique(owner).tolist():
+                rows = np.flatnonzero(owner == number)
+                into[number].add(judged.take(rows), found.take(rows), signed[rows])
         if self._run.changes is not None:
             rows = np.flatnonzero(found.any & ~signed)
             if len(rows):

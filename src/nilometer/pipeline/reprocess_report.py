@@ -51,7 +51,7 @@ class Differences:
         """Rows that are to be written."""
         return self.numbers | self.way
 
-    def take(self, rows: NDArray[np.int64]) -> Differences:
+    def take(self, rows: NDArray[np.int64] | slice) -> Differences:
         """Return those of some of the rows."""
         return Differences(self.result[rows], self.uncertainty[rows], self.flag[rows], self.tests[rows], self.way[rows])
 

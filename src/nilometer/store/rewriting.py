@@ -17,13 +17,14 @@ while, whether it has arrived, and a past moment would show first the one and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.model import Settlements
@@ -90,39 +91,35 @@ class FileRewriter:
         self._wait()
         self._under_way = [self._pool.submit(self._current.write, table)]
 
-    def change(self, table: pa.Table, rows: NDArray[np.int64], new: pa.Table) -> None:
+    def change(self, table: pa.Table, rows: NDArray[np.int64], new: Mapping[str, pa.Array]) -> None:
         """Take rows of which some change.
 
         Parameters
         ----------
         table : pyarrow.Table
-            The rows, with all columns of OBSERVATION.
+            The rows, with all columns of OBSERVATION, each in one chunk.
         rows : ndarray of int64, ascending
             Those that change.
-        new : pyarrow.Table
-            These as they are from now on, with the same ids and times; of OBSERVATION, columns that say nothing may be
-            absent, and `commit` is.
+        new : mapping of str to pyarrow.Array
+            Columns of which these have other values, and these values; never id, Datastream and time.
         """
-        n = table.num_rows
-        if "duration" not in new.schema.names:  # instants
-            new = new.append_column(OBSERVATION.field("duration"), pa.array(np.zeros(len(rows), np.int64)))
-        bearing = new.append_column("commit", pa.array(np.full(len(rows), self.sequence, np.int64)))
-        now, former = bearing, table
+        n, sequences = table.num_rows, pa.array(np.full(len(rows), self.sequence, np.int64))
+        now, former, mask = table, table, None
         if len(rows) < n:
-            stays = np.ones(n, bool)
-            stays[rows] = False
-            order = np.empty(n, np.int64)
-            order[stays], order[rows] = np.arange(n - len(rows)), np.arange(n - len(rows), n)
-            both = pa.concat_tables([table.filter(pa.array(stays)), bearing], promote_options="default")
-            now, former = both.take(pa.array(order)), table.take(pa.array(rows))
-        ended = pa.array(np.full(len(rows), self.sequence, np.int64))
-        ended_rows = former.append_column(REVISION.field("superseded_commit"), ended)
+            chosen = np.zeros(n, bool)
+            chosen[rows] = True
+            mask = pa.array(chosen)
+            former = table.filter(mask)
+        for name, values in {**new, "commit": sequences}.items():
+            item = OBSERVATION.field(name)
+            place, column = table.schema.get_field_index(name), values.cast(item.type)
+            if mask is not None:
+                column = pc.replace_with_mask(table.column(place).combine_chunks(), mask, column)
+            now = now.set_column(place, item, column)
+        ended = former.append_column(REVISION.field("superseded_commit"), sequences)
         self._wait()
         # Beside what the caller does next: encoding takes as long as judging.
-        self._under_way = [
-            self._pool.submit(self._current.write, now),
-            self._pool.submit(self._former.write, ended_rows),
-        ]
+        self._under_way = [self._pool.submit(self._current.write, now), self._pool.submit(self._former.write, ended)]
 
     def close(self) -> Exchange:
         """Write what waits, sync, and return what takes the place of the file.
