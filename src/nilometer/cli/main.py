@@ -10,6 +10,7 @@ import typer
 from nilometer import __version__
 from nilometer.cli import (
     backing_up,
+    calibrating,
     compacting,
     deleting,
     files,
@@ -61,6 +62,7 @@ for family in (
     wire,
     folder,
     backing_up,
+    calibrating,
     compacting,
     deleting,
     reviewing,
