@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import nilometer
 from nilometer.errors import NotFound, Overloaded, RequestError, StoreFull
 from nilometer.model import ObservationBatch
 from nilometer.pipeline import reprocess_files, reprocess_pass
@@ -49,12 +50,13 @@ def content(pipeline, *, as_of=None, versions=False):
     """All rows but their ids and commits, with what their provenance says."""
     catalog = pipeline.store.catalog
     table = pipeline.store.snapshot(as_of).read(water_only=False)
-    said = []
-    for number in table["provenance"].to_pylist():
+    calibrations = {row.id: row.document for one in catalog.datastreams() for row in catalog.calibrations(one.id)}
+    ways = {}
+    for number in table["provenance"].unique().to_pylist():
         way = catalog.provenance_row(number)
-        calibrations = {row.id: row.document for row in catalog.calibrations(1)}
         profile = None if way.profile_version is None else catalog.profile_version_row(way.profile_version)
-        said.append((calibrations.get(way.calibration), None if profile is None else profile.digest, way.source))
+        ways[number] = (calibrations.get(way.calibration), None if profile is None else profile.digest, way.source)
+    said = [ways[number] for number in table["provenance"].to_pylist()]
     return table.drop_columns(["id", "commit", "provenance"]), said
 
 
@@ -430,3 +432,55 @@ async def test_a_row_that_changes_while_its_file_is_written_anew_is_right_in_the
         assert told == [1]
         assert report["changed_meanwhile"] == 0
         same(content(pipeline), wanted)
+
+
+async def test_a_calibration_for_the_past_says_that_history_stays_as_it_is(tmp_path, capsys):
+    async with running(tmp_path, config(FIRST)) as pipeline:
+        await pipeline.ingest(rows(1, NOON, water()))
+        before = content(pipeline)
+    capsys.readouterr()
+    async with running(tmp_path, config(FIRST, SECOND)) as pipeline:
+        same(content(pipeline), before)
+        said = capsys.readouterr()
+        assert "nilometer reprocess river/ph --data" in said.out + said.err
+        assert "2024-05-01T12:30" in said.out + said.err
+
+
+@pytest.mark.real
+async def test_a_summer_of_the_logan_river_reprocessed_is_the_one_that_is_imported(tmp_path, real_data):
+    file = real_data / "water_quality" / "lro" / "MainStreet2019.csv.gz"
+    table = nilometer.read(file).to_pandas()
+    times = table.index.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64)
+    keys = {"ph": "ph", "do": "dissolved_oxygen", "temp": "water_temperature"}
+    old = FIRST | {"coefficients": [0.05, 0.998]}
+    new = SECOND | {"valid_from": "2019-06-01T00:00:00Z"}
+
+    def river(*calibrations):
+        streams = [{"key": f"river/{name}", "thing": "river", "property": key} for name, key in keys.items()]
+        return {"thing": [RIVER], "datastream": [one | {"calibrations": list(calibrations)} for one in streams]}
+
+    async def imported(pipeline):
+        for number, name in enumerate(keys, 1):
+            values = table[name].to_numpy(float)
+            await pipeline.ingest(
+                ObservationBatch(
+                    datastream=np.full(len(times), number, np.int32), phenomenon_time=times, raw_result=values
+                )
+            )
+
+    async with running(tmp_path / "new", river(old, new)) as pipeline:
+        await imported(pipeline)
+        wanted = content(pipeline)
+    async with running(tmp_path / "old", river(old)) as pipeline:
+        await imported(pipeline)
+        pipeline.store.seal()
+    async with running(tmp_path / "old", river(old, new)) as pipeline:
+        before, sent = content(pipeline), raw(pipeline)
+        then = pipeline.store.snapshot().committed(pipeline.store.mark())
+        report = await reprocess(pipeline)
+        same(content(pipeline), wanted)
+        same(content(pipeline, as_of=then), before)
+        assert raw(pipeline) == sent
+        assert report["rows"] == 3 * len(times)
+        assert report["revised"] >= sum(part["result"]["changed"] for part in report["datastreams"]) > 30_000
+        assert {part["first"] for part in report["datastreams"]} == {"2019-06-01T00:00:00.000000Z"}
