@@ -19,8 +19,8 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from nilometer.calibration.forms import ION, NERNST, POLYNOMIAL, QUENCHING, RANGES, TABLE
-from nilometer.calibration.rounding import inlined, shortened
 from nilometer.calibration.shapes import electrode, polynomial, quenching, ranges, table
+from nilometer.uncertainty.rounding import inlined, shortened
 
 __all__ = ["apply_rows"]
 

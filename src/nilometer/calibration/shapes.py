@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.calibration.forms import BLEND, PHASE, RATIO, UPPER
-from nilometer.calibration.rounding import inlined
+from nilometer.uncertainty.rounding import inlined
 
 __all__ = ["electrode", "polynomial", "quenching", "ranges", "table"]
 

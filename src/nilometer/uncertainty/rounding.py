@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["inlined", "round_to", "rounded", "shortened", "two_digits"]
+__all__ = ["inlined", "round_all", "round_to", "rounded", "shortened", "two_digits"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -74,3 +74,10 @@ def shortened(x: float, u: float) -> tuple[float, float]:
         return x, (u if u == 0.0 else math.nan)
     u = two_digits(u)
     return rounded(x, u), u
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def round_all(result: NDArray[np.float64], uncertainty: NDArray[np.float64]) -> None:
+    """Shorten results and their uncertainties in place; what is exact or not known stays as it is."""
+    for i in range(len(result)):
+        result[i], uncertainty[i] = shortened(result[i], uncertainty[i])
