@@ -171,7 +171,8 @@ def standard_document(standard: StandardSolution) -> dict[str, Any]:
 def record_document(record: CalibrationRecord, catalog: Catalog) -> dict[str, Any]:
     """Return a record as it is told; `id` stays through all of its versions."""
     datastream = catalog.datastream(record.datastream)
-    due = rule_of(datastream).due(record) if record.kind in rule_of(datastream).renewed_by else record.valid_until
+    rule = rule_of(datastream)
+    due = rule.due(record) if record.is_sound and record.kind in rule.renewed_by else None
     return {
         "id": record.root,
         "version": record.id,
