@@ -26,6 +26,7 @@ COMMANDS = [
         "profiles",
         "qc",
         "read",
+        "reprocess",
         "review",
         "schemes",
         "serve",

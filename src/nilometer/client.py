@@ -362,6 +362,33 @@ class Client:
         found: dict[str, Any] = self._json("GET", "/api/v1/compact")
         return found
 
+    def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        """Have the server calibrate and judge stored rows again; see `reprocessing`.
+
+        Parameters
+        ----------
+        datastreams : sequence of str or int
+            Keys or ids; none: all.
+        **told
+            ``start``, ``end``, ``what``, ``dry_run``, ``force``, ``changes``, ``by``.
+        """
+        return self._send("POST", "/api/v1/reprocess", {"datastreams": list(datastreams), **told})
+
+    def reprocessing(self) -> dict[str, Any]:
+        """Return how far reprocessing is.
+
+        Returns
+        -------
+        dict
+            ``running``; ``rows`` of ``of`` that were read; then ``report``, what moved, or ``error``.
+        """
+        found: dict[str, Any] = self._json("GET", "/api/v1/reprocess")
+        return found
+
+    def reprocess_changes(self) -> bytes:
+        """Return every row that the last run changed, as a Parquet file; it was ordered with ``changes=True``."""
+        return self._call("GET", "/api/v1/reprocess/changes")
+
     def uplinks(self) -> list[dict[str, Any]]:
         """Return how every receiver of an uplink is doing; times in ms since 1970 UTC."""
         found: list[dict[str, Any]] = self._json("GET", "/api/v1/uplinks")["uplinks"]

@@ -21,7 +21,7 @@ import structlog
 
 from nilometer.errors import ConfigError
 
-__all__ = ["DataFile", "Found", "constants", "data_files"]
+__all__ = ["DataFile", "Found", "constants", "data_files", "instances"]
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -108,6 +108,49 @@ def constants(group: str, constant: str, kind: type = object) -> Found[Any]:
         for name in modules:
             _load(package_name, name, constant, kind, found)
     return found
+
+
+@cache
+def instances(group: str, kind: type) -> Found[Any]:
+    """Import every module of a group's packages and return what of a kind each of them defines.
+
+    Parameters
+    ----------
+    group : str
+        Entry-point group, such as ``nilometer.derivations``.
+    kind : type
+        Of what is looked for; each has a `name`.
+
+    Returns
+    -------
+    Found
+        By its `name`; a module that cannot be imported is in `broken`.
+    """
+    found: Found[Any] = Found(group)
+    for package_name in _packages(group):
+        try:
+            package = importlib.import_module(package_name)
+            modules = [module.name for module in pkgutil.iter_modules(package.__path__)]
+        except Exception as error:  # noqa: BLE001 -- as above
+            _break(found, package_name, package_name, error)
+            continue
+        for name in modules:
+            where = f"{package_name}.{name}"
+            try:
+                module = importlib.import_module(where)
+            except Exception as error:  # noqa: BLE001 -- as above
+                _break(found, name, where, error)
+                continue
+            # What a module imports from another belongs to that one.
+            mine = (item for item in vars(module).values() if isinstance(item, kind))
+            for item in mine:
+                if _name(item).partition(".")[0] == name:
+                    _take(found, _name(item), where, item)
+    return found
+
+
+def _name(item: Any) -> str:  # noqa: ANN401 -- of a kind that has one
+    return str(item.name)
 
 
 def _load(package: str, name: str, constant: str, kind: type, found: Found[Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Columns", "Unpacked", "columns", "is_frame", "microseconds", "unpack"]
+__all__ = ["Columns", "Unpacked", "columns", "is_frame", "kind_of", "microseconds", "unpack"]
 
 NO_TIME = int(np.iinfo(np.int64).min)
 
@@ -88,7 +88,7 @@ def unpack(series: Any, time: Any = None) -> Unpacked:  # noqa: ANN401 -- any li
     >>> part.values.tolist(), part.rewrap(part.values > 7.2)
     ([7.1, nan, 7.3], [False, False, True])
     """
-    kind = _kind(series)
+    kind = kind_of(series)
     reader = _SERIES.get(kind, _sequence)
     unpacked = reader(series, time if isinstance(time, str) else None)
     if unpacked.values.ndim != 1:
@@ -129,7 +129,7 @@ def columns(frame: Any, time: Any = None) -> Columns:  # noqa: ANN401 -- any lib
     >>> part.values["ph"].tolist(), part.times.tolist()
     ([7.1], [1704067200000000])
     """
-    kind = _kind(frame)
+    kind = kind_of(frame)
     if kind == "arrow":
         return _table(frame, time)
     if kind in _FRAMES:
@@ -179,7 +179,7 @@ def microseconds(time: Any) -> NDArray[np.int64]:  # noqa: ANN401 -- any library
     >>> microseconds(["2024-01-01T08:00+08:00", "2024-01-01"]).tolist()
     [1704067200000000, 1704067200000000]
     """
-    kind = _kind(time)
+    kind = kind_of(time)
     if kind == "pandas":
         values = time.to_numpy() if time.dtype.kind != "M" or time.dtype.__class__.__name__ != "DatetimeTZDtype" else (
             (time.dt if hasattr(time, "dt") else time).tz_convert("UTC").to_numpy(dtype="datetime64[us]")
@@ -243,10 +243,10 @@ _LIBRARIES = {
 }
 
 
-def _kind(thing: Any) -> str:  # noqa: ANN401 -- anything
+def kind_of(thing: Any) -> str:  # noqa: ANN401 -- anything
+    """Return an object's library: pandas, polars, xarray or arrow; else mapping or sequence."""
     for library, names in _LIBRARIES.items():
-        module = sys.modules.get(library)
-        if module is not None and isinstance(thing, tuple(getattr(module, name) for name in names)):
+        if (module := sys.modules.get(library)) and isinstance(thing, tuple(getattr(module, name) for name in names)):
             return library
     module = sys.modules.get("pyarrow")
     if module is not None and isinstance(thing, module.Array | module.ChunkedArray | module.Table | module.RecordBatch):

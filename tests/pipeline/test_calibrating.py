@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from nilometer.model import SampleKind
 from nilometer.model.calibration_records import RecordKind
 from nilometer.pipeline.calibrating import RecordOrder, StandardOrder
 from nilometer.pipeline.calibration_points import PointOrder, StoredSample
+from nilometer.pipeline.reprocess_order import ReprocessOrder
 from tests.pipeline.conftest import MINUTE, NOON, RIVER, ids, rows, running, stored
 
 DAY = 1440 * MINUTE
@@ -105,6 +107,40 @@ async def test_values_are_suspect_from_the_due_date_on_and_nothing_changes_witho
         assert judged(pipeline)[-1] == (3, "113")
 
 
+async def test_rows_that_came_before_their_records_are_reprocessed_to_what_they_had_been_live(tmp_path):
+    new = {**NERNST, "coefficients": [7.1, -0.017]}
+    points = [PointOrder(value=7.0, before=100 / 17, readings=3)]
+    told = {"datastream": "river/electrode", "points": points, "readings": "raw", "calibration": new}
+    told |= {"valid_until": NOON + 9 * DAY}
+    records = [order("verification", 2, 7.0), order("check", 5, 7.5), order("adjustment", 3, **told)]
+    found = []
+    for first in ("records", "rows"):
+        async with running(tmp_path / first, CONFIG, clock=lambda: NOON + 365 * DAY) as pipeline:
+            await pipeline.calibrations.enter_standard(PH7)
+
+            async def enter(pipeline=pipeline):
+                return [await pipeline.calibrations.enter(one) for one in records]
+
+            done = await enter() if first == "records" else []
+            for key, values in (("river/ph", [7.0, 7.2]), ("river/electrode", [1.0, -3.0])):
+                await pipeline.ingest(rows(ids(pipeline)[key], NOON, np.tile(values, 30), step=DAY // 2))
+            if first == "rows":
+                done = await enter()
+                # Of each 60 rows those from the record on: the check's doubt ends with no later record.
+                assert [(one.stored, one.since) for one in done] == [
+                    (56, NOON + 2 * DAY),
+                    (50, NOON + 5 * DAY),
+                    (54, NOON + 3 * DAY),
+                ]
+                await asyncio.to_thread(pipeline.reprocessing.run, ReprocessOrder(by="Li"))
+            else:
+                assert [one.stored for one in done] == [0, 0, 0]
+            table = pipeline.store.snapshot().read(water_only=False).drop_columns(["commit", "provenance"])
+            found.append((table, [pipeline.profile_version(number) for number in sorted(ids(pipeline).values())]))
+    assert found[0][0].equals(found[1][0])
+    assert {3, 1} <= set(found[0][0]["result_quality"].to_pylist())
+
+
 async def test_a_standard_that_had_expired_is_refused_or_puts_the_values_in_doubt(tmp_path):
     async with station(tmp_path) as pipeline:
         await pipeline.calibrations.enter_standard(PH7)
@@ -127,7 +163,7 @@ async def test_a_standard_that_had_expired_is_refused_or_puts_the_values_in_doub
 
 async def test_an_adjustment_puts_its_calibration_into_force_and_a_correction_takes_it_back(tmp_path):
     new = {**NERNST, "coefficients": [7.1, -0.017], "certificate": "S-2"}
-    points = [PointOrder(value=7.0, before=100 / 17, readings=3, spread=0.17)]
+    points = [PointOrder(value=7.0, uncertainty=0.004, before=100 / 17, readings=3, spread=0.17)]
     told = {"datastream": "river/electrode", "points": points, "readings": "raw", "limit": 0.05}
     async with station(tmp_path) as pipeline:
         one = ids(pipeline)["river/electrode"]
@@ -139,7 +175,7 @@ async def test_an_adjustment_puts_its_calibration_into_force_and_a_correction_ta
         found, left = done.record.outcome["as_found"], done.record.outcome["as_left"]
         assert (found["largest"], found["passed"]) == (pytest.approx(-0.1), False)
         assert (left["largest"], left["passed"], left["computed"]) == (0, True, True)
-        assert found["points"][0]["uncertainty"] == pytest.approx(0.017 * 0.17 / 3**0.5, rel=1e-4)
+        assert found["points"][0]["uncertainty"] == pytest.approx(np.hypot(0.004, 0.017 * 0.17 / 3**0.5), rel=1e-4)
         assert (done.record.passed, done.record.effective, done.stored) == (True, NOON + DAY, 0)
         await send(pipeline, 1, [0.0, 1.0], "river/electrode")
         before = pipeline.store.sequence()

@@ -1,4 +1,4 @@
-"""Review and deletes of a data folder, through the server that holds it or a pipeline of our own: the same calls."""
+"""Review, deletes, reprocessing of a data folder, through the server that holds it or a pipeline of our own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 from nilometer.client import connect
 from nilometer.config import Config, load
-from nilometer.errors import ConfigError, StoreLocked
+from nilometer.errors import ConfigError, NotFound, StoreLocked
 from nilometer.pipeline import Pipeline
 from nilometer.web.api.deletes import delete_order, deleted_document
+from nilometer.web.api.reprocess import ReprocessBody, progress_document, reprocess_order
 from nilometer.web.api.review_bodies import (
     EventBody,
     ReviewBody,
@@ -97,6 +98,20 @@ class _Own:
     def delete(self, datastreams: Sequence[str | int], **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         order = delete_order(list(datastreams), **told)
         return deleted_document(asyncio.run_coroutine_threadsafe(self._pipeline.delete(order), self._loop).result())
+
+    def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        body = parsed(ReprocessBody, {"datastreams": list(datastreams), **told})
+        self._pipeline.reprocessing.start(reprocess_order(body))
+        return self.reprocessing()
+
+    def reprocessing(self) -> dict[str, Any]:
+        return progress_document(self._pipeline.reprocessing.progress)
+
+    def reprocess_changes(self) -> bytes:
+        file = self._pipeline.reprocessing.changes
+        if file is None:
+            raise NotFound("no run has kept its changed rows")
+        return file.read_bytes()
 
     def reviews(self, datastream: str | int | None = None, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 -- JSON
         moment = parse_moment(query.get("as_of"), "as_of")

@@ -1,3 +1,3 @@
-"""From physical quantities to derived ones, by published equations."""
+"""From physical quantities to derived ones, by published equations: each with its source, units, range, uncertainty."""
 
 from __future__ import annotations

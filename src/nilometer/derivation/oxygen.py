@@ -6,13 +6,37 @@ pressure of the place is *local* saturation, and the caller says which.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numba import njit
+
+from nilometer.derivation.function import Input, function
 
 __all__ = ["saturation", "solubility"]
 
+TEMPERATURE: Final = Input("degree_Celsius", 0.0, 40.0)
+SALINITY: Final = Input("1", 0.0, 40.0, default=0.0)
+PRESSURE: Final = Input("atm", 0.3, 1.2, default=1.0, typical=0.98)
 
-def solubility(temperature: ArrayLike, salinity: ArrayLike = 0.0, pressure: ArrayLike = 1.0) -> NDArray[np.float64]:
+
+@njit(inline="always", error_model="numpy")
+def _benson_krause(t: float, s: float, p: float) -> float:
+    kelvin = t + 273.15
+    inverse = 1.0 / kelvin
+    fresh = -139.34411 + inverse * (
+        1.575701e5 + inverse * (-6.642308e7 + inverse * (1.243800e10 - inverse * 8.621949e11))
+    )
+    at_one = np.exp(fresh - s * (1.7674e-2 + inverse * (-1.0754e1 + inverse * 2.1407e3)))
+    if p == 1.0:
+        return at_one
+    vapour = np.exp(11.8571 - 3840.70 * inverse - 216961.0 * inverse * inverse)
+    theta = 0.000975 + t * (-1.426e-5 + t * 6.436e-8)
+    return at_one * (p - vapour) * (1.0 - theta * p) / ((1.0 - vapour) * (1.0 - theta))
+
+
+@function(temperature=TEMPERATURE, salinity=SALINITY, pressure=PRESSURE, unit="mg L-1")
+def solubility(temperature: float, salinity: float = 0.0, pressure: float = 1.0) -> float:
     """Return the oxygen that water holds in balance with moist air.
 
     Parameters
@@ -26,13 +50,8 @@ def solubility(temperature: ArrayLike, salinity: ArrayLike = 0.0, pressure: Arra
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    array_like, shape (n,)
         mg L-1. NaN where an input is NaN or out of range.
-
-    Raises
-    ------
-    ValueError
-        If the inputs do not broadcast to one shape.
 
     References
     ----------
@@ -45,52 +64,30 @@ def solubility(temperature: ArrayLike, salinity: ArrayLike = 0.0, pressure: Arra
     >>> float(solubility(20.0).round(3))
     9.092
     """
-    t = np.asarray(temperature, np.float64)
-    s = np.asarray(salinity, np.float64)
-    p = np.asarray(pressure, np.float64)
-    inside = (t >= 0.0) & (t <= 40.0) & (s >= 0.0) & (s <= 40.0) & (p >= 0.3) & (p <= 1.2)
-    t, s, p, inside = np.broadcast_arrays(t, s, p, inside)
-    inverse = 1.0 / (np.where(inside, t, 20.0) + 273.15)
-    fresh = -139.34411 + inverse * (
-        1.575701e5 + inverse * (-6.642308e7 + inverse * (1.243800e10 - inverse * 8.621949e11))
-    )
-    salt = s * (1.7674e-2 + inverse * (-1.0754e1 + inverse * 2.1407e3))
-    result = np.where(inside, np.exp(fresh - np.where(inside, salt, 0.0)), np.nan)
-    if np.any(p != 1.0):
-        result = result * _pressure_factor(np.where(inside, t, 20.0), np.where(inside, p, 1.0))
-    return np.asarray(result, np.float64)
+    return _benson_krause(temperature, salinity, pressure)
 
 
-def _pressure_factor(t: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return C(p)/C(1 atm); t degree_Celsius, p atm; vapour pressure and theta as in Standard Methods 4500-O."""
-    kelvin = t + 273.15
-    vapour = np.exp(11.8571 - 3840.70 / kelvin - 216961.0 / kelvin**2)
-    theta = 0.000975 - 1.426e-5 * t + 6.436e-8 * t**2
-    factor: NDArray[np.float64] = p * (1.0 - vapour / p) * (1.0 - theta * p) / ((1.0 - vapour) * (1.0 - theta))
-    return factor
-
-
-def saturation(
-    dissolved_oxygen: ArrayLike, temperature: ArrayLike, salinity: ArrayLike = 0.0, pressure: ArrayLike = 1.0
-) -> NDArray[np.float64]:
+@function(
+    dissolved_oxygen=Input("mg L-1", 0.0, 60.0, typical=8.0),
+    temperature=TEMPERATURE,
+    salinity=SALINITY,
+    pressure=PRESSURE,
+    unit="%",
+)
+def saturation(dissolved_oxygen: float, temperature: float, salinity: float = 0.0, pressure: float = 1.0) -> float:
     """Return dissolved oxygen as a share of what the water would hold.
 
     Parameters
     ----------
     dissolved_oxygen : array_like, shape (n,)
-        mg L-1, at least 0.
+        mg L-1, 0 to 60.
     temperature, salinity, pressure : array_like, shape (n,)
         As in `solubility`; at 1 atm the result is sea-level saturation, at the pressure of the place local saturation.
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    array_like, shape (n,)
         Percent. NaN where an input is NaN or out of range.
-
-    Raises
-    ------
-    ValueError
-        If the inputs do not broadcast to one shape.
 
     References
     ----------
@@ -102,6 +99,4 @@ def saturation(
     >>> float(saturation(9.092, 20.0).round(1))
     100.0
     """
-    oxygen = np.asarray(dissolved_oxygen, np.float64)
-    share = 100.0 * oxygen / solubility(temperature, salinity, pressure)
-    return np.where(oxygen >= 0.0, share, np.nan)
+    return 100.0 * dissolved_oxygen / _benson_krause(temperature, salinity, pressure)

@@ -17,14 +17,14 @@ from typing import Any
 
 from nilometer import units
 from nilometer.calibration.certificate import ALWAYS, Calibration
-from nilometer.calibration.outcome import Limit
+from nilometer.calibration.outcome import limit_of_both
 from nilometer.calibration.validity import Standing, doubts, standing
 from nilometer.config import KEY_PATTERN
 from nilometer.errors import CalibrationError, RequestError, ReviewRefused
 from nilometer.model import Datastream
 from nilometer.model.calibration_records import CalibrationRecord, RecordKind, StandardSolution
 from nilometer.pipeline.calibration_points import PointOrder, calibrated, outcome_of, points_of
-from nilometer.pipeline.calibration_rules import limit_of, rule_of
+from nilometer.pipeline.calibration_rules import limits_of, rule_of
 from nilometer.pipeline.review_orders import Orders
 from nilometer.store import Store
 
@@ -295,12 +295,12 @@ class CalibrationBook:
         ]
         if document is not None:
             calibrated([math.nan], datastream, [document], order.time)  # refuses what leads to another dimension
-        limit = Limit(order.limit, order.limit_percent)
-        limit = limit if limit.is_said else limit_of(datastream)
+        said = (order.limit, order.limit_percent)
+        absolute, percent = limits_of(datastream) if said == (None, None) else said
         outcome = outcome_of(
             points,
             datastream,
-            limit,
+            limit_of_both(absolute, percent),
             found_by=standing_rows if is_raw else None,
             left_by=(standing_rows if document is None else [replace(document, valid_from=ALWAYS)]) if is_raw else None,
             is_new=document is not None,
@@ -317,8 +317,8 @@ class CalibrationBook:
             operator=order.operator.strip(),
             points=tuple(points),
             readings=order.readings,
-            limit=limit.absolute,
-            limit_percent=limit.percent,
+            limit=absolute,
+            limit_percent=percent,
             outcome=outcome,
             passed=None if told is None else told["passed"],
             valid_until=order.valid_until,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +105,7 @@ class Judging:
         certificates = [Calibration.from_document(row.document) for row in rows]
         raw_unit = ours.get("raw_unit", datastream.unit)
         self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=datastream.unit)
-        records = self._store.catalog.calibration_records.records([datastream.id])
-        profile = under_calibration(self._profile(datastream), datastream, records)
+        profile = self.profile(datastream)
         engine.set(
             datastream.id,
             profile,
@@ -127,22 +126,34 @@ class Judging:
         self._provenance[datastream.id] = [self._provenance_row(row, version, source) for row in calibrations]
         self._ways = None
 
-    def finish(self, rows: ObservationBatch, received: int) -> Settlements:
+    def finish(self, rows: ObservationBatch, received: int | None) -> Settlements:
         """Fill result, uncertainty, flags, tests and provenance; return the settled flags of earlier rows.
 
         Parameters
         ----------
         rows : ObservationBatch
             Admitted rows.
-        received : int
-            When they came, µs since 1970 UTC.
+        received : int, optional
+            When they came, µs since 1970 UTC; None: nobody knows.
         """
+        self.calibrate(rows)
+        return self.judge(rows, received)
+
+    def calibrate(self, rows: ObservationBatch) -> None:
+        """Fill result, uncertainty and provenance."""
         applied = self._calibration.apply(rows)
         ways = self._ways
         if ways is None:
             ways = self._ways = _Ways(self._provenance)
         rows.provenance = ways.of(rows.datastream, applied)
+
+    def judge(self, rows: ObservationBatch, received: int | None) -> Settlements:
+        """Fill flags and tests of calibrated rows; return the settled flags of earlier rows."""
         return self._qc.evaluate(rows, water=self._water(rows), received=received)
+
+    def adopt(self, other: Judging, datastreams: Collection[int]) -> None:
+        """Let the tests of Datastreams go on from where another stands with them."""
+        self._qc.adopt(other._qc, datastreams)
 
     def save(self, sequence: int) -> None:
         """Keep the tests' state as of a journal sequence; called where no row is in flight."""
@@ -177,8 +188,15 @@ class Judging:
                 moved[row] = False
         return moved
 
-    def _profile(self, datastream: Datastream) -> Profile | None:
-        """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""
+    def profile(self, datastream: Datastream) -> Profile | None:
+        """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it.
+
+        Where calibration records put its values in doubt, it has the test that says so.
+        """
+        records = self._store.catalog.calibration_records.records([datastream.id])
+        return under_calibration(self._own_profile(datastream), datastream, records)
+
+    def _own_profile(self, datastream: Datastream) -> Profile | None:
         name = datastream.profile
         if name is None:
             return None

@@ -25,6 +25,8 @@ from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.pump import Pump
+from nilometer.pipeline.reprocess import Reprocessing
+from nilometer.pipeline.reprocess_pass import Hands
 from nilometer.pipeline.retaining import Retaining
 from nilometer.pipeline.review_orders import Entered, Order, Orders
 from nilometer.pipeline.reviewing import Reviewing, newest_only
@@ -145,6 +147,10 @@ class Pipeline:
             self.store.close()
             raise
         self._retaining = Retaining(self.store, self.delete, clock)
+        hands = Hands(
+            self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._revised, self._save_state
+        )
+        self.reprocessing = Reprocessing(hands)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
@@ -196,6 +202,7 @@ class Pipeline:
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
+        self.reprocessing.stop()
         self._pump.stop()
         self._sealing.end()
         try:

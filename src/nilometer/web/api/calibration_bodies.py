@@ -14,7 +14,7 @@ from nilometer.model.calibration_records import CalibrationPoint, CalibrationRec
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.calibrating import Recorded, RecordOrder, StandardOrder
 from nilometer.pipeline.calibration_points import PointOrder, StoredSample
-from nilometer.pipeline.calibration_rules import limit_of, rule_of
+from nilometer.pipeline.calibration_rules import limits_of, rule_of
 from nilometer.store import Catalog
 from nilometer.web.api.review_bodies import Body, Moment
 from nilometer.web.times import parse_moment
@@ -267,7 +267,8 @@ def due_documents(
 
 
 def _due(datastream: Datastream, stands: Standing, now: int, catalog: Catalog) -> dict[str, Any]:
-    said, limit = datastream.properties.get("nilometer", {}).get("calibration", {}), limit_of(datastream)
+    said = datastream.properties.get("nilometer", {}).get("calibration", {})
+    limit, percent = limits_of(datastream)
     last = stands.last
     return {
         "datastream": datastream.key,
@@ -278,8 +279,8 @@ def _due(datastream: Datastream, stands: Standing, now: int, catalog: Catalog) -
         "due": _ms(stands.due),
         "left_s": None if stands.due is None else (stands.due - now) // 1_000_000,
         "every": said.get("every"),
-        "limit": limit.absolute,
-        "limit_percent": limit.percent,
+        "limit": limit,
+        "limit_percent": percent,
         "last": None if last is None else {"id": last.root, "kind": str(last.kind), "time": last.time // 1000},
     }
 

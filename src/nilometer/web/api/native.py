@@ -21,6 +21,7 @@ from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
 from nilometer.web.api.latest import latest_routes
 from nilometer.web.api.observations import observation_routes
+from nilometer.web.api.reprocess import reprocess_routes
 from nilometer.web.api.reviews import review_routes
 from nilometer.web.api.rollups import rollup_routes
 from nilometer.web.api.uplinks import uplink_routes
@@ -47,6 +48,7 @@ def create_native(face: Face) -> FastAPI:
     parts = (
         backup_routes,
         compaction_routes,
+        reprocess_routes,
         review_routes,
         event_routes,
         calibration_routes,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nilometer.calibration.rounding import round_to, rounded, two_digits
+from nilometer.uncertainty.rounding import round_to, rounded, two_digits
 
 
 @pytest.mark.parametrize(
