@@ -12,6 +12,7 @@ from nilometer.errors import CalibrationError, NotFound, RequestError, ReviewRef
 from nilometer.model import SampleKind
 from nilometer.model.calibration_records import RecordKind
 from nilometer.pipeline.calibrating import RecordOrder, StandardOrder
+from nilometer.pipeline.calibration_fit import FitOrder
 from nilometer.pipeline.calibration_points import PointOrder, StoredSample
 from nilometer.pipeline.reprocess_order import ReprocessOrder
 from tests.pipeline.conftest import MINUTE, NOON, RIVER, ids, rows, running, stored
@@ -201,6 +202,44 @@ async def test_an_adjustment_puts_its_calibration_into_force_and_a_correction_ta
     async with station(tmp_path) as pipeline:
         await send(pipeline, 4, [0.0], "river/electrode")
         assert stored(pipeline, "river/electrode")["result"].to_pylist()[-2:] == [7, 7]
+
+
+async def test_a_calibration_is_fitted_to_the_points_and_their_residuals_are_kept(tmp_path):
+    buffers = [(4.0, 180.0), (7.0, 2.0), (10.0, -172.0)]
+    points = [
+        PointOrder(value=ph, uncertainty=0.01, before=mv, after=mv + 4, readings=4, spread=0.2) for ph, mv in buffers
+    ]
+    told = {"datastream": "river/electrode", "points": points, "readings": "raw", "limit": 0.05}
+    fit = FitOrder(certificate={"certificate": "S-3"})
+    async with station(tmp_path) as pipeline:
+        with pytest.raises(RequestError, match=r"allowed: .*nernst"):
+            await pipeline.calibrations.enter(order("adjustment", 1, fit=FitOrder(form="line"), **told))
+        with pytest.raises(CalibrationError, match="3 points cannot determine 4"):
+            await pipeline.calibrations.enter(order("adjustment", 1, fit=FitOrder(degree=3), **told))
+        with pytest.raises(RequestError, match="verification or adjustment"):
+            await pipeline.calibrations.enter(order("check", 1, fit=fit, **told))
+        done = await pipeline.calibrations.enter(order("adjustment", 1, fit=fit, **told))
+        slope, offset = np.polyfit([180, 2, -172], [4, 7, 10], 1)
+        (row,) = [one for one in pipeline.store.catalog.calibrations(2) if one.id == done.record.calibration]
+        assert row.document["coefficients"] == pytest.approx([offset, slope], rel=1e-4)
+        assert (row.document["certificate"], row.valid_from, len(row.document["covariance"])) == ("S-3", NOON + DAY, 2)
+        report = done.record.fit
+        assert report["residuals"] == pytest.approx(
+            (np.array([4, 7, 10]) - slope * np.array([180, 2, -172]) - offset), abs=1e-5
+        )
+        assert (report["degrees"], report["uncertainties"]) == (1, {"standards": True, "readings": True})
+        # What was read after is compared by the new calibration: 4 mV are 0.07 pH.
+        assert done.record.outcome["as_left"]["largest"] == pytest.approx(4 * slope, abs=0.02)
+        assert done.record.passed is False
+        await send(pipeline, 2, [2.0], "river/electrode")
+        assert stored(pipeline, "river/electrode")["result"].to_pylist() == pytest.approx(
+            [offset + 2 * slope], abs=1e-3
+        )
+        later = await pipeline.calibrations.enter(order("adjustment", 1, fit=FitOrder(use="after"), **told), 1)
+        assert (later.record.passed, later.stored) == (True, 1)
+        told |= {"readings": "result", "points": [PointOrder(value=7.0, before=7.1)]}
+        with pytest.raises(RequestError, match="give raw readings"):
+            await pipeline.calibrations.enter(order("adjustment", 3, fit=fit, **told))
 
 
 async def test_points_are_made_of_stored_samples(tmp_path):

@@ -224,6 +224,15 @@ export interface CalibrationRecord {
   passed: boolean | null;
   due: number | null;
   calibration: number | null;
+  fit: {
+    form: string;
+    residuals: (number | null)[];
+    degrees: number;
+    residual_deviation: number | null;
+    r_squared: number | null;
+    birge: number | null;
+    probability: number | null;
+  } | null;
   expired: string[];
   accept_expired: string;
   attachments: string[];

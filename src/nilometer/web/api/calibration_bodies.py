@@ -13,6 +13,7 @@ from nilometer.model import Datastream, SampleKind
 from nilometer.model.calibration_records import CalibrationPoint, CalibrationRecord, RecordKind, StandardSolution
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.calibrating import Recorded, RecordOrder, StandardOrder
+from nilometer.pipeline.calibration_fit import FitOrder
 from nilometer.pipeline.calibration_points import PointOrder, StoredSample
 from nilometer.pipeline.calibration_rules import limits_of, rule_of
 from nilometer.store import Catalog
@@ -59,6 +60,18 @@ class PointBody(Body):
     from_observations: SampleBody | None = None
 
 
+class FitBody(Body):
+    """How the calibration is fitted to the points."""
+
+    form: str = Field("polynomial", description="a form of docs/calibration.md, such as polynomial, slope, nernst")
+    degree: int = Field(1, ge=0, le=8, description="of a polynomial")
+    use: Literal["before", "after"] = Field("before", description="which readings")
+    enlarge: bool = Field(default=False, description="enlarge the covariance where the points scatter more")
+    certificate: dict[str, Any] = Field(
+        default_factory=dict, description="what its document says beside: certificate, companion, isopotential …"
+    )
+
+
 class RecordBody(Body):
     """A calibration record: what was done to an instrument, what was found, what it puts into force."""
 
@@ -75,6 +88,7 @@ class RecordBody(Body):
     calibration: dict[str, Any] | None = Field(
         None, description="the map from raw result to quantity that it puts into force, from `time` on or `valid_from`"
     )
+    fit: FitBody | None = Field(None, description="fit that calibration to the points instead")
     accept_expired: str = Field("", description="why a standard was used that had expired")
     attachments: list[str] = Field(default_factory=list, description="where certificates and sheets lie")
     comment: str = ""
@@ -108,11 +122,12 @@ class WithdrawalBody(Body):
 
 def record_order(body: RecordBody) -> RecordOrder:
     """Return the order of a body."""
-    told = body.model_dump(exclude={"points", "time", "valid_until"})
+    told = body.model_dump(exclude={"points", "time", "valid_until", "fit"})
     return RecordOrder(
         **told,
         time=_required(body.time, "$.time"),
         valid_until=_moment(body.valid_until, "$.valid_until"),
+        fit=None if body.fit is None else FitOrder(**body.fit.model_dump()),
         points=[_point_order(point, f"$.points[{number}]") for number, point in enumerate(body.points)],
     )
 
