@@ -40,7 +40,7 @@ from nilometer.derivation.rating_kernel import flow, stage_of
 from nilometer.derivation.rating_sample import Sample
 from nilometer.errors import CalibrationError, UnitError
 
-__all__ = ["ALWAYS", "RATING", "RatingCurve"]
+__all__ = ["ALWAYS", "RATING", "RatingCurve", "moment", "moment_text"]
 
 ALWAYS: Final = int(np.iinfo(np.int64).min)
 """`valid_from` of a curve that holds from the beginning of time."""
@@ -145,7 +145,7 @@ class RatingCurve:
             raise self._error(f"the sample has {self.sample.segments} segments, the curve {len(self.offset)}")
 
     def _error(self, message: str) -> CalibrationError:
-        return CalibrationError(f"rating curve {self.station}: {message}", sensor=self.station, certificate=self.source)
+        return CalibrationError(f"rating curve: {message}", sensor=self.station, certificate=self.source)
 
     def _at_breaks(self) -> tuple[Array, Array]:
         """Return what flows at each break by the segment below and by the one above."""
@@ -304,7 +304,7 @@ class RatingCurve:
         station = str(document.get("station", ""))
 
         def refuse(message: str) -> CalibrationError:
-            return CalibrationError(f"rating curve {station}: {message}", sensor=station, certificate="")
+            return CalibrationError(f"rating curve: {message}", sensor=station, certificate="")
 
         unknown = sorted(set(document) - set(_KEYS))
         if unknown:
@@ -321,7 +321,7 @@ class RatingCurve:
                 segments, gauged_range=(low, high), limits=(limits[0], limits[1]),
                 scatter=float(document.get("scatter", 0.0)), sample=Sample.from_rows(rows) if rows else None,
                 station=station, source=str(document.get("source", "")),
-                valid_from=_moment(document.get("valid_from")), unit_stage=str(document.get("unit_stage", "m")),
+                valid_from=moment(document.get("valid_from")), unit_stage=str(document.get("unit_stage", "m")),
                 unit_discharge=str(document.get("unit_discharge", "m3 s-1")),
             )  # fmt: skip
         except KeyError as error:
@@ -337,7 +337,7 @@ class RatingCurve:
         """Return the curve as a document, from which `from_document` makes the same curve."""
         document: dict[str, Any] = {"station": self.station} if self.station else {}
         if self.valid_from != ALWAYS:
-            document["valid_from"] = (_EPOCH + timedelta(microseconds=self.valid_from)).isoformat()
+            document["valid_from"] = moment_text(self.valid_from)
         document |= {
             "unit_stage": self.unit_stage,
             "unit_discharge": self.unit_discharge,
@@ -370,12 +370,24 @@ class _RatingFunction(Function):
         return found | {"equation": np.broadcast_to(own, result.shape) if len(own) == 1 else own}
 
 
-def _moment(text: Any) -> int:  # noqa: ANN401 -- as TOML or JSON gives it
+def moment(text: Any) -> int:  # noqa: ANN401 -- as TOML or JSON gives it
+    """Return a time of a document as µs since 1970 UTC; `ALWAYS` for none.
+
+    Raises
+    ------
+    ValueError
+        If it is no ISO 8601 time.
+    """
     if text is None:
         return ALWAYS
-    moment = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    said = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
+    aware = said if said.tzinfo is not None else said.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_text(at: int) -> str:
+    """Return µs since 1970 UTC as ISO 8601."""
+    return (_EPOCH + timedelta(microseconds=at)).isoformat()
 
 
 def _made(settings: Mapping[str, Any]) -> Function:

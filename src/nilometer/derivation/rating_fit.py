@@ -251,7 +251,7 @@ def _problem(
 
 
 def _refusal(station: str, message: str) -> CalibrationError:
-    return CalibrationError(f"rating curve {station}: {message}", sensor=station, certificate="")
+    return CalibrationError(f"rating curve: {message}", sensor=station, certificate="")
 
 
 def _broadcast(given: ArrayLike, order: NDArray[np.int64], station: str) -> Array:
