@@ -10,6 +10,7 @@ import typer
 from nilometer import __version__
 from nilometer.cli import (
     backing_up,
+    calibrating,
     compacting,
     deleting,
     files,
@@ -62,6 +63,7 @@ for family in (
     wire,
     folder,
     backing_up,
+    calibrating,
     compacting,
     deleting,
     reviewing,

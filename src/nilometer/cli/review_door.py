@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from nilometer.client import Client, connect
+from nilometer.client import connect
 from nilometer.config import Config, load
 from nilometer.errors import ConfigError, NotFound, StoreLocked
 from nilometer.pipeline import Pipeline
@@ -30,10 +30,11 @@ from nilometer.web.times import parse_moment
 
 __all__ = ["ask"]
 
-Ask = Callable[["Client | _Own"], Any]
+Ask = Callable[[Any], Any]
+Own = Callable[[Pipeline, asyncio.AbstractEventLoop], Any]
 
 
-def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
+def ask(folder: Path, question: Ask, own: Own | None = None) -> Any:  # noqa: ANN401 -- JSON
     """Put a question to whoever holds a data folder, and return the answer.
 
     Parameters
@@ -42,6 +43,8 @@ def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
         The data folder.
     question : callable
         Given something with the calls of `nilometer.client.Client` that review, note events and delete.
+    own : callable, optional
+        Makes what is asked where no server holds the folder, of a pipeline and its loop; None: what has these calls.
 
     Raises
     ------
@@ -50,10 +53,10 @@ def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
     NilometerError
         What the call raises.
     """
-    return asyncio.run(_ask(folder, question))
+    return asyncio.run(_ask(folder, question, _Own if own is None else own))
 
 
-async def _ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
+async def _ask(folder: Path, question: Ask, own: Own) -> Any:  # noqa: ANN401 -- JSON
     if not (folder / "VERSION").exists():
         raise ConfigError("--data", seen=str(folder), reason="this is no data folder of nilometer")
     file = folder / "nilometer.toml"
@@ -65,7 +68,7 @@ async def _ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
             raise
         return await asyncio.to_thread(question, connect(locked.address, token=config.server.token))
     async with _running(pipeline):
-        return await asyncio.to_thread(question, _Own(pipeline, asyncio.get_running_loop()))
+        return await asyncio.to_thread(question, own(pipeline, asyncio.get_running_loop()))
 
 
 @asynccontextmanager
