@@ -151,6 +151,9 @@ def show(
     _show_curve(newest, None)
     for row in rows:
         beyond = " extrapolated" if row["extrapolated"] else ""
+        if row["uncertainty"] is None:
+            typer.echo(f"  {row['stage']:.4g}: {row['discharge']:.5g} (u not known){beyond}")
+            continue
         typer.echo(
             f"  {row['stage']:.4g}: {row['discharge']:.5g} (u {row['uncertainty']:.2g}, 95 % {row['lower']:.5g} to "
             f"{row['upper']:.5g}){beyond}"
@@ -269,8 +272,9 @@ def _table(curve: RatingCurve, step: float) -> list[dict[str, Any]]:
     stage = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
     stage = np.clip(stage, low, high)
     found = curve.discharge(stage)
-    names = ("value", "uncertainty", "lower", "upper", "extrapolated")
-    columns = [getattr(found, name).tolist() for name in names]
+    names = ("value", "uncertainty", "lower", "upper")
+    columns = [[_number(value) for value in getattr(found, name)] for name in names]
+    columns.append(found.extrapolated.tolist())
     return [
         {"stage": h, "discharge": q, "uncertainty": u, "lower": low_q, "upper": high_q, "extrapolated": beyond}
         for h, q, u, low_q, high_q, beyond in zip(stage.tolist(), *columns, strict=True)
@@ -293,12 +297,15 @@ def _show_curve(curve: RatingCurve, count: int | None) -> None:
     held = f", {count} gaugings" if count is not None else ""
     low, high = curve.gauged_range
     name = curve.station or "rating curve"
-    typer.echo(f"{name}: gauged {low:g} to {high:g} {stage}{held}, scatter {100 * curve.scatter:.1f} %")
+    scatter = f"{100 * curve.scatter:.1f} %" if curve.scatter >= 0 else "not known"
+    typer.echo(f"{name}: gauged {low:g} to {high:g} {stage}{held}, scatter {scatter}")
     if curve.limits != curve.gauged_range:
         typer.echo(f"  extrapolated from {curve.limits[0]:g} to {curve.limits[1]:g} {stage}, labelled so")
     for k in range(len(curve.offset)):
         begin = f"from {curve.start[k]:.5g} {stage}: " if k else ""
-        typer.echo(f"  {begin}Q = {curve.scale[k]:.5g} (h - {curve.offset[k]:.5g})^{curve.exponent[k]:.4f} {flow}")
+        sign = "-" if curve.offset[k] >= 0 else "+"
+        head = f"(h {sign} {abs(curve.offset[k]):.5g})"
+        typer.echo(f"  {begin}Q = {curve.scale[k]:.5g} {head}^{curve.exponent[k]:.4f} {flow}")
 
 
 def _show_check(checked: RatingCheck, found: Gaugings, curve: RatingCurve) -> None:
@@ -335,9 +342,6 @@ def _told_fit(made: RatingFit, found: Gaugings, checked: RatingCheck) -> dict[st
 
 
 def _told_check(checked: RatingCheck, found: Gaugings) -> dict[str, Any]:
-    def number(value: float) -> float | None:
-        return float(value) if value == value else None  # noqa: PLR0124 -- NaN, which JSON has no word for
-
     return {
         "findings": list(checked.findings()),
         "gaugings": [
@@ -345,14 +349,18 @@ def _told_check(checked: RatingCheck, found: Gaugings) -> dict[str, Any]:
                 "line": int(found.lines[n]),
                 "stage": float(found.stage[n]),
                 "discharge": float(found.discharge[n]),
-                "deviation_percent": number(checked.deviation[n]),
-                "shift": number(checked.shift[n]),
-                "shift_uncertainty": number(checked.shift_uncertainty[n]),
+                "deviation_percent": _number(checked.deviation[n]),
+                "shift": _number(checked.shift[n]),
+                "shift_uncertainty": _number(checked.shift_uncertainty[n]),
                 "is_out": bool(checked.is_out[n]),
             }
             for n in range(len(found))
         ],
     }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if value == value else None  # noqa: PLR0124 -- NaN, which JSON has no word for
 
 
 def register(app: typer.Typer) -> None:

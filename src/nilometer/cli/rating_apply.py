@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -146,8 +147,8 @@ def _summary(found: Discharge, recording: Recording, stages: RecordingColumn, hi
         )
     if extrapolated:
         notes.append(f"{extrapolated} values are extrapolated beyond the gauged range")
-    if any(curve.sample is None for curve in history.curves):
-        notes.append("a curve without a sample says nothing of its own uncertainty")
+    if any(math.isnan(curve.scatter) for curve in history.curves):
+        notes.append("the uncertainty of a curve is not known, so none is given")
     return {
         "values": int(made.sum()),
         "beyond": beyond,
