@@ -15,6 +15,7 @@ from nilometer.web.api.backups import backup_routes
 from nilometer.web.api.bodies import ARROW, COLUMNS
 from nilometer.web.api.compaction import compaction_routes
 from nilometer.web.api.deletes import delete_routes
+from nilometer.web.api.derived import derived_routes
 from nilometer.web.api.entities import entity_routes
 from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
@@ -48,6 +49,7 @@ def create_native(face: Face) -> FastAPI:
         backup_routes,
         compaction_routes,
         reprocess_routes,
+        derived_routes,
         review_routes,
         event_routes,
         delete_routes,
