@@ -189,12 +189,14 @@ class Judging:
         return moved
 
     def profile(self, datastream: Datastream) -> Profile | None:
-        """Return what judges a Datastream: its profile, and what its calibration records say of its values."""
-        records = self._store.catalog.calibration_records.records([datastream.id])
-        return under_calibration(self._named_profile(datastream), datastream, records)
+        """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it.
 
-    def _named_profile(self, datastream: Datastream) -> Profile | None:
-        """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""
+        Where calibration records put its values in doubt, it has the test that says so.
+        """
+        records = self._store.catalog.calibration_records.records([datastream.id])
+        return under_calibration(self._own_profile(datastream), datastream, records)
+
+    def _own_profile(self, datastream: Datastream) -> Profile | None:
         name = datastream.profile
         if name is None:
             return None
