@@ -302,9 +302,8 @@ class Client:
 
     def enter_calibration(self, record: Mapping[str, Any], correct: int | None = None) -> dict[str, Any]:
         """Enter a calibration record, or a new version of one; see docs/calibration.md for what it says."""
-        if correct is not None:
-            return self._send("PUT", f"/api/v1/calibration-records/{correct}", dict(record))
-        return self._send("POST", "/api/v1/calibration-records", dict(record))
+        way, where = ("POST", "") if correct is None else ("PUT", f"/{correct}")
+        return self._send(way, f"/api/v1/calibration-records{where}", dict(record))
 
     def withdraw_calibration(self, record: int, by: str, comment: str = "") -> dict[str, Any]:
         """Take a calibration record back, and what it put into force."""
@@ -322,9 +321,8 @@ class Client:
 
     def enter_standard(self, standard: Mapping[str, Any], correct: int | None = None) -> dict[str, Any]:
         """Enter a standard solution, or a new version of one; records keep the version that they used."""
-        if correct is not None:
-            return self._send("PUT", f"/api/v1/standard-solutions/{correct}", dict(standard))
-        return self._send("POST", "/api/v1/standard-solutions", dict(standard))
+        way, where = ("POST", "") if correct is None else ("PUT", f"/{correct}")
+        return self._send(way, f"/api/v1/standard-solutions{where}", dict(standard))
 
     def withdraw_standard(self, standard: int, by: str, comment: str = "") -> dict[str, Any]:
         """Take a standard solution back."""
@@ -361,6 +359,20 @@ class Client:
         """
         found: dict[str, Any] = self._json("GET", "/api/v1/compact")
         return found
+
+    def derived(self) -> list[dict[str, Any]]:
+        """Return what is derived, how, and what keeps it waiting."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/derived")["derived"]
+        return found
+
+    def derive(self, table: dict[str, Any], *, by: str = "") -> dict[str, Any]:
+        """Declare a derived Datastream: a table ``[[derived]]`` of the configuration."""
+        return self._send("POST", "/api/v1/derived", {**table, "by": by})
+
+    def underive(self, key: str, *, by: str = "") -> dict[str, Any]:
+        """Derive a Datastream no more; its rows stay."""
+        gone: dict[str, Any] = self._json("DELETE", f"/api/v1/derived/{quote(key, safe='')}", {"by": by})
+        return gone
 
     def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """Have the server calibrate and judge stored rows again; see `reprocessing`.
