@@ -37,8 +37,8 @@ def test_a_record_is_entered_listed_corrected_and_withdrawn(data, tmp_path):
     assert (done.code, done.err) == (0, "")
     first, second = done.out.splitlines()
     assert first == "record 1: verification of creek/ph, deviation +0.05 as found passed"
-    # The creek ends on 2024-05-03T01:45Z: 152 rows from noon of May the first on.
-    assert second.startswith("152 rows stored from 2024-05-01T12:00Z on keep what was known before")
+    # The creek ends on 2024-05-03T01:45Z: 104 rows are overdue.
+    assert second.startswith("104 rows stored from 2024-05-02T00:00Z on keep what was known before")
     head, line = nilometer("calibrate", "list", "--data", data).out.splitlines()
     assert head.split() == ["record", "kind", "of", "when", "operator", "deviation", "passed", "due"]
     assert line.split()[:5] == ["1", "verification", "creek/ph", "2024-05-01T12:00Z", "Wang"]

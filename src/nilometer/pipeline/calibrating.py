@@ -18,7 +18,7 @@ from typing import Any
 from nilometer import units
 from nilometer.calibration.certificate import ALWAYS, Calibration
 from nilometer.calibration.outcome import limit_of_both
-from nilometer.calibration.validity import Standing, doubts, standing
+from nilometer.calibration.validity import Doubt, Standing, doubts, first_change, standing
 from nilometer.config import KEY_PATTERN
 from nilometer.errors import CalibrationError, RequestError, ReviewRefused
 from nilometer.model import Datastream
@@ -271,17 +271,28 @@ class CalibrationBook:
             "version": done.id,
         }
         self._catalog.add_audit(now, done.actor, f"calibration.{action}", f"calibration-record/{done.root}", detail)
-        if self._state(datastream) == before:
+        since = self._changed_from(before, self._state(datastream), done, last)
+        if since is None:
             return Recorded(done, 0, None)
-        since = min(one.effective for one in (done, last) if one is not None)
         stored = self._store.snapshot().count([datastream.id], since, None, water_only=False)
         return Recorded(done, stored, since if stored else None)
 
-    def _state(self, datastream: Datastream) -> tuple[Any, ...]:
+    def _state(self, datastream: Datastream) -> tuple[list[int], tuple[Doubt, ...]]:
         """Return what of the records bears on values: the calibrations in force, and the spans of doubt."""
         rows = [row.id for row in self._catalog.calibrations_in_force(datastream.id)]
-        found = doubts(self._ledger.records([datastream.id]), rule_of(datastream))
-        return rows, [(doubt.start, doubt.end) for doubt in found]
+        return rows, doubts(self._ledger.records([datastream.id]), rule_of(datastream))
+
+    @staticmethod
+    def _changed_from(
+        before: tuple[list[int], tuple[Doubt, ...]],
+        after: tuple[list[int], tuple[Doubt, ...]],
+        done: CalibrationRecord,
+        last: CalibrationRecord | None,
+    ) -> int | None:
+        """Return from when on values are calibrated, or doubted, otherwise; None: none are."""
+        moments = [] if before[0] == after[0] else [one.effective for one in (done, last) if one is not None]
+        moved = first_change(before[1], after[1])
+        return min([*moments, *([] if moved is None else [moved])], default=None)
 
     def _record(
         self,
