@@ -12,7 +12,7 @@ from nilometer.model.schemas import TIME
 from nilometer.store.flow_means import flow_weighted
 from nilometer.store.means import mean, mean_uncertainty, total
 from nilometer.store.rollups import READ, roll_up, rollups
-from nilometer.store.spans import edges
+from nilometer.periods.spans import edges
 from tests.store.rolled import rolled, same
 from tests.store.waters import SECOND, START, rows, settlement
 
