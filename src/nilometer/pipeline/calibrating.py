@@ -19,7 +19,7 @@ from nilometer import units
 from nilometer.calibration.certificate import ALWAYS, Calibration
 from nilometer.calibration.outcome import limit_of_both
 from nilometer.calibration.validity import Doubt, Standing, doubts, first_change, standing
-from nilometer.config import KEY_PATTERN
+from nilometer.config_fields import KEY_PATTERN
 from nilometer.errors import CalibrationError, RequestError, ReviewRefused
 from nilometer.model import Datastream
 from nilometer.model.calibration_records import CalibrationPoint, CalibrationRecord, RecordKind, StandardSolution

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from nilometer import __version__
 from nilometer.config import parse
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import NO_TIME, Datastream
+from nilometer.model import NO_TIME, Datastream, Origin
 from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
+from nilometer.web.api.derived_documents import declared_document
 from nilometer.web.api.describe import sensor_document, source_document
 from nilometer.web.api.face import Face, Then, answer
 from nilometer.web.api.uplinks import uplink_document
@@ -31,6 +32,7 @@ _TITLES = {
     "flat_line": ("Flat line", "恒值"),
     "mark": ("Instrument mark", "数据标记"),
     "calibration_valid": ("Calibration valid", "校准有效期"),
+    "inputs": ("Inputs", "输入数据标识"),
 }
 
 
@@ -206,6 +208,7 @@ def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
         "extent": None if extent is None else [extent[0] // 1000, extent[1] // 1000],
         "count": snapshot.count([item.id]),
         "profile_detail": _profile_detail(face, _profile_version(face, item, then, short)),
+        "derived": _derived(face, item) if then.moment is None else None,
         "calibrations": [_calibration(row) | {"in_force": row.id in in_force} for row in catalog.calibrations(item.id)],
         "clock_resolution_us": item.clock_resolution_us,
         "mark_scheme": item.mark_scheme,
@@ -220,6 +223,12 @@ def _profile_version(face: Face, item: Datastream, then: Then, short: dict[str, 
         judged: int | None = None if short["latest"] is None else short["latest"]["profile"]
         return judged
     return face.pipeline.profile_version(item.id)
+
+
+def _derived(face: Face, item: Datastream) -> dict[str, Any] | None:
+    if item.origin is not Origin.DERIVED:
+        return None
+    return next((declared_document(one) for one in face.pipeline.derived.all() if one.datastream.id == item.id), None)
 
 
 def _profile_detail(face: Face, number: int | None) -> dict[str, Any] | None:
