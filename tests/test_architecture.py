@@ -27,6 +27,7 @@ COMMANDS = [
         "qc",
         "rating",
         "read",
+        "reprocess",
         "review",
         "schemes",
         "serve",

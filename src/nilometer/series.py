@@ -244,10 +244,9 @@ _LIBRARIES = {
 
 
 def kind_of(thing: Any) -> str:  # noqa: ANN401 -- anything
-    """Return which library an object is of: pandas, polars, xarray, arrow; else mapping or sequence."""
+    """Return an object's library: pandas, polars, xarray or arrow; else mapping or sequence."""
     for library, names in _LIBRARIES.items():
-        module = sys.modules.get(library)
-        if module is not None and isinstance(thing, tuple(getattr(module, name) for name in names)):
+        if (module := sys.modules.get(library)) and isinstance(thing, tuple(getattr(module, name) for name in names)):
             return library
     module = sys.modules.get("pyarrow")
     if module is not None and isinstance(thing, module.Array | module.ChunkedArray | module.Table | module.RecordBatch):

@@ -71,7 +71,7 @@ def test_units_are_read_in_any_spelling():
 @pytest.mark.parametrize(
     ("document", "part"),
     [
-        ({"kind": "cubic"}, "kind = 'cubic' (allowed: identity, polynomial, table)"),
+        ({"kind": "cubic"}, "kind = 'cubic' (allowed: identity, offset, slope, polynomial, table, nernst"),
         ({"coefs": [1]}, "'coefs' is no key"),
         ({"kind": "polynomial"}, "coefficients = []"),
         ({"kind": "polynomial", "coefficients": "12"}, "a list of numbers"),

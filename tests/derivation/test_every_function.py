@@ -20,7 +20,6 @@ from nilometer.uncertainty import monte_carlo
 from nilometer.uncertainty.propagation import partials
 
 FUNCTIONS = functions().items
-every = pytest.mark.parametrize("name", sorted(FUNCTIONS))
 _PINT = pint.UnitRegistry()
 DRAWS = 20_000
 
@@ -39,9 +38,7 @@ def test_no_module_of_equations_is_broken() -> None:
     assert len(FUNCTIONS) > 1
 
 
-@every
-def test_says_units_ranges_source_and_an_example(name: str) -> None:
-    function = FUNCTIONS[name]
+def says_units_ranges_source_and_an_example(function: Function) -> None:
     document = inspect.getdoc(function.body) or ""
     told = section(document, "Parameters")
     for one, known in function.inputs.items():
@@ -52,14 +49,12 @@ def test_says_units_ranges_source_and_an_example(name: str) -> None:
         assert section(document, title), f"there is no section {title}"
     assert "NaN" in section(document, "Returns")
     module = importlib.import_module(function.body.__module__)
-    example = doctest.DocTestParser().get_doctest(document, vars(module).copy(), name, None, 0)
+    example = doctest.DocTestParser().get_doctest(document, vars(module).copy(), function.name, None, 0)
     assert example.examples
     assert doctest.DocTestRunner().run(example).failed == 0
 
 
-@every
-def test_gum_agrees_with_monte_carlo(name: str) -> None:
-    function = FUNCTIONS[name]
+def gum_agrees_with_monte_carlo(function: Function) -> None:
     inputs, spreads = point(function), small(function)
     estimate = function.estimate(**inputs, uncertainty=spreads)
     assert np.isfinite(estimate.value)
@@ -70,9 +65,7 @@ def test_gum_agrees_with_monte_carlo(name: str) -> None:
     assert of_inputs == pytest.approx(found.uncertainty, abs=5 * found.uncertainty_error + 1e-12 * abs(found.value))
 
 
-@every
-def test_an_input_out_of_its_range_gives_no_value(name: str) -> None:
-    function = FUNCTIONS[name]
+def an_input_out_of_its_range_gives_no_value(function: Function) -> None:
     for one, known in function.inputs.items():
         beyond = known.high + 1e-6 * max(abs(known.high), known.scale)
         for wrong in (beyond, known.low - 1e-6 * max(abs(known.low), known.scale), math.nan):
@@ -83,9 +76,7 @@ def test_an_input_out_of_its_range_gives_no_value(name: str) -> None:
         )
 
 
-@every
-def test_gives_the_kind_that_came_in(name: str) -> None:
-    function = FUNCTIONS[name]
+def gives_the_kind_that_came_in(function: Function) -> None:
     first, *others = point(function).items()
     column = np.full(5, first[1])
     plain = function(column, **dict(others))
@@ -107,9 +98,7 @@ def test_gives_the_kind_that_came_in(name: str) -> None:
     assert pieces.tobytes() == plain.tobytes(), "the cut of a series changes its values"
 
 
-@every
-def test_a_unit_of_another_dimension_is_refused(name: str) -> None:
-    function = FUNCTIONS[name]
+def a_unit_of_another_dimension_is_refused(function: Function) -> None:
     for one, known in function.inputs.items():
         wrong = "kg" if known.unit != "kg" else "s"
         with pytest.raises(UnitError, match=one):
@@ -118,10 +107,8 @@ def test_a_unit_of_another_dimension_is_refused(name: str) -> None:
             function.estimate(**point(function), uncertainty={one: _PINT.Quantity(1.0, wrong)})
 
 
-@every
-def test_partial_derivatives_do_not_hang_on_their_step(name: str) -> None:
+def partial_derivatives_do_not_hang_on_their_step(function: Function) -> None:
     """A tenfold step gives the same slope: neither rounding nor curvature is seen, and the scale is a true one."""
-    function = FUNCTIONS[name]
     values = [np.array([known.typical]) for known in function.inputs.values()]
     value = function.compute(values)[0]
     slopes = partials(function, values, range(len(values)))
@@ -131,3 +118,17 @@ def test_partial_derivatives_do_not_hang_on_their_step(name: str) -> None:
         slope = (function.compute(above)[0] - function.compute(below)[0]) / (2 * wide)
         reach = abs(value) / max(abs(known.typical), known.scale)
         assert slopes[k][0] == pytest.approx(slope, rel=1e-3, abs=1e-6 * reach)
+
+
+# One test a function, so that it is compiled by one worker.
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_derived_quantity(name: str) -> None:
+    for holds in (
+        says_units_ranges_source_and_an_example,
+        gum_agrees_with_monte_carlo,
+        an_input_out_of_its_range_gives_no_value,
+        gives_the_kind_that_came_in,
+        a_unit_of_another_dimension_is_refused,
+        partial_derivatives_do_not_hang_on_their_step,
+    ):
+        holds(FUNCTIONS[name])

@@ -12,13 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from nilometer.model import Settlements
+from nilometer.model.schemas import OBSERVATION
 from nilometer.store import Store
 from tests.store.doomed import die
 from tests.store.waters import SECOND, START, Water, judge, rows, settlement
 
 STREAMS = 3
-ROUND = ("send", "send", "revise", "seal", "delete", "send", "settle", "seal", "revise", "compact", "send", "backup")
+ROUND = (
+    *("send", "send", "revise", "seal", "delete", "send", "settle", "seal", "revise", "compact", "send", "rewrite"),
+    "backup",
+)
 HALF_YEAR = 182 * 86_400
+NEW_YEAR = START + 4 * 3600 * SECOND
 
 
 def at(k):
@@ -38,6 +43,11 @@ def what(k, there):
         return kind, [(stream, second, float(k)) for stream in range(STREAMS) for second in seconds(k)]
     if kind == "revise":
         return kind, [(stream, second, k + 0.5) for stream, second in chance.sample(there, min(12, len(there)))]
+    if kind == "rewrite":
+        # Of one year, and not the newest of its stream, which is hot.
+        old = [(stream, second) for stream, second in there if -86_400 < second < 86_400]
+        year = [key for key in old if START + key[1] * SECOND < NEW_YEAR and key != max(there)]
+        return kind, [(stream, second, k + 0.25) for stream, second in chance.sample(year, min(12, len(year)))]
     if kind == "settle":
         return kind, chance.sample(there, min(5, len(there)))
     if kind == "delete":
@@ -57,7 +67,7 @@ class Oracle:
 
     def event(self, k):
         kind, detail = what(k, self.there())
-        if kind in {"send", "revise"}:
+        if kind in {"send", "revise", "rewrite"}:
             for stream, second, value in detail:
                 self.rows[stream, second] = value
                 self.tests.pop((stream, second), None)
@@ -71,6 +81,17 @@ class Oracle:
                 del self.rows[key]
                 self.tests.pop(key, None)
         self.past[k] = dict(self.rows)
+
+
+def changed(table, values):
+    """Rows with other results."""
+    result = pa.array([values[one] for one in table["id"].to_pylist()])
+    place = table.schema.get_field_index("result")
+    return table.set_column(place, OBSERVATION.field("result"), result).drop_columns(["commit", "tests"])
+
+
+def holds(file, ids):
+    return bool(np.isin(ids, file.read(np.arange(len(file.blocks.rows)), ["id"])["id"].to_numpy()).all())
 
 
 class Actor:
@@ -92,6 +113,8 @@ class Actor:
         elif kind == "delete":
             stream, start, end = detail
             store.delete([self.water.ids[stream]], START + start * SECOND, START + end * SECOND, about={"by": "Li"})
+        elif kind == "rewrite":
+            self.rewrite(detail)
         elif kind == "seal":
             store.save_state("qc", store.sequence(), b"")
             store.seal()
@@ -105,6 +128,24 @@ class Actor:
         streams, when, values = zip(*batch, strict=True)
         admitted = self.water.store.admit(rows([self.water.ids[one] for one in streams], when, values)).rows
         self.water.store.commit(judge(admitted), Settlements.none())
+
+    def rewrite(self, batch):
+        """Change rows of one year in its file, in one commit."""
+        store = self.water.store
+        store.seal()
+        store.compact()
+        ids = self.ids([(stream, second) for stream, second, _ in batch])
+        values = dict(zip(ids, (value for *_, value in batch), strict=True))
+        with store.rewriting.alone():
+            seen = store.rewriting.lying()
+            (file,) = (file for file in seen.files if file.year == "2025" and holds(file, ids))
+            table = file.read(np.arange(len(file.blocks.rows)), OBSERVATION.names)
+            found = np.flatnonzero(np.isin(table["id"].to_numpy(), ids))
+            assert len(found) == len(ids)
+            sequence = store.rewriting.reserve(3)
+            writer = store.rewriting.rewrite(file, sequence)
+            writer.change(table, found, changed(table.take(pa.array(found)), values))
+            assert store.rewriting.exchange(writer.close(), sequence, seen)
 
     def ids(self, keys):
         table = self.water.store.snapshot().read(columns=["id", "datastream", "phenomenon_time"])

@@ -10,7 +10,7 @@ from nilometer.errors import ConfigError
 from nilometer.model import QartodFlag, SampleKind
 from nilometer.model.schemas import TIME
 from nilometer.store.flow_means import flow_weighted
-from nilometer.store.means import mean, total
+from nilometer.store.means import mean, mean_uncertainty, total
 from nilometer.store.rollups import READ, roll_up, rollups
 from nilometer.store.spans import edges
 from tests.store.rolled import rolled, same
@@ -22,10 +22,11 @@ ROW = st.tuples(
     st.one_of(st.none(), st.floats(-50, 400, allow_nan=False).map(lambda x: round(x, 2))),
     st.sampled_from([1, 1, 2, 3, 4, 9]),
     st.sampled_from([None, None, -1, 1]),
+    st.sampled_from([None, 0.0, 0.25, 0.5]),
 )
 
 
-def table(seconds, values, quality=None, censored=None):
+def table(seconds, values, quality=None, censored=None, uncertainty=None):
     n = len(seconds)
     return pa.table(
         {
@@ -34,11 +35,22 @@ def table(seconds, values, quality=None, censored=None):
             "result": pa.array(values, pa.float64()),
             "result_quality": pa.array([1] * n if quality is None else quality, pa.int8()),
             "censored": pa.array([None] * n if censored is None else censored, pa.int8()),
+            "result_uncertainty": pa.array([None] * n if uncertainty is None else uncertainty, pa.float32()),
+            "provenance": pa.array([1] * n, pa.int32()),
         }
     ).cast(pa.schema([("datastream", pa.int32()), ("phenomenon_time", TIME), *_REST]))
 
 
-_REST = [("result", pa.float64()), ("result_quality", pa.int8()), ("censored", pa.int8())]
+_REST = [
+    ("result", pa.float64()),
+    ("result_quality", pa.int8()),
+    ("censored", pa.int8()),
+    ("result_uncertainty", pa.float32()),
+    ("provenance", pa.int32()),
+]
+
+
+_READ = ["datastream", *READ, "result_uncertainty", "provenance"]
 
 
 def hours(*columns, kind="arithmetic"):
@@ -61,6 +73,7 @@ def test_rows_come_to_what_they_come_to_one_by_one(given_rows, span, zone, kind)
     time = found["phenomenon_time"].cast(pa.int64()).to_numpy()
     every = edges(span, int(time[0]), int(time[-1]) + 1, zone)
     same(roll_up(7, found, every, kind), rolled(found, span, zone, kind))
+    same(roll_up(7, found, every, kind, own=lambda _: 0.3), rolled(found, span, zone, kind, own=0.3))
 
 
 def test_hours_follow_late_rows_revisions_settlements_deletes_and_samples(water):
@@ -70,7 +83,7 @@ def test_hours_follow_late_rows_revisions_settlements_deletes_and_samples(water)
         for snapshot in (store.snapshot(), *(store.snapshot(moment) for moment in past)):
             for span, zone in (("hour", "UTC"), ("day", "Asia/Kathmandu")):
                 found = rollups(snapshot, one, span, time_zone=zone)
-                same(found, rolled(snapshot.read([one], columns=["datastream", *READ]), span, zone))
+                same(found, rolled(snapshot.read([one], columns=_READ), span, zone))
 
     past = []
     water.send(one, np.arange(0, 6 * HOUR, 600), np.arange(36) % 7)
@@ -193,3 +206,28 @@ def test_the_flow_weighted_mean_leaves_out_what_failed_and_takes_half_a_limit(wa
     assert flow_weighted(snapshot, c, q, "hour")["mean"].to_pylist() == [(10 + 2 + 80) / 4]
     assert flow_weighted(snapshot, c, q, "hour", below="limit")["mean"].to_pylist() == [(10 + 4 + 80) / 4]
     assert flow_weighted(snapshot, c, q, "hour", without_suspect=True)["mean"].to_pylist() == [6.0]
+
+
+@pytest.mark.parametrize("kind", ["arithmetic", "hydrogen_ion"])
+def test_a_mean_keeps_what_its_rows_have_in_common_and_loses_what_each_has_for_itself(kind):
+    """Against draws: one error of calibration for all rows, an error of reading for each."""
+    values, common, own = np.array([7.0, 7.4, 7.1, 6.9]), 0.08, 0.06
+    found = table([0, 60, 120, 180], values, uncertainty=[float(np.hypot(common, own))] * 4)
+    every = edges("hour", START, START + 1)
+    spread = mean_uncertainty(roll_up(7, found, every, kind, own=lambda _: own), kind).item()
+    rng = np.random.default_rng(6)
+    drawn = values + common * rng.normal(size=(40_000, 1)) + own * rng.normal(size=(40_000, 4))
+    means = drawn.mean(axis=1) if kind == "arithmetic" else -np.log10((10.0**-drawn).mean(axis=1))
+    assert spread == pytest.approx(means.std(), rel=0.02)
+    assert mean_uncertainty(roll_up(7, found, every, kind), kind).item() == pytest.approx(0.1)
+
+
+def test_a_mean_of_rows_of_which_one_says_nothing_is_as_uncertain_as_nobody_knows():
+    every = edges("hour", START, START + 1)
+    lacking = table([0, 60], [7.0, 7.4], uncertainty=[0.1, None])
+    censored = table([0, 60], [7.0, 7.4], censored=[-1, None], uncertainty=[0.1, 0.1])
+    failed = table([0, 60], [7.0, 7.4], quality=[1, 4], uncertainty=[0.1, None])
+    assert np.isnan(mean_uncertainty(roll_up(7, lacking, every))).all()
+    assert np.isnan(mean_uncertainty(roll_up(7, censored, every))).all()
+    assert mean_uncertainty(roll_up(7, failed, every)).item() == pytest.approx(0.1)
+    assert np.isnan(mean_uncertainty(roll_up(7, failed, every, "circular"), "circular")).all()

@@ -10,11 +10,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Calibration", "CalibrationTable", "warm"]
+__all__ = ["Calibration", "CalibrationTable", "Companions", "evaluate", "warm"]
 
 _WHERE = {
     "Calibration": "nilometer.calibration.certificate",
     "CalibrationTable": "nilometer.calibration.table",
+    "Companions": "nilometer.calibration.table",
+    "evaluate": "nilometer.calibration.evaluation",
     "warm": "nilometer.calibration.table",
 }
 

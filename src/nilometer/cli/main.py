@@ -10,6 +10,7 @@ import typer
 from nilometer import __version__
 from nilometer.cli import (
     backing_up,
+    calibrating,
     compacting,
     deleting,
     files,
@@ -20,6 +21,7 @@ from nilometer.cli import (
     profiles,
     quality,
     rating,
+    reprocessing,
     reviewing,
     running,
     uplinking,
@@ -63,9 +65,11 @@ for family in (
     wire,
     folder,
     backing_up,
+    calibrating,
     compacting,
     deleting,
     reviewing,
+    reprocessing,
     listing,
     instruments,
     probing,

@@ -1,4 +1,4 @@
-"""Review and deletes of a data folder, through the server that holds it or a pipeline of our own: the same calls."""
+"""Review, deletes, reprocessing of a data folder, through the server that holds it or a pipeline of our own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from nilometer.client import Client, connect
+from nilometer.client import connect
 from nilometer.config import Config, load
-from nilometer.errors import ConfigError, StoreLocked
+from nilometer.errors import ConfigError, NotFound, StoreLocked
 from nilometer.pipeline import Pipeline
 from nilometer.web.api.deletes import delete_order, deleted_document
+from nilometer.web.api.reprocess import ReprocessBody, progress_document, reprocess_order
 from nilometer.web.api.review_bodies import (
     EventBody,
     ReviewBody,
@@ -29,10 +30,11 @@ from nilometer.web.times import parse_moment
 
 __all__ = ["ask"]
 
-Ask = Callable[["Client | _Own"], Any]
+Ask = Callable[[Any], Any]
+Own = Callable[[Pipeline, asyncio.AbstractEventLoop], Any]
 
 
-def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
+def ask(folder: Path, question: Ask, own: Own | None = None) -> Any:  # noqa: ANN401 -- JSON
     """Put a question to whoever holds a data folder, and return the answer.
 
     Parameters
@@ -41,6 +43,8 @@ def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
         The data folder.
     question : callable
         Given something with the calls of `nilometer.client.Client` that review, note events and delete.
+    own : callable, optional
+        Makes what is asked where no server holds the folder, of a pipeline and its loop; None: what has these calls.
 
     Raises
     ------
@@ -49,10 +53,10 @@ def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
     NilometerError
         What the call raises.
     """
-    return asyncio.run(_ask(folder, question))
+    return asyncio.run(_ask(folder, question, _Own if own is None else own))
 
 
-async def _ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
+async def _ask(folder: Path, question: Ask, own: Own) -> Any:  # noqa: ANN401 -- JSON
     if not (folder / "VERSION").exists():
         raise ConfigError("--data", seen=str(folder), reason="this is no data folder of nilometer")
     file = folder / "nilometer.toml"
@@ -64,7 +68,7 @@ async def _ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
             raise
         return await asyncio.to_thread(question, connect(locked.address, token=config.server.token))
     async with _running(pipeline):
-        return await asyncio.to_thread(question, _Own(pipeline, asyncio.get_running_loop()))
+        return await asyncio.to_thread(question, own(pipeline, asyncio.get_running_loop()))
 
 
 @asynccontextmanager
@@ -94,6 +98,20 @@ class _Own:
     def delete(self, datastreams: Sequence[str | int], **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         order = delete_order(list(datastreams), **told)
         return deleted_document(asyncio.run_coroutine_threadsafe(self._pipeline.delete(order), self._loop).result())
+
+    def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        body = parsed(ReprocessBody, {"datastreams": list(datastreams), **told})
+        self._pipeline.reprocessing.start(reprocess_order(body))
+        return self.reprocessing()
+
+    def reprocessing(self) -> dict[str, Any]:
+        return progress_document(self._pipeline.reprocessing.progress)
+
+    def reprocess_changes(self) -> bytes:
+        file = self._pipeline.reprocessing.changes
+        if file is None:
+            raise NotFound("no run has kept its changed rows")
+        return file.read_bytes()
 
     def reviews(self, datastream: str | int | None = None, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 -- JSON
         moment = parse_moment(query.get("as_of"), "as_of")

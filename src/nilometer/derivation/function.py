@@ -167,7 +167,7 @@ class Function:
             If the inputs are not of one shape, or their indices differ.
         """
         operands = unpacked(self.inputs, self._bound(series, named))
-        return operands.rewrap(self._valid(operands.values, operands.size, outside), self.unit)
+        return operands.rewrap(self._valid(operands.values, operands.size, outside), self.__name__, self.unit)
 
     def estimate(
         self,
@@ -207,8 +207,10 @@ class Function:
         matrix = correlation_matrix(self._names, correlation or {})
         total = _whole(self._total(contributions, matrix), operands.size)
         return Estimate(
-            value=operands.rewrap(value, self.unit),
-            uncertainty=operands.rewrap(np.where(np.isnan(value), np.nan, total), self.unit, is_difference=True),
+            value=operands.rewrap(value, self.__name__, self.unit),
+            uncertainty=operands.rewrap(
+                np.where(np.isnan(value), np.nan, total), f"{self.__name__}_uncertainty", self.unit, is_difference=True
+            ),
             unit=self.unit,
             name=self.name,
             inputs={
@@ -256,7 +258,8 @@ class Function:
 
     def compute(self, values: Sequence[Floats]) -> Floats:
         """Return the equation of arrays of one shape, whether in the valid range or not."""
-        return np.asarray(self.kernel(*values), np.float64)
+        with np.errstate(all="ignore"):  # beyond its domain an equation gives NaN or infinity, which is seen later
+            return np.asarray(self.kernel(*values), np.float64)
 
     def _bound(self, series: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         if len(series) > len(self._names):
@@ -297,8 +300,12 @@ class Function:
     def _contributions(self, values: Sequence[Floats], spreads: Sequence[Floats], result: Floats) -> dict[str, Floats]:
         """Return cᵢ·uᵢ of every input that has an uncertainty, and that of the equation itself."""
         wanted = [k for k, spread in enumerate(spreads) if np.any(spread != 0.0)]
-        with np.errstate(all="ignore"):
-            slopes = partials(self, values, wanted)
+        slopes = partials(self, values, wanted)
+        # Where a derivative has no bound an exact input still adds nothing, in whichever company it is computed.
+        slopes = [
+            slope if np.isfinite(slope).all() else np.where(spreads[k] == 0.0, 0.0, slope)
+            for k, slope in zip(wanted, slopes, strict=True)
+        ]
         found = {self._names[k]: slope * spreads[k] for k, slope in zip(wanted, slopes, strict=True)}
         if self.relative_uncertainty or self.absolute_uncertainty:
             found["equation"] = np.hypot(self.relative_uncertainty * result, self.absolute_uncertainty)

@@ -17,7 +17,7 @@ from nilometer import units
 from nilometer.errors import UnitError
 from nilometer.series import kind_of, unpack
 
-__all__ = ["Operands", "deviation", "unpacked"]
+__all__ = ["Operands", "bare", "deviation", "quantity", "unpacked"]
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class Operands:
     size : int
         n.
     rewrap : callable
-        Takes n results and their unit, and gives them as what came in.
+        Takes n results, their name and their unit, and gives them as what came in.
     """
 
     values: list[Floats]
@@ -63,9 +63,9 @@ def unpacked(inputs: Mapping[str, _Input], given: Sequence[Any]) -> Operands:
     ValueError
         If shapes or indices differ.
     """
-    bare = [_bare(thing) for thing in given]
+    parts = [bare(thing) for thing in given]
     is_quantity = next((thing for thing in given if _is_pint(thing)), None)
-    series = [thing for thing, _ in bare]
+    series = [thing for thing, _ in parts]
     kinds = [_kind(thing) for thing in series]
     kind = next((one for one in ("xarray", "pandas", "polars", "arrow") if one in kinds), "numpy")
     if kind == "xarray":
@@ -75,7 +75,7 @@ def unpacked(inputs: Mapping[str, _Input], given: Sequence[Any]) -> Operands:
         _same_index(list(inputs), series, kinds)
     arrays = [_array(name, thing) for name, thing in zip(inputs, series, strict=True)]
     for k, (name, known) in enumerate(inputs.items()):
-        unit = bare[k][1]
+        unit = parts[k][1]
         if unit is not None:
             arrays[k] = _in_unit(name, arrays[k], unit, known.unit)
     shape = _shape(list(inputs), arrays)
@@ -85,9 +85,9 @@ def unpacked(inputs: Mapping[str, _Input], given: Sequence[Any]) -> Operands:
         for array in arrays
     ]
 
-    def rewrap(result: Floats, unit: str, *, is_difference: bool = False) -> Any:  # noqa: ANN401 -- any kind
-        back = _back(kind, template, result.reshape(shape), unit)
-        return back if is_quantity is None else _quantity(is_quantity, back, unit, is_difference=is_difference)
+    def rewrap(result: Floats, name: str, unit: str, *, is_difference: bool = False) -> Any:  # noqa: ANN401 -- any kind
+        back = _back(kind, template, result.reshape(shape), name, unit)
+        return back if is_quantity is None else quantity(is_quantity, back, unit, is_difference=is_difference)
 
     return Operands(columns, size, rewrap)
 
@@ -102,7 +102,7 @@ def deviation(known: _Input, given: Any, size: int) -> Floats:  # noqa: ANN401 -
     ValueError
         If it is negative, or of another length.
     """
-    thing, unit = _bare(given)
+    thing, unit = bare(given)
     column = np.ascontiguousarray(_array("uncertainty", thing)).reshape(-1)
     if unit is not None:
         column = column * units.affine(unit, known.unit)[0]
@@ -117,7 +117,7 @@ def _is_pint(thing: Any) -> bool:  # noqa: ANN401 -- anything
     return hasattr(thing, "magnitude") and hasattr(thing, "units") and hasattr(thing, "dimensionality")
 
 
-def _bare(thing: Any) -> tuple[Any, str | None]:  # noqa: ANN401 -- anything
+def bare(thing: Any) -> tuple[Any, str | None]:  # noqa: ANN401 -- anything
     """Return what is inside of a quantity, and its unit where it says one."""
     if _is_pint(thing):
         return thing.magnitude, _pint_text(thing.units)
@@ -204,13 +204,13 @@ def _spread(array: Floats, shape: tuple[int, ...]) -> Floats:
     return np.ascontiguousarray(np.broadcast_to(array, shape)).reshape(-1)
 
 
-def _back(kind: str, template: Any, result: Floats, unit: str) -> Any:  # noqa: ANN401 -- any kind
+def _back(kind: str, template: Any, result: Floats, name: str, unit: str) -> Any:  # noqa: ANN401 -- any kind
     if kind == "numpy":
         return result if result.ndim else result[()]
     if kind == "xarray":
         made = template.copy(data=result)
         made.attrs = {"units": unit}
-        made.name = None
+        made.name = name
         return made
     if kind == "arrow":
         import pyarrow as pa  # noqa: PLC0415 -- only for its own objects
@@ -219,14 +219,14 @@ def _back(kind: str, template: Any, result: Floats, unit: str) -> Any:  # noqa: 
     if kind == "polars":
         import polars as pl  # noqa: PLC0415 -- only for its own objects
 
-        return pl.Series("", result)
+        return pl.Series(name, result)
     import pandas as pd  # noqa: PLC0415 -- only for its own objects
 
     index = template if isinstance(template, pd.Index) else template.index
-    return pd.Series(result, index=index if len(index) == len(result) else None)
+    return pd.Series(result, index=index if len(index) == len(result) else None, name=name)
 
 
-def _quantity(like: Any, values: Any, unit: str, *, is_difference: bool) -> Any:  # noqa: ANN401 -- pint is run-time
+def quantity(like: Any, values: Any, unit: str, *, is_difference: bool) -> Any:  # noqa: ANN401 -- pint is run-time
     """Return values as a quantity of the registry that another quantity belongs to."""
     registry = like._REGISTRY
     return registry.Quantity(values, registry.parse_units(units.pint_text(unit, is_difference=is_difference)))

@@ -270,7 +270,7 @@ class RatingCurve:
         slack = 1e-9 * (self.limits[1] - self.limits[0])  # of the limit's own discharge it is the limit
         with np.errstate(invalid="ignore"):
             stage[~((stage >= self.limits[0] - slack) & (stage <= self.limits[1] + slack))] = np.nan
-        return part.rewrap(stage, self.unit_stage)
+        return part.rewrap(stage, "stage", self.unit_stage)
 
     def as_function(self) -> Function:
         """Return the curve as a function of the house, whose estimate has the curve's own uncertainty in it."""

@@ -70,6 +70,10 @@ ROLLUP: pa.Schema = pa.schema(
                 ("above", pa.int32()),
                 ("sum", pa.float64()),
                 ("sum_below", pa.float64()),  # the sum of the limits of those below
+                # Of the uncertainty of their mean, for an arithmetic one and (weighed by 10^-x) a hydrogen-ion one:
+                ("n_u", pa.int32()),  # how many have one
+                ("sum_u", pa.float64()),  # the sum of the parts that they have in common
+                ("sum_r2", pa.float64()),  # the sum of squares of the parts that each has for itself
             )
         ),
         # The sum of 10^-x for a hydrogen-ion mean, of sine and cosine for a circular one; null for other kinds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.table import CalibrationTable
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, ObservationBatch, QartodFlag, Settlements
+from nilometer.pipeline.calibration_rules import under_calibration
 from nilometer.pipeline.choosing import changes_of
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.partners import Partners
@@ -64,6 +65,7 @@ class Judging:
         self._partners = Partners(store.catalog)
         self._dated: dict[int, int] = {}
         self._provenance: dict[int, list[int]] = {}
+        self.versions: dict[int, int | None] = {}
         self._ways: _Ways | None = None
         self._samples = np.zeros(0, np.int32)
         self._samples_seen = -1
@@ -99,11 +101,11 @@ class Judging:
 
     def _set(self, datastream: Datastream, engine: QcEngine) -> None:
         ours = datastream.properties.get("nilometer", {})
-        rows = self._store.catalog.calibrations(datastream.id)
+        rows = self._store.catalog.calibrations_in_force(datastream.id)
         certificates = [Calibration.from_document(row.document) for row in rows]
         raw_unit = ours.get("raw_unit", datastream.unit)
         self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=datastream.unit)
-        profile = self._profile(datastream)
+        profile = self.profile(datastream)
         engine.set(
             datastream.id,
             profile,
@@ -118,27 +120,40 @@ class Judging:
         version = None
         if profile is not None:
             version = self._store.catalog.profile_version(profile.name, profile.version, profile.to_document())
+        self.versions[datastream.id] = version
         source = ours.get("source", "")
         calibrations = [None, *(row.id for row in rows)]
         self._provenance[datastream.id] = [self._provenance_row(row, version, source) for row in calibrations]
         self._ways = None
 
-    def finish(self, rows: ObservationBatch, received: int) -> Settlements:
+    def finish(self, rows: ObservationBatch, received: int | None) -> Settlements:
         """Fill result, uncertainty, flags, tests and provenance; return the settled flags of earlier rows.
 
         Parameters
         ----------
         rows : ObservationBatch
             Admitted rows.
-        received : int
-            When they came, µs since 1970 UTC.
+        received : int, optional
+            When they came, µs since 1970 UTC; None: nobody knows.
         """
+        self.calibrate(rows)
+        return self.judge(rows, received)
+
+    def calibrate(self, rows: ObservationBatch) -> None:
+        """Fill result, uncertainty and provenance."""
         applied = self._calibration.apply(rows)
         ways = self._ways
         if ways is None:
             ways = self._ways = _Ways(self._provenance)
         rows.provenance = ways.of(rows.datastream, applied)
+
+    def judge(self, rows: ObservationBatch, received: int | None) -> Settlements:
+        """Fill flags and tests of calibrated rows; return the settled flags of earlier rows."""
         return self._qc.evaluate(rows, water=self._water(rows), received=received)
+
+    def adopt(self, other: Judging, datastreams: Collection[int]) -> None:
+        """Let the tests of Datastreams go on from where another stands with them."""
+        self._qc.adopt(other._qc, datastreams)
 
     def save(self, sequence: int) -> None:
         """Keep the tests' state as of a journal sequence; called where no row is in flight."""
@@ -173,7 +188,12 @@ class Judging:
                 moved[row] = False
         return moved
 
-    def _profile(self, datastream: Datastream) -> Profile | None:
+    def profile(self, datastream: Datastream) -> Profile | None:
+        """Return what judges a Datastream: its profile, and what its calibration records say of its values."""
+        records = self._store.catalog.calibration_records.records([datastream.id])
+        return under_calibration(self._named_profile(datastream), datastream, records)
+
+    def _named_profile(self, datastream: Datastream) -> Profile | None:
         """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""
         name = datastream.profile
         if name is None:

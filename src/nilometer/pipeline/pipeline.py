@@ -15,6 +15,7 @@ from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
 from nilometer.config import Config, DatastreamConfig, ThingConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.pipeline.calibrating import CalibrationBook, Calibrations
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
 from nilometer.pipeline.deleting import Deleted, DeleteOrder, Deleting
@@ -24,6 +25,8 @@ from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.pump import Pump
+from nilometer.pipeline.reprocess import Reprocessing
+from nilometer.pipeline.reprocess_pass import Hands
 from nilometer.pipeline.retaining import Retaining
 from nilometer.pipeline.review_orders import Entered, Order, Orders
 from nilometer.pipeline.reviewing import Reviewing, newest_only
@@ -137,11 +140,17 @@ class Pipeline:
             self.orders = Orders(self.store, config.review, self._reviewing, clock)
             self._deleting = Deleting(self.store, self.orders)
             self.event_book = EventBook(self.store, config.events, self.orders, clock)
+            book = CalibrationBook(self.store, self.orders, clock, self._judging.set)
+            self.calibrations = Calibrations(book, self._in_pump)
             self._reviewing.recover()
         except BaseException:
             self.store.close()
             raise
         self._retaining = Retaining(self.store, self.delete, clock)
+        hands = Hands(
+            self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._revised, self._save_state
+        )
+        self.reprocessing = Reprocessing(hands)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
@@ -193,6 +202,7 @@ class Pipeline:
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
+        self.reprocessing.stop()
         self._pump.stop()
         self._sealing.end()
         try:
@@ -333,6 +343,10 @@ class Pipeline:
     async def withdraw(self, number: int, *, by: str, note: str = "", force: bool = False) -> Entered:
         """Take an event back; see `EventBook.withdraw`."""
         return await self._in_pump(lambda: self.event_book.withdraw(number, by=by, note=note, force=force))
+
+    def profile_version(self, datastream_id: int) -> int | None:
+        """Return the version of the profile that judges a Datastream's rows at present."""
+        return self._judging.versions.get(datastream_id)
 
     async def _in_pump(self, action: Callable[[], T]) -> T:
         """Do something in the pump's thread, where no row is in flight, and return what it gives."""

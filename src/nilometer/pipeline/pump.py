@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
 from nilometer.errors import Overloaded, StoreError
 from nilometer.model import ObservationBatch, Settlements
@@ -24,6 +26,7 @@ __all__ = ["MOST_QUEUED_ROWS", "Pump"]
 MOST_QUEUED_ROWS = 2_000_000
 MOST_ROWS_A_COMMIT = 131_072
 
+T = TypeVar("T")
 _log = Log(__name__)
 
 
@@ -149,6 +152,25 @@ class Pump:
                 raise StoreError("the server has ended; nothing more is done")
             self._calls.append(action)
             self._turn.notify_all()
+
+    def ask(self, action: Callable[[], T]) -> T:
+        """Have something done as `call` does, wait for it, and return what it gives; for other threads.
+
+        Raises
+        ------
+        StoreError
+            As `call`; and whatever the action raises.
+        """
+        answer: Future[T] = Future()
+
+        def act() -> None:
+            try:
+                answer.set_result(action())
+            except BaseException as error:  # noqa: BLE001 -- handed to the caller, who waits in another thread
+                answer.set_exception(error)
+
+        self.call(act)
+        return answer.result()
 
     def rest(self) -> None:
         """Return when no row is in flight; only for what the pump itself calls between batches.

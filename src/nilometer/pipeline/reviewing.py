@@ -126,6 +126,30 @@ class Reviewing:
         # Without rows too a step is a commit of its own, so that the history is exact as of any moment.
         return self._store.mark(), total
 
+    def automatic(
+        self, snapshot: Snapshot, datastream: int, start: int, end: int
+    ) -> tuple[ObservationBatch, NDArray[np.int64]]:
+        """Return the automatic rows of [start, end), samples too, by (time, id), and the commit of what is served."""
+        margin = self.plans.of(datastream).margin
+        first, last = max(start - margin, -_FAR), min(end + margin, _FAR)
+        table = snapshot.read([datastream], first, last, water_only=False)
+        served, commit = _as_batch(table), table["commit"].to_numpy()
+        reviewed = self._store.catalog.reviewed(_provenance(served))
+        if reviewed.any():
+            own = self._automatic(snapshot, served.take(reviewed), None, None)
+            ids = _ids(served)
+            order = np.argsort(ids)
+            seen = commit[order[np.searchsorted(ids[order], _ids(own))]]
+            served = ObservationBatch.concat([served.take(~reviewed), own])
+            commit = np.concatenate([commit[~reviewed], seen])
+        time = served.phenomenon_time
+        mine = np.flatnonzero((time >= start) & (time < end))
+        if reviewed.any():
+            mine = mine[np.lexsort((_ids(served)[mine], time[mine]))]
+        if len(mine) == len(served) and not reviewed.any():
+            return served, commit
+        return served.take(mine), commit[mine]
+
     def recover(self) -> None:
         """Finish the steps that a crash, or a full disk, left unfinished; before any row passes.
 

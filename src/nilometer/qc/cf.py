@@ -59,7 +59,7 @@ _STANDARD_NAMES: Final = frozenset(
 
 def _module(kind: str) -> str:
     """Return the package label of a test: QARTOD's, or ours for what is not in the manuals."""
-    return "nilometer" if kind in DEFINITIONS and DEFINITIONS[kind].kind is Kind.MARK else "qartod"
+    return "nilometer" if kind in DEFINITIONS and DEFINITIONS[kind].kind >= Kind.MARK else "qartod"
 
 
 def flag_name(variable: str, name: str, kind: str = "") -> str:

@@ -7,7 +7,7 @@ The engine holds a program (profile in a unit) and a state per Datastream and ha
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -308,6 +308,19 @@ class QcEngine:
                 for program in np.unique(programs):
                     picked = known[programs == program]
                     group.give(picked, here, rows[picked], self._programs)
+
+    def adopt(self, other: QcEngine, datastreams: Collection[int]) -> None:
+        """Go on, for Datastreams that are known here, from where another engine stands with them."""
+        groups, joints = read_groups(other.snapshot())
+        with self._lock:
+            state = self._state
+            for group in groups:
+                for number in np.flatnonzero(np.isin(group.datastream, list(datastreams))).tolist():
+                    row = state.row(int(group.datastream[number]))
+                    if row >= 0:
+                        self._place(row)
+                        group.give(np.array([number]), state, np.array([row]), self._programs)
+            self._joints.adopt(joints, datastreams)
 
     def newest(self, datastream: int) -> int | None:
         """Return the µs of the newest row of the water a Datastream has had, or None."""

@@ -7,7 +7,7 @@ digits that the kernel keeps of its open row are brought up to date when a test 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +91,16 @@ class Joints:
                 test.joint = Joint(test.joint.parameters, test.joint.partner)
                 if test.key in self._kept:
                     self._restore(test.joint, self._kept.pop(test.key))
+
+    def adopt(self, kept: Mapping[str, bytes], datastreams: Collection[int]) -> None:
+        """Go on, for some of the judged Datastreams, from what `kept` returned of another."""
+        for datastream in self._tests.keys() & set(datastreams):
+            for test in self._tests[datastream]:
+                if test.key in kept:
+                    test.joint = Joint(test.joint.parameters, test.joint.partner)
+                    self._restore(test.joint, kept[test.key])
+        waiting = set(self.open().tolist())
+        self._digits = {ident: digits for ident, digits in self._digits.items() if ident in waiting}
 
     def _restore(self, joint: Joint, kept: bytes) -> None:
         self._digits |= joint.restore(kept)

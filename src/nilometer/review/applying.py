@@ -13,16 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer.calibration.drift_line import drift_line, elapsed, short
 from nilometer.model import QartodFlag
-from nilometer.review.arithmetic import (
-    between,
-    elapsed,
-    moved,
-    percent_drift,
-    point_drift,
-    short,
-    standards_drift,
-)
+from nilometer.review.arithmetic import between, moved
 from nilometer.review.steps import (
     FLAGS,
     Condition,
@@ -193,17 +186,21 @@ def _drift(rows: Rows, step: Step, which: NDArray[np.int64]) -> NDArray[np.int64
     assert isinstance(what, Drift)  # noqa: S101 -- the table below sees to it
     which = _correctable(rows, which)
     time = rows.time[which]
-    share = elapsed(time, step.start, step.end)
-    if what.gap is not None:
-        scale, shift = np.ones(len(which)), what.gap * share
-    elif what.gap_percent is not None:
-        scale, shift = percent_drift(share, what.gap_percent)
-    elif what.points is not None:
-        scale, shift = point_drift(time, step.start, what.points)
-    else:
-        assert what.standards is not None  # noqa: S101 -- one of the four, as parsed
-        scale, shift = standards_drift(share, *what.standards)
-    return _correct(rows, which, scale * rows.result[which] + shift, what.uncertainty, what.flag)
+    scale, shift = drift_line(
+        time,
+        step.start,
+        step.end,
+        gap=what.gap,
+        gap_percent=what.gap_percent,
+        points=what.points,
+        standards=what.standards,
+        shape=what.shape,
+    )
+    uncertainty: NDArray[np.float64] | float | None = what.uncertainty
+    if what.start_uncertainty is not None:
+        share = np.ones(len(which)) if what.shape == "step" else elapsed(time, step.start, step.end)
+        uncertainty = np.hypot((1.0 - share) * what.start_uncertainty, share * (what.uncertainty or 0.0))
+    return _correct(rows, which, scale * rows.result[which] + shift, uncertainty, what.flag)
 
 
 def _delete(rows: Rows, step: Step, which: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -248,7 +245,11 @@ def _correctable(rows: Rows, which: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _correct(
-    rows: Rows, which: NDArray[np.int64], values: NDArray[np.float64], uncertainty: float | None, flag: str | None
+    rows: Rows,
+    which: NDArray[np.int64],
+    values: NDArray[np.float64],
+    uncertainty: NDArray[np.float64] | float | None,
+    flag: str | None,
 ) -> NDArray[np.int64]:
     rows.result[which] = short(values)
     if uncertainty is not None:

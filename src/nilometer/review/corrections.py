@@ -63,6 +63,7 @@ def drift(
     gap_percent: float | None = None,
     points: Sequence[tuple[Any, float]] | None = None,
     standards: tuple[tuple[float, float], tuple[float, float]] | None = None,
+    shape: str = "linear",
     time: Any = None,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
     """Take out a drift that grew from 0 at one calibration to what was found at the next.
@@ -81,6 +82,8 @@ def drift(
         The gap at several dates.
     standards : pair of (value, reading), optional
         A low and a high standard: what each is, and what was read in it at the end.
+    shape : {"linear", "step"}
+        It grew along a line, or all of it was there from the start.
     time : array_like, optional
         Times, where the series brings none.
 
@@ -101,7 +104,7 @@ def drift(
     """
     part = unpack(series, time)
     dated = None if points is None else [[_moment(date), gap] for date, gap in points]
-    forms = {"gap": gap, "gap_percent": gap_percent, "points": dated, "standards": standards}
+    forms = {"gap": gap, "gap_percent": gap_percent, "points": dated, "standards": standards, "shape": shape}
     given = {name: form for name, form in forms.items() if form is not None}
     step = parse("drift", _moment(start), _moment(end), given)
     return part.rewrap(_run(_times(part.times), part.values, step).rows.result)

@@ -112,14 +112,18 @@ class Drift(_OfRows):
     """Add what grows from 0 at the start of the span to the gap found at its end.
 
     One of `gap` (standard minus reading, in the unit of the result), `gap_percent` (of the reading), `points` ([time,
-    gap] several times), `standards` (low and high, each [its value, what was read]).
+    gap] several times), `standards` (low and high, each [its value, what was read]). With `shape` "step" all of it was
+    there from the start. `uncertainty` (k = 1) holds all along; with `start_uncertainty` it goes from that at the start
+    to `uncertainty` at the end.
     """
 
     gap: float | None = None
     gap_percent: float | None = Field(None, gt=-100)
     points: tuple[tuple[int, float], ...] | None = Field(None, min_length=1, max_length=1000)
     standards: tuple[Standard, Standard] | None = None
+    shape: Literal["linear", "step"] = "linear"
     uncertainty: float | None = Field(None, ge=0)
+    start_uncertainty: float | None = Field(None, ge=0)
     flag: FlagName | None = None
 
     @model_validator(mode="after")

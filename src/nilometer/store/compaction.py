@@ -208,6 +208,13 @@ class Compaction:
                 rewritten, merged, forgotten, deleted, len(files), sum(file.size for file in files), seconds
             )
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Do nothing meanwhile, but for the thread that asks for it."""
+        with self._one:
+            self._find_out()
+            yield
+
     def rewrite(self) -> int:
         """Take hidden rows out of the lake; return how many files were written anew."""
         with self._one:

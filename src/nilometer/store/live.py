@@ -90,6 +90,11 @@ class Live:
         """Let the next snapshot be a new one."""
         self._snapshot = None
 
+    def forget_newest(self) -> None:
+        """Let newest rows that are not hot be looked for anew: files of the lake have other values."""
+        self._cold = {}
+        self.changed()
+
     def apply(self, rows: pa.RecordBatch, settled: Settlements, commit: int) -> None:
         """Settle earlier rows, then add rows of any columns of schema JOURNAL."""
         if len(settled):

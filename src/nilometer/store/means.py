@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nilometer.errors import ConfigError
 from nilometer.model.schemas import ROLLUP
 
-__all__ = ["BELOW", "MEANS", "Below", "Mean", "mean", "total"]
+__all__ = ["BELOW", "MEANS", "Below", "Mean", "mean", "mean_uncertainty", "total"]
 
 Mean = Literal["arithmetic", "hydrogen_ion", "circular"]
 MEANS: tuple[Mean, ...] = ("arithmetic", "hydrogen_ion", "circular")
@@ -81,6 +81,59 @@ def mean(
         north = _of_kind(rollups, "sum_cos", kind, without_suspect) / n
         direction = np.degrees(np.arctan2(east, north)) % 360.0
         return np.where(np.hypot(east, north) > _NO_DIRECTION, direction % 360.0, np.nan)
+
+
+def mean_uncertainty(
+    rollups: pa.Table, kind: Mean = "arithmetic", *, without_suspect: bool = False
+) -> NDArray[np.float64]:
+    """Return the standard uncertainty (k = 1) of the mean of each span.
+
+    What the rows of a Datastream have in common, their calibration above all, does not get less by averaging: it is
+    taken as fully correlated. What each has for itself does. Noise of the water is no uncertainty of its mean.
+
+    Parameters
+    ----------
+    rollups : pyarrow.Table
+        Columns of ROLLUP, made for this kind of mean.
+    kind : {"arithmetic", "hydrogen_ion", "circular"}
+        As in `mean`.
+    without_suspect : bool
+        Leave SUSPECT out.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        NaN (not known) where it is not of every row that enters, or one of them is censored, and for a direction.
+
+    References
+    ----------
+    JCGM 100:2008, eq. 16: u² = (Σ wᵢ u_common,ᵢ)² + Σ wᵢ² u_own,ᵢ², with wᵢ = 1/n, and for pH hᵢ/Σh, h = 10^−pH.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from nilometer.store.rollups import roll_up
+    >>> rows = pa.table(
+    ...     {
+    ...         "phenomenon_time": pa.array([0, 1], pa.timestamp("us", "UTC")),
+    ...         "result": [4.0, 6.0],
+    ...         "result_quality": pa.array([1, 1], pa.int8()),
+    ...         "censored": pa.array([None, None], pa.int8()),
+    ...         "result_uncertainty": pa.array([0.5, 0.5], pa.float32()),
+    ...         "provenance": pa.array([1, 1], pa.int32()),
+    ...     }
+    ... )
+    >>> hour = np.array([0, 3_600_000_000])
+    >>> [round(mean_uncertainty(roll_up(1, rows, hour, own=own)).item(), 3) for own in (None, lambda way: 0.4)]
+    [0.5, 0.412]
+    """
+    n, known = (_sum(rollups, name, without_suspect) for name in ("n", "n_u"))
+    if kind == "circular":
+        return np.full(len(n), np.nan)
+    weight = n if kind == "arithmetic" else _of_kind(rollups, "sum_h", kind, without_suspect)
+    common, own = (_sum(rollups, name, without_suspect) for name in ("sum_u", "sum_r2"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((known == n) & (n > 0), np.sqrt(common**2 + own) / weight, np.nan)
 
 
 def total(rollups: pa.Table) -> pa.Table:

@@ -21,14 +21,16 @@ CIRCULAR: Final = 2
 _CLASSES = ("good", "suspect")
 COUNTS = (
     *("pass", "not_evaluated", "suspect", "fail", "missing"),
-    *(f"{name}_{which}" for which in _CLASSES for name in ("n", "below", "above")),
+    *(f"{name}_{which}" for which in _CLASSES for name in ("n", "below", "above", "n_u")),
 )
-SUMS = tuple(f"{name}_{which}" for which in _CLASSES for name in ("sum", "sum_below", "sum_a", "sum_b"))
+SUMS = tuple(
+    f"{name}_{which}" for which in _CLASSES for name in ("sum", "sum_below", "sum_a", "sum_b", "sum_u", "sum_r2")
+)
 """`sum_a` and `sum_b`: of 10^-x and nothing for a hydrogen-ion mean, of sine and cosine for a circular one."""
 PLACES = ("min", "max", "first", "last", "lowest", "highest")
 
 # Columns of the kernel's arrays, as above.
-_FLAGS, _BY_CLASS, _SUMS_A_CLASS = 5, 3, 4
+_FLAGS, _BY_CLASS, _SUMS_A_CLASS = 5, 4, 6
 _MIN, _MAX, _OLDEST, _NEWEST, _LOWEST, _HIGHEST = range(6)
 _SUSPECT, _FAIL = 2, 3
 _RADIANS = math.pi / 180.0
@@ -100,11 +102,39 @@ def _add_of_kind(
             sums[total + 3] += math.cos(x * _RADIANS)
 
 
+@njit(nogil=True, error_model="numpy")
+def _add_uncertainty(
+    result: NDArray[np.float64],
+    flag: NDArray[np.int8],
+    censored: NDArray[np.int8],
+    uncertainty: NDArray[np.float64],
+    own: NDArray[np.float64],
+    first: int,
+    stop: int,
+    kind: int,
+    counts: NDArray[np.int32],
+    sums: NDArray[np.float64],
+) -> None:
+    """Add what the uncertainty of a mean is formed of; that of a value below or above the measurable is not known."""
+    for row in range(first, stop):
+        x, u = result[row], uncertainty[row]
+        if flag[row] >= _FAIL or math.isnan(x) or not u >= 0.0 or censored[row] != 0:
+            continue
+        which = 1 if flag[row] == _SUSPECT else 0
+        weight = 10.0**-x if kind == HYDROGEN_ION else 1.0
+        alone = min(own[row], u)
+        counts[_FLAGS + which * _BY_CLASS + 3] += 1
+        sums[which * _SUMS_A_CLASS + 4] += weight * math.sqrt(u * u - alone * alone)
+        sums[which * _SUMS_A_CLASS + 5] += (weight * alone) ** 2
+
+
 def _walk(
     starts: NDArray[np.int64],
     result: NDArray[np.float64],
     flag: NDArray[np.int8],
     censored: NDArray[np.int8],
+    uncertainty: NDArray[np.float64],
+    own: NDArray[np.float64],
     kind: int,
     counts: NDArray[np.int32],
     sums: NDArray[np.float64],
@@ -115,6 +145,8 @@ def _walk(
         _add(result, flag, censored, first, stop, counts[span], sums[span])
         if kind != NEITHER:
             _add_of_kind(result, flag, first, stop, kind, sums[span])
+        if len(uncertainty) and kind != CIRCULAR:
+            _add_uncertainty(result, flag, censored, uncertainty, own, first, stop, kind, counts[span], sums[span])
         least, greatest, oldest, newest = _extremes(result, flag, first, stop, _FAIL)
         places[span, _MIN], places[span, _MAX] = least, greatest
         places[span, _OLDEST], places[span, _NEWEST] = oldest, newest
@@ -136,6 +168,8 @@ walk = njit(
         _reads(types.float64),  # result, NaN where missing
         _reads(types.int8),  # flag: its place in COUNTS
         _reads(types.int8),  # censored
+        _reads(types.float64),  # standard uncertainty, NaN where not known; none: of no row
+        _reads(types.float64),  # the part of it that each row has for itself
         types.int64,  # kind
         _writes(types.int32),  # counts, a row a span, as COUNTS
         _writes(types.float64),  # sums, as SUMS

@@ -6,7 +6,7 @@ late rows, revisions, deletes and changed flags, and as of any past moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from nilometer.store import rollup_kernel as kernel
 from nilometer.store.snapshot import Snapshot
 from nilometer.store.spans import Span, edges
 
-__all__ = ["KINDS", "READ", "asked_edges", "roll_up", "rollups"]
+__all__ = ["KINDS", "READ", "Own", "asked_edges", "roll_up", "rollups"]
 
 KINDS: dict[str, int] = {
     "arithmetic": kernel.NEITHER,
@@ -28,7 +28,12 @@ KINDS: dict[str, int] = {
 """Kinds of mean, as the vocabulary names them, that rows can be rolled up for; the arithmetic one is always there."""
 
 READ = ("phenomenon_time", "result", "result_quality", "censored")
-"""The columns that rollups are made of."""
+"""The columns that means are made of."""
+
+_ALL = (*READ, "result_uncertainty", "provenance")
+
+Own = Callable[[int], float]
+"""Gives the part of the standard uncertainty that each row of a provenance has for itself, as of noise of a reading."""
 
 _SPANS_AT_ONCE = 10_000  # more than a year of hours: memory stays bounded whatever is asked for
 _PLACE_OF_FLAG = np.full(256, 4, np.int8)
@@ -44,6 +49,7 @@ def rollups(
     *,
     time_zone: str = "UTC",
     mean: str = "arithmetic",
+    own: Own | None = None,
 ) -> pa.Table:
     """Return the hours or days of a Datastream that hold rows of the water, in order of time.
 
@@ -61,6 +67,8 @@ def rollups(
         An IANA name.
     mean : {"arithmetic", "hydrogen_ion", "circular"}
         Which sums are made beside the plain one.
+    own : callable, optional
+        Takes a provenance; None: rows have all of their uncertainty in common, as that of their calibration.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def rollups(
         If a file of the lake cannot be read.
     """
     every = asked_edges(snapshot, datastream, span, start, end, time_zone)
-    tables = [_of_edges(snapshot, datastream, some, mean) for some in _parts(every)]
+    tables = [_of_edges(snapshot, datastream, some, mean, own) for some in _parts(every)]
     return pa.concat_tables(tables) if tables else ROLLUP.empty_table()
 
 
@@ -92,7 +100,9 @@ def asked_edges(
     return edges(span, first, last, time_zone)
 
 
-def roll_up(datastream: int, rows: pa.Table, every: NDArray[np.int64], mean: str = "arithmetic") -> pa.Table:
+def roll_up(
+    datastream: int, rows: pa.Table, every: NDArray[np.int64], mean: str = "arithmetic", own: Own | None = None
+) -> pa.Table:
     """Return what rows of one Datastream come to.
 
     Parameters
@@ -100,10 +110,11 @@ def roll_up(datastream: int, rows: pa.Table, every: NDArray[np.int64], mean: str
     datastream : int
         Its id.
     rows : pyarrow.Table
-        Columns `phenomenon_time`, `result`, `result_quality` and `censored`, in order of time, within the edges.
+        Columns `phenomenon_time`, `result`, `result_quality` and `censored`, in order of time, within the edges;
+        with `result_uncertainty` and `provenance` what the uncertainty of a mean is made of.
     every : ndarray of int64
         Edges of spans, µs UTC, ascending.
-    mean : str
+    mean, own
         As in `rollups`.
     """
     if not rows.num_rows:
@@ -118,7 +129,9 @@ def roll_up(datastream: int, rows: pa.Table, every: NDArray[np.int64], mean: str
     sums = np.zeros((len(filled), len(kernel.SUMS)))
     places = np.full((len(filled), len(kernel.PLACES)), -1, np.int64)
     kind = KINDS[mean]
-    kernel.walk(starts, result, _PLACE_OF_FLAG[quality], _censored(rows["censored"]), kind, counts, sums, places)
+    spread, alone = _uncertainty(rows, own)
+    censored = _censored(rows["censored"])
+    kernel.walk(starts, result, _PLACE_OF_FLAG[quality], censored, spread, alone, kind, counts, sums, places)
     columns: dict[str, Any] = {
         "datastream": np.full(len(filled), datastream, np.int32),
         "start": every[filled],
@@ -136,9 +149,9 @@ def roll_up(datastream: int, rows: pa.Table, every: NDArray[np.int64], mean: str
     return pa.Table.from_arrays(arrays, schema=ROLLUP)
 
 
-def _of_edges(snapshot: Snapshot, datastream: int, every: NDArray[np.int64], mean: str) -> pa.Table:
-    rows = snapshot.read([datastream], int(every[0]), int(every[-1]), columns=READ)
-    return roll_up(datastream, rows, every, mean)
+def _of_edges(snapshot: Snapshot, datastream: int, every: NDArray[np.int64], mean: str, own: Own | None) -> pa.Table:
+    rows = snapshot.read([datastream], int(every[0]), int(every[-1]), columns=_ALL)
+    return roll_up(datastream, rows, every, mean, own)
 
 
 def _parts(every: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
@@ -148,6 +161,18 @@ def _parts(every: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return np.ascontiguousarray(column.to_numpy(), np.float64)
+
+
+def _uncertainty(rows: pa.Table, own: Own | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the standard uncertainty of rows, and the part that each has for itself; nothing where no row has one."""
+    names = rows.schema.names
+    if "result_uncertainty" not in names or rows["result_uncertainty"].null_count == rows.num_rows:
+        return np.empty(0), np.empty(0)
+    spread = _numbers(rows["result_uncertainty"])
+    if own is None or "provenance" not in names:
+        return spread, np.zeros(len(spread))
+    ways, which = np.unique(rows["provenance"].to_numpy(), return_inverse=True)
+    return spread, np.array([own(int(way)) for way in ways])[which]
 
 
 def _censored(column: pa.ChunkedArray) -> NDArray[np.int8]:

@@ -84,7 +84,7 @@ class Done:
 
 @dataclass(slots=True)
 class Plan:
-    """What a seal has set out to do, as of its sequence."""
+    """What a seal has set out to do, as of its sequence; `is_rewrite`: rows of the files it exchanges are others."""
 
     sequence: int
     segments: list[Segment]
@@ -97,6 +97,7 @@ class Plan:
     ended: list[NDArray[np.int64]] = field(default_factory=list)
     flags: list[tuple[NDArray[Any], NDArray[Any] | None]] = field(default_factory=list)
     carried: pa.RecordBatch | None = None
+    is_rewrite: bool = False
     kept: HotTail = field(default_factory=HotTail)
 
     @property
@@ -221,6 +222,8 @@ def finish(live: Live, plan: Plan, observations: LakeTable, revisions: LakeTable
     live.index.location[: len(location)] = location
     live.masks, live.tombstones = masks, tombstones
     live.files, live.revisions, live.lake_sequence = files, former, plan.sequence
+    if plan.is_rewrite:
+        live.forget_newest()
     live.changed()
     if settled is not None:
         # Rows that settled after they were written: they live on in the hot tail, as a settled row of the lake does.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,7 @@ class Seals:
             started = time.perf_counter()
             before = {file.path for file in self._live.files}
             report = self._seal(started)
-            self._tidy()
+            self.tidy()
             self.compaction.touched = frozenset(file.year for file in self._live.files if file.path not in before)
         return report
 
@@ -127,30 +128,61 @@ class Seals:
         self.seal()
 
     def _seal(self, started: float) -> SealReport:
-        for table in (self._revisions, self._observations):
-            table.find_out()
-        if self._unfinished is not None:
-            self._finish(self._unfinished)
-        holding = [np.asarray(ids(), np.int64) for ids in self._holders]
-        hold = np.concatenate(holding) if holding else np.empty(0, np.int64)
+        self._find_out()
+        hold = self._held()
         done = self.compaction.ready()
         with self._live.lock:
             if self._live.sequence <= self._observations.sequence:
                 held = self._live.hot.rows
                 return SealReport(self._observations.sequence, 0, 0, held, 0, time.perf_counter() - started)
             plan = sealing.begin(self._live, done)
+        revisions, files = self._carry_out(plan, hold)
+        seconds = time.perf_counter() - started
+        return SealReport(plan.sequence, plan.rows, revisions, plan.kept.rows, files, seconds)
+
+    def exchange(self, done: sealing.Done, sequence: int) -> None:
+        """Exchange files for such with other values as a seal through a sequence, which nobody has been shown yet.
+
+        Called `alone`, where nothing is committed and compaction has nothing ready.
+        """
+        hold = self._held()
+        with self._live.lock:
+            plan = sealing.begin(self._live, done)
+        plan.sequence, plan.is_rewrite = sequence, True
+        self._carry_out(plan, hold)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold back seals, once what one has left unfinished is done."""
+        with self.turns.seal(), self.lock:
+            self._find_out()
+            yield
+
+    def _carry_out(self, plan: sealing.Plan, hold: NDArray[np.int64]) -> tuple[int, int]:
+        """Do what a plan says; return how many revisions and how many files there were."""
         sealing.divide(plan, hold, max(self.compaction.reached, self._observations.sequence))
         self._journal.plan(plan.sequence, plan.to_bytes())
         self._step("seal.planned")
         try:
-            revisions, files = sealing.write(plan, self._observations, self._revisions, self._step)
+            counts = sealing.write(plan, self._observations, self._revisions, self._step)
         except BaseException:
             self._unfinished = plan  # it may have arrived, or arrive
             raise
         self._swap(plan)
         self._step("seal.swapped")
-        seconds = time.perf_counter() - started
-        return SealReport(plan.sequence, plan.rows, revisions, plan.kept.rows, files, seconds)
+        return counts
+
+    def _held(self) -> NDArray[np.int64]:
+        """Return the ids of rows that must stay hot."""
+        holding = [np.asarray(ids(), np.int64) for ids in self._holders]
+        return np.concatenate(holding) if holding else np.empty(0, np.int64)
+
+    def _find_out(self) -> None:
+        """Look what a seal that failed has brought to the lake all the same, and show it."""
+        for table in (self._revisions, self._observations):
+            table.find_out()
+        if self._unfinished is not None:
+            self._finish(self._unfinished)
 
     def _finish(self, plan: sealing.Plan) -> None:
         """Show what a seal that failed has brought to the lake all the same, if it has."""
@@ -168,7 +200,8 @@ class Seals:
         with self.room:
             self.room.notify_all()
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
+        """Keep the index, and let go of what the journal needs no more."""
         sealed = self._observations.sequence
         with self._live.lock:
             snapshot = self._live.snapshot()

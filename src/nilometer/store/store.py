@@ -43,6 +43,7 @@ from nilometer.store.record import (
     row_parts,
 )
 from nilometer.store.recovery import open_journal, recover, replayed
+from nilometer.store.rewriting import Rewriting
 from nilometer.store.room import Room
 from nilometer.store.sealing import SealReport
 from nilometer.store.seals import INDEX, Seals
@@ -140,6 +141,7 @@ class Store:
                 now=now,
                 step=self._step,
             )
+            self.rewriting = Rewriting(self._parts, self._seals, self._live, self._clock)
         except BaseException:
             self._let_go()
             raise
@@ -292,9 +294,8 @@ class Store:
         StoreFull
             If the disk takes no more; nothing was deleted.
         """
-        numbers = np.unique(np.asarray(list(datastreams), np.int32))
         first, last = _EVER[0] if start is None else start, _EVER[1] if end is None else end
-        body = encode_tombstone(numbers, first, last, told(about or {}))
+        body = encode_tombstone(np.unique(np.asarray(list(datastreams), np.int32)), first, last, told(about or {}))
         with self._committing:
             with self._clock.under_way(self._now) as now:
                 self._step("delete.begun")

@@ -26,7 +26,7 @@ def effective_degrees_of_freedom(combined: float, parts: Iterable[tuple[float, f
     Examples
     --------
     >>> parts = [(25.0, 18.0), (9.7, 25.6), (2.9, 50.0), (16.6, 2.0)]  # example H.1 of JCGM 100
-    >>> round(effective_degrees_of_freedom(32.0, parts), 1)
+    >>> round(effective_degrees_of_freedom(math.sqrt(1002.0), parts), 1)
     16.7
     """
     below = sum(part**4 / freedom for part, freedom in parts if math.isfinite(freedom))

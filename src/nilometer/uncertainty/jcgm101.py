@@ -112,8 +112,7 @@ def monte_carlo(
     for start in range(0, draws, _BLOCK):
         count = min(_BLOCK, draws - start)
         columns = _drawn(middle, sources, factor, rng, count)
-        with np.errstate(all="ignore"):
-            results[start : start + count] = function.compute(columns)
+        results[start : start + count] = function.compute(columns)
     return _told(results, probability)
 
 

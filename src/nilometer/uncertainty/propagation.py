@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Measurable", "combined", "correlation_matrix", "partials"]
@@ -40,6 +41,25 @@ class Measurable(Protocol):
         """Return the function of so many arrays of one shape, whether in the valid range or not."""
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def _steps(x: Floats, scale: float, above: Floats, below: Floats) -> None:
+    for i in range(len(x)):
+        step = STEP * max(abs(x[i]), scale)
+        above[i], below[i] = x[i] + step, x[i] - step
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _slopes(high: Floats, low: Floats, above: Floats, below: Floats) -> int:
+    """Put the slopes where `high` was; return how many are no numbers."""
+    n, lost = len(above), 0
+    for i in range(len(high)):
+        k = i if n > 1 else 0
+        high[i] = (high[i] - low[i]) / (above[k] - below[k])
+        if not np.isfinite(high[i]):
+            lost += 1
+    return lost
+
+
 def partials(function: Measurable, values: Sequence[Floats], wanted: Sequence[int]) -> list[Floats]:
     """Return the partial derivatives of a function by some of its inputs.
 
@@ -60,20 +80,26 @@ def partials(function: Measurable, values: Sequence[Floats], wanted: Sequence[in
     """
     scales = [quantity.scale for quantity in function.inputs.values()]
     found = []
-    middle: Floats | None = None
     for place in wanted:
-        step = STEP * np.maximum(np.abs(values[place]), scales[place])
-        above, below = values[place] + step, values[place] - step
-        high = function.compute(_with(values, place, above))
+        x = values[place]
+        above, below = np.empty(len(x)), np.empty(len(x))
+        _steps(x, scales[place], above, below)
+        slope = function.compute(_with(values, place, above))
         low = function.compute(_with(values, place, below))
-        slope = (high - low) / (above - below)
-        if not np.isfinite(slope).all():
-            if middle is None:
-                middle = function.compute(values)
-            slope = np.where(np.isfinite(low), slope, (high - middle) / (above - values[place]))
-            slope = np.where(np.isfinite(high), slope, (middle - low) / (values[place] - below))
+        if _slopes(slope, low, above, below):
+            slope = _one_sided(function, values, place, above, below)
         found.append(slope)
     return found
+
+
+def _one_sided(function: Measurable, values: Sequence[Floats], place: int, above: Floats, below: Floats) -> Floats:
+    """Return the derivative with that of the other side where a side has no value."""
+    high, low = (function.compute(_with(values, place, side)) for side in (above, below))
+    middle = function.compute(values)
+    with np.errstate(invalid="ignore"):
+        slope = (high - low) / (above - below)
+        slope = np.where(np.isfinite(low), slope, (high - middle) / (above - values[place]))
+        return np.where(np.isfinite(high), slope, (middle - low) / (values[place] - below))
 
 
 def _with(values: Sequence[Floats], place: int, other: Floats) -> list[Floats]:
@@ -101,16 +127,24 @@ def combined(contributions: Sequence[Floats], correlation: NDArray[np.float64] |
     >>> combined(one).item(), combined(one, np.array([[1.0, 1.0], [1.0, 1.0]])).item()
     (5.0, 7.0)
     """
-    variance = contributions[0] * contributions[0]
-    for one in contributions[1:]:
-        variance = variance + one * one
+    n = max(len(one) for one in contributions)
+    variance = np.zeros(n)
+    for one in contributions:
+        _add(variance, one, one, 1.0)
     if correlation is not None:
         for i, one in enumerate(contributions):
             for j in range(i + 1, len(contributions)):
                 if correlation[i, j]:
-                    variance = variance + 2.0 * correlation[i, j] * one * contributions[j]
+                    _add(variance, one, contributions[j], 2.0 * correlation[i, j])
     # Fully correlated opposites cancel to a rounding error of either sign.
     return np.sqrt(np.maximum(variance, 0.0))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add(variance: Floats, one: Floats, other: Floats, factor: float) -> None:
+    n, m = len(one), len(other)
+    for i in range(len(variance)):
+        variance[i] += factor * one[i if n > 1 else 0] * other[i if m > 1 else 0]
 
 
 def correlation_matrix(names: Sequence[str], pairs: Mapping[tuple[str, str], float]) -> NDArray[np.float64] | None:

@@ -1,7 +1,8 @@
 """One item of a standard: a property, its limits, and the class that a value falls into.
 
-Values are compared unrounded. Limits are inclusive on both sides. A relative guard of 1e-12 stands for the binary
-representation of decimal limits and means (the mean of three times 0.2 is 0.20000000000000004); it is no rounding.
+Values are compared unrounded. Limits are inclusive, but for `MORE_THAN`. A relative guard of 1e-12 stands for the
+binary representation of decimal limits and means (the mean of three times 0.2 is 0.20000000000000004); it is no
+rounding.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Rule(StrEnum):
 
     AT_MOST = "at_most"
     AT_LEAST = "at_least"
+    MORE_THAN = "more_than"
     WITHIN = "within"
     CHANGE = "change"  # a man-made change, which a reading cannot show
 
@@ -66,7 +68,9 @@ class Item:
     limits : tuple of float
         One a class, best first; empty for `WITHIN` and `CHANGE`.
     lower, upper : float, optional
-        The range of `WITHIN`.
+        The range of `WITHIN`, where all classes have one.
+    ranges : tuple of (float, float)
+        The range of `WITHIN` for each class, best first.
     applies_to : frozenset of WaterBody
         Kinds of water the row is printed for.
     role : Role
@@ -91,6 +95,7 @@ class Item:
     limits: tuple[float, ...] = ()
     lower: float | None = None
     upper: float | None = None
+    ranges: tuple[tuple[float, float], ...] = ()
     applies_to: frozenset[WaterBody] = frozenset()
     role: Role = Role.ASSESSED
     mean: str = "arithmetic"
@@ -123,6 +128,8 @@ class Item:
 
     def limit(self, index: int) -> float | tuple[float | None, float | None] | None:
         """Return the limit of a class (of the worst class for a value beyond it); a pair for a range."""
+        if self.ranges:
+            return self.ranges[min(index, self.classes - 1)]
         if self.rule is Rule.WITHIN:
             return (self.lower, self.upper)
         if self.rule is Rule.CHANGE:
@@ -143,10 +150,13 @@ class Item:
 
     def _satisfies(self, value: float, index: int) -> bool:
         if self.rule is Rule.WITHIN:
-            above = self.lower is None or _at_least(value, self.lower)
-            return above and (self.upper is None or _at_most(value, self.upper))
+            lower, upper = self.ranges[index] if self.ranges else (self.lower, self.upper)
+            above = lower is None or _at_least(value, lower)
+            return above and (upper is None or _at_most(value, upper))
         if self.rule is Rule.AT_LEAST:
             return _at_least(value, self.limits[index])
+        if self.rule is Rule.MORE_THAN:
+            return not _at_most(value, self.limits[index])
         return _at_most(value, self.limits[index])
 
 

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ class Standard:
         What every verdict must say.
     file : str
         Where it was read.
+    by_default : bool
+        Whether it judges waters it applies to where none was asked for.
     """
 
     key: str
@@ -76,6 +79,7 @@ class Standard:
     sources: Mapping[str, Mapping[str, str]]
     notes: tuple[Words, ...]
     file: str = ""
+    by_default: bool = True
 
     def items_for(self, water_body: WaterBody) -> tuple[Item, ...]:
         """Return the rows that are printed for this kind of water.
@@ -152,11 +156,13 @@ def find_standard(name: str | Path | Standard) -> Standard:
 
 
 def standard_for(water_body: WaterBody) -> Standard | None:
-    """Return the installed standard that applies to a kind of water, or None: then there is no applicable standard.
+    """Return the installed standard that judges a kind of water unasked, or None: then there is none.
 
     Where several do, the first by name.
     """
-    applicable = [standard for standard in standards().items.values() if water_body in standard.applies_to]
+    applicable = [
+        standard for standard in standards().items.values() if standard.by_default and water_body in standard.applies_to
+    ]
     return min(applicable, key=lambda standard: standard.name, default=None)
 
 
@@ -237,20 +243,22 @@ def parse(source: DataFile) -> Standard:
             for n, row in enumerate(reader.take("note", list, []))
         ),
         file=source.file,
+        by_default=bool(source.content.get("by_default", True)),
     )
 
 
 def _item(row: _Reader, classes: tuple[str, ...], applies_to: frozenset[WaterBody]) -> Item:
     rule = Rule(row.choice("rule", tuple(Rule)))
     limits = tuple(float(limit) for limit in row.take("limits", list, []))
-    wanted = len(classes) if rule in {Rule.AT_MOST, Rule.AT_LEAST} else 0
+    wanted = 0 if rule in {Rule.WITHIN, Rule.CHANGE} else len(classes)
     if len(limits) != wanted:
         raise row.refusal("limits", list(limits), f"{wanted} numbers, one a class, best first")
-    if list(limits) != sorted(limits, reverse=rule is Rule.AT_LEAST):
+    if list(limits) != sorted(limits, reverse=rule is not Rule.AT_MOST):
         raise row.refusal("limits", list(limits), "limits that never get stricter towards the worst class")
     lower, upper = row.take("lower", (int, float), None), row.take("upper", (int, float), None)
-    if rule is Rule.WITHIN and lower is None and upper is None:
-        raise row.refusal("lower", None, "lower or upper for a rule of within")
+    ranges = _ranges(row, len(classes))
+    if rule is Rule.WITHIN and lower is None and upper is None and not ranges:
+        raise row.refusal("lower", None, "lower or upper, or ranges, for a rule of within")
     return Item(
         number=row.take("number", int),
         property=row.take("property", str),
@@ -260,6 +268,7 @@ def _item(row: _Reader, classes: tuple[str, ...], applies_to: frozenset[WaterBod
         limits=limits,
         lower=lower,
         upper=upper,
+        ranges=ranges,
         applies_to=row.water_bodies("applies_to", applies_to),
         role=Role(row.choice("role", tuple(Role), Role.ASSESSED)),
         mean=row.choice("mean", _MEANS, "arithmetic"),
@@ -267,6 +276,18 @@ def _item(row: _Reader, classes: tuple[str, ...], applies_to: frozenset[WaterBod
         source=row.take("source", str),
         note=row.words("note") if "note" in row.content else None,
     )
+
+
+def _ranges(row: _Reader, classes: int) -> tuple[tuple[float, float], ...]:
+    ranges = row.take("ranges", list, [])
+    allowed = f"{classes} pairs of numbers, one a class, best first, each within the next"
+    if ranges and (len(ranges) != classes or any(not isinstance(one, list) or len(one) != 2 for one in ranges)):
+        raise row.refusal("ranges", ranges, allowed)
+    found = tuple((float(low), float(high)) for low, high in ranges)
+    for (low, high), (wider_low, wider_high) in pairwise(found):
+        if not wider_low <= low < high <= wider_high:
+            raise row.refusal("ranges", ranges, allowed)
+    return found
 
 
 def _alternative(row: _Reader, classes: tuple[str, ...]) -> Alternative | None:

@@ -213,12 +213,11 @@ def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
 
 
 def _profile_version(face: Face, item: Datastream, then: Then, short: dict[str, Any]) -> int | None:
-    """Return the newest version of the Datastream's profile that judged here; of the past, that of the newest row."""
+    """Return the version of the profile that judges the Datastream; of the past, that of the newest row."""
     if then.moment is not None:
         judged: int | None = None if short["latest"] is None else short["latest"]["profile"]
         return judged
-    versions = [row.id for row in face.pipeline.store.catalog.profile_versions() if row.name == item.profile]
-    return max(versions, default=None)
+    return face.pipeline.profile_version(item.id)
 
 
 def _profile_detail(face: Face, number: int | None) -> dict[str, Any] | None:

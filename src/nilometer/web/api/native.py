@@ -13,6 +13,7 @@ from nilometer import __version__
 from nilometer.errors import NilometerError, NotFound, RequestError
 from nilometer.web.api.backups import backup_routes
 from nilometer.web.api.bodies import ARROW, COLUMNS
+from nilometer.web.api.calibrations import calibration_routes
 from nilometer.web.api.compaction import compaction_routes
 from nilometer.web.api.deletes import delete_routes
 from nilometer.web.api.entities import entity_routes
@@ -20,6 +21,7 @@ from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
 from nilometer.web.api.latest import latest_routes
 from nilometer.web.api.observations import observation_routes
+from nilometer.web.api.reprocess import reprocess_routes
 from nilometer.web.api.reviews import review_routes
 from nilometer.web.api.rollups import rollup_routes
 from nilometer.web.api.uplinks import uplink_routes
@@ -46,8 +48,10 @@ def create_native(face: Face) -> FastAPI:
     parts = (
         backup_routes,
         compaction_routes,
+        reprocess_routes,
         review_routes,
         event_routes,
+        calibration_routes,
         delete_routes,
         latest_routes,
         observation_routes,

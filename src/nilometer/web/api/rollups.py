@@ -12,20 +12,20 @@ from nilometer.errors import RequestError
 from nilometer.model import Datastream
 from nilometer.model.properties import vocabulary
 from nilometer.store.flow_means import flow_weighted
-from nilometer.store.means import Below, Mean, mean
+from nilometer.store.means import Below, Mean, mean, mean_uncertainty
 from nilometer.store.rollups import rollups
 from nilometer.store.spans import Span
 from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import Face, Then, answer
 from nilometer.web.api.observations import span_of
-from nilometer.web.api.tables import FORMATS, milliseconds, to_bytes
+from nilometer.web.api.tables import FORMATS, milliseconds, shown_uncertainty, to_bytes
 from nilometer.web.times import format_times
 
 __all__ = ["rollup_routes"]
 
 _PARTS = ("n", "below", "above")
 _CLASSES = ("good", "suspect")
-_MEANS = ("mean", "mean_without_suspect")
+_MEANS = ("mean", "mean_uncertainty", "mean_without_suspect", "mean_uncertainty_without_suspect")
 
 
 def rollup_routes(face: Face) -> APIRouter:
@@ -91,10 +91,15 @@ def _kind_of(face: Face, datastream: Datastream) -> Mean:
 
 
 def _with_means(table: pa.Table, kind: Mean, below: Below) -> pa.Table:
-    """Return rollups with `mean` and `mean_without_suspect` after the counts."""
+    """Return rollups with the means and their standard uncertainties after the counts."""
     at = table.schema.get_field_index("n_good")
-    for name, without in (("mean_without_suspect", True), ("mean", False)):
-        values = mean(table, kind, below=below, without_suspect=without)
+    found = {
+        "mean": mean(table, kind, below=below),
+        "mean_uncertainty": shown_uncertainty(mean_uncertainty(table, kind)),
+        "mean_without_suspect": mean(table, kind, below=below, without_suspect=True),
+        "mean_uncertainty_without_suspect": shown_uncertainty(mean_uncertainty(table, kind, without_suspect=True)),
+    }
+    for name, values in reversed(found.items()):
         table = table.add_column(at, pa.field(name, pa.float64()), pa.array(values, mask=np.isnan(values)))
     return table
 

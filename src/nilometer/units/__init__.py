@@ -12,119 +12,16 @@ import re
 import unicodedata
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nilometer.errors import UnitError, near
+from nilometer.units.spellings import ATOMS, NOTES, OWN_DIMENSIONS, PREFIXES, REFUSED, SPELLINGS, WHOLE
 
 __all__ = ["affine", "canonical", "convert", "note", "pint_text", "registry", "same_dimension", "symbol", "ucum"]
 
-
-class _Atom(NamedTuple):
-    """One unit: its pint name, its UCUM and display spelling, the prefixes it takes, other spellings."""
-
-    pint: str
-    ucum: str
-    symbol: str
-    prefixes: str = ""
-    spellings: str = ""
-
-
-_PREFIXES = {
-    "G": "giga", "M": "mega", "k": "kilo", "h": "hecto", "d": "deci", "c": "centi", "m": "milli", "u": "micro",
-    "n": "nano", "p": "pico",
-}  # fmt: skip
-
-# g takes no M: "Mg/L" in a file header is a slip for mg/L, never a tonne.
-_ATOMS: dict[str, _Atom] = {
-    "m": _Atom("meter", "m", "m", "kcdmun", "meter meters metre metres"),
-    "g": _Atom("gram", "g", "g", "kcdmunp", "gram grams"),
-    "s": _Atom("second", "s", "s", "mun", "sec secs second seconds"),
-    "min": _Atom("minute", "min", "min", "", "minute minutes"),
-    "h": _Atom("hour", "h", "h", "", "hr hrs hour hours"),
-    "day": _Atom("day", "d", "d", "", "d days"),
-    "K": _Atom("kelvin", "K", "K", "m", "kelvin"),
-    "degree_Celsius": _Atom(
-        "degree_Celsius", "Cel", "°C", "", "C Cel degC °C deg_C degree_C degrees_C degreeC degreesC celsius Celsius "
-        "degrees_Celsius degrees_celsius degree_celsius oC ºC"
-    ),
-    "degree_Fahrenheit": _Atom(
-        "degree_Fahrenheit", "[degF]", "°F", "", "F degF °F deg_F fahrenheit degree_F degrees_F degree_fahrenheit ºF"
-    ),
-    "L": _Atom("liter", "L", "L", "kdcmu", "l liter liters litre litres ltr"),
-    "gallon": _Atom("US_liquid_gallon", "[gal_us]", "gal", "", "gal gallons US_liquid_gallon"),
-    "ha": _Atom("hectare", "har", "ha", "", "hectare"),
-    "ft": _Atom("foot", "[ft_i]", "ft", "", "foot feet"),
-    "in": _Atom("inch", "[in_i]", "in", "", "inch inches"),
-    "mi": _Atom("mile", "[mi_i]", "mi", "", "mile miles"),
-    "fathom": _Atom("fathom", "[fth_us]", "fathom", "", "fathoms"),
-    "nautical_mile": _Atom("nautical_mile", "[nmi_i]", "nmi", "", "nmi NM"),
-    "knot": _Atom("knot", "[kn_i]", "kn", "", "kn kt kts knots"),
-    "Pa": _Atom("pascal", "Pa", "Pa", "Mkhd", "pascal pascals"),
-    "bar": _Atom("bar", "bar", "bar", "dm", ""),
-    "atm": _Atom("atmosphere", "atm", "atm", "mu", "atmosphere Atm"),
-    "psi": _Atom("pound_force_per_square_inch", "[psi]", "psi", "", "PSI psia"),
-    "inHg": _Atom("inch_Hg", "[in_i'Hg]", "inHg", "", "in_Hg inch_Hg"),
-    "mmHg": _Atom("millimeter_Hg", "mm[Hg]", "mmHg", "", "mm_Hg torr Torr"),
-    "cmH2O": _Atom("centimeter_H2O", "cm[H2O]", "cmH2O", "", "cm_H2O"),
-    "S": _Atom("siemens", "S", "S", "mun", "siemens"),
-    "V": _Atom("volt", "V", "V", "kmu", "volt volts"),
-    "A": _Atom("ampere", "A", "A", "mu", "amp amps ampere"),
-    "ohm": _Atom("ohm", "Ohm", "Ω", "kM", "ohms Ohm Ω"),
-    "W": _Atom("watt", "W", "W", "kMmu", "watt watts"),
-    "J": _Atom("joule", "J", "J", "kM", "joule"),
-    "Hz": _Atom("hertz", "Hz", "Hz", "kM", "hertz"),
-    "mol": _Atom("mole", "mol", "mol", "mun", "mole moles"),
-    "Bq": _Atom("becquerel", "Bq", "Bq", "km", "becquerel"),
-    "degree": _Atom("degree", "deg", "°", "", "deg degrees ° degT degM degrees_true degree_true º"),
-    "degree_north": _Atom("degree", "deg{north}", "°N", "", "degrees_north degree_N degrees_N °N"),
-    "degree_east": _Atom("degree", "deg{east}", "°E", "", "degrees_east degree_E degrees_E °E"),
-    "rad": _Atom("radian", "rad", "rad", "mu", "radian radians"),
-    "%": _Atom("percent", "%", "%", "", "percent pct"),
-    "count": _Atom("count", "{count}", "counts", "", "counts # ct {counts} 个"),
-    "MPN": _Atom("count", "{MPN}", "MPN", "", "mpn"),
-    "CFU": _Atom("count", "[CFU]", "CFU", "", "cfu"),
-    "cell": _Atom("count", "{cells}", "cells", "", "cells {cell}"),
-    "NTU": _Atom("NTU", "{NTU}", "NTU", "", "ntu NTUs NTU+"),
-    "FNU": _Atom("FNU", "{FNU}", "FNU", "", "fnu FNUs"),
-    "FTU": _Atom("FTU", "{FTU}", "FTU", "", "ftu"),
-    "FBU": _Atom("FBU", "{FBU}", "FBU", "", "fbu"),
-    "FAU": _Atom("FAU", "{FAU}", "FAU", "", "fau"),
-    "RFU": _Atom("RFU", "{RFU}", "RFU", "", "rfu"),
-    "QSU": _Atom("QSU", "{QSU}", "QSU", "", "qsu"),
-    "PCU": _Atom("PCU", "{PCU}", "PCU", "", "pcu Pt-Co PtCo Hazen 度"),
-}  # fmt: skip
-_OWN_DIMENSIONS = ("NTU", "FNU", "FTU", "FBU", "FAU", "RFU", "QSU", "PCU")
-_SPELLINGS = {word: name for name, atom in _ATOMS.items() for word in (name, atom.ucum, *atom.spellings.split())}
-
-# Whole texts that the grammar does not cover, case-folded.
-_WHOLE = {
-    "": "1", "-": "1", "none": "1", "unitless": "1", "dimensionless": "1", "[ph]": "1", "ph": "1", "ph unit": "1",
-    "ph units": "1", "ph_units": "1", "std units": "1", "standard units": "1", "std. units": "1", "无量纲": "1",
-    "psu": "1", "pss": "1", "pss-78": "1", "{psu}": "1", "practical_salinity_unit": "1",
-    "deg c": "degree_Celsius", "degrees c": "degree_Celsius", "degrees celsius": "degree_Celsius",
-    "degree celsius": "degree_Celsius", "° c": "degree_Celsius", "° f": "degree_Fahrenheit", "摄氏度": "degree_Celsius",
-    "deg f": "degree_Fahrenheit", "degrees f": "degree_Fahrenheit", "degrees fahrenheit": "degree_Fahrenheit",
-    "cfs": "ft3 s-1", "cms": "m3 s-1", "cumecs": "m3 s-1", "mgd": "1e6 gallon day-1", "gpm": "gallon min-1",
-    "mph": "mi h-1", "% sat": "%", "%sat": "%", "% saturation": "%", "% air": "%", "rh%": "%", "%rh": "%",
-    "毫克/升": "mg L-1", "微克/升": "ug L-1", "微西门子/厘米": "uS cm-1", "立方米/秒": "m3 s-1", "升/秒": "L s-1",
-    "nautical mile": "nautical_mile", "nautical miles": "nautical_mile", "in hg": "inHg", "in. hg": "inHg",
-    "mm hg": "mmHg", "degrees true": "degree", "deg true": "degree", "degrees magnetic": "degree", "米": "m",
-}  # fmt: skip
-_PSU = "practical salinity (PSS-78) is a ratio of conductivities: its unit is 1, and psu is a habit"
-_PH = "pH is the negative logarithm of an activity: its unit is 1"
-_NOTES = {"psu": _PSU, "pss": _PSU, "pss-78": _PSU, "{psu}": _PSU, "[ph]": _PH, "ph": _PH, "ph units": _PH}
-_REFUSED = {
-    "ppm": "parts per million does not say of what: write mg L-1 for a mass in water, 1e-6 for a ratio",
-    "ppb": "parts per billion does not say of what: write ug L-1 for a mass in water, 1e-9 for a ratio",
-    "ppt": "ppt is a thousandth or a trillionth: write 1 for practical salinity, g kg-1 or 1e-3 for a mass ratio, "
-    "ng L-1 for a trace",
-    "‰": "write 1 for practical salinity, g kg-1 or 1e-3 for a mass ratio",
-    "pss/1000": "write 1 for practical salinity",
-    "psig": "a gauge pressure needs the air pressure beside it: write psi and name the property, or give dbar",
-}
 
 _LONGEST = 200
 _TOKEN = re.compile(
@@ -341,7 +238,7 @@ def pint_text(unit: str, *, is_difference: bool = False) -> str:
 
 def note(text: str) -> str:
     """Return what a reader should know of a spelling, such as of ``psu``; empty for most."""
-    return _NOTES.get(_clean(text).casefold(), "")
+    return NOTES.get(_clean(text).casefold(), "")
 
 
 @cache
@@ -350,7 +247,7 @@ def registry() -> Any:  # noqa: ANN401 -- pint builds its registry classes at ru
     import pint  # noqa: PLC0415 -- half a second that only a conversion needs
 
     units: Any = pint.UnitRegistry(non_int_type=Decimal)
-    for name in _OWN_DIMENSIONS:
+    for name in OWN_DIMENSIONS:
         units.define(f"{name} = [{name.lower()}]")
     return units
 
@@ -367,19 +264,19 @@ def _parse(text: str) -> Parsed:
         raise UnitError(f"unit {text[:20]!r}… is unknown: no unit is {len(text)} characters long")
     plain = _clean(text)
     folded = plain.casefold()
-    if folded in _REFUSED:
-        raise UnitError(f"unit {text!r} says too little: {_REFUSED[folded]}")
-    if folded in _WHOLE:
-        return _grammar(_WHOLE[folded]) or (Decimal(1), ())
+    if folded in REFUSED:
+        raise UnitError(f"unit {text!r} says too little: {REFUSED[folded]}")
+    if folded in WHOLE:
+        return _grammar(WHOLE[folded]) or (Decimal(1), ())
     parsed = _grammar(plain)
     if parsed is None:
         # Loggers shout: MG/L, US/CM.
         parsed = _grammar(_mild(plain))
     if parsed is None:
         known = {
-            *_ATOMS,
-            *_SPELLINGS,
-            *_WHOLE,
+            *ATOMS,
+            *SPELLINGS,
+            *WHOLE,
             "mg L-1",
             "ug L-1",
             "uS cm-1",
@@ -401,7 +298,7 @@ def _parse(text: str) -> Parsed:
 def _mild(text: str) -> str:
     def word(match: re.Match[str]) -> str:
         seen = match[0].casefold()
-        for name in _SPELLINGS:
+        for name in SPELLINGS:
             if name.casefold() == seen:
                 return name
         return re.sub(r"^([mun]?)s$", r"\1S", seen)
@@ -445,29 +342,29 @@ def _grammar(text: str) -> Parsed | None:
 @lru_cache(maxsize=4096)
 def _resolve(word: str) -> str | None:
     """Return the canonical name of one word, prefix included; empty for a bare annotation; None where unknown."""
-    if word in _SPELLINGS:
-        return _SPELLINGS[word]
+    if word in SPELLINGS:
+        return SPELLINGS[word]
     bare = re.sub(r"\{[^}]*\}", "", word)
     if bare != word:
         return _resolve(bare) if bare else ""
-    for prefix, long_prefix in _PREFIXES.items():
+    for prefix, long_prefix in PREFIXES.items():
         for start in (long_prefix, prefix):
             if word.startswith(start):
-                name = _SPELLINGS.get(word[len(start) :])
-                if name is not None and prefix in _ATOMS[name].prefixes:
+                name = SPELLINGS.get(word[len(start) :])
+                if name is not None and prefix in ATOMS[name].prefixes:
                     return prefix + name
     return None
 
 
 def _split(name: str) -> tuple[str, str]:
-    return ("", name) if name in _ATOMS else (name[0], name[1:])
+    return ("", name) if name in ATOMS else (name[0], name[1:])
 
 
 def _spelled(name: str, how: str) -> str:
     prefix, atom = _split(name)
     if how == "symbol" and prefix == "u":
         prefix = "µ"
-    return prefix + str(getattr(_ATOMS[atom], how))
+    return prefix + str(getattr(ATOMS[atom], how))
 
 
 def _power(power: int) -> str:
@@ -494,13 +391,13 @@ def _pint(factors: Factors, *, delta: bool = False) -> Any:  # noqa: ANN401 -- a
     units = registry()
     if not delta and len(factors) == 1 and factors[0][1] == 1:
         prefix, atom = _split(factors[0][0])
-        return units.Unit(_PREFIXES.get(prefix, "") + _ATOMS[atom].pint)
+        return units.Unit(PREFIXES.get(prefix, "") + ATOMS[atom].pint)
     product: Any = units.Unit("dimensionless")
     for name, power in factors:
         prefix, atom = _split(name)
-        pint_name = _ATOMS[atom].pint
+        pint_name = ATOMS[atom].pint
         product *= units.Unit(("delta_" if atom.startswith("degree_") and atom[7:] in {"Celsius", "Fahrenheit"} else "")
-                              + _PREFIXES.get(prefix, "") + pint_name) ** power  # fmt: skip
+                              + PREFIXES.get(prefix, "") + pint_name) ** power  # fmt: skip
     return product
 
 

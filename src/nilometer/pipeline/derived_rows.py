@@ -1,0 +1,451 @@
+"""Rows of a derived Datastream from rows of its inputs: a pure function, the same live and in reprocessing.
+
+There is one row for every row of the water of the *clock* input, with its time, duration, feature and place. The other
+inputs are taken at that time by their alignment. What this module never does: read a store, a clock or a journal, or
+remember anything. A row depends on the inputs within their tolerance of its own time and on nothing else, so that any
+cut of the times gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nilometer.derivation.function import Function
+from nilometer.model import QartodFlag
+from nilometer.uncertainty.rounding import round_all
+
+__all__ = ["ALIGNMENTS", "Definition", "DerivedRows", "Operand", "Rows", "is_final", "rows_of"]
+
+ALIGNMENTS = ("nearest", "previous", "linear")
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
+
+# From best to worst: what a combination of flags is, is the worst of them.
+_FLAG = np.array([QartodFlag.PASS, QartodFlag.NOT_EVALUATED, QartodFlag.SUSPECT, QartodFlag.FAIL, QartodFlag.MISSING])
+_FLAG = _FLAG.astype(np.int8)
+_RANK = np.zeros(10, np.int8)
+_RANK[_FLAG] = range(len(_FLAG))
+
+
+@dataclass(slots=True)
+class Rows:
+    """Finished rows of one Datastream, of the water alone, sorted by time and then by id.
+
+    Parameters
+    ----------
+    time : ndarray of int64, shape (n,)
+        phenomenon_time, µs since 1970 UTC. An interval counts by its start.
+    id : ndarray of int64, shape (n,)
+        Ids.
+    result, uncertainty : ndarray of float64, shape (n,)
+        In the unit of the Datastream, as they are stored; NaN: none, not known.
+    quality : ndarray of int8, shape (n,)
+        QartodFlag.
+    censored : ndarray of int8, shape (n,)
+        Other than 0: the result is the limit of what could be measured, and no value.
+    duration : ndarray of int64, shape (n,)
+        µs.
+    feature : ndarray of int32, shape (n,)
+        FeaturesOfInterest.
+    depth, latitude, longitude : ndarray of float64, shape (n,)
+        NaN where they do not vary.
+    said : ndarray of int8, shape (n,)
+        Of rows that were derived themselves: what their inputs were flagged; else 0.
+    reviewed : ndarray of bool, shape (n,)
+        Whether a manual review made the row.
+    """
+
+    time: Times
+    id: Times
+    result: Floats
+    uncertainty: Floats
+    quality: NDArray[np.int8]
+    censored: NDArray[np.int8]
+    duration: Times
+    feature: NDArray[np.int32]
+    depth: Floats
+    latitude: Floats
+    longitude: Floats
+    said: NDArray[np.int8]
+    reviewed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
+        """Return the rows named by indices, a mask or a slice."""
+        return Rows(*(getattr(self, name)[rows] for name in _COLUMNS))
+
+    @staticmethod
+    def concat(parts: Sequence[Rows]) -> Rows:
+        """Return the rows of all parts, one behind the other."""
+        return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
+
+    @staticmethod
+    def none() -> Rows:
+        """Return no rows."""
+        kinds = ("i8", "i8", "f8", "f8", "i1", "i1", "i8", "i4", "f8", "f8", "f8", "i1", "?")
+        return Rows(*(np.empty(0, kind) for kind in kinds))
+
+    def sorted(self) -> Rows:
+        """Return the rows by time and id."""
+        if len(self) < 2 or (np.diff(self.time) > 0).all():
+            return self
+        return self.take(np.lexsort((self.id, self.time)))
+
+
+_COLUMNS = tuple(item.name for item in fields(Rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """Where one input of the function comes from.
+
+    Parameters
+    ----------
+    name : str
+        Of the function's input.
+    datastream : int, optional
+        Its Datastream; None: it is a constant.
+    scale, offset : float
+        ``scale · result + offset`` is in the function's unit.
+    align : {"nearest", "previous", "linear"}
+        How it is taken at a time.
+    tolerance : int
+        µs: rows farther away are not taken.
+    value, uncertainty : float
+        Of a constant, in the function's unit.
+    stand_in : tuple of float, optional
+        Value and uncertainty that are taken where the input is missing; the row is SUSPECT then.
+    """
+
+    name: str
+    datastream: int | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    align: str = "nearest"
+    tolerance: int = 0
+    value: float = 0.0
+    uncertainty: float = 0.0
+    stand_in: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A derived Datastream, with everything looked up.
+
+    Parameters
+    ----------
+    datastream : int
+        Whose rows these are.
+    function : Function
+        The equation.
+    operands : tuple of Operand
+        One an input of the function, in its order.
+    clock : int
+        The place of the operand that sets the times.
+    deadline : int, optional
+        µs after which a row no longer waits for its inputs; None: it waits for ever.
+    used : frozenset of int
+        Flags of input rows that are used; rows with others are as if they were not there.
+    skips : bool
+        Whether a time without an input gets no row; false: it gets one that says MISSING.
+    correlation : ndarray of float64, shape (k, k), optional
+        Of the operands.
+    scale, offset : float
+        From the function's unit to the Datastream's.
+    number : int
+        The catalog's row of the definition.
+    """
+
+    datastream: int
+    function: Function
+    operands: tuple[Operand, ...]
+    clock: int
+    deadline: int | None
+    used: frozenset[int]
+    skips: bool = False
+    correlation: Floats | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    number: int = 0
+
+    @property
+    def clock_datastream(self) -> int:
+        """The Datastream that sets the times."""
+        datastream = self.operands[self.clock].datastream
+        assert datastream is not None  # noqa: S101 -- a constant has no times, and is refused as a clock
+        return datastream
+
+    @property
+    def datastreams(self) -> frozenset[int]:
+        """The Datastreams of all inputs."""
+        return frozenset(one.datastream for one in self.operands if one.datastream is not None)
+
+
+@dataclass(slots=True)
+class DerivedRows:
+    """What `rows_of` gives: columns of an ObservationBatch, sorted by time.
+
+    Parameters
+    ----------
+    time, duration, feature, depth, latitude, longitude
+        As the clock's rows have them.
+    result, uncertainty : ndarray of float64, shape (n,)
+        In the Datastream's unit, rounded as after a calibration; NaN: none, not known.
+    said : ndarray of int8, shape (n,)
+        The worst flag of the inputs that were used; MISSING where one is.
+    """
+
+    time: Times
+    duration: Times
+    feature: NDArray[np.int32]
+    depth: Floats
+    latitude: Floats
+    longitude: Floats
+    result: Floats
+    uncertainty: Floats
+    said: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> DerivedRows:
+        """Return the rows named by indices or a mask."""
+        return DerivedRows(*(getattr(self, item.name)[rows] for item in fields(self)))
+
+
+@dataclass(slots=True)
+class _Taken:
+    """One input at the times of the clock: in the function's unit, NaN and MISSING where there is none."""
+
+    value: Floats
+    uncertainty: Floats
+    flag: NDArray[np.int8]
+
+
+def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | None = None) -> DerivedRows:
+    """Return the rows of a derived Datastream.
+
+    Parameters
+    ----------
+    definition : Definition
+        What to compute.
+    inputs : mapping of int to Rows
+        By Datastream: every row within its tolerance of the times; others do no harm.
+    times : ndarray of int64, optional
+        The times of the clock that are asked for, µs since 1970 UTC; None: all.
+
+    Returns
+    -------
+    DerivedRows
+        One a row of the clock; of several that agree in time, duration, feature and depth, of the one with the
+        greatest id. Without those that have an input missing, where the definition skips them.
+    """
+    clock = inputs.get(definition.clock_datastream, Rows.none())
+    if times is not None:
+        clock = clock.take(np.isin(clock.time, times))
+    clock = _distinct(clock)
+    n = len(clock)
+    taken = [
+        _constant(one)
+        if one.datastream is None
+        else _own(definition, one, clock)
+        if place == definition.clock
+        else _aligned(definition, one, inputs.get(one.datastream, Rows.none()), clock)
+        for place, one in enumerate(definition.operands)
+    ]
+    said = _worst([one.flag for one in taken], n)
+    result, uncertainty = np.full(n, np.nan), np.full(n, np.nan)
+    there = np.flatnonzero(said != QartodFlag.MISSING)
+    if len(there):
+        values = [one.value if len(one.value) == 1 else one.value[there] for one in taken]
+        spreads = [one.uncertainty if len(one.value) == 1 else one.uncertainty[there] for one in taken]
+        result[there], uncertainty[there] = _computed(definition, values, spreads)
+    rows = DerivedRows(
+        clock.time,
+        clock.duration,
+        clock.feature,
+        clock.depth,
+        clock.latitude,
+        clock.longitude,
+        result,
+        uncertainty,
+        said,
+    )
+    return rows.take(there) if definition.skips and len(there) < n else rows
+
+
+def is_final(
+    definition: Definition, inputs: Mapping[int, Rows], times: Times, newest: Mapping[int, int]
+) -> NDArray[np.bool_]:
+    """Say of times of the clock whether every input is there, and later rows of it would not be taken instead.
+
+    An input is there when a row of it lies within reach, whatever its flag: who waits longer gets no other. Where none
+    does, the time is not final: the row may be late.
+
+    Parameters
+    ----------
+    definition, inputs, times
+        As `rows_of`.
+    newest : mapping of int to int
+        The newest phenomenon_time of each Datastream; absent: it has no rows.
+    """
+    final = np.ones(len(times), np.bool_)
+    for place, one in enumerate(definition.operands):
+        if one.datastream is None or place == definition.clock:
+            continue
+        rows, reached = inputs.get(one.datastream), newest.get(one.datastream)
+        if rows is None or reached is None:
+            return np.zeros(len(times), np.bool_)
+        usable = rows.time[_usable(definition, rows)]
+        earliest, latest = times - one.tolerance, times + one.tolerance
+        if one.align == "previous":
+            final &= _any(rows.time, earliest, times) & (times <= reached)
+        elif one.align == "linear":
+            later = _any(usable, times, latest) | (_any(rows.time, times, latest) & (latest <= reached))
+            final &= _any(rows.time, earliest, times) & later
+        else:
+            final &= _any(usable, times, latest) | (_any(rows.time, earliest, latest) & (latest <= reached))
+    return final
+
+
+def _any(time: Times, first: Times, last: Times) -> NDArray[np.bool_]:
+    """Say of each span, both ends in it, whether one of the times lies there."""
+    found: NDArray[np.bool_] = np.searchsorted(time, first, side="left") < np.searchsorted(time, last, side="right")
+    return found
+
+
+def _usable(definition: Definition, rows: Rows) -> NDArray[np.bool_]:
+    """Say which rows have a value whose flag is used."""
+    usable: NDArray[np.bool_] = np.isin(rows.quality, list(definition.used))
+    usable &= np.isfinite(rows.result) & (rows.censored == 0)
+    return usable
+
+
+def _distinct(clock: Rows) -> Rows:
+    """Return one row of each identity: the one that was given last."""
+    if len(clock) < 2 or (np.diff(clock.time) > 0).all():
+        return clock
+    place = np.where(np.isnan(clock.depth), np.inf, clock.depth)
+    keys = (clock.time, clock.duration, clock.feature, place)
+    order = np.lexsort((clock.id, *reversed(keys)))
+    last = np.zeros(len(order), np.bool_)
+    last[-1] = True
+    for key in keys:
+        last[:-1] |= key[order][1:] != key[order][:-1]
+    return clock.take(order[last])
+
+
+def _constant(one: Operand) -> _Taken:
+    return _Taken(np.array([one.value]), np.array([one.uncertainty]), np.array([QartodFlag.PASS], np.int8))
+
+
+def _own(definition: Definition, one: Operand, clock: Rows) -> _Taken:
+    usable = _usable(definition, clock)
+    flag = np.where(usable, clock.quality, QartodFlag.MISSING).astype(np.int8)
+    value = np.where(usable, clock.result * one.scale + one.offset, np.nan)
+    return _filled(one, _Taken(value, clock.uncertainty * abs(one.scale), flag))
+
+
+def _aligned(definition: Definition, one: Operand, rows: Rows, clock: Rows) -> _Taken:
+    """Return an input at the times of the clock.
+
+    Of rows that were taken at a depth only those of the clock's own depth count, and those without one. Of rows of one
+    time the one given last counts; of two equally near the earlier.
+    """
+    rows = rows.take(_usable(definition, rows))
+    before, after = _neighbours(rows, clock)
+    n, t = len(clock), clock.time
+    time, value = rows.time, rows.result * one.scale + one.offset
+    uncertainty = rows.uncertainty * abs(one.scale)
+    taken = _Taken(np.full(n, np.nan), np.full(n, np.nan), np.full(n, QartodFlag.MISSING, np.int8))
+    has_before, has_after = before >= 0, after >= 0
+    has_before[has_before] = t[has_before] - time[before[has_before]] <= one.tolerance
+    has_after[has_after] = time[after[has_after]] - t[has_after] <= one.tolerance
+    if one.align == "linear":
+        both = np.flatnonzero(has_before & has_after)
+        b, a = before[both], after[both]
+        span = time[a] - time[b]
+        share = (t[both] - time[b]) / np.where(span == 0, 1, span)
+        taken.value[both] = np.where(share == 0.0, value[b], value[b] + share * (value[a] - value[b]))
+        mixed = uncertainty[b] + share * (uncertainty[a] - uncertainty[b])
+        taken.uncertainty[both] = np.where(share == 0.0, uncertainty[b], mixed)
+        taken.flag[both] = np.where(share == 0.0, rows.quality[b], _worst([rows.quality[b], rows.quality[a]], len(b)))
+        return _filled(one, taken)
+    if one.align == "previous":
+        has_after[:] = False
+    both = np.flatnonzero(has_before & has_after)
+    nearer = t[both] - time[before[both]] <= time[after[both]] - t[both]
+    has_after[both[nearer]] = False
+    has_before[both[~nearer]] = False
+    for mask, index in ((has_before, before), (has_after, after)):
+        here = np.flatnonzero(mask)
+        source = index[here]
+        taken.value[here], taken.uncertainty[here] = value[source], uncertainty[source]
+        taken.flag[here] = rows.quality[source]
+    return _filled(one, taken)
+
+
+def _filled(one: Operand, taken: _Taken) -> _Taken:
+    """Put the stand-in where there is nothing."""
+    if one.stand_in is not None:
+        absent = taken.flag == QartodFlag.MISSING
+        taken.value = np.where(absent, one.stand_in[0], taken.value)
+        taken.uncertainty = np.where(absent, one.stand_in[1], taken.uncertainty)
+        taken.flag[absent] = QartodFlag.SUSPECT
+    return taken
+
+
+def _neighbours(rows: Rows, clock: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, by row of the clock, the last row at or before it and the first at or after it; -1: there is none.
+
+    Among rows of one time that is the one with the greatest id.
+    """
+    if np.isnan(rows.depth).all() or not len(clock):
+        return _beside(rows.time, clock.time)
+    before, after = np.full(len(clock), -1, np.int64), np.full(len(clock), -1, np.int64)
+    bare = np.isnan(clock.depth)
+    before[bare], after[bare] = _beside(rows.time, clock.time[bare])
+    anywhere = np.isnan(rows.depth)
+    for depth in np.unique(clock.depth[~bare]):
+        mine = clock.depth == depth
+        near = np.flatnonzero(anywhere | (rows.depth == depth))
+        one, other = _beside(rows.time[near], clock.time[mine])
+        before[mine] = np.where(one >= 0, near[one], -1) if len(near) else -1
+        after[mine] = np.where(other >= 0, near[other], -1) if len(near) else -1
+    return before, after
+
+
+def _beside(time: Times, at: Times) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    before = np.searchsorted(time, at, side="right") - 1
+    first = np.searchsorted(time, at, side="left")
+    inside = first < len(time)
+    after = np.full(len(at), -1, np.int64)
+    # The last of those rows that share the time of the first one at or after.
+    after[inside] = np.searchsorted(time, time[first[inside]], side="right") - 1
+    return before, after
+
+
+def _worst(flags: Sequence[NDArray[np.int8]], n: int) -> NDArray[np.int8]:
+    rank = np.zeros(n, np.int8)
+    for flag in flags:
+        rank = np.maximum(rank, _RANK[flag])
+    worst: NDArray[np.int8] = _FLAG[rank]
+    return worst
+
+
+def _computed(definition: Definition, values: list[Floats], uncertainties: list[Floats]) -> tuple[Floats, Floats]:
+    result, uncertainty = definition.function.rows(values, uncertainties, definition.correlation)
+    if definition.scale != 1.0 or definition.offset != 0.0:
+        result = result * definition.scale + definition.offset
+        uncertainty = uncertainty * abs(definition.scale)
+        round_all(result, uncertainty)
+    result[~np.isfinite(result)] = np.nan
+    uncertainty[np.isnan(result)] = np.nan
+    return result, uncertainty

@@ -1,0 +1,126 @@
+"""What is to be reprocessed, and which Datastreams are judged together because a test of one asks for another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nilometer.errors import NotFound, RequestError, near
+from nilometer.model import Datastream
+from nilometer.pipeline.judging import Judging
+from nilometer.pipeline.partners import Partners
+from nilometer.pipeline.reprocess_judging import ALL
+from nilometer.qc.shelf import Shelf
+from nilometer.store import Store
+
+__all__ = ["Group", "ReprocessOrder", "groups_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReprocessOrder:
+    """What is to be reprocessed.
+
+    Parameters
+    ----------
+    datastreams : sequence of str or int
+        Keys or ids; none: all.
+    start, end : int, optional
+        phenomenon_time in µs UTC, start inclusive, end exclusive; None: without end. Rows outside are read, for the
+        state of the tests, and stay as they are.
+    what : sequence of str
+        ``calibration``, ``qc``: what is done anew; the rest stays as it is stored.
+    dry_run : bool
+        Only say what would move.
+    force : bool
+        Also rows that somebody signed: those that change fall back to the first level.
+    changes : bool
+        Keep every changed row with its old and new values, for whoever asks for them.
+    by : str
+        Who, for the audit trail.
+    """
+
+    datastreams: Sequence[str | int] = ()
+    start: int | None = None
+    end: int | None = None
+    what: Sequence[str] = ALL
+    dry_run: bool = False
+    force: bool = False
+    changes: bool = False
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Datastreams that are judged together, and the ids of those of which rows are written."""
+
+    members: tuple[Datastream, ...]
+    wanted: frozenset[int]
+
+
+def groups_of(store: Store, shelf: Shelf, order: ReprocessOrder) -> list[Group]:
+    """Return the Datastreams of an order in groups: whom a test asks for is judged with whom it judges.
+
+    Raises
+    ------
+    NotFound
+        If there is no such Datastream.
+    RequestError
+        If the order says nothing that could be done.
+    """
+    unknown = [name for name in order.what if name not in ALL]
+    if unknown or not order.what:
+        raise RequestError(
+            f"{', '.join(unknown) or 'nothing'} cannot be done (allowed: {', '.join(ALL)})", place="what"
+        )
+    if order.start is not None and order.end is not None and order.end <= order.start:
+        raise RequestError("end does not lie after start", place="end")
+    catalog = store.catalog
+    known = {one.id: one for one in catalog.datastreams()}
+    wanted = {_find(known, name).id for name in order.datastreams} if order.datastreams else set(known)
+    judging, partners = Judging(store, shelf), Partners(catalog)
+    beside: dict[int, set[int]] = {}
+    waiting = sorted(wanted)
+    while waiting:
+        number = waiting.pop()
+        if number in beside:
+            continue
+        others = {one.datastream for one in partners.of(known[number], judging.profile(known[number])).values()}
+        beside[number] = others
+        waiting += others
+    return [
+        Group(tuple(known[number] for number in sorted(members)), frozenset(members & wanted))
+        for members in _joined(beside)
+    ]
+
+
+def _joined(beside: dict[int, set[int]]) -> list[set[int]]:
+    """Return the connected parts of a graph, each once."""
+    around: dict[int, set[int]] = {number: set(others) for number, others in beside.items()}
+    for number, others in beside.items():
+        for other in others:
+            around[other].add(number)
+    found: list[set[int]] = []
+    left = set(beside)
+    while left:
+        part: set[int] = set()
+        waiting = [min(left)]
+        while waiting:
+            number = waiting.pop()
+            if number not in part:
+                part.add(number)
+                waiting += around[number] - part
+        found.append(part)
+        left -= part
+    return found
+
+
+def _find(known: dict[int, Datastream], name: str | int) -> Datastream:
+    if isinstance(name, int) or name.isdigit():
+        one = known.get(int(name))
+    else:
+        one = next((one for one in known.values() if one.key == name), None)
+    if one is None:
+        keys = [item.key for item in known.values()]
+        like = ", ".join(near(str(name), keys))
+        raise NotFound(f"there is no Datastream {name!r}" + (f" (there is: {like})" if like else ""))
+    return one

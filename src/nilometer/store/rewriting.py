@@ -1,0 +1,272 @@
+"""Files of the lake written anew with other values of their rows, each exchanged in one commit of its own.
+
+What reprocessing changes are most rows of most files. As revisions through the journal each would be written four
+times; here a file is read, and beside it lie its rows as they are now, bearing a sequence that is still to come, and
+the rows that they take the place of. When they are durable the commits up to that sequence are filled with empty ones,
+that sequence is journaled, an empty record too, and what a seal does is done at once: plan, `revisions`,
+`observations`, the swap in memory. Nothing else is committed meanwhile, and who asks for this moment waits. So a crash
+leaves an empty commit and files that nobody speaks of, or all of it, as with any seal::
+
+    files, with sequence s ─▶ … s-1 filled ─▶ s journaled ─▶ plan ─▶ revisions ─▶ observations ─▶ memory, s shown
+    nobody is held back      └──────────────────────── commits wait for these ──────────────────────────┘
+
+Whoever changed a row of the file meanwhile is noticed by masks and tombstones that are new; then the files are thrown
+away and nothing was done. It works where the lake lies in the folder: of a commit elsewhere nobody may know, for a
+while, whether it has arrived, and a past moment would show first the one and then the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nilometer.model import Settlements
+from nilometer.model.schemas import OBSERVATION, REVISION
+from nilometer.store.backup import Source
+from nilometer.store.commit_clock import CommitClock
+from nilometer.store.lake_file import LakeFile
+from nilometer.store.lake_rewriter import Exchange
+from nilometer.store.lake_writer import YearWriter
+from nilometer.store.live import Live
+from nilometer.store.masks import Masks
+from nilometer.store.query import Query
+from nilometer.store.record import ROWS, no_rows, row_parts
+from nilometer.store.refusal import refusal
+from nilometer.store.sealing import Done
+from nilometer.store.seals import Seals
+from nilometer.store.tombstones import Tombstones
+
+__all__ = ["FileRewriter", "Lying", "Rewriting"]
+
+LEVEL = 1
+"""How hard zstd tries: such files stay until their year is still, when a merge writes them to stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """The files of the lake, none with a hidden row but of the Datastreams that are named, and what hides rows then.
+
+    Parameters
+    ----------
+    files : tuple of LakeFile
+        By year, Datastream and time.
+    hidden : frozenset of int
+        Datastreams of which rows are hidden all the same: somebody has just changed them.
+    """
+
+    files: tuple[LakeFile, ...]
+    hidden: frozenset[int]
+    masks: Masks
+    tombstones: Tombstones
+
+
+@dataclass(slots=True)
+class FileRewriter:
+    """Takes the rows of a file one table after the other, in the file's order, and what some of them are now.
+
+    Parameters
+    ----------
+    file : LakeFile
+        The file.
+    sequence : int
+        The commit of the rows that are other than they were.
+    """
+
+    file: LakeFile
+    sequence: int
+    _current: YearWriter
+    _former: YearWriter
+
+    def keep(self, table: pa.Table) -> None:
+        """Take rows, with all columns of OBSERVATION, that stay as they are."""
+        self._write(self._current, table)
+
+    def change(self, table: pa.Table, rows: NDArray[np.int64], new: pa.Table) -> None:
+        """Take rows of which some change.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            The rows, with all columns of OBSERVATION.
+        rows : ndarray of int64, ascending
+            Those that change.
+        new : pyarrow.Table
+            These as they are from now on, with the same ids and times; of OBSERVATION, columns that say nothing may be
+            absent, and `commit` is.
+        """
+        n = table.num_rows
+        bearing = new.append_column("commit", pa.array(np.full(len(rows), self.sequence, np.int64)))
+        now, former = bearing, table
+        if len(rows) < n:
+            stays = np.ones(n, bool)
+            stays[rows] = False
+            order = np.empty(n, np.int64)
+            order[stays], order[rows] = np.arange(n - len(rows)), np.arange(n - len(rows), n)
+            both = pa.concat_tables([table.filter(pa.array(stays)), bearing], promote_options="default")
+            now, former = both.take(pa.array(order)), table.take(pa.array(rows))
+        ended = pa.array(np.full(len(rows), self.sequence, np.int64))
+        self._write(self._current, now)
+        self._write(self._former, former.append_column(REVISION.field("superseded_commit"), ended))
+
+    def close(self) -> Exchange:
+        """Write what waits, sync, and return what takes the place of the file.
+
+        Raises
+        ------
+        StoreFull
+            If the disk takes no more; nothing is left of it.
+        """
+        try:
+            return Exchange(self.file, self._current.close(), self._former.close())
+        except BaseException as error:
+            self.abandon()
+            if isinstance(error, OSError):
+                raise refusal(error, "write a file anew", path=self.file.path) from error
+            raise
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        self._current.abandon()
+        self._former.abandon()
+
+    def _write(self, writer: YearWriter, table: pa.Table) -> None:
+        try:
+            writer.write(table)
+        except OSError as error:
+            self.abandon()
+            raise refusal(error, "write a file anew", path=self.file.path) from error
+
+
+class Rewriting:
+    """Exchanges files of the lake for such with other values.
+
+    Parameters
+    ----------
+    parts : Source
+        The parts of the store.
+    seals : Seals
+        Does the exchange.
+    live : Live
+        What is true now.
+    clock : CommitClock
+        Told of the commits.
+    """
+
+    def __init__(self, parts: Source, seals: Seals, live: Live, clock: CommitClock) -> None:
+        self._parts, self._seals, self._live, self._clock = parts, seals, live, clock
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the lake lies where a commit either arrives or does not."""
+        return not self._parts.observations.place.is_remote
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold back compaction: files that were listed are exchanged by nobody else."""
+        with self._seals.compaction.alone():
+            yield
+
+    def lying(self) -> Lying:
+        """Return the files, after hidden rows were taken out of them; called `alone`."""
+        self._seals.compaction.rewrite()
+        with self._live.lock:
+            files, masks, tombstones = self._live.files, self._live.masks, self._live.tombstones
+        hidden = {int(number) for number in np.unique(masks.ids >> 32)}
+        hidden |= {int(number) for item in tombstones for number in item.datastreams}
+        ordered = sorted(files, key=lambda file: (file.year, file.first, file.earliest))
+        return Lying(tuple(ordered), frozenset(hidden), masks, tombstones)
+
+    def reserve(self, ahead: int) -> int:
+        """Return a sequence that is still to come, `ahead` of the last one."""
+        return self._parts.journal.sequence + ahead
+
+    def rewrite(self, file: LakeFile, sequence: int) -> FileRewriter:
+        """Begin to write a file anew, the changed rows with a sequence that was reserved."""
+        return FileRewriter(
+            file,
+            sequence,
+            YearWriter(self._parts.observations.place, file.year, OBSERVATION, level=LEVEL),
+            YearWriter(self._parts.revisions.place, file.year, REVISION, level=LEVEL),
+        )
+
+    def exchange(self, done: Exchange, sequence: int, seen: Lying) -> bool:
+        """Exchange a file, durably and for every reader at once; commits wait meanwhile.
+
+        Parameters
+        ----------
+        done : Exchange
+            The file, and what takes its place.
+        sequence : int
+            The commit that its rows bear.
+        seen : Lying
+            What hid rows when it was read.
+
+        Returns
+        -------
+        bool
+            False where somebody has changed a row of the file since, or commits have passed the sequence: nothing was
+            done, and what was written is gone.
+
+        Raises
+        ------
+        StoreFull, StoreError
+            If the disk refuses; nothing was done, or all was and the next seal shows it.
+        """
+        parts, live = self._parts, self._live
+        parts.step("rewrite.written")
+        self._seals.seal()  # what is hot is moved while nobody waits
+        with self._seals.alone():
+            with parts.committing:
+                if parts.journal.sequence >= sequence or not self._is_untouched(done.old, seen):
+                    parts.observations.discard(done.new)
+                    parts.revisions.discard(done.former)
+                    return False
+                while parts.journal.sequence < sequence - 1:
+                    self._commit_nothing()
+                with self._clock.under_way(parts.now) as now:
+                    number, moment = parts.journal.write(ROWS, _nothing(), now)
+                    parts.step("rewrite.begun")
+                    try:
+                        self._seals.exchange(Done((done,)), number)
+                    finally:
+                        # The record is in the journal, whatever has become of the files.
+                        with live.lock:
+                            self._clock.note(number, moment, marked=True)
+                            live.apply(no_rows(), Settlements.none(), number)
+            parts.step("rewrite.shown")
+            self._seals.tidy()
+        return True
+
+    def _commit_nothing(self) -> None:
+        with self._clock.under_way(self._parts.now) as now:
+            number, moment = self._parts.journal.write(ROWS, _nothing(), now)
+            with self._live.lock:
+                self._clock.note(number, moment, marked=True)
+                self._live.apply(no_rows(), Settlements.none(), number)
+
+    def _is_untouched(self, file: LakeFile, seen: Lying) -> bool:
+        """Return whether a file lies there still, and nothing hides a row of it that did not before."""
+        live = self._live
+        if file not in live.files:
+            return False
+        blocks = file.blocks
+        fresh = np.setdiff1d(live.masks.ids, seen.masks.ids, assume_unique=True)
+        masks = Masks(fresh, np.zeros(len(fresh), np.int64))
+        if masks.touch_ids(blocks.lowest_id, blocks.highest_id).any():
+            return False
+        known = {item.commit for item in seen.tombstones}
+        return not any(
+            len(file.groups(Query(item.datastreams, item.start, item.end)))
+            for item in live.tombstones
+            if item.commit not in known
+        )
+
+
+def _nothing() -> tuple[bytes | memoryview, ...]:
+    """Return the body of a record without rows."""
+    return row_parts(no_rows(), Settlements.none(), marked=True)

@@ -1,0 +1,94 @@
+"""Agreement, lines and Allan deviations where the published sets of tests/test_check_values.py do not reach."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from nilometer.errors import ConfigError
+from nilometer.trials.agreement import concordance, limits_of_agreement
+from nilometer.trials.allan import allan_deviation
+from nilometer.trials.field_comparison import compare_with_laboratory
+from nilometer.trials.regression import deming, passing_bablok
+
+
+def test_missing_results_leave_their_pair_out() -> None:
+    found = limits_of_agreement([1.0, None, 3.0, 4.1, math.nan], [1.1, 2.0, 3.0, 4.0, 5.0])
+    assert found.n == 3
+    with pytest.raises(ValueError, match="2 complete pairs"):
+        limits_of_agreement([1.0, None, 3.0], [1.1, 2.0, 3.0])
+    with pytest.raises(ValueError, match="3 and 2 results"):
+        deming([1.0, 2.0, 3.0], [1.0, 2.0])
+
+
+def test_a_difference_that_grows_with_the_value_shows_in_the_trend() -> None:
+    x = np.linspace(1, 10, 50)
+    found = limits_of_agreement(1.1 * x, x)
+    assert found.trend == pytest.approx(0.1 / 1.05)
+    assert found.trend_se == pytest.approx(0.0, abs=1e-9)
+
+
+def test_concordance_is_of_lin() -> None:
+    """An offset lowers it though the correlation is 1; its interval holds it."""
+    x = np.arange(10.0)
+    found, (low, high) = concordance(x, x + 1.0)
+    assert found == pytest.approx(2 * 8.25 / (2 * 8.25 + 1.0))
+    assert low <= found <= high
+    with pytest.raises(ValueError, match="never changes"):
+        concordance(x, np.ones(10))
+
+
+def test_deming_knows_which_instrument_errs() -> None:
+    """With errors in y alone it tends to the least squares of y on x, with errors in x alone to those of x on y."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0, 10, 200)
+    y = 2 * x + 1 + rng.normal(0, 1, 200)
+    assert deming(x, y, ratio=1e9).slope == pytest.approx(np.polyfit(x, y, 1)[0], rel=1e-6)
+    assert deming(x, y, ratio=1e-9).slope == pytest.approx(1 / np.polyfit(y, x, 1)[0], rel=1e-6)
+    with pytest.raises(ValueError, match="ratio"):
+        deming(x, y, ratio=0)
+    with pytest.raises(ValueError, match="no line"):
+        deming([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
+
+
+def test_passing_bablok_is_not_bent_by_an_outlier_and_covers_its_slope() -> None:
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(60):
+        x = rng.uniform(0, 10, 40)
+        noise = rng.normal(0, 0.3, (2, 40))
+        line = passing_bablok(x + noise[0], 1.2 * x + 1.2 * noise[1])
+        covered += line.slope_interval[0] <= 1.2 <= line.slope_interval[1]
+    assert covered >= 51  # of 60 at 95 % fewer come once in two thousand runs, and the seed is fixed
+    x[0] = 1000.0
+    y = 1.2 * x
+    y[0] = -500.0
+    assert passing_bablok(x, y).slope == pytest.approx(1.2)
+    with pytest.raises(ValueError, match="20000 pairs at most"):
+        passing_bablok(np.arange(20_001.0), np.arange(20_001.0))
+
+
+def test_white_noise_falls_with_the_root_of_the_time_and_drift_rises() -> None:
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 1, 20_000)
+    one, hundred = allan_deviation(noise, [1, 100])
+    assert hundred / one == pytest.approx(0.1, rel=0.15)
+    drift = np.arange(1000.0)
+    assert allan_deviation(drift, [1, 10]).tolist() == pytest.approx([1 / math.sqrt(2), 10 / math.sqrt(2)])
+    assert np.isnan(allan_deviation([1.0, 2.0, 3.0], [2])).all()
+    with pytest.raises(ValueError, match="gaps"):
+        allan_deviation([1.0, math.nan], [1])
+
+
+def test_a_norm_without_a_band_says_which_it_has() -> None:
+    with pytest.raises(ConfigError, match="codcr"):
+        compare_with_laboratory([1.0] * 3, [1.0] * 3, "codmn")
+    with pytest.raises(ConfigError, match="hj355-2019"):
+        compare_with_laboratory([1.0] * 3, [1.0] * 3, "codcr", "hj355")
+    with pytest.raises(ValueError, match="3 pairs"):
+        compare_with_laboratory([1.0] * 2, [1.0] * 2, "codcr")
+    low = compare_with_laboratory([24.0, 16.0, 20.0, 26.1], [20.0] * 4, "codcr")
+    assert (low.limit, low.is_relative, low.within) == (5, False, (True, True, True, False))
+    assert low.passes
