@@ -362,6 +362,20 @@ class Client:
         found: dict[str, Any] = self._json("GET", "/api/v1/compact")
         return found
 
+    def derived(self) -> list[dict[str, Any]]:
+        """Return what is derived, how, and what keeps it waiting."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/derived")["derived"]
+        return found
+
+    def derive(self, table: dict[str, Any], *, by: str = "") -> dict[str, Any]:
+        """Declare a derived Datastream: a table ``[[derived]]`` of the configuration."""
+        return self._send("POST", "/api/v1/derived", {**table, "by": by})
+
+    def underive(self, key: str, *, by: str = "") -> dict[str, Any]:
+        """Derive a Datastream no more; its rows stay."""
+        gone: dict[str, Any] = self._json("DELETE", f"/api/v1/derived/{quote(key, safe='')}", {"by": by})
+        return gone
+
     def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """Have the server calibrate and judge stored rows again; see `reprocessing`.
 

@@ -24,10 +24,11 @@ from pydantic import (
     field_validator,
 )
 
+from nilometer.config_derived import DefinitionConfig, DerivedConfig, InputConfig
+from nilometer.config_fields import KEY_PATTERN, Key, Length, Seconds
 from nilometer.errors import ConfigError
 from nilometer.model.calibration_records import RENEWING, RecordKind, parse_every
 from nilometer.model.entities import Origin, WaterBody
-from nilometer.model.retention import parse_retention
 
 __all__ = [
     "EVENT_RULES",
@@ -35,7 +36,10 @@ __all__ = [
     "ChannelConfig",
     "Config",
     "DatastreamConfig",
+    "DefinitionConfig",
+    "DerivedConfig",
     "EventRuleConfig",
+    "InputConfig",
     "LoopConfig",
     "ReviewConfig",
     "ReviewLevelConfig",
@@ -48,19 +52,6 @@ __all__ = [
     "load",
     "parse",
 ]
-
-KEY_PATTERN = r"^[^\W\d_][\w.\-/]*$"
-Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=200)]
-"""A letter first, then letters, digits and ``_ . - /``."""
-
-
-def _is_length(text: str) -> str:
-    parse_retention(text)
-    return text
-
-
-Length = Annotated[str, AfterValidator(_is_length)]
-"""How long something is kept, as `parse_retention` reads it."""
 
 
 def _is_interval(text: str) -> str:
@@ -80,20 +71,6 @@ class ServerConfig(_Section):
     token: str | None = Field(None, min_length=16)
 
 
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
-_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d)")
-_LONGEST_KEPT_S = 7 * 86_400.0  # so long the Delta log says when a file left
-
-
-def _seconds_of(value: object) -> float:
-    """Return a length of time, such as "90 min", in s."""
-    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else -1.0
-    if not 0 <= seconds <= _LONGEST_KEPT_S:
-        raise ValueError('a time up to "7 d", such as "90 s", "30 min", "1 h", "2 d"')
-    return seconds
-
-
 def _revisions_s_of(value: object) -> float | None:
     """Return how long revisions are kept, s; None: for ever."""
     if value == "forever":
@@ -111,7 +88,7 @@ class StoreConfig(_Section):
     catalog_url: str | None = None
     lake_url: str | None = None
     lake_options: dict[str, str] = {}
-    keep_files: Annotated[float, BeforeValidator(_seconds_of)] = 3600.0
+    keep_files: Seconds = 3600.0
     keep_revisions: Annotated[float | None, BeforeValidator(_revisions_s_of)] = None
     seal_every_s: float = Field(30.0, gt=0)
     seal_rows: int = Field(1_000_000, ge=1000)
@@ -321,6 +298,7 @@ class Config(_Section):
     things: tuple[ThingConfig, ...] = Field((), alias="thing")
     sources: tuple[SourceConfig, ...] = Field((), alias="source")
     datastreams: tuple[DatastreamConfig, ...] = Field((), alias="datastream")
+    derived: tuple[DerivedConfig, ...] = ()
     review: ReviewConfig = ReviewConfig()
     events: dict[Key, EventRuleConfig] = {}
     uplinks: tuple[UplinkConfig, ...] = Field((), alias="uplink")
@@ -434,6 +412,7 @@ def _check_references(config: Config, file: Path | None) -> None:
     _unique("thing", things, file)
     _unique("source", [source.name for source in config.sources], file)
     _unique("datastream", [datastream.key for datastream in config.datastreams], file)
+    _unique("derived", [derived.key for derived in config.derived], file)
     _unique("uplink", [uplink.name for uplink in config.uplinks], file)
     for index, uplink in enumerate(config.uplinks):
         for key in uplink.things:
@@ -450,10 +429,11 @@ def _check_references(config: Config, file: Path | None) -> None:
                 raise ConfigError(
                     f"source[{index}].{place}", seen=key, allowed=things, file=file, reason="no such thing"
                 )
-    for index, datastream in enumerate(config.datastreams):
-        if datastream.thing not in things:
-            place = f"datastream[{index}].thing"
-            raise ConfigError(place, seen=datastream.thing, allowed=things, file=file, reason="no such thing")
+    filled = [(f"datastream[{index}].thing", one.thing) for index, one in enumerate(config.datastreams)]
+    filled += [(f"derived[{index}].thing", one.thing) for index, one in enumerate(config.derived)]
+    for place, key in filled:
+        if key not in things:
+            raise ConfigError(place, seen=key, allowed=things, file=file, reason="no such thing")
 
 
 def _unique(kind: str, names: Sequence[str], file: Path | None) -> None:

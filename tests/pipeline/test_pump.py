@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ class Line:
         batch.result_quality = np.full(len(batch), QartodFlag.PASS, np.int8)
         return Settlements.none()
 
-    def _commit(self, batch: ObservationBatch, settled: Settlements, admitted: ObservationBatch) -> int:
+    def _commit(self, batch: ObservationBatch, settled: Settlements, admitted: Sequence[ObservationBatch]) -> int:
         self.before_commit()
         # A disk that fails in another way than by being full cannot be had here: the error is counted in.
         if self.commit_failures:

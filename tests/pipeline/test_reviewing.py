@@ -331,11 +331,11 @@ def test_a_crash_amid_a_step_is_finished_by_the_next_start(bench, monkeypatch, c
     bench.send(bench.ids[0], np.arange(100), np.arange(100))
     real, left = bench.store.commit, [commits]
 
-    def commit(rows, settled, **more):
+    def commit(rows, settled, *own, **more):
         if not left[0]:
             raise KeyboardInterrupt
         left[0] -= 1
-        return real(rows, settled, **more)
+        return real(rows, settled, *own, **more)
 
     monkeypatch.setattr(bench.store, "commit", commit)
     monkeypatch.setattr(bench.store.catalog.reviews, "cancel", lambda *_: None)  # a crash cancels nothing

@@ -19,7 +19,18 @@ from tests.store.waters import SECOND, START, Water, judge, rows, settlement
 
 STREAMS = 3
 ROUND = (
-    *("send", "send", "revise", "seal", "delete", "send", "settle", "seal", "revise", "compact", "send", "rewrite"),
+    "send",
+    "send",
+    "revise",
+    "seal",
+    "delete",
+    "send",
+    "settle",
+    "seal",
+    "revise",
+    "compact",
+    "send",
+    "rewrite",
     "backup",
 )
 HALF_YEAR = 182 * 86_400

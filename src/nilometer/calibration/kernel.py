@@ -18,16 +18,21 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
+from nilometer.calibration import forms, shapes
 from nilometer.calibration.forms import ION, NERNST, POLYNOMIAL, QUENCHING, RANGES, TABLE
 from nilometer.calibration.shapes import electrode, polynomial, quenching, ranges, table
+from nilometer.uncertainty import rounding
 from nilometer.uncertainty.rounding import inlined, shortened
 
 __all__ = ["apply_rows"]
 
+_ALWAYS = int(np.iinfo(np.int64).min)
+_FOREVER = int(np.iinfo(np.int64).max)
+
 
 def _digest() -> int:
-    sources = [Path(__file__).with_name(name) for name in ("forms.py", "rounding.py", "shapes.py")]
-    text = b"".join(source.read_bytes() for source in sources if source.exists())  # a frozen application has none
+    sources = [Path(module.__file__ or "") for module in (forms, rounding, shapes)]
+    text = b"".join(source.read_bytes() for source in sources if source.is_file())  # a frozen application has none
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")
 
 
@@ -51,10 +56,11 @@ def _spreads(
     return max(variance, 0.0) + shift * shift + residual * residual, own * own
 
 
-def _apply(digest: int) -> Callable[..., None]:  # noqa: C901 -- arrays handed two functions down cost locks, per row
+def _apply(digest: int) -> Callable[..., None]:  # noqa: C901, PLR0915 -- see apply_rows
     """Return the loop as source; `digest` is a closure cell, which is part of the key of Numba's cache."""
 
-    def apply_rows(  # noqa: C901, PLR0912 -- as above
+    # One function: arrays that are handed two functions down cost locks, in each row.
+    def apply_rows(  # noqa: C901, PLR0912, PLR0915
         datastream: NDArray[np.int32],
         time: NDArray[np.int64],
         raw: NDArray[np.float64],
@@ -74,19 +80,27 @@ def _apply(digest: int) -> Callable[..., None]:  # noqa: C901 -- arrays handed t
         applied: NDArray[np.int32],
     ) -> None:
         accompanied, split = companion.size == raw.size, random.size == raw.size
+        s, first, row, c = -1, 0, -1, 0
+        known, since, until = -1, 0, 0
         for i in range(raw.size if digest >= 0 else 0):
             x, d = raw[i], datastream[i]
             result[i], uncertainty[i], applied[i] = x, math.nan, -1
-            s = lookup[d] if 0 <= d < lookup.size else -1
+            # History comes in rows of one Datastream, where the calibration of the row before mostly holds.
+            if d != known or not since <= time[i] < until:
+                known, since, until, row = d, _ALWAYS, _FOREVER, -1
+                s = lookup[d] if 0 <= d < lookup.size else -1
+                if s >= 0:
+                    first = streams[s, 0]
+                    row = _held(dates, first, streams[s, 1], time[i])
+                    c = first + row
+                    since = dates[c] if row >= 0 else since
+                    until = dates[c + 1] if row + 1 < streams[s, 1] else until
             if s < 0:
                 continue
-            first = streams[s, 0]
-            row = _held(dates, first, streams[s, 1], time[i])
             if row < 0:
                 if plain[s, 0] != 1.0 or plain[s, 1] != 0.0:
                     result[i] = x * plain[s, 0] + plain[s, 1]
                 continue
-            c = first + row
             applied[i] = order[c]
             if not math.isfinite(x):
                 continue

@@ -84,12 +84,12 @@ def electrode(
     ``x = c0 + c1 · q · T · (L - L0)`` with T in kelvin. L is the value (pH), or its decimal logarithm. At `at` stand
     L0, q, c0, c1 and V.
     """
-    kelvin = temperature + _KELVIN
-    steep = pool[at + 3] * pool[at + 1] * kelvin
-    away = (x - pool[at + 2]) / steep
+    per_slope = pool[at + 1] * (temperature + _KELVIN)  # of c1
+    inverse = 1.0 / (pool[at + 3] * per_slope)
+    away = (x - pool[at + 2]) * inverse
     value = pool[at] + away
-    first, second = -1.0 / steep, -away / pool[at + 3]
-    slope, warm = 1.0 / steep, -away / kelvin
+    first, second = -inverse, -away * per_slope * inverse
+    slope, warm = inverse, -away * pool[at + 3] * pool[at + 1] * inverse
     variance = first * first * pool[at + 4] + 2.0 * first * second * pool[at + 5] + second * second * pool[at + 7]
     if not logarithmic:
         return value, slope, warm, variance
@@ -121,11 +121,30 @@ def quenching(
         signal = 1.0 / x
         signal_slope = -signal * signal
     faded, grown = 1.0 + a * warmer, 1.0 + b * warmer
-    r = signal / (x0 * faded)
     q1, q2 = k1 * grown, k2 * grown
+    if not signal * faded > 0.0:
+        return math.nan, math.nan, math.nan, math.nan
+    c = at + 8
+    if size <= 4:  # one site: p = (1/r - 1) / K, with one division
+        v = 1.0 / (signal * q1)
+        p, per_k = v * (x0 * faded - signal), signal * v
+        slope = -x0 * faded * v * v * q1 * signal_slope
+        by_x0, by_k = faded * v, -p * grown * per_k
+        variance = by_x0 * by_x0 * pool[c] + by_k * (2.0 * by_x0 * pool[c + 1] + by_k * pool[c + 1 + size])
+        if size == 2:
+            return p, slope, 0.0, variance
+        by_a, by_b = x0 * v * warmer, -p * warmer * k1 * per_k
+        variance += (
+            2.0 * by_x0 * (by_a * pool[c + 2] + by_b * pool[c + 3])
+            + 2.0 * by_k * (by_a * pool[c + 6] + by_b * pool[c + 7])
+            + by_a * (by_a * pool[c + 10] + 2.0 * by_b * pool[c + 11])
+            + by_b * by_b * pool[c + 15]
+        )
+        return p, slope, x0 * v * a - p * b * k1 * per_k, variance
+    r = signal / (x0 * faded)
     half = r * (q1 + q2) - f * q2 - (1.0 - f) * q1
     root = half * half + 4.0 * r * q1 * q2 * (1.0 - r)
-    if not (r > 0.0 and root >= 0.0):
+    if not root >= 0.0:
         return math.nan, math.nan, math.nan, math.nan
     p = 2.0 * (1.0 - r) / (half + math.sqrt(root))
     d1, d2 = 1.0 / (1.0 + q1 * p), 1.0 / (1.0 + q2 * p)
@@ -144,7 +163,7 @@ def quenching(
     )
     variance = 0.0
     for j in range(size):
-        row = at + 8 + j * size
+        row = c + j * size
         part = 0.5 * g[j] * pool[row + j]
         for k in range(j):
             part += g[k] * pool[row + k]

@@ -10,9 +10,11 @@ from typing import Any
 
 from nilometer.client import connect
 from nilometer.config import Config, load
+from nilometer.config_derived import DerivedConfig
 from nilometer.errors import ConfigError, NotFound, StoreLocked
 from nilometer.pipeline import Pipeline
 from nilometer.web.api.deletes import delete_order, deleted_document
+from nilometer.web.api.derived_documents import declared_document
 from nilometer.web.api.reprocess import ReprocessBody, progress_document, reprocess_order
 from nilometer.web.api.review_bodies import (
     EventBody,
@@ -112,6 +114,18 @@ class _Own:
         if file is None:
             raise NotFound("no run has kept its changed rows")
         return file.read_bytes()
+
+    def derived(self) -> list[dict[str, Any]]:
+        return [declared_document(one) for one in self._pipeline.derived.all()]
+
+    def derive(self, table: dict[str, Any], *, by: str = "") -> dict[str, Any]:
+        made = self._pipeline.define(parsed(DerivedConfig, table), by=by)
+        number = asyncio.run_coroutine_threadsafe(made, self._loop).result().id
+        return next(one for one in self.derived() if one["datastream"] == number)
+
+    def underive(self, key: str, *, by: str = "") -> dict[str, Any]:
+        gone = asyncio.run_coroutine_threadsafe(self._pipeline.undefine(key, by=by), self._loop).result()
+        return {"datastream": gone.id, "key": gone.key}
 
     def reviews(self, datastream: str | int | None = None, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 -- JSON
         moment = parse_moment(query.get("as_of"), "as_of")

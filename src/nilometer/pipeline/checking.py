@@ -17,12 +17,13 @@ from nilometer.config import ChannelConfig, Config, DatastreamConfig, SourceConf
 from nilometer.errors import CalibrationError, ConfigError, UnitError
 from nilometer.model.properties import vocabulary
 from nilometer.pipeline.choosing import default_profile
+from nilometer.pipeline.derived_plan import check_derived, datastream_of
 from nilometer.pipeline.log import Log
 from nilometer.qc.marks import schemes
 from nilometer.qc.shelf import Shelf
 from nilometer.qc.thresholds import Place
 
-__all__ = ["check_config", "check_datastream", "check_source", "drivers"]
+__all__ = ["check_config", "check_datastream", "check_derived_of", "check_source", "drivers"]
 
 _log = Log(__name__)
 
@@ -45,7 +46,31 @@ def check_config(
     for index, datastream in enumerate(config.datastreams):
         thing = things.get(datastream.thing)
         check_datastream(datastream, f"datastream[{index}]", file=file, shelf=shelf, thing=thing)
+    check_derived_of(config, file=file)
+    for index, derived in enumerate(config.derived):
+        at, thing = f"derived[{index}]", things.get(derived.thing)
+        check_datastream(datastream_of(derived, at, file=file), at, file=file, shelf=shelf, thing=thing)
     return checked
+
+
+def check_derived_of(config: Config, *, file: Path | None = None) -> None:
+    """Refuse derived Datastreams that cannot be, as far as the configuration tells; see `check_derived`."""
+    check_derived(config.derived, _known_units(config).get, file=file)
+
+
+def _known_units(config: Config) -> dict[str, str]:
+    """Return the units of those Datastreams by key of which the configuration alone says them."""
+    parts: list[tuple[str, ChannelConfig | DatastreamConfig]] = [(one.key, one) for one in config.datastreams]
+    for source in config.sources:
+        parts += [(one.datastream, one) for one in source.channels.values() if one.datastream is not None]
+    terms = vocabulary()
+    found: dict[str, str] = {}
+    for key, part in parts:
+        term = terms.get(part.property or "")
+        unit = part.unit or (term.unit if term is not None and part.raw_unit is None else None)
+        if unit is not None:
+            found[key] = unit
+    return found
 
 
 def check_source(

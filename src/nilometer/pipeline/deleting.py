@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nilometer.errors import RequestError
+from nilometer.model import ObservationBatch
+from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.review_orders import Orders
 from nilometer.store import Store
 
@@ -28,6 +30,8 @@ class DeleteOrder:
         Who, why (a code as for the review, or nothing), and in words.
     force : bool
         Also rows that somebody signed.
+    derives : bool
+        Whether what was derived from them goes or changes with them.
     """
 
     datastreams: Sequence[str | int]
@@ -37,6 +41,7 @@ class DeleteOrder:
     reason: str = ""
     comment: str = ""
     force: bool = False
+    derives: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,36 @@ class Deleting:
         The rows.
     orders : Orders
         Knows Datastreams, reasons and sign-offs.
+    deriving : Deriving
+        Knows what was derived from them.
+    told : callable
+        Told of every commit of derived rows that changed: the rows and their sequence.
+    clock : callable
+        The present, µs since 1970 UTC.
     """
 
-    def __init__(self, store: Store, orders: Orders) -> None:
-        self._store, self._orders = store, orders
+    def __init__(
+        self,
+        store: Store,
+        orders: Orders,
+        deriving: Deriving,
+        told: Callable[[ObservationBatch, int], None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._store, self._orders, self._deriving = store, orders, deriving
+        self._told, self._clock = told, clock
+
+    def follow(self) -> None:
+        """Bring derived rows to what is left of their inputs; also after a crash, before any row passes.
+
+        Raises
+        ------
+        StoreError
+            If the store refuses. What was committed before stays; the same call goes on from there.
+        """
+        for derived in self._deriving.settle_owed(self._clock()):
+            sequence = self._store.commit(derived.rows, derived.settled, derived.admitted)
+            self._told(derived.rows, sequence)
 
     def delete(self, order: DeleteOrder) -> Deleted:
         """Delete what is ordered; nothing is written where no row lies.
@@ -95,7 +126,12 @@ class Deleting:
         rows = self._store.snapshot().count(ids, order.start, order.end, water_only=False)
         if not rows:
             return Deleted(0)
-        self._orders.check_unsigned(ids, [(start, end)], force=order.force)
+        followers = self._deriving.followers(ids) if order.derives else []
+        self._orders.check_unsigned([*ids, *followers], [(start, end)], force=order.force)
         about = {"by": order.by.strip(), "reason": order.reason, "comment": order.comment, "rows": rows}
-        sequence = self._store.delete(ids, order.start, order.end, about=about)
+        if order.derives:
+            self._deriving.deletes(ids, start, end)
+        sequence = self._store.delete([*ids, *followers], order.start, order.end, about=about)
+        self._deriving.forget()
+        self.follow()
         return Deleted(rows, sequence, self._store.snapshot().committed(sequence))

@@ -10,17 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.derivation.function import Function
-from nilometer.model import QartodFlag
+from nilometer.model import ObservationBatch, QartodFlag
 from nilometer.uncertainty.rounding import round_all
 
-__all__ = ["ALIGNMENTS", "Definition", "DerivedRows", "Operand", "Rows", "is_final", "rows_of"]
-
-ALIGNMENTS = ("nearest", "previous", "linear")
+__all__ = [
+    "Definition",
+    "DerivedRows",
+    "Operand",
+    "Rows",
+    "Times",
+    "batch_of",
+    "is_final",
+    "rows_of",
+    "usable",
+]
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -219,6 +228,12 @@ class DerivedRows:
         """Return the rows named by indices or a mask."""
         return DerivedRows(*(getattr(self, item.name)[rows] for item in fields(self)))
 
+    @staticmethod
+    def concat(parts: Sequence[DerivedRows]) -> DerivedRows:
+        """Return the rows of all parts, one behind the other."""
+        names = [item.name for item in fields(DerivedRows)]
+        return DerivedRows(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
 
 @dataclass(slots=True)
 class _Taken:
@@ -303,15 +318,15 @@ def is_final(
         rows, reached = inputs.get(one.datastream), newest.get(one.datastream)
         if rows is None or reached is None:
             return np.zeros(len(times), np.bool_)
-        usable = rows.time[_usable(definition, rows)]
+        good = rows.time[usable(definition, rows)]
         earliest, latest = times - one.tolerance, times + one.tolerance
         if one.align == "previous":
             final &= _any(rows.time, earliest, times) & (times <= reached)
         elif one.align == "linear":
-            later = _any(usable, times, latest) | (_any(rows.time, times, latest) & (latest <= reached))
+            later = _any(good, times, latest) | (_any(rows.time, times, latest) & (latest <= reached))
             final &= _any(rows.time, earliest, times) & later
         else:
-            final &= _any(usable, times, latest) | (_any(rows.time, earliest, latest) & (latest <= reached))
+            final &= _any(good, times, latest) | (_any(rows.time, earliest, latest) & (latest <= reached))
     return final
 
 
@@ -321,11 +336,35 @@ def _any(time: Times, first: Times, last: Times) -> NDArray[np.bool_]:
     return found
 
 
-def _usable(definition: Definition, rows: Rows) -> NDArray[np.bool_]:
+def batch_of(definition: Definition, made: DerivedRows) -> ObservationBatch:
+    """Return derived rows as they are admitted: what an instrument sends is here what was computed."""
+    n = len(made)
+    return ObservationBatch(
+        datastream=np.full(n, definition.datastream, np.int32),
+        phenomenon_time=made.time,
+        raw_result=made.result,
+        feature=made.feature,
+        duration=made.duration,
+        depth=made.depth,
+        latitude=made.latitude,
+        longitude=made.longitude,
+        syntax=made.said.astype(np.uint8),
+        result=made.result,
+        result_uncertainty=made.uncertainty,
+    )
+
+
+def usable(definition: Definition, rows: Rows) -> NDArray[np.bool_]:
     """Say which rows have a value whose flag is used."""
-    usable: NDArray[np.bool_] = np.isin(rows.quality, list(definition.used))
-    usable &= np.isfinite(rows.result) & (rows.censored == 0)
-    return usable
+    good: NDArray[np.bool_] = _lookup(definition.used)[rows.quality]
+    good &= np.isfinite(rows.result)
+    good &= rows.censored == 0
+    return good
+
+
+@cache
+def _lookup(used: frozenset[int]) -> NDArray[np.bool_]:
+    return np.isin(np.arange(10), list(used))
 
 
 def _distinct(clock: Rows) -> Rows:
@@ -347,9 +386,9 @@ def _constant(one: Operand) -> _Taken:
 
 
 def _own(definition: Definition, one: Operand, clock: Rows) -> _Taken:
-    usable = _usable(definition, clock)
-    flag = np.where(usable, clock.quality, QartodFlag.MISSING).astype(np.int8)
-    value = np.where(usable, clock.result * one.scale + one.offset, np.nan)
+    good = usable(definition, clock)
+    flag = np.where(good, clock.quality, QartodFlag.MISSING).astype(np.int8)
+    value = np.where(good, clock.result * one.scale + one.offset, np.nan)
     return _filled(one, _Taken(value, clock.uncertainty * abs(one.scale), flag))
 
 
@@ -359,7 +398,7 @@ def _aligned(definition: Definition, one: Operand, rows: Rows, clock: Rows) -> _
     Of rows that were taken at a depth only those of the clock's own depth count, and those without one. Of rows of one
     time the one given last counts; of two equally near the earlier.
     """
-    rows = rows.take(_usable(definition, rows))
+    rows = rows.take(usable(definition, rows))
     before, after = _neighbours(rows, clock)
     n, t = len(clock), clock.time
     time, value = rows.time, rows.result * one.scale + one.offset

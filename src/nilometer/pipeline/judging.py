@@ -13,7 +13,7 @@ from nilometer.calibration.table import CalibrationTable
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, ObservationBatch, QartodFlag, Settlements
 from nilometer.pipeline.calibration_rules import under_calibration
-from nilometer.pipeline.choosing import changes_of
+from nilometer.pipeline.choosing import changes_of, with_inputs
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.partners import Partners
 from nilometer.qc.engine import QcEngine
@@ -117,13 +117,15 @@ class Judging:
         self._dated.pop(datastream.id, None)
         if "impossible_date" in kinds:
             self._dated[datastream.id] = kinds.index("impossible_date")
+        definition = self._store.catalog.definitions.current().get(datastream.id)
         version = None
         if profile is not None:
             version = self._store.catalog.profile_version(profile.name, profile.version, profile.to_document())
         self.versions[datastream.id] = version
         source = ours.get("source", "")
         calibrations = [None, *(row.id for row in rows)]
-        self._provenance[datastream.id] = [self._provenance_row(row, version, source) for row in calibrations]
+        number = None if definition is None else definition.id
+        self._provenance[datastream.id] = [self._provenance_row(row, version, source, number) for row in calibrations]
         self._ways = None
 
     def finish(self, rows: ObservationBatch, received: int | None) -> Settlements:
@@ -154,6 +156,17 @@ class Judging:
     def adopt(self, other: Judging, datastreams: Collection[int]) -> None:
         """Let the tests of Datastreams go on from where another stands with them."""
         self._qc.adopt(other._qc, datastreams)
+
+    def finish_derived(self, rows: ObservationBatch, received: int) -> Settlements:
+        """Fill flags, tests and provenance of derived rows, whose results are there; see `finish`.
+
+        What their inputs were flagged stands in `syntax`, and is the outcome of the test ``inputs``.
+        """
+        ways = self._ways
+        if ways is None:
+            ways = self._ways = _Ways(self._provenance)
+        rows.provenance = ways.of(rows.datastream, np.full(len(rows), -1, np.int32))
+        return self._qc.evaluate(rows, water=self._water(rows), received=received)
 
     def save(self, sequence: int) -> None:
         """Keep the tests' state as of a journal sequence; called where no row is in flight."""
@@ -189,12 +202,16 @@ class Judging:
         return moved
 
     def profile(self, datastream: Datastream) -> Profile | None:
-        """Return what judges a Datastream: its profile, and what its calibration records say of its values."""
-        records = self._store.catalog.calibration_records.records([datastream.id])
-        return under_calibration(self._named_profile(datastream), datastream, records)
+        """Return what judges a Datastream: its profile, what its calibration records say, the flags of its inputs.
 
-    def _named_profile(self, datastream: Datastream) -> Profile | None:
-        """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""
+        A profile that is gone or does not fit is said, and nothing is judged by it.
+        """
+        records = self._store.catalog.calibration_records.records([datastream.id])
+        profile = under_calibration(self._own_profile(datastream), datastream, records)
+        is_derived = datastream.id in self._store.catalog.definitions.current()
+        return with_inputs(profile) if is_derived else profile
+
+    def _own_profile(self, datastream: Datastream) -> Profile | None:
         name = datastream.profile
         if name is None:
             return None
@@ -209,5 +226,5 @@ class Judging:
             return None
         return profile
 
-    def _provenance_row(self, calibration: int | None, version: int | None, source: str) -> int:
-        return self._store.catalog.provenance(calibration, version, source, __version__)
+    def _provenance_row(self, calibration: int | None, version: int | None, source: str, definition: int | None) -> int:
+        return self._store.catalog.provenance(calibration, version, source, __version__, definition=definition)

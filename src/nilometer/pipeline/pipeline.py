@@ -13,13 +13,18 @@ import pyarrow as pa
 
 from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
 from nilometer.config import Config, DatastreamConfig, ThingConfig
+from nilometer.config_derived import DerivedConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.pipeline.answers import call, settle
 from nilometer.pipeline.calibrating import CalibrationBook, Calibrations
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
+from nilometer.pipeline.defining import Defining
 from nilometer.pipeline.deleting import Deleted, DeleteOrder, Deleting
 from nilometer.pipeline.delivery import Delivery, IngestOutcome
+from nilometer.pipeline.derived import newest_only
+from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.event_book import EventBook, EventOrder
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.live import LiveRows, Subscription
@@ -29,7 +34,7 @@ from nilometer.pipeline.reprocess import Reprocessing
 from nilometer.pipeline.reprocess_pass import Hands
 from nilometer.pipeline.retaining import Retaining
 from nilometer.pipeline.review_orders import Entered, Order, Orders
-from nilometer.pipeline.reviewing import Reviewing, newest_only
+from nilometer.pipeline.reviewing import Reviewing
 from nilometer.pipeline.sealing import Sealing
 from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
@@ -105,6 +110,14 @@ class Pipeline:
         try:
             self._wiring = Wiring(self.store, config, self.started, shelf)
             self._judging = Judging(self.store, shelf)
+            self._deriving = Deriving(
+                self.store,
+                self._judging.finish_derived,
+                lambda rows, settled: self._reviewing.over(rows, settled),  # noqa: PLW0108 -- it is made below
+                lambda: self._pump.finish_writing(),  # noqa: PLW0108
+            )
+            self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
+            self.derived.configure(config.derived, self.started, file=config_file)
             self._judging.recover()
             self._channels = Channels(self.store, self._wiring, clock, self._judging.set)
             self._wired = {
@@ -119,12 +132,19 @@ class Pipeline:
         self.store.hold(self._judging.pending)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: set[Subscription] = set()
-        self._reviewing = Reviewing(self.store, self._revised)
+        self._reviewing = Reviewing(
+            self.store,
+            self._revised,
+            lambda rows: self._deriving.over(rows, Settlements.none(), clock(), only_revisions=True),
+            self._deriving.give_up,
+        )
         self._pump = Pump(
             admit=self.store.admit,
             finish=lambda rows: self._judging.finish(rows, clock()),
             review=self._reviewing.over,
             looks_back=lambda: bool(self._reviewing.plans),
+            derive=lambda rows, settled, patient: self._deriving.over(rows, settled, clock(), patient),
+            is_due=lambda: self._deriving.is_due(clock()),
             commit=self.store.commit,
             publish=self._publish_from_pump,
             abandon=self._abandon,
@@ -138,11 +158,13 @@ class Pipeline:
         self._singles = Singles(self._pump.deliver, self._call_loop)
         try:
             self.orders = Orders(self.store, config.review, self._reviewing, clock)
-            self._deleting = Deleting(self.store, self.orders)
+            self._deleting = Deleting(self.store, self.orders, self._deriving, self._revised, clock)
             self.event_book = EventBook(self.store, config.events, self.orders, clock)
             book = CalibrationBook(self.store, self.orders, clock, self._judging.set)
             self.calibrations = Calibrations(book, self._in_pump)
+            self._deriving.recover(clock())
             self._reviewing.recover()
+            self._deleting.follow()
         except BaseException:
             self.store.close()
             raise
@@ -161,7 +183,7 @@ class Pipeline:
     async def start(self) -> None:
         """Begin to take rows; sources begin with `start_sources`."""
         self._loop = loop = asyncio.get_running_loop()
-        self._pump.start(room=lambda: _call(loop, self._room.set))
+        self._pump.start(room=lambda: call(loop, self._room.set))
         self.store.forgetting.files_s = self.config.store.keep_files
         self.store.forgetting.revisions_s = self.config.store.keep_revisions
         self.store.start_compacting()
@@ -233,13 +255,18 @@ class Pipeline:
             When the store refuses; the Future raises it too.
         """
         await self._wait_for_room(len(batch), ROOM_TIMEOUT_S)
+        return self._queued(len(batch), lambda: batch, wait=False)
+
+    def _queued(
+        self, rows: int, prepare: Callable[[], ObservationBatch], *, wait: bool
+    ) -> asyncio.Future[IngestOutcome]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[IngestOutcome] = loop.create_future()
 
         def done(outcome: IngestOutcome | NilometerError) -> None:
-            _call(loop, _settle, answer, outcome)
+            call(loop, settle, answer, outcome)
 
-        self._pump.deliver(Delivery(len(batch), lambda: batch, done))
+        self._pump.deliver(Delivery(rows, prepare, done), wait=wait)
         return answer
 
     async def ingest_one(
@@ -316,6 +343,14 @@ class Pipeline:
 
         return await self._in_pump(act)
 
+    async def define(self, config: DerivedConfig, *, by: str = "") -> Datastream:
+        """Declare a derived Datastream; see `Defining.add`."""
+        return await self._in_pump(lambda: self.derived.add(config, self.clock(), by=by))
+
+    async def undefine(self, key: str, *, by: str = "") -> Datastream:
+        """Derive a Datastream no more; see `Defining.remove`."""
+        return await self._in_pump(lambda: self.derived.remove(key, self.clock(), by=by))
+
     async def review(self, order: Order) -> Entered:
         """Enter a step of the manual review and return when its rows are durable.
 
@@ -357,9 +392,9 @@ class Pipeline:
             try:
                 done = action()
             except Exception as error:  # noqa: BLE001 -- handed to the caller, who waits in another thread
-                _call(loop, _settle, answer, error)
+                call(loop, settle, answer, error)
             else:
-                _call(loop, _settle, answer, done)
+                call(loop, settle, answer, done)
 
         self._pump.call(act)
         return await answer
@@ -395,14 +430,7 @@ class Pipeline:
         if source not in self._wired:
             raise ConfigError("source", seen=source, allowed=self._wired)
         await self._wait_for_room(len(raw), None)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[IngestOutcome] = loop.create_future()
-
-        def done(outcome: IngestOutcome | NilometerError) -> None:
-            _call(loop, _settle, answer, outcome)
-
-        self._pump.deliver(Delivery(len(raw), lambda: self._wire(source, raw), done), wait=True)
-        return await answer
+        return await self._queued(len(raw), lambda: self._channels.batch(self._wired[source], raw), wait=True)
 
     async def _take(self, source: RunningSource, raw: RawBatch) -> None:
         """Queue what a driver delivers, and acknowledge it when it is durable."""
@@ -417,11 +445,7 @@ class Pipeline:
                 _log.warning("rows rejected", source=name, rejected=outcome.rejected, why=outcome.errors[:3])
             raw.acknowledge()
 
-        self._pump.deliver(Delivery(len(raw), lambda: self._wire(name, raw), done), wait=True)
-
-    def _wire(self, source: str, raw: RawBatch) -> ObservationBatch:
-        """Return raw rows as rows of Datastreams; in the pump's thread."""
-        return self._channels.batch(self._wired[source], raw)
+        self._pump.deliver(Delivery(len(raw), lambda: self._channels.batch(self._wired[name], raw), done), wait=True)
 
     def _source_changed(self, source: RunningSource, report: SourceReport) -> None:
         state = report.state.value
@@ -442,23 +466,23 @@ class Pipeline:
             self.store.abandon(rows)
         self._is_state_ahead = True
         self._judging.recover()
+        self._deriving.recover(self.clock())
         self._is_state_ahead = False
 
     def _call_loop(self, function: Callable[[], None]) -> None:
         if self._loop is not None:
-            _call(self._loop, function)
+            call(self._loop, function)
 
     def _publish_from_pump(self, rows: ObservationBatch, settled: Settlements, sequence: int) -> None:
         if self._loop is not None and self.uplinks.are_running:
-            _call(self._loop, self.uplinks.wake)
+            call(self._loop, self.uplinks.wake)
         if self._subscriptions and self._loop is not None:
-            _call(self._loop, self._publish, LiveRows(newest_only(rows), settled, sequence))
+            call(self._loop, self._publish, LiveRows(newest_only(rows), settled, sequence))
 
     def _revised(self, rows: ObservationBatch, sequence: int) -> None:
         """Tell listeners of rows that a step of the review changed: of the last ones, where there are very many."""
         self._pump.note_revised(len(rows))
-        last = rows.take(slice(max(len(rows) - MOST_REVISED_TOLD, 0), len(rows)))
-        self._publish_from_pump(last, Settlements.none(), sequence)
+        self._publish_from_pump(rows.take(slice(-MOST_REVISED_TOLD, None)), Settlements.none(), sequence)
 
     def _publish(self, live: LiveRows) -> None:
         for subscription in self._subscriptions:
@@ -471,21 +495,6 @@ class Pipeline:
     def _save_state(self) -> None:
         """Keep the state of the tests, which must never be ahead of the journal."""
         if self._is_state_ahead:
-            self._judging.recover()
-            self._is_state_ahead = False
-        self._judging.save(self.store.sequence())
-
-
-def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:
-    """Have the loop call something, unless the loop has already gone."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(function, *arguments)
-
-
-def _settle(answer: asyncio.Future[T], outcome: T | Exception) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, Exception):
-        answer.set_exception(outcome)
-    else:
-        answer.set_result(outcome)
+            self._abandon([])
+        self._judging.save(sequence := self.store.sequence())
+        self._deriving.save(sequence)

@@ -11,11 +11,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from nilometer.errors import Overloaded, StoreError
 from nilometer.model import ObservationBatch, Settlements
+from nilometer.model.schemas import OBSERVATION
 from nilometer.pipeline.delivery import Delivery, as_ours, guarded, tell
+from nilometer.pipeline.derived import Derived
+from nilometer.pipeline.deriving import Patient
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.patience import Patience
 from nilometer.pipeline.writing import Judged, Writer
@@ -25,6 +28,7 @@ __all__ = ["MOST_QUEUED_ROWS", "Pump"]
 
 MOST_QUEUED_ROWS = 2_000_000
 MOST_ROWS_A_COMMIT = 131_072
+NO_ROWS: Final = ObservationBatch.from_arrow(OBSERVATION.empty_table())
 
 T = TypeVar("T")
 _log = Log(__name__)
@@ -35,12 +39,15 @@ class Pump:
 
     Parameters
     ----------
-    admit, finish, review, commit, publish : callable
+    admit, finish, review, derive, commit, publish : callable
         The stages: admission; calibration and qc (gives settlements); manual review (adds what follows from standing
-        steps); the journal (gets these and the admitted rows among them, gives the sequence); the listeners. The first
-        three are called in one thread, the last two in another.
+        steps); derivation (adds what follows from the rows; gets what does again that the store refuses); the journal
+        (gets these and the admitted batches among them, gives the sequence); the listeners. The first four are called
+        in one thread, the last two in another.
     looks_back : callable
         Whether `review` reads what is stored: then all that was judged before is written first.
+    is_due : callable
+        Whether `derive` has something to add without a row.
     abandon : callable
         Told, in order, of admitted rows that will never be journaled, whose flags may have moved the state of the
         tests. Nothing is under way meanwhile.
@@ -55,17 +62,20 @@ class Pump:
         *,
         admit: Callable[[ObservationBatch], Admission],
         finish: Callable[[ObservationBatch], Settlements],
-        commit: Callable[[ObservationBatch, Settlements, ObservationBatch], int],
+        commit: Callable[[ObservationBatch, Settlements, list[ObservationBatch]], int],
         publish: Callable[[ObservationBatch, Settlements, int], None],
         review: Callable[[ObservationBatch, Settlements], tuple[ObservationBatch, Settlements]] | None = None,
         looks_back: Callable[[], bool] = lambda: False,
+        derive: Callable[[ObservationBatch, Settlements, Patient], Derived] | None = None,
+        is_due: Callable[[], bool] = lambda: False,
         abandon: Callable[[list[ObservationBatch]], None],
         between: Callable[[], None],
         held: Callable[[], object],
     ) -> None:
         self._admit, self._finish, self._abandon, self._between = admit, finish, abandon, between
         self._review = review or (lambda rows, settled: (rows, settled))
-        self._looks_back = looks_back
+        self._looks_back, self._is_due = looks_back, is_due
+        self._derive = derive or (lambda rows, settled, _patient: Derived(rows, settled))
         self._queue: deque[Delivery] = deque()
         self._queued = 0
         self._lock = threading.Lock()
@@ -180,6 +190,10 @@ class Pump:
         self._writer.rest()
         self._give_up()
 
+    def finish_writing(self) -> None:
+        """Return when all that was judged is written, or has failed; for what the stages of `derive` read."""
+        self._writer.rest()
+
     def _run(self) -> None:
         while True:
             with self._lock:
@@ -195,6 +209,8 @@ class Pump:
                 guarded(action, "a change between commits failed")
             if deliveries:
                 self._pass(deliveries)
+            elif not ended and self._is_due():
+                self._pass([])
             guarded(self._between, "the state was not kept; it will be tried again")
             if ended:
                 self._writer.end()
@@ -224,7 +240,7 @@ class Pump:
             except Exception as error:  # noqa: BLE001 -- one delivery's fault must not take the pump along
                 tell(delivery, as_ours(error))
                 self._done([delivery])
-        if not prepared:
+        if deliveries and not prepared:
             return
         judged = Judged(prepared, [len(batch) for batch in batches])
         try:
@@ -238,16 +254,24 @@ class Pump:
             self._give_up(judged)
 
     def _judge(self, judged: Judged, batches: list[ObservationBatch]) -> None:
-        whole = ObservationBatch.concat(batches)
-        judged.admission = self._patience.until_taken(lambda: self._admit(whole), len(whole))
-        rows = judged.rows
-        if rows is None:
-            return
-        settled = self._finish(rows)
-        # The state of the tests has moved: from here rows are held however long it takes, never dropped.
-        judged.written, judged.settled = self._patience.until_taken(
-            lambda: self._reviewed(rows, settled), len(rows), whatever=True
-        )
+        written, settled = NO_ROWS, Settlements.none()
+        if batches:
+            whole = ObservationBatch.concat(batches)
+            judged.admission = self._patience.until_taken(lambda: self._admit(whole), len(whole))
+            rows = judged.rows
+            if rows is None:
+                return
+            settled = self._finish(rows)
+            # The state of the tests has moved: from here rows are held however long it takes, never dropped.
+            written, settled = self._patiently(lambda: self._reviewed(rows, settled))
+        derived = self._derive(written, settled, self._patiently)
+        judged.derived = derived.admitted
+        if len(derived.rows) or len(derived.settled):
+            judged.written, judged.settled = derived.rows, derived.settled
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """Do what the store may refuse, until it does not."""
+        return self._patience.until_taken(action, self._queued, whatever=True)
 
     def _reviewed(self, rows: ObservationBatch, settled: Settlements) -> tuple[ObservationBatch, Settlements]:
         """Return rows with what the standing steps of a review make of them."""
@@ -262,8 +286,8 @@ class Pump:
             lost.append(last)
         if not lost:
             return
-        rows = [one.rows for one in lost if one.rows is not None]
-        if rows:
+        rows = [batch for one in lost for batch in one.admitted]
+        if rows or any(not one.deliveries for one in lost):
             # Sent again, they must be new: never taken for rows that are stored already.
             guarded(lambda: self._abandon(rows), "rows that were given up left a trace")
         first = next(one.error for one in lost if one.error is not None)

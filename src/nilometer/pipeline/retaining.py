@@ -77,6 +77,7 @@ class Retaining:
                 by=BY,
                 comment=f"kept for {over.retention}",
                 force=over.signed,
+                derives=False,
             )
             try:
                 done = await self._delete(order)

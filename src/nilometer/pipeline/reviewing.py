@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nilometer.errors import NotFound
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION
+from nilometer.pipeline.derived import Derived, newest_only
 from nilometer.pipeline.review_plans import Plan, Plans, Window, compiled, margin_of, merged, spread
 from nilometer.review import ACTIONS, Rows, apply
 from nilometer.store import ReviewStep, Snapshot, Store
@@ -54,10 +55,22 @@ class Reviewing:
         Its journal gets the revisions.
     told : callable
         Told of every commit of revisions: the rows and their sequence.
+    derive : callable, optional
+        Adds the derived rows that change with them.
+    give_up : callable, optional
+        Told what admission gave of these, when they cannot be stored.
     """
 
-    def __init__(self, store: Store, told: Callable[[ObservationBatch, int], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        told: Callable[[ObservationBatch, int], None],
+        derive: Callable[[ObservationBatch], Derived] | None = None,
+        give_up: Callable[[list[ObservationBatch]], None] = lambda _admitted: None,
+    ) -> None:
         self._store, self._told = store, told
+        self._derive = derive or (lambda rows: Derived(rows, Settlements.none()))
+        self._give_up = give_up
         self.plans = Plans(store)
         self.has_committed = False
 
@@ -169,9 +182,14 @@ class Reviewing:
         reviews.applied(pending, sequence, max(rows, pending[0].rows))
 
     def _commit(self, rows: ObservationBatch, *, marked: bool = False) -> int:
-        sequence = self._store.commit(rows, Settlements.none(), marked=marked)
+        derived = self._derive(rows)
+        try:
+            sequence = self._store.commit(derived.rows, derived.settled, derived.admitted, marked=marked)
+        except BaseException:
+            self._give_up(derived.admitted)
+            raise
         self.has_committed = True
-        self._told(rows, sequence)
+        self._told(derived.rows, sequence)
         return sequence
 
     def _affected(self, steps: Sequence[ReviewStep]) -> dict[int, tuple[list[Window], int]]:
@@ -343,16 +361,8 @@ class Reviewing:
         except NotFound:  # rows that nobody said the origin of
             row = ProvenanceRow(automatic, None, None, "", "")
         words = ",".join(map(str, steps))
-        return catalog.provenance(row.calibration, row.profile_version, row.source, row.code_version, steps[-1], words)
-
-
-def newest_only(rows: ObservationBatch) -> ObservationBatch:
-    """Return the last version of each row of a batch, in their order."""
-    if len(rows) < 2:
-        return rows
-    ids = _ids(rows)
-    _, last = np.unique(ids[::-1], return_index=True)
-    return rows if len(last) == len(rows) else rows.take(np.sort(len(rows) - 1 - last))
+        made = (row.calibration, row.profile_version, row.source, row.code_version)
+        return catalog.provenance(*made, steps[-1], words, row.definition)
 
 
 def _laid_over(loaded: _Loaded, overlay: ObservationBatch) -> _Loaded:

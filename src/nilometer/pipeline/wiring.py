@@ -26,6 +26,9 @@ from nilometer.store import Store
 
 __all__ = ["Wiring", "unit_of"]
 
+EXTERNAL = Sensor(key="external", name="External source", description="Values that arrive over HTTP or from files")
+DERIVED = Sensor(key="derived", name="Derivation", description="Values that are computed from other Datastreams")
+
 
 class Wiring:
     """The catalog side of configuration.
@@ -155,9 +158,9 @@ class Wiring:
             folder=None,
         )
         name = configured.name or (term.name_en if term is not None else configured.property)
-        sensor = self._catalog.sensor_by_key("external") or self._catalog.add_sensor(
-            Sensor(key="external", name="External source", description="Values that arrive over HTTP or from files")
-        )
+        is_derived = configured.origin is Origin.DERIVED
+        source = DERIVED if is_derived else EXTERNAL
+        sensor = self._catalog.sensor_by_key(source.key) or self._catalog.add_sensor(source)
         made = Datastream(
             key=configured.key,
             name=name,
@@ -170,6 +173,8 @@ class Wiring:
             profile=profile,
             mark_scheme=configured.mark_scheme,
             identity=configured.identity,
+            # A derived row has the time of the row it was computed from, to the µs.
+            clock_resolution_us=1 if is_derived else 1000,
             properties={"nilometer": {"raw_unit": raw_unit, "property": configured.property}},
         )
         return chosen(made, configured, thing.key, self.shelf)

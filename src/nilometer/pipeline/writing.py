@@ -44,6 +44,8 @@ class Judged:
         What was said of every row; its `rows` are those that go on.
     written, settled
         What the journal gets.
+    derived : list of ObservationBatch
+        What admission gave of the rows that follow from these.
     error : Exception, optional
         Why it gets nothing.
     """
@@ -53,12 +55,18 @@ class Judged:
     admission: Admission | None = None
     written: ObservationBatch | None = None
     settled: Settlements = field(default_factory=Settlements.none)
+    derived: list[ObservationBatch] = field(default_factory=list)
     error: Exception | None = None
 
     @property
     def rows(self) -> ObservationBatch | None:
         """The admitted rows; None: there are none."""
         return self.admission.rows if self.admission is not None and len(self.admission.rows) else None
+
+    @property
+    def admitted(self) -> list[ObservationBatch]:
+        """All that admission gave: the rows of the deliveries, and those that follow from them."""
+        return self.derived if self.rows is None else [self.rows, *self.derived]
 
 
 class Writer:
@@ -71,7 +79,7 @@ class Writer:
     turn : threading.Condition
         What the pump waits on, of that lock.
     commit : callable
-        The journal: what it gets, the settlements, and the admitted rows among it; gives the sequence.
+        The journal: what it gets, the settlements, and the admitted batches among it; gives the sequence.
     publish : callable
         Tells the listeners.
     held : callable
@@ -85,7 +93,7 @@ class Writer:
         lock: threading.Lock,
         turn: threading.Condition,
         *,
-        commit: Callable[[ObservationBatch, Settlements, ObservationBatch], int],
+        commit: Callable[[ObservationBatch, Settlements, list[ObservationBatch]], int],
         publish: Callable[[ObservationBatch, Settlements, int], None],
         held: Callable[[], object],
         done: Callable[[list[Delivery]], None],
@@ -182,20 +190,21 @@ class Writer:
 
     def _write(self, judged: Judged) -> None:
         """Journal a batch, then tell. Without a row too it waits for its turn: what it repeats may be before it."""
-        rows, written, settled, sequence = judged.rows, judged.written, judged.settled, 0
-        if rows is not None and written is not None:
+        admitted, written, settled, sequence = judged.admitted, judged.written, judged.settled, 0
+        if written is not None:
             # The state of the tests has moved: from here rows are held however long it takes, never dropped.
-            sequence = self.patience.until_taken(lambda: self._commit(written, settled, rows), len(rows), whatever=True)
-            self.committed_rows += len(rows)
+            rows = sum(len(batch) for batch in admitted)
+            sequence = self.patience.until_taken(lambda: self._commit(written, settled, admitted), rows, whatever=True)
+            self.committed_rows += rows
         self._tell(judged)
-        if rows is not None and written is not None:
+        if written is not None:
             guarded(lambda: self._publish(written, settled, sequence), "listeners were not told")
 
     def _tell(self, judged: Judged) -> None:
-        assert judged.admission is not None  # noqa: S101 -- nothing is put that was not admitted
         start = 0
         for delivery, length in zip(judged.deliveries, judged.lengths, strict=True):
             stop = start + length
+            assert judged.admission is not None  # noqa: S101 -- nothing is put that was not admitted
             tell(delivery, outcome_of(judged.admission, start, stop, every_error=delivery.every_error))
             start = stop
         self._done(judged.deliveries)

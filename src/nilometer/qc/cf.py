@@ -57,9 +57,12 @@ _STANDARD_NAMES: Final = frozenset(
 )
 
 
+_OURS = frozenset({"inputs", *(name for name, test in DEFINITIONS.items() if test.kind >= Kind.MARK)})
+
+
 def _module(kind: str) -> str:
     """Return the package label of a test: QARTOD's, or ours for what is not in the manuals."""
-    return "nilometer" if kind in DEFINITIONS and DEFINITIONS[kind].kind >= Kind.MARK else "qartod"
+    return "nilometer" if kind in _OURS else "qartod"
 
 
 def flag_name(variable: str, name: str, kind: str = "") -> str:

@@ -9,7 +9,7 @@ newer than all of their Datastream are new without a look; only the others are l
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
@@ -24,9 +24,10 @@ from nilometer.model.schemas import OBSERVATION
 from nilometer.store.datastream_index import MOST, DatastreamIndex
 from nilometer.store.snapshot import Snapshot
 
-__all__ = ["NEW", "REJECTED", "REVISED", "UNCHANGED", "Admission", "Gate"]
+__all__ = ["NEW", "REJECTED", "REVISED", "UNCHANGED", "Admission", "Batches", "Gate"]
 
 NEW, UNCHANGED, REVISED, REJECTED = 0, 1, 2, 3
+Batches = Sequence[ObservationBatch]
 
 _MOST_REASONS = 1000
 # The years 1 to 9999, which every reader of the lake can write down.
@@ -122,11 +123,15 @@ class Gate:
                 self._flying.append(rows)
             return Admission(rows, status, ids, reasons)
 
-    def landed(self, rows: ObservationBatch) -> None:
+    def landed(self, *batches: ObservationBatch) -> None:
         """Forget admitted rows: they are committed, or their sender gave them up.
 
         A batch as `admit` gave it is known again; of others the rows are looked for among what came first.
         """
+        for rows in batches:
+            self._landed(rows)
+
+    def _landed(self, rows: ObservationBatch) -> None:
         with self._lock:
             known = [flying for flying in self._flying if flying is not rows]
             if len(known) < len(self._flying) or rows.id is None:

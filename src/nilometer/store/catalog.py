@@ -33,6 +33,7 @@ from nilometer.model import (
 )
 from nilometer.store import tables
 from nilometer.store.calibration_ledger import CalibrationLedger
+from nilometer.store.definition_ledger import DefinitionLedger
 from nilometer.store.entity_table import EntityTable
 from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
 from nilometer.store.refusal import refusal
@@ -79,6 +80,7 @@ class Catalog:
         self.calibration_records = CalibrationLedger(engine, self.ledger.forget_calibrations)
         self.reviews = ReviewLedger(engine)
         self.uplinks = UplinkLedger(engine)
+        self.definitions = DefinitionLedger(engine)
 
     def on_change(self, listener: Callable[[Any], None]) -> None:
         """Call `listener` with every entity added or changed from now on, after it is durable."""
@@ -338,9 +340,11 @@ class Catalog:
         code_version: str,
         review: int | None = None,
         steps: str | None = None,
+        definition: int | None = None,
     ) -> int:
         """Return the row id of a way in which rows were made; the same way has the same id."""
-        return self.ledger.provenance(calibration_id, profile_version_id, source, code_version, review, steps)
+        key = (calibration_id, profile_version_id, source, code_version, review, steps, definition)
+        return self.ledger.provenance(*key)
 
     def reviewed(self, provenance: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which rows a manual review made, by their provenance."""

@@ -46,7 +46,8 @@ class ProfileVersionRow:
 class ProvenanceRow:
     """What made a row of the lake: calibration, profile version, source and code.
 
-    `review` is the last step of a manual review that made it, None where none did; `steps` are all of them, by commas.
+    `review` is the last step of a manual review that made it, None where none did; `steps` are all of them, by commas;
+    `definition` is the version of the definition that derived it.
     """
 
     id: int
@@ -56,6 +57,7 @@ class ProvenanceRow:
     code_version: str
     review: int | None = None
     steps: str | None = None
+    definition: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._calibrations: dict[int, list[CalibrationRow]] = {}
         self._profiles: dict[tuple[str, str], int] = {}
-        self._provenance: dict[tuple[int | None, int | None, str, str, int | None, str | None], int] = {}
+        self._provenance: dict[tuple[int | None, int | None, str, str, int | None, str | None, int | None], int] = {}
         self._by_review: set[int] | None = None
         self._by_review_table = np.zeros(0, np.bool_)
 
@@ -179,9 +181,10 @@ class Ledger:
         code_version: str,
         review: int | None = None,
         steps: str | None = None,
+        definition: int | None = None,
     ) -> int:
         """Return the row id of a way of making rows, added at first sight."""
-        key = (calibration_id, profile_version_id, source, code_version, review, steps)
+        key = (calibration_id, profile_version_id, source, code_version, review, steps, definition)
         with self._lock:
             number = self._provenance.get(key)
             if number is None:

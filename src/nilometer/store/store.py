@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.model import Datastream, ObservationBatch, Settlements
-from nilometer.store.admission import Admission, Gate
+from nilometer.store.admission import Admission, Batches, Gate
 from nilometer.store.backup import Backup, Source
 from nilometer.store.catalog import Catalog
 from nilometer.store.catalog_copy import freeze
@@ -215,9 +215,7 @@ class Store:
         """Give up admitted rows that will not be committed; their ids are never used again."""
         self._gate.landed(rows)
 
-    def commit(
-        self, rows: ObservationBatch, settled: Settlements, own: ObservationBatch | None = None, *, marked: bool = False
-    ) -> int:
+    def commit(self, rows: ObservationBatch, settled: Settlements, own: Batches = (), *, marked: bool = False) -> int:
         """Make rows and settlements durable and visible, both or neither.
 
         Parameters
@@ -226,8 +224,8 @@ class Store:
             Admitted, calibrated and judged; batches may be put together, then all are synced at once.
         settled : Settlements
             New flags of earlier rows, or of rows of this same call.
-        own : ObservationBatch, optional
-            What `admit` gave, where `rows` has more behind it; None: it is `rows`, or several of them.
+        own : sequence of ObservationBatch
+            What `admit` gave, where `rows` has more behind it; empty: it is `rows`, or several of them.
         marked : bool
             Whether every `as_of` is to tell this commit from those before and after.
 
@@ -253,7 +251,7 @@ class Store:
             settled = settle_own(rows, settled)
             columns = pack(rows)
             sequence = self._write(columns, settled, marked=marked)
-            self._gate.landed(rows if own is None else own)
+            self._gate.landed(*(own or (rows,)))
             return sequence
 
     def mark(self) -> int:

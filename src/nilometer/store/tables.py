@@ -31,6 +31,7 @@ __all__ = [
     "calibrations",
     "commits",
     "datastreams",
+    "definitions",
     "events",
     "features_of_interest",
     "folder",
@@ -289,6 +290,19 @@ profile_versions = Table(
     sqlite_autoincrement=True,
 )
 
+definitions = Table(
+    "definitions",
+    METADATA,
+    _id(),
+    Column("datastream", Integer, ForeignKey("datastreams.id"), nullable=False, index=True),
+    Column("time", BigInteger, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("document", JSON, nullable=False),
+    comment="How derived Datastreams are made, each version a whole document; the last of a Datastream holds, an empty "
+    "one says that it is derived no more. source is config or api.",
+    sqlite_autoincrement=True,
+)
+
 provenance = Table(
     "provenance",
     METADATA,
@@ -299,9 +313,11 @@ provenance = Table(
     Column("code_version", String(64), nullable=False),
     Column("review", Integer, ForeignKey("review_steps.id")),
     Column("steps", Text),
+    Column("definition", Integer, ForeignKey("definitions.id")),
     Index(None, "calibration", "profile_version"),
     comment="What made a row of the lake what it is; the column provenance of an Observation points here. review is "
-    "the last step of a manual review that made the row, steps are all of them: their ids by commas.",
+    "the last step of a manual review that made the row, steps are all of them: their ids by commas. definition is how "
+    "a derived row was made.",
     sqlite_autoincrement=True,
 )
 

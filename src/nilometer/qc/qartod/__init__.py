@@ -19,7 +19,7 @@ from nilometer.qc.qartod.mark import MARK
 from nilometer.qc.qartod.percentile_range import PERCENTILE_RANGE
 from nilometer.qc.qartod.rate_of_change import RATE_OF_CHANGE
 from nilometer.qc.qartod.spike import SPIKE
-from nilometer.qc.qartod.syntax import SYNTAX
+from nilometer.qc.qartod.syntax import INPUTS, SYNTAX
 from nilometer.qc.qartod.waiting import MULTI_VARIATE, NEIGHBOR, TS_CURVE
 
 __all__ = ["DEFINITIONS", "Definition", "Kind", "Parameter"]
@@ -43,6 +43,7 @@ _ALL = (
     PERCENTILE_RANGE,
     MARK,
     CALIBRATION_VALID,
+    INPUTS,
 )
 DEFINITIONS: Mapping[str, Definition] = MappingProxyType({item.name: item for item in _ALL})
 """Every test that a profile can ask for, by name, in the order of the manuals' numbers."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nilometer.qc.flags import FAIL, MISSING, PASS
 from nilometer.qc.qartod.definition import Definition, Kind, Wants
 
-__all__ = ["SYNTAX", "flag_records"]
+__all__ = ["INPUTS", "SYNTAX", "flag_records"]
 
 
 def _numbers(_: Mapping[str, Any]) -> tuple[float, ...]:
@@ -32,6 +32,17 @@ SYNTAX = Definition(
     wants=Wants.SYNTAX,
     numbers=_numbers,
 )
+
+INPUTS = Definition(
+    name="inputs",
+    kind=Kind.SYNTAX,
+    clause="not QARTOD's: the worst flag of the values that a derived one was computed from",
+    sequence=False,
+    timed=False,
+    wants=Wants.SYNTAX,
+    numbers=_numbers,
+)
+"""What is said of a derived row by who derived it, in the same column: a row is received, or it is computed."""
 
 
 def flag_records(

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from nilometer import __version__
 from nilometer.config import parse
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import NO_TIME, Datastream
+from nilometer.model import NO_TIME, Datastream, Origin
 from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
+from nilometer.web.api.derived_documents import declared_document
 from nilometer.web.api.describe import sensor_document, source_document
 from nilometer.web.api.face import Face, Then, answer
 from nilometer.web.api.uplinks import uplink_document
@@ -30,6 +31,8 @@ _TITLES = {
     "rate_of_change": ("Rate of change", "变化率"),
     "flat_line": ("Flat line", "恒值"),
     "mark": ("Instrument mark", "数据标记"),
+    "calibration_valid": ("Calibration valid", "校准有效期"),
+    "inputs": ("Inputs", "输入数据标识"),
 }
 
 
@@ -194,6 +197,7 @@ def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
     extent = snapshot.extent(item.id)
     ours = item.properties.get("nilometer", {})
     short = face.short([item], then)[item.id]
+    in_force = {row.id for row in catalog.calibrations_in_force(item.id)}
     return short | {
         "description": item.description,
         "thing": {"id": thing.id, "key": thing.key, "name": thing.name},
@@ -204,7 +208,8 @@ def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
         "extent": None if extent is None else [extent[0] // 1000, extent[1] // 1000],
         "count": snapshot.count([item.id]),
         "profile_detail": _profile_detail(face, _profile_version(face, item, then, short)),
-        "calibrations": [_calibration(row) for row in catalog.calibrations(item.id)],
+        "derived": _derived(face, item) if then.moment is None else None,
+        "calibrations": [_calibration(row) | {"in_force": row.id in in_force} for row in catalog.calibrations(item.id)],
         "clock_resolution_us": item.clock_resolution_us,
         "mark_scheme": item.mark_scheme,
         "identity": item.identity,
@@ -218,6 +223,12 @@ def _profile_version(face: Face, item: Datastream, then: Then, short: dict[str, 
         judged: int | None = None if short["latest"] is None else short["latest"]["profile"]
         return judged
     return face.pipeline.profile_version(item.id)
+
+
+def _derived(face: Face, item: Datastream) -> dict[str, Any] | None:
+    if item.origin is not Origin.DERIVED:
+        return None
+    return next((declared_document(one) for one in face.pipeline.derived.all() if one.datastream.id == item.id), None)
 
 
 def _profile_detail(face: Face, number: int | None) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from nilometer.web.api.bodies import ARROW, COLUMNS
 from nilometer.web.api.calibrations import calibration_routes
 from nilometer.web.api.compaction import compaction_routes
 from nilometer.web.api.deletes import delete_routes
+from nilometer.web.api.derived import derived_routes
 from nilometer.web.api.entities import entity_routes
 from nilometer.web.api.events import event_routes
 from nilometer.web.api.face import Face
@@ -49,6 +50,7 @@ def create_native(face: Face) -> FastAPI:
         backup_routes,
         compaction_routes,
         reprocess_routes,
+        derived_routes,
         review_routes,
         event_routes,
         calibration_routes,

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query, Response
 from nilometer.errors import RequestError
 from nilometer.model import Datastream
 from nilometer.model.properties import vocabulary
+from nilometer.periods.spans import Span
 from nilometer.store.flow_means import flow_weighted
 from nilometer.store.means import Below, Mean, mean, mean_uncertainty
 from nilometer.store.rollups import rollups
-from nilometer.store.spans import Span
 from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import Face, Then, answer
 from nilometer.web.api.observations import span_of

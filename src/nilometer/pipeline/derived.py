@@ -1,0 +1,38 @@
+"""A commit with what follows from it: the rows of sources and, behind them in the same record, derived ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nilometer.model import ObservationBatch, Settlements
+
+__all__ = ["Derived", "newest_only"]
+
+
+@dataclass(slots=True)
+class Derived:
+    """A commit with what follows from it.
+
+    Parameters
+    ----------
+    rows : ObservationBatch
+        What goes to the journal.
+    settled : Settlements
+        New flags of earlier rows.
+    admitted : list of ObservationBatch
+        What admission gave of the derived rows among them.
+    """
+
+    rows: ObservationBatch
+    settled: Settlements
+    admitted: list[ObservationBatch] = field(default_factory=list)
+
+
+def newest_only(rows: ObservationBatch) -> ObservationBatch:
+    """Return the last version of each row of a batch, in their order."""
+    if len(rows) < 2 or rows.id is None:
+        return rows
+    _, last = np.unique(rows.id[::-1], return_index=True)
+    return rows if len(last) == len(rows) else rows.take(np.sort(len(rows) - 1 - last))

@@ -1,0 +1,500 @@
+"""Derivation: what follows from finished rows, level by level, in the commit that brings them.
+
+Rows that arrive, are revised, reviewed or settled mark those times of the clock whose inputs they may be. Of these, the
+times whose inputs are all there, whose deadline has passed, or that have a row already are computed; the others wait.
+What a time gives is computed by `rows_of` from the rows as they then are, so that in whatever order they came the last
+word is that of a run over all of them.
+
+What is derived passes admission and qc like anything else, and is written behind its inputs in the same record of the
+journal. A row that has no inputs any more becomes MISSING; it is never taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nilometer.errors import NilometerError
+from nilometer.model import ObservationBatch, Settlements
+from nilometer.pipeline.derived import Derived, newest_only
+from nilometer.pipeline.derived_changes import differing, reach, span, within
+from nilometer.pipeline.derived_definitions import Definitions
+from nilometer.pipeline.derived_inputs import EVER, Inputs, clusters
+from nilometer.pipeline.derived_rows import Definition, DerivedRows, Rows, Times, batch_of, is_final, rows_of
+from nilometer.pipeline.derived_waiting import Waiting, read_state, written_state
+from nilometer.pipeline.log import Log
+from nilometer.store import REJECTED, UNCHANGED, Store
+from nilometer.store.settling import settle_own
+
+__all__ = ["Deriving", "Difference", "Patient"]
+
+STATE = "derivation"
+DAY = 86_400_000_000
+PIECE = 100_000
+"""Times of a clock that are recomputed at once."""
+
+T = TypeVar("T")
+Judge = Callable[[ObservationBatch, int], Settlements]
+Review = Callable[[ObservationBatch, Settlements], tuple[ObservationBatch, Settlements]]
+Patient = Callable[[Callable[[], Any]], Any]
+
+_log = Log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What recomputation would change of one derived Datastream in one piece of time.
+
+    Parameters
+    ----------
+    definition : Definition
+        How it is made.
+    rows : DerivedRows
+        The rows that differ, as they are to be, sorted by time.
+    former : ndarray of int64, shape (n,)
+        The row of `current` that each of them follows; -1: it is new.
+    current : Rows
+        What is served.
+    computed : int
+        How many rows were computed.
+    """
+
+    definition: Definition
+    rows: DerivedRows
+    former: Times
+    current: Rows
+    computed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """What is under way: changes by Datastream, when it came, and whether only rows that are there may change."""
+
+    changed: dict[int, Times]
+    received: int
+    patient: Patient
+    only_revisions: bool
+
+
+def _at_once(action: Callable[[], T]) -> T:
+    return action()
+
+
+class Deriving:
+    """The derived Datastreams of a data folder; in the thread that judges.
+
+    Parameters
+    ----------
+    store : Store
+        Definitions, rows, and the state that outlives the process.
+    judge : callable
+        Writes flags, tests and provenance of derived rows; gets them and when they came.
+    review : callable
+        Lays the standing steps of a review over them.
+    rest : callable
+        Returns when everything that was judged before is written.
+    """
+
+    def __init__(self, store: Store, judge: Judge, review: Review, rest: Callable[[], None]) -> None:
+        self._store, self._judge, self._review = store, judge, review
+        self._inputs = Inputs(store, rest)
+        self._definitions = Definitions(store)
+        self._broken: dict[int, str] = {}
+        self._waiting: dict[int, Waiting] = {}
+        self._owed: list[tuple[list[int], int, int]] = []
+        self._next_due = EVER
+
+    @property
+    def problems(self) -> dict[int, str]:
+        """Why derived Datastreams are not computed, by their ids."""
+        return self._definitions.problems | self._broken
+
+    def changed(self) -> None:
+        """Take changed definitions from the next commit on."""
+        self._definitions.changed()
+        self._broken.clear()
+
+    def definitions(self) -> list[Definition]:
+        """Return the definitions that are computed, what another needs before it."""
+        self._look()
+        return self._definitions.all()
+
+    def followers(self, datastreams: Iterable[int]) -> list[int]:
+        """Return the derived Datastreams whose rows stand at the times of these, directly or by way of others."""
+        self._look()
+        return self._definitions.followers(datastreams)
+
+    def _look(self) -> None:
+        if self._definitions.look():
+            derived = frozenset(one.datastream for one in self._definitions.all())
+            self._inputs.keep(self._definitions.spans, derived)
+            self._waiting = {number: self._waiting.get(number, Waiting()) for number in derived}
+
+    # Live
+
+    def over(
+        self,
+        rows: ObservationBatch,
+        settled: Settlements,
+        received: int,
+        patient: Patient = _at_once,
+        *,
+        only_revisions: bool = False,
+    ) -> Derived:
+        """Return a commit with what follows from it.
+
+        Parameters
+        ----------
+        rows : ObservationBatch
+            Admitted, judged and reviewed.
+        settled : Settlements
+            New flags of earlier rows.
+        received : int
+            When this is, µs since 1970 UTC: deadlines count from here, and those before it have passed.
+        patient : callable
+            Does again what the store refuses.
+        only_revisions : bool
+            Times that have no row yet wait for the next commit: this one is no part of what the tests remember.
+        """
+        self._look()
+        if not self._definitions.levels:
+            return Derived(rows, settled)
+        admitted: list[ObservationBatch] = []
+        try:
+            return self._over(rows, settled, _Commit({}, received, patient, only_revisions), admitted)
+        except BaseException:
+            for batch in admitted:
+                self._store.abandon(batch)
+            raise
+
+    def _over(
+        self, rows: ObservationBatch, settled: Settlements, commit: _Commit, admitted: list[ObservationBatch]
+    ) -> Derived:
+        received, patient, changed = commit.received, commit.patient, commit.changed
+        self._inputs.begin()
+        settled = settle_own(rows, settled)
+        changed |= self._put(rows, settled, patient)
+        if not changed and received < self._next_due:
+            return Derived(rows, settled)
+        parts, flags = [rows], [settled]
+        for level in self._definitions.levels:
+            columns = [made for one in level if (made := self._guarded(one, commit)) is not None]
+            if not columns:
+                continue
+            batch, mine = self._admitted(ObservationBatch.concat(columns), patient)
+            admitted.append(mine)
+            if not len(batch):
+                continue
+            batch, theirs = patient(partial(self._review, batch, self._judge(batch, received)))
+            theirs = settle_own(batch, theirs)
+            parts.append(batch)
+            flags.append(theirs)
+            for number, times in self._put(batch, theirs, patient).items():
+                changed[number] = np.union1d(changed[number], times) if number in changed else times
+        self._next_due = self._soonest()
+        if len(parts) == 1:
+            return Derived(rows, settled, admitted)
+        return Derived(ObservationBatch.concat(parts), _joined(flags), admitted)
+
+    def is_due(self, now: int) -> bool:
+        """Say whether some time has waited long enough, or is to be looked at: then an empty commit is to come."""
+        return now >= self._next_due
+
+    def _soonest(self) -> int:
+        soonest = EVER
+        for one in self._definitions.all():
+            waiting = self._waiting[one.datastream]
+            if len(waiting.fresh):
+                return -EVER
+            if one.deadline is not None and len(waiting.time):
+                soonest = min(soonest, int(waiting.received.min()) + one.deadline)
+        return soonest
+
+    def _put(self, rows: ObservationBatch, settled: Settlements, patient: Patient) -> dict[int, Times]:
+        """Take rows and flags into the windows; return, by Datastream, the times at which something changed."""
+        changed: dict[int, Times] = {}
+        here = self._takes_part(rows)
+        if here.any():
+            served = newest_only(rows if here.all() else rows.take(here))
+            for number in np.unique(served.datastream).tolist():
+                mine = served.take(served.datastream == number)
+                changed[number] = patient(partial(self._inputs.put, number, mine))
+        if len(settled):
+            for number, times in patient(partial(self._inputs.settle, settled)).items():
+                changed[number] = np.union1d(changed[number], times) if number in changed else times
+        return changed
+
+    def _takes_part(self, rows: ObservationBatch) -> NDArray[np.bool_]:
+        """Say which rows are of the water of Datastreams that take part."""
+        known = self._definitions.is_input
+        inside = rows.datastream < len(known)
+        here: NDArray[np.bool_] = inside & known[np.where(inside, rows.datastream, 0)]
+        samples = self._store.catalog.sample_kinds()
+        if samples and rows.feature is not None and here.any():
+            here &= ~np.isin(rows.feature, list(samples))
+        return here
+
+    def _guarded(self, one: Definition, commit: _Commit) -> ObservationBatch | None:
+        """Return the rows of one derived Datastream that a commit makes or changes.
+
+        A function that fails makes its own Datastream stop, and nothing else.
+        """
+        try:
+            made = self._made(one, commit)
+        except NilometerError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a stranger's function: the rows it was given must pass
+            key = self._store.catalog.datastream(one.datastream).key
+            self._broken[one.datastream] = f"{one.function.name} failed: {error}"
+            _log.exception("a Datastream could not be derived", datastream=key, function=one.function.name)
+            return None
+        return batch_of(one, made) if made is not None and len(made) else None
+
+    def _made(self, one: Definition, commit: _Commit) -> DerivedRows | None:
+        """Compute what a commit concerns; keep what has to wait."""
+        waiting = self._waiting[one.datastream]
+        candidates = [commit.patient(partial(self._dirty, one, commit.changed))]
+        due = waiting.due(commit.received, one.deadline)
+        if len(waiting.time) and (one.datastreams & commit.changed.keys() or len(due)):
+            reached = commit.patient(partial(self._reached, one, waiting.time))
+            candidates += [waiting.time[reached], due]
+            if one.deadline is None:
+                # Whose inputs have all passed by waits for a late row, and that finds it by the clock's rows.
+                waiting.drop(reached)
+        candidates.append(waiting.fresh)
+        waiting.fresh = waiting.fresh[:0]
+        times = np.unique(np.concatenate(candidates))
+        parts = [self._answered(one, some, due, commit) for some in _near_each_other(times)]
+        return DerivedRows.concat(parts) if parts else None
+
+    def _answered(self, one: Definition, times: Times, due: Times, commit: _Commit) -> DerivedRows:
+        inputs, current = commit.patient(partial(self._near, one, times))
+        there = np.isin(times, inputs[one.clock_datastream].time)
+        has_row = np.isin(times, current.time)
+        final = is_final(one, inputs, times, self._newest(one)) | np.isin(times, due)
+        answered = has_row if commit.only_revisions else has_row | (final & there)
+        waiting = self._waiting[one.datastream]
+        waiting.forget(times[answered | ~there])
+        waiting.add(times[there & ~answered], commit.received, fresh=commit.only_revisions)
+        made = rows_of(one, inputs, times[answered])
+        made.feature = self._own_water(one, made.feature)
+        rows, _ = differing(made, current.take(np.isin(current.time, times[answered])))
+        return rows
+
+    def _newest(self, one: Definition) -> dict[int, int]:
+        newest = ((number, self._inputs.newest(number)) for number in one.datastreams)
+        return {number: time for number, time in newest if time is not None}
+
+    def _dirty(self, one: Definition, changed: dict[int, Times]) -> Times:
+        """Return the times of the clock whose inputs may have changed."""
+        found = [np.empty(0, np.int64)]
+        for place, operand in enumerate(one.operands):
+            number = operand.datastream
+            if number is None or number not in changed:
+                continue
+            times = changed[number]
+            if place == one.clock:
+                found.append(times)
+                continue
+            for some in _near_each_other(times):
+                near = self._inputs.rows(number, int(some[0]) - operand.tolerance, int(some[-1]) + operand.tolerance)
+                first, last = span(one, operand, some, near)
+                clock = self._inputs.rows(one.clock_datastream, int(first.min()), int(last.max()))
+                found.append(within(np.unique(clock.time), first, last))
+        return np.unique(np.concatenate(found))
+
+    def _reached(self, one: Definition, times: Times) -> NDArray[np.bool_]:
+        """Say which times every input has passed by so far that rows in order are no longer taken there."""
+        passed, newest = np.ones(len(times), np.bool_), self._newest(one)
+        for place, operand in enumerate(one.operands):
+            if operand.datastream is not None and place != one.clock:
+                farthest = 0 if operand.align == "previous" else operand.tolerance
+                passed &= times + farthest <= newest.get(operand.datastream, -EVER)
+        return passed
+
+    def _near(self, one: Definition, times: Times) -> tuple[dict[int, Rows], Rows]:
+        """Return the inputs around some times, and the rows that are there."""
+        first, last = int(times[0]), int(times[-1])
+        inputs = {
+            number: self._inputs.rows(number, first - reach(one, number), last + reach(one, number))
+            for number in one.datastreams
+        }
+        return inputs, self._inputs.rows(one.datastream, first, last)
+
+    def _own_water(self, one: Definition, feature: NDArray[np.int32]) -> NDArray[np.int32]:
+        catalog = self._store.catalog
+        water = catalog.water_feature(one.clock_datastream)
+        return np.where(feature == water, catalog.water_feature(one.datastream), feature).astype(np.int32)
+
+    def _admitted(self, batch: ObservationBatch, patient: Patient) -> tuple[ObservationBatch, ObservationBatch]:
+        """Return the rows that go on, and those that admission gave.
+
+        It compares what was sent, and that is the result; where only the uncertainty or the flags of the inputs differ
+        the row is a revision as well.
+        """
+        admission = patient(partial(self._store.admit, batch))
+        told = admission.status == REJECTED
+        if told.any():
+            _log.warning("derived rows were rejected", rows=int(told.sum()), why=next(iter(admission.reasons.values())))
+        same = admission.status == UNCHANGED
+        if not same.any():
+            return admission.rows, admission.rows
+        reviewed = self._store.snapshot().by_id(admission.id[same])
+        by_review = self._store.catalog.reviewed(reviewed["provenance"].to_numpy())
+        same &= ~np.isin(admission.id, reviewed["id"].to_numpy()[by_review])
+        batch.id = admission.id
+        batch.supersedes = (admission.status != 0) & ~told
+        return batch.take(((admission.status != UNCHANGED) | same) & ~told), admission.rows
+
+    # What outlives the process
+
+    def recover(self, now: int) -> None:
+        """Take up where the journal ends: what waited, and rows of clocks whose answer may not be there."""
+        self._definitions.changed()
+        self._inputs.forget()
+        self._waiting, self._owed = {}, []
+        kept = self._store.load_state(STATE)
+        after = 0
+        if kept is not None:
+            after, state = kept
+            try:
+                self._waiting, self._owed = read_state(state)
+            except (ValueError, KeyError) as error:
+                _log.warning("what waited for its inputs cannot be taken up", error=str(error))
+        clocks = {one.clock_datastream for one in self.definitions()}
+        samples = np.array(sorted(self._store.catalog.sample_kinds()), np.int32)
+        for _, rows in self._store.replay(after) if clocks else ():
+            water = np.ones(len(rows), np.bool_) if rows.feature is None else ~np.isin(rows.feature, samples)
+            for one in self.definitions():
+                mine = water & (rows.datastream == one.clock_datastream)
+                if mine.any():
+                    self._waiting[one.datastream].add(np.unique(rows.phenomenon_time[mine]), now)
+        for waiting in self._waiting.values():
+            waiting.fresh = waiting.time
+        self._next_due = self._soonest()
+
+    def save(self, sequence: int) -> None:
+        """Keep what waits as of a journal sequence; called where no row is in flight."""
+        self._store.save_state(STATE, sequence, written_state(self._waiting, self._owed))
+
+    # Deletions and recomputation
+
+    def deletes(self, datastreams: list[int], start: int, end: int) -> None:
+        """Note that rows from `start` to `end` (exclusive) are about to be deleted: what follows is owed."""
+        if any(one.datastreams & set(datastreams) for one in self.definitions()):
+            self._owed.append((datastreams, start, end))
+            self.save(self._store.sequence())
+
+    def forget(self) -> None:
+        """Forget rows in memory: what is stored has changed, or what was on its way never comes."""
+        self._inputs.forget()
+
+    def give_up(self, admitted: Iterable[ObservationBatch]) -> None:
+        """Take back derived rows that cannot be stored."""
+        for batch in admitted:
+            self._store.abandon(batch)
+        self.forget()
+
+    def settle_owed(self, received: int) -> Iterator[Derived]:
+        """Yield the revisions that follow from deletions; each is committed before the next is asked for.
+
+        Of rows that are deleted the derived ones at their times are gone with them; others lose an input.
+        """
+        self._inputs.forget()
+        while self._owed:
+            datastreams, start, end = self._owed[0]
+            for one in self.definitions():
+                lost = [
+                    operand
+                    for place, operand in enumerate(one.operands)
+                    if operand.datastream in datastreams and place != one.clock
+                ]
+                self._waiting[one.datastream].fresh = self._waiting[one.datastream].time
+                if lost:
+                    farthest = max(operand.tolerance for operand in lost)
+                    yield from self._recomputed(one, start - farthest, end + farthest, received)
+            self._owed.pop(0)
+        self._next_due = self._soonest()
+
+    def recompute(self, datastreams: Iterable[int], start: int | None, end: int | None) -> Iterator[Difference]:
+        """Yield what a run over the stored inputs gives otherwise than what is served; nothing is written.
+
+        Parameters
+        ----------
+        datastreams : iterable of int
+            Derived Datastreams; what another needs is yielded before it, and must have been committed by then.
+        start, end : int, optional
+            Times of the clock, µs since 1970 UTC, end exclusive; None: without end.
+        """
+        wanted = set(datastreams)
+        for one in self.definitions():
+            if one.datastream in wanted:
+                yield from self._differences(one, -EVER if start is None else start, EVER if end is None else end)
+
+    def _differences(self, one: Definition, start: int, end: int) -> Iterator[Difference]:
+        self._inputs.forget()
+        self._inputs.begin()
+        for first, last in self._pieces(one, start, end):
+            times = np.array([first, last - 1])
+            inputs, current = self._near(one, times)
+            asked = np.unique(inputs[one.clock_datastream].time)
+            asked = asked[(asked >= first) & (asked < last)]
+            if one.deadline is None and len(asked):
+                known = {
+                    number: time for number in one.datastreams if (time := self._inputs.newest(number)) is not None
+                }
+                asked = asked[is_final(one, inputs, asked, known) | np.isin(asked, current.time)]
+            made = rows_of(one, inputs, asked)
+            made.feature = self._own_water(one, made.feature)
+            rows, former = differing(made, current)
+            yield Difference(one, rows, former, current, len(made))
+
+    def _pieces(self, one: Definition, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield spans that hold a bounded number of times, or rows, of a clock and of what it gave."""
+        snapshot = self._store.snapshot()
+        extents = [snapshot.extent(number) for number in (one.clock_datastream, one.datastream)]
+        edges = [extent for extent in extents if extent is not None]
+        if not edges:
+            return
+        start, end = max(start, min(edge[0] for edge in edges)), min(end, max(edge[1] for edge in edges) + 1)
+        pending = [(start, end)] if start < end else []
+        while pending:
+            first, last = pending.pop()
+            if last - first > 1 and snapshot.count([one.clock_datastream, one.datastream], first, last) > PIECE:
+                middle = (first + last) // 2
+                pending += [(middle, last), (first, middle)]
+            else:
+                yield first, last
+
+    def _recomputed(self, one: Definition, start: int, end: int, received: int) -> Iterator[Derived]:
+        for difference in self._differences(one, start, end):
+            follows = difference.rows.take(difference.former >= 0)
+            if not len(follows):
+                continue
+            batch, admitted = self._admitted(batch_of(one, follows), _at_once)
+            if len(batch):
+                whole, _ = self._review(batch, self._judge(batch, received))
+                derived = self.over(whole, Settlements.none(), received, only_revisions=True)
+                yield Derived(derived.rows, derived.settled, [admitted, *derived.admitted])
+
+
+def _near_each_other(times: Times) -> Iterator[Times]:
+    """Yield parts of rising times that are asked for at once: at most some dozens, however far they spread."""
+    return clusters(times, max(DAY, int(times[-1] - times[0]) // 64)) if len(times) else iter(())
+
+
+def _joined(parts: list[Settlements]) -> Settlements:
+    full = [part for part in parts if len(part)]
+    if len(full) < 2:
+        return full[0] if full else Settlements.none()
+    return Settlements(
+        np.concatenate([part.id for part in full]),
+        np.concatenate([part.result_quality for part in full]),
+        pa.concat_arrays([part.tests.cast(pa.string()) for part in full]),
+    )
