@@ -8,6 +8,7 @@ import gsw
 import numpy as np
 import pytest
 
+from nilometer.derivation import sound, water_density
 from nilometer.derivation.hydrostatic import (
     LAYERED_LEVEL,
     LayeredColumn,
@@ -29,10 +30,6 @@ from nilometer.errors import ConfigError
 
 KPA_OF_PSI = 6.894757293168
 G = 9.80665
-
-
-def tanaka(t):
-    return 999.974950 * (1 - (t - 3.983035) ** 2 * (t + 301.797) / (522528.9 * (t + 69.34881)))
 
 
 def columns(text, header, names, skip=0):
@@ -64,7 +61,7 @@ def test_a_hobo_logger_with_a_barometer_has_the_makers_depth(real_data):
     text = (real_data / "raw_logs/hobo/Charlies_AW_20170726_20170926.csv").read_text(encoding="utf-8-sig")
     data = columns(text, 1, ["Abs Pres,", "Abs Pres Barom", "Sensor Depth", "Water Temp"])
     assert data.shape[1] == 2976
-    left = hobo_residuals(*data, tanaka)
+    left = hobo_residuals(*data, water_density.tanaka)
     assert abs(np.mean(left)) < 0.1
     assert np.std(left) < 0.095
     assert np.max(np.abs(left)) < 0.305  # 0.001 ft
@@ -82,7 +79,7 @@ def test_two_deployments_differ_from_the_makers_depth_by_one_constant_each(real_
     text = gzip.decompress(path.read_bytes()).decode()
     data = columns(text, 0, ["Water.P.psi", "Air.BP.psi", "Sensor.Depth.ft", "Water.Temp.C"])
     assert data.shape[1] == 9627
-    left = hobo_residuals(*data, tanaka)
+    left = hobo_residuals(*data, water_density.tanaka)
     first = left > 0
     assert np.count_nonzero(np.diff(first.astype(int))) == 1, "one deployment after the other"
     for part, constant in ((left[first], 8.31), (left[~first], -6.47)):
@@ -158,6 +155,16 @@ def test_a_layered_column_is_filled_from_below():
 def test_sound_travels_at_the_speed_of_the_check_values():
     assert float(flight_distance(2.0, 20.0)) * 1000 == pytest.approx(343.2, abs=0.1)
     assert float(flight_distance(2.0, -10.0)) * 1000 == pytest.approx(325.2, abs=0.2)
+
+
+def test_moist_air_is_faster_by_the_factor_that_is_told():
+    factor = float(sound.humid_air(30.0, 100.0)) / float(sound.dry_air(30.0))
+    assert factor == pytest.approx(1.0070, abs=2e-4)
+    assert float(flight_distance(20.0, 30.0, moisture_factor=factor)) == pytest.approx(
+        0.01 * float(sound.humid_air(30.0, 100.0))
+    )
+    corrected = temperature_corrected_distance(3.0, 30.0, 30.0, moisture_factor=factor)
+    assert float(corrected) == pytest.approx(3.0 * factor)
 
 
 def test_the_mean_slowness_of_a_temperature_profile_is_that_of_its_slices():

@@ -33,12 +33,13 @@ SPEED: Final = 331.3
 """Of sound in dry air at 0 degree_Celsius, m s-1."""
 
 TEMPERATURE: Final = Input("degree_Celsius", -50.0, 60.0, typical=15.0)
+MOISTURE: Final = Input("1", 0.99, 1.02, default=1.0, typical=1.003)
 DIFFERENCE: Final = Input("K", -60.0, 60.0, default=0.0, typical=-4.0)
 
 
 @njit(error_model="numpy")
 def _speed(t: float) -> float:
-    """Return the speed of sound in dry air; moisture adds up to some 0.35 % at 20 to 30 degree_Celsius."""
+    """Return the speed of sound in dry air."""
     return SPEED * math.sqrt(1.0 + t / 273.15)
 
 
@@ -53,9 +54,12 @@ def _mean_speed(t: float, difference: float) -> float:
     time_of_flight=Input("ms", 0.0, 500.0, typical=20.0),
     temperature=TEMPERATURE,
     surface_difference=DIFFERENCE,
+    moisture_factor=MOISTURE,
     unit="m",
 )
-def flight_distance(time_of_flight: float, temperature: float, surface_difference: float = 0.0) -> float:
+def flight_distance(
+    time_of_flight: float, temperature: float, surface_difference: float = 0.0, moisture_factor: float = 1.0
+) -> float:
     """Return the distance to the water from the time that a pulse of sound takes there and back.
 
     Parameters
@@ -66,6 +70,9 @@ def flight_distance(time_of_flight: float, temperature: float, surface_differenc
         Of the air at the transducer, degree_Celsius, -50 to 60.
     surface_difference : array_like, shape (n,)
         Temperature of the air at the water minus that at the transducer, K, -60 to 60, straight between; left out: 0.
+    moisture_factor : array_like, shape (n,)
+        Speed of sound in the air as it is over that in dry air as warm, 1, 0.99 to 1.02: `sound.humid_air` over
+        `sound.dry_air`, 1.004 in saturated air of 20 °C and 1.007 of 30 °C. Left out: 1.
 
     Returns
     -------
@@ -75,15 +82,15 @@ def flight_distance(time_of_flight: float, temperature: float, surface_differenc
     References
     ----------
     d = t / (2 s), s the mean slowness of the path: of an evenly changing temperature 2/(c1 + c2), from ∫dz/√T. The
-    speed is that of dry air, 331.3 √(1 + t/273.15) m s-1 (ideal gas; also told as 20.05 √T): moisture adds up to about
-    0.35 % at 20 to 30 °C, which was not verified and is not in it. 1 K of the whole path is 0.17 % of the distance.
+    speed in dry air is 331.3 √(1 + t/273.15) m s-1 (ideal gas; also told as 20.05 √T). An error of 1 K of the whole
+    path is 0.17 % of the distance.
 
     Examples
     --------
     >>> float(flight_distance(20.0, 20.0).round(3))
     3.432
     """
-    return 0.5e-3 * time_of_flight * _mean_speed(temperature, surface_difference)
+    return 0.5e-3 * time_of_flight * moisture_factor * _mean_speed(temperature, surface_difference)
 
 
 @function(
@@ -91,10 +98,15 @@ def flight_distance(time_of_flight: float, temperature: float, surface_differenc
     temperature=TEMPERATURE,
     assumed_temperature=TEMPERATURE,
     surface_difference=DIFFERENCE,
+    moisture_factor=MOISTURE,
     unit="m",
 )
 def temperature_corrected_distance(
-    distance: float, temperature: float, assumed_temperature: float, surface_difference: float = 0.0
+    distance: float,
+    temperature: float,
+    assumed_temperature: float,
+    surface_difference: float = 0.0,
+    moisture_factor: float = 1.0,
 ) -> float:
     """Return the distance that an ultrasonic gauge would have told at the true temperature of the air.
 
@@ -106,8 +118,8 @@ def temperature_corrected_distance(
         Of the air at the transducer, degree_Celsius, -50 to 60.
     assumed_temperature : array_like, shape (n,)
         What the gauge took it to be: its own sensor's value (which the sun warms), or a fixed one, degree_Celsius.
-    surface_difference : array_like, shape (n,)
-        As in `flight_distance`.
+    surface_difference, moisture_factor : array_like, shape (n,)
+        As in `flight_distance`; the gauge takes the air to be dry.
 
     Returns
     -------
@@ -123,7 +135,7 @@ def temperature_corrected_distance(
     >>> float(temperature_corrected_distance(3.432, 10.0, 20.0).round(3))
     3.373
     """
-    return distance * _mean_speed(temperature, surface_difference) / _speed(assumed_temperature)
+    return distance * moisture_factor * _mean_speed(temperature, surface_difference) / _speed(assumed_temperature)
 
 
 @function(
