@@ -112,7 +112,6 @@ def gsw_peers() -> dict[str, Peer]:
         "seawater.freezing_temperature": ("gsw.t_freezing", lambda sa, p: gsw.t_freezing(sa, p, 0.0)),
         "pressure.sea_depth": ("gsw.z_from_p", gsw.z_from_p),
         "pressure.sea_pressure": ("gsw.p_from_z", lambda d, lat: gsw.p_from_z(-d, lat)),
-        "pss78.salinity_from_conductivity": ("gsw.SP_from_C", gsw.SP_from_C),
         "oxygen_seawater.solubility_teos10": ("gsw.O2sol_SP_pt", lambda t, s: gsw.O2sol_SP_pt(s, t)),
     }
 

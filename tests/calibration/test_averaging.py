@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nilometer.calibration import Calibration, evaluate
-from nilometer.calibration.averaging import mean, means
+from nilometer.calibration.averaging import mean, means, own_uncertainty
 
 
 def test_a_mean_keeps_the_calibrations_uncertainty_as_drawing_all_of_it_shows():
@@ -48,3 +50,14 @@ def test_groups_without_a_value_or_with_unknown_uncertainty_say_so():
     np.testing.assert_allclose(done.uncertainty, [np.hypot(0.1, 0.2), np.nan, np.nan, np.nan, np.nan])
     with pytest.raises(ValueError, match="from 0"):
         mean([1.0], 0.1, weight=-1)
+
+
+def test_only_a_straight_certificate_has_a_part_that_is_the_same_for_every_value() -> None:
+    line = Calibration(
+        kind="polynomial", coefficients=(1.0, -2.0), reading_uncertainty=0.1, unit_in="V", unit_out="mg L-1",
+        valid_range=(3.0, 5.0), residual_uncertainty=0.4,
+    )  # fmt: skip
+    assert own_uncertainty(line, "mV", "ug L-1") == pytest.approx(200.0)
+    assert own_uncertainty(replace(line, reading_uncertainty=None), "mV", "ug L-1") == 0.0
+    assert own_uncertainty(replace(line, coefficients=(1.0, -2.0, 0.1)), "mV", "ug L-1") == 0.0
+    assert own_uncertainty(Calibration(reading_uncertainty=0.1), "cm", "m") == pytest.approx(0.001)

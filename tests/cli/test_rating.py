@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import tomllib
 
 import numpy as np
 import pytest
 
 import nilometer as library
+from nilometer.derivation.function import families
 from nilometer.derivation.rating import RatingCurve
 from tests.cli.conftest import nilometer
 
@@ -62,6 +64,30 @@ def test_a_fit_writes_a_curve_in_the_units_asked_for_and_names_what_is_off(gaugi
     assert "segment 1 exponent: " in spoken.out
 
 
+def test_a_curve_as_toml_is_that_of_json_and_what_a_derived_datastream_takes(gaugings, tmp_path):
+    wishes = [
+        "--segments",
+        "1",
+        "--sample",
+        "50",
+        "--station",
+        "甲",
+        "--valid-from",
+        "2024-01-01",
+        "--limits",
+        "1.2",
+        "4.5",
+    ]
+    for name in ("curve.json", "curve.toml"):
+        assert nilometer("rating", "fit", gaugings, *wishes, "-o", tmp_path / name).code == 0
+    document = tomllib.loads((tmp_path / "curve.toml").read_text(encoding="utf-8"))
+    assert document == json.loads((tmp_path / "curve.json").read_text(encoding="utf-8"))
+    assert len(document["sample"]) == 50
+    assert families().items["rating.curve"].make(document).estimate(2.0, uncertainty={"stage": 0.01}).uncertainty > 0
+    shown = nilometer("rating", "show", tmp_path / "curve.toml")
+    assert "extrapolated from 1.2 to 4.5 ft" in shown.out
+
+
 def test_a_curve_is_shown_with_a_table_and_gaugings_against_it(curve, tmp_path):
     new = tmp_path / "new.csv"
     new.write_text("h [m],q [l/s],uncertainty (%)\n2.0,2000,2\n2.5,5000,2\n", encoding="utf-8")
@@ -111,7 +137,7 @@ def test_volumes_are_by_day_and_say_what_they_cover(curve, stages):
         (["fit", "absent.csv"], "No such file"),
         (["fit", "{gaugings}", "--stage", "level"], "no column is called 'level'"),
         (["fit", "{gaugings}", "--break", "3"], "a stage and its standard uncertainty, such as 4.2,0.1"),
-        (["fit", "{gaugings}", "-o", "curve.toml"], "ends in .json"),
+        (["fit", "{gaugings}", "-o", "curve.txt"], "ends in .json or .toml"),
         (["fit", "{gaugings}", "--control", "weir"], "known: any, section"),
         (["show", "{stages}"], "no USGS rating"),
         (["apply", "{stages}", "--curve", "{curve}", "--volume", "week"], "day, month, total, year"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from scipy import stats
@@ -11,6 +12,7 @@ from nilometer.derivation.statistics import Completeness, period_statistics
 from nilometer.periods.spans import edges
 from nilometer.store.means import mean, mean_uncertainty
 from nilometer.store.rollups import roll_up
+from nilometer.units import registry
 
 HOUR = 3_600_000_000
 
@@ -68,6 +70,16 @@ def test_a_notebook_gives_the_numbers_of_the_store_to_the_last_digit(kind, witho
 def test_the_calibration_part_does_not_get_less_by_averaging():
     found = period_statistics(np.ones(24), time=times(24), uncertainty=0.5, own_uncertainty=0.4)
     assert found.uncertainty[0] == pytest.approx(np.sqrt(0.3**2 + 0.4**2 / 24))
+
+
+def test_units_go_in_and_come_out():
+    ask = registry()
+    level = ask.Quantity(np.ones(24), "cm")
+    found = period_statistics(level, time=times(24), uncertainty=ask.Quantity(5.0, "mm"))
+    assert (found.unit, found.mean[0], found.uncertainty[0]) == ("cm", 1.0, pytest.approx(0.5))
+    median = exceedance.percentile(level, 50)
+    assert (median.magnitude, str(median.units)) == (1.0, "centimeter")
+    assert sampling_error.standard_error(pl.Series([1.0, None, 3.0, 1.0])) > 0.0
 
 
 def test_a_day_that_misses_its_rule_has_counts_alone():

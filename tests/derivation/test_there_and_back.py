@@ -107,7 +107,7 @@ def test_our_practical_salinity_is_that_of_the_library_also_in_fresh_water() -> 
     theirs = gsw.SP_from_C(c, t, p)
     within = theirs <= 42.0
     assert np.sum(theirs < 2.0) > 100
-    ours = pss78.salinity_from_conductivity(c, t, p)
+    ours = seawater.practical_salinity(c, t, p)
     assert ours[within] == pytest.approx(theirs[within], rel=1e-12, abs=1e-14)
     assert pss78.salinity(c / 42.914, t, p)[within] == pytest.approx(ours[within], rel=1e-12, abs=1e-14)
     assert oxygen_seawater.solubility_teos10(t, S) == pytest.approx(gsw.O2sol_SP_pt(S, t), rel=1e-12)

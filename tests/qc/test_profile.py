@@ -190,4 +190,4 @@ def test_a_profile_with_every_slot_taken_still_gets_the_test_of_its_calibration(
     full = load({"tests": {**ranges, "calibration_valid": doubts}})
     assert Profile.from_document(full.to_document(), name="full").names == full.names
     flags = check([7.0, 7.0], full, time=np.array(["2023-06-01", "2024-06-01"], "datetime64[us]")).flags
-    assert flags.tolist() == [1, 3]
+    assert list(flags) == [1, 3]

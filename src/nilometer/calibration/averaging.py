@@ -8,12 +8,18 @@ values belong into a mean (flags, coverage) is decided elsewhere.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Means", "mean", "means"]
+from nilometer.calibration.certificate import Calibration
+from nilometer.calibration.table import CalibrationTable
+from nilometer.model.batch import ObservationBatch
+from nilometer.units import affine
+
+__all__ = ["Means", "mean", "means", "own_uncertainty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +129,42 @@ def mean(
     """
     group = np.zeros(np.shape(value), np.int64)
     return means(group, value, calibration_uncertainty, random_uncertainty, weight=weight, count=1)
+
+
+def own_uncertainty(calibration: Calibration, raw_unit: str, unit: str) -> float:
+    """Return the part of the standard uncertainty that each value of a straight certificate has for itself.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        What made the values.
+    raw_unit, unit : str
+        Of the raw results, and of the values.
+
+    Returns
+    -------
+    float
+        In `unit`; 0 where the certificate says nothing of a reading's noise, and where that part differs from value to
+        value (a curve, a table, an electrode): then nothing averages down.
+
+    Examples
+    --------
+    >>> line = Calibration(kind="polynomial", coefficients=(0.0, 2.0), reading_uncertainty=0.1)
+    >>> own_uncertainty(line, "mV", "mV")
+    0.2
+    """
+    is_straight = calibration.kind == "identity" or (
+        calibration.kind == "polynomial" and len(calibration.coefficients) <= 2
+    )
+    if not is_straight or not calibration.reading_uncertainty:
+        return 0.0
+    scale, offset = affine(calibration.unit_in or raw_unit, raw_unit)
+    reading = next((end for end in calibration.span if math.isfinite(end)), 0.0)
+    table = CalibrationTable()
+    table.set(0, [calibration], raw_unit=raw_unit, unit=unit)
+    time = np.full(1, max(calibration.valid_from, 0), np.int64)
+    probe = ObservationBatch(
+        datastream=np.zeros(1, np.int32), phenomenon_time=time, raw_result=np.array([scale * reading + offset])
+    )
+    own = float(table.split(probe)[2][0])
+    return 0.0 if math.isnan(own) else own

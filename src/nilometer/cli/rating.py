@@ -41,7 +41,9 @@ Plot = Annotated[Path | None, typer.Option("--plot", help="OUT.png, .svg or .pdf
 def fit(
     gaugings: Annotated[Path, typer.Argument(help="Gaugings: delimited text with stage and discharge.")],
     *,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="OUT.json: the curve, for show and apply.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="OUT.json or .toml: the curve, for show, apply and [[derived]].")
+    ] = None,
     stage: StageColumn = None,
     discharge: FlowColumn = None,
     uncertainty: SpreadColumn = None,
@@ -68,6 +70,7 @@ def fit(
     limits: Annotated[
         tuple[float, float] | None, typer.Option(help="Stages up to which the curve may be extrapolated.")
     ] = None,
+    sample: Annotated[int, typer.Option(help="Curves that are kept for the uncertainty.")] = 500,
     robust: Annotated[bool, typer.Option("--robust", help="Let a wild gauging weigh less.")] = False,
     station: Annotated[str, typer.Option(help="Whose curve it is.")] = "",
     valid_from: Annotated[str | None, typer.Option(help="Since when it holds (ISO 8601); default: always.")] = None,
@@ -93,10 +96,10 @@ def fit(
         controls=_controls(control), breaks=None if not at_break else [_pair(text, "--break") for text in at_break],
         zero_flow=None if zero_flow is None else _pair(zero_flow, "--zero-flow"), limits=limits, robust=robust,
         unit_stage=found.unit_stage, unit_discharge=found.unit_discharge, station=station,
-        valid_from=moment(valid_from),
+        valid_from=moment(valid_from), sample_size=sample,
     )  # fmt: skip
     if out is not None:
-        out.write_text(json.dumps(made.curve.to_document(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        out.write_text(_document(made.curve, out.suffix), encoding="utf-8")
     checked = _checked(made.curve, found)
     if plot is not None:
         _draw(made.curve, found, plot)
@@ -201,8 +204,8 @@ def _check_names(out: Path | None, plot: Path | None) -> None:
     from nilometer.derivation.rating_plot import SUFFIXES
     from nilometer.errors import ConfigError
 
-    if out is not None and out.suffix != ".json":
-        raise ConfigError("--out", seen=str(out), allowed="a name that ends in .json")
+    if out is not None and out.suffix not in {".json", ".toml"}:
+        raise ConfigError("--out", seen=str(out), allowed="a name that ends in .json or .toml")
     if plot is not None and plot.suffix.lower() not in SUFFIXES:
         raise ConfigError("--plot", seen=str(plot), allowed=f"a name that ends in {', '.join(SUFFIXES)}")
 
@@ -220,6 +223,22 @@ def _gaugings(
         file, stage=stage, discharge=discharge, uncertainty=uncertainty, unit_stage=unit_stage,
         unit_discharge=unit_discharge, coverage_factor=coverage,
     )  # fmt: skip
+
+
+def _document(curve: RatingCurve, suffix: str) -> str:
+    document = curve.to_document()
+    if suffix == ".json":
+        return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    lines = []
+    for key, value in document.items():
+        if key == "segments":
+            parts = [", ".join(f"{name} = {number!r}" for name, number in part.items()) for part in value]
+            lines.append("segments = [\n" + "".join(f"  {{ {part} }},\n" for part in parts) + "]")
+        elif key == "sample":
+            lines.append("sample = [\n" + "".join(f"  {json.dumps(row)},\n" for row in value) + "]")
+        else:
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
 
 
 def _time(text: str, name: str) -> int:

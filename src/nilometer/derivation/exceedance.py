@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nilometer.derivation.operands import bare, quantity
 from nilometer.derivation.record import NO_TIME, record
+from nilometer.series import unpack
 
 __all__ = ["POSITIONS", "Exceedances", "exceedances", "flow_duration", "percentile"]
 
@@ -24,12 +26,12 @@ POSITIONS: dict[str, float] = {
 """a of the plotting position (i - a) / (n + 1 - 2a) of the i-th of n values."""
 
 
-def percentile(values: ArrayLike, percent: ArrayLike, *, position: str = "weibull") -> NDArray[np.float64]:
+def percentile(values: Any, percent: ArrayLike, *, position: str = "weibull") -> Any:  # noqa: ANN401 -- any series
     """Return percentiles by a plotting position, on the line between two values.
 
     Parameters
     ----------
-    values : array_like, shape (n,)
+    values : array_like, pandas.Series, polars.Series, xarray.DataArray or pint.Quantity of one, shape (n,)
         NaN is missing. Values below a detection limit may be given as the limit, where no percentile falls on them.
     percent : array_like, shape (m,)
         0 to 100: below which so many per cent lie.
@@ -39,7 +41,8 @@ def percentile(values: ArrayLike, percent: ArrayLike, *, position: str = "weibul
     Returns
     -------
     ndarray of float64, shape (m,)
-        NaN beyond the positions of the least and the greatest value: a sample says nothing of what lies there.
+        A quantity where the values are one; NaN beyond the positions of the least and the greatest value: a sample says
+        nothing of what lies there.
 
     Raises
     ------
@@ -63,21 +66,22 @@ def percentile(values: ArrayLike, percent: ArrayLike, *, position: str = "weibul
     p = np.asarray(percent, np.float64) / 100.0
     if np.any((p < 0.0) | (p > 1.0)):
         raise ValueError(f"per cents lie between 0 and 100, not {np.asarray(percent)[(p < 0.0) | (p > 1.0)]}")
-    y = np.asarray(values, np.float64).ravel()
+    series, unit = bare(values)
+    y = unpack(series).values
     y = np.sort(y[~np.isnan(y)])
     n = len(y)
-    if not n:
-        return np.full(p.shape, np.nan)
-    if position == "linear" and n == 1:
-        return np.full(p.shape, y[0])
     rank = p * (n + 1.0 - 2.0 * a) + a
-    inside = (rank >= 1.0 - 1e-9) & (rank <= n + 1e-9)
-    return np.where(inside, np.interp(rank, np.arange(1, n + 1), y), np.nan)
+    inside = (rank >= 1.0 - 1e-9) & (rank <= n + 1e-9) & (n > 0)
+    found = np.where(inside, np.interp(rank, np.arange(1, n + 1), y) if n else np.nan, np.nan)
+    return found if series is values or unit is None else quantity(values, found, unit, is_difference=False)
 
 
 def flow_duration(
-    discharge: ArrayLike, exceeded: ArrayLike = (5, 10, 25, 50, 75, 90, 95), *, position: str = "weibull"
-) -> NDArray[np.float64]:
+    discharge: Any,  # noqa: ANN401 -- any library's series
+    exceeded: ArrayLike = (5, 10, 25, 50, 75, 90, 95),
+    *,
+    position: str = "weibull",
+) -> Any:  # noqa: ANN401 -- an array or a quantity
     """Return the discharges that are exceeded for shares of the time: Q95 is the low flow that 95 % of days exceed.
 
     Parameters

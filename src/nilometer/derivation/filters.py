@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nilometer.derivation.filters_kernel import box
 from nilometer.derivation.record import NO_TIME, record
 
 __all__ = ["Filter", "doodson_x0", "godin", "lanczos", "moving_mean", "moving_median"]
@@ -36,12 +37,15 @@ class Filter:
         The sampling that they are made for.
     ahead : int
         How many samples after its own moment a value takes in: half of them, or 0 for a trailing one.
+    boxes : tuple of int
+        Lengths of plain means which, one after the other, are the filter; empty where it is none such.
     """
 
     name: str
     weights: NDArray[np.float64]
     step_s: float
     ahead: int
+    boxes: tuple[int, ...] = ()
 
     def gain(self, period_s: ArrayLike) -> NDArray[np.float64]:
         """Return what is left of the amplitude of a wave, 1.
@@ -96,19 +100,20 @@ class Filter:
         """
         part = record(series, time)
         place = _grid(part.times, self.step_s, self.name)
-        known = np.flatnonzero((place >= 0) & ~np.isnan(part.values))
         n = int(place.max()) + 1 if len(place) else 0
+        is_whole = n == len(place) and bool(np.all(place[1:] > place[:-1])) and not np.isnan(part.values).any()
+        if is_whole and least_weight >= 1.0:
+            centre = float(part.values.mean()) if n else 0.0
+            found = self._walk(part.values - centre, self.weights) + centre
+            found[: len(self.weights) - 1 - self.ahead] = np.nan
+            found[max(n - self.ahead, 0) :] = np.nan
+            return part.rewrap(found)
+        known = np.flatnonzero((place >= 0) & ~np.isnan(part.values))
         grid, there = np.zeros(n), np.zeros(n)
         centre = float(part.values[known].mean()) if len(known) else 0.0
         grid[place[known]], there[place[known]] = part.values[known] - centre, 1.0
         size = np.abs(self.weights).sum()
         found = self._walk(grid, self.weights)
-        if len(known) == n:
-            inside = np.arange(n)
-            weight = np.ones(n)
-            full = (inside >= len(self.weights) - 1 - self.ahead) & (inside < n - self.ahead)
-            if least_weight >= 1.0:
-                return part.rewrap(_back(np.where(full, found, np.nan) + centre, place))
         share = self._walk(there, np.abs(self.weights)) / size
         weight = self._walk(there, self.weights)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -118,6 +123,13 @@ class Filter:
     def _walk(self, grid: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         if not len(grid):
             return np.empty(0)
+        if self.boxes:
+            whole = np.concatenate([grid, np.zeros(len(weights) - 1)])
+            for length in self.boxes:
+                out = np.empty_like(whole)
+                box(whole, length, out)
+                whole = out
+            return whole[self.ahead : self.ahead + len(grid)]
         turned = weights[::-1]
         if len(weights) < _LONG:
             whole = np.convolve(grid, turned)
@@ -153,7 +165,7 @@ def godin(step_s: float = _HOUR_S) -> Filter:
     day = _samples(24 * _HOUR_S, step_s, "godin")
     once = np.full(day, 1.0 / day)
     weights = np.convolve(np.convolve(once, once), np.full(day + 1, 1.0 / (day + 1)))
-    return Filter("godin", weights, step_s, len(weights) // 2)
+    return Filter("godin", weights, step_s, len(weights) // 2, (day, day, day + 1))
 
 
 def doodson_x0() -> Filter:
@@ -231,8 +243,8 @@ def moving_mean(length_s: float, *, step_s: float, trailing: bool = False) -> Fi
     """
     n = _samples(length_s, step_s, "moving_mean")
     if trailing or n % 2:
-        return Filter("moving_mean", np.full(n, 1.0 / n), step_s, 0 if trailing else n // 2)
-    return Filter("moving_mean", np.array([0.5, *[1.0] * (n - 1), 0.5]) / n, step_s, n // 2)
+        return Filter("moving_mean", np.full(n, 1.0 / n), step_s, 0 if trailing else n // 2, (n,))
+    return Filter("moving_mean", np.array([0.5, *[1.0] * (n - 1), 0.5]) / n, step_s, n // 2, (n, 2))
 
 
 def moving_median(
@@ -296,16 +308,22 @@ def _samples(length_s: float, step_s: float, name: str) -> int:
 
 def _grid(times: NDArray[np.int64], step_s: float, name: str) -> NDArray[np.int64]:
     """Return the place of each time on even steps from the earliest; -1 where there is none."""
+    step = round(step_s * 1e6)
+    if len(times) > 1 and times[0] != NO_TIME and np.all(np.diff(times) == step):
+        return np.arange(len(times))
     there = times != NO_TIME
     place = np.full(len(times), -1, np.int64)
     if not there.any():
         return place
-    cell = (times[there] - times[there].min()) / (step_s * 1e6)
-    whole = np.rint(cell).astype(np.int64)
-    if np.any(np.abs(cell - whole) > _OFF_GRID):
-        at = int(np.argmax(np.abs(cell - whole)))
-        raise ValueError(f"{name}: row {at} lies {abs(cell - whole)[at]:.2f} steps off a sampling of {step_s:g} s")
-    if len(np.unique(whole)) < len(whole):
+    known = times if there.all() else times[there]
+    since = known - known.min()
+    whole = (since + step // 2) // step
+    off = np.abs(since - whole * step)
+    if off.max() > _OFF_GRID * step:
+        at = int(np.argmax(off))
+        raise ValueError(f"{name}: row {at} lies {off[at] / step:.2f} steps off a sampling of {step_s:g} s")
+    steps = np.diff(whole)
+    if not np.all(steps > 0) and not np.all(np.diff(np.sort(whole)) > 0):
         raise ValueError(f"{name}: two rows have one time")
     place[there] = whole
     return place

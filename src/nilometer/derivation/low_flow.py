@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.derivation.filters import moving_mean
 from nilometer.derivation.record import record
 from nilometer.periods.spans import edges
 
 __all__ = ["LowFlow", "annual_minima", "low_flow", "mean_annual_minimum"]
 
-_DAY_S = 86_400.0
 _LEAST_YEARS = 10
 _RESAMPLES = 1000
 
@@ -98,12 +96,13 @@ def annual_minima(
         return np.empty(0, np.int64), np.empty(0)
     midnights = edges("day", int(part.times.min()), int(part.times.max()) + 1, time_zone)
     day = np.searchsorted(midnights, part.times, "right") - 1
-    if len(np.unique(day)) < len(day):
+    if not np.all(np.diff(np.sort(day)) > 0):
         raise ValueError("a day has two values: give daily means, such as those of period_statistics")
     flow = np.full(len(midnights) - 1, np.nan)
     flow[day] = part.values
-    even = np.arange(len(flow)) * round(_DAY_S * 1e6)
-    least = moving_mean(days * _DAY_S, step_s=_DAY_S, trailing=True).apply(flow, time=even)
+    # Summed window by window, so that days without flow have a mean of exactly nothing.
+    before = np.concatenate([np.full(days - 1, np.nan), flow])
+    least = np.lib.stride_tricks.sliding_window_view(before, days).mean(axis=1)
     years = edges("year", int(midnights[0]), int(midnights[-1]), time_zone, first_month=first_month)
     begin, found = [], []
     for first, last in pairwise(years.tolist()):

@@ -13,8 +13,9 @@ As a document (TOML, JSON; `nilometer rating fit --out` writes one)::
         { offset = 7.80, scale = 1.75, exponent = 1.95 },
         { from = 8.92, offset = 8.46, scale = 8.9, exponent = 1.97 },
     ]
-    sample = [[0.11, nan, 7.79, 0.55, 1.93, …], …]   # curves that the gaugings allow as well, each one scatter, and
-                                            # from, offset, ln scale and exponent of every segment
+    sample = [[0.11, 7.79, 0.55, 1.93, 8.9, 8.4, 2.2, 2.0], …]   # curves that the gaugings allow as well: scatter,
+    offset,
+                                            # ln scale, exponent; from, offset, ln scale, exponent of the next segment
 
 Between the gauged range and the limits a discharge is computed and labelled `extrapolated`; beyond them it is NaN.
 It is never extrapolated unasked: the limits are the gauged range unless somebody widens them.

@@ -191,6 +191,8 @@ def fit(
     >>> (made.curve([1.3, 2.9]) / (4.0 * np.array([0.3, 1.9]) ** 1.6)).round(2).tolist()
     [1.0, 1.0]
     """
+    if sample_size < 1:
+        raise _refusal(station, f"a sample of {sample_size} curves (allowed: from 1; 100 tell an uncertainty to 7 %)")
     problem, order = _problem(stage, discharge, discharge_uncertainty, station)
     wishes = _Wishes.of(segments, controls, breaks, zero_flow, station)
     found: dict[int, tuple[Problem, Posterior]] = {}

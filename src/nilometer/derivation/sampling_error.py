@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from nilometer.derivation.operands import bare
 from nilometer.derivation.record import NO_TIME, record
+from nilometer.series import unpack
 
 __all__ = ["BurstMeans", "burst_means", "effective_size", "standard_error"]
 
 
-def effective_size(values: ArrayLike) -> float:
+def effective_size(values: Any) -> float:  # noqa: ANN401 -- any library's series
     """Return how many independent values evenly sampled ones are worth.
 
     Parameters
     ----------
-    values : array_like, shape (n,)
+    values : array_like, pandas.Series, polars.Series, xarray.DataArray or pint.Quantity of one, shape (n,)
         Evenly sampled; NaN is missing and counts in no product.
 
     Returns
@@ -41,7 +43,7 @@ def effective_size(values: ArrayLike) -> float:
     >>> effective_size([1.0, 2.0, 1.0, 2.0])
     4.0
     """
-    y = np.asarray(values, np.float64)
+    y = unpack(bare(values)[0]).values
     there = ~np.isnan(y)
     n = int(np.count_nonzero(there))
     if n < 2:
@@ -66,7 +68,7 @@ def effective_size(values: ArrayLike) -> float:
     return float(min(max(n / (1.0 + 2.0 * np.sum((1.0 - k / len(y)) * r[1:last])), 1.0), n))
 
 
-def standard_error(values: ArrayLike) -> float:
+def standard_error(values: Any) -> float:  # noqa: ANN401 -- any library's series
     """Return the standard error (k = 1) of the mean of evenly sampled values, heeding their autocorrelation.
 
     Parameters
@@ -77,7 +79,7 @@ def standard_error(values: ArrayLike) -> float:
     Returns
     -------
     float
-        Standard deviation over the root of the effective size; NaN of fewer than two.
+        Standard deviation over the root of the effective size, in the values' unit; NaN of fewer than two.
 
     References
     ----------
@@ -88,7 +90,7 @@ def standard_error(values: ArrayLike) -> float:
     >>> round(standard_error([1.0, 2.0, 1.0, 2.0]), 4)
     0.2887
     """
-    y = np.asarray(values, np.float64)
+    y = unpack(bare(values)[0]).values
     y = y[~np.isnan(y)]
     worth = effective_size(values)
     if not worth > 1.0:

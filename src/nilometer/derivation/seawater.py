@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from nilometer.derivation.function import Input, function
+from nilometer.derivation.pss78 import of_ratio
 from nilometer.derivation.seawater_volume import SALINITY_FACTOR, by_salinity, by_temperature, coordinates, volume
 
 __all__ = [
@@ -56,8 +57,8 @@ def _volume(x: float, y: float, z: float) -> float:
     return v0 + z * (v1 + z * (v2 + z * (v3 + z * (v4 + z * (v5 + z * v6)))))
 
 
-@function(C=Input("mS cm-1", 0.0, 80.0, typical=40.0), t=_TEMPERATURE, p=_PRESSURE, unit="1", compiled=False)
-def practical_salinity(C: Floats, t: Floats, p: Floats = _SURFACE) -> Floats:
+@function(C=Input("mS cm-1", 0.0, 80.0, typical=40.0), t=_TEMPERATURE, p=_PRESSURE, unit="1")
+def practical_salinity(C: float, t: float, p: float = 0.0) -> float:
     """Return practical salinity from conductivity.
 
     Parameters
@@ -77,16 +78,15 @@ def practical_salinity(C: Floats, t: Floats, p: Floats = _SURFACE) -> Floats:
 
     References
     ----------
-    UNESCO (1981), PSS-78; Hill et al. (1986), IEEE J. Oceanic Eng. 11, 109-112; gsw_SP_from_C with C(35, 15, 0) =
-    42.9140 mS cm-1.
+    UNESCO (1981), PSS-78; Hill et al. (1986), IEEE J. Oceanic Eng. 11, 109-112; C(35, 15, 0) = 42.9140
+    mS cm-1; equal to gsw_SP_from_C.
 
     Examples
     --------
     >>> float(practical_salinity(42.914, 15.0 / 1.00024, 0.0).round(4))
     35.0
     """
-    found: Floats = _gsw().SP_from_C(C, t, p)
-    return found
+    return of_ratio(C * (1.0 / 42.9140), t, p)
 
 
 @function(SP=_SP, t=_TEMPERATURE, p=_PRESSURE, unit="mS cm-1", compiled=False)

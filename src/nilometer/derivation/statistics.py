@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nilometer import units
+from nilometer.derivation.operands import bare
 from nilometer.derivation.record import NO_TIME, record
+from nilometer.derivation.statistics_kernel import filled
 from nilometer.periods import kernel, means
 from nilometer.periods.means import BELOW, Below
 from nilometer.periods.spans import HOUR_US, Period, edges
@@ -37,7 +39,8 @@ class Completeness:
     Parameters
     ----------
     of : {"value", "hour", "day"}
-        What is counted: values by the sampling step, hours (of UTC) that hold a value, or days of the zone that do.
+        What is counted: steps of the sampling that hold a value, hours that do, or days of the zone; steps and hours
+        from the period's begin.
     least_share : float
         Of those that the period should have, 0 to 1.
     least_count : int
@@ -90,6 +93,8 @@ class PeriodStatistics:
         Sum of the values: of amounts, such as rain or abstraction.
     integral : ndarray of float64
         Mean times the length of the period in s: of rates, such as a discharge, of which it makes a volume.
+    unit : str or None
+        Of mean, extremes and total, where the series says it; the integral's is this one's times s.
     """
 
     start: NDArray[np.int64]
@@ -107,13 +112,14 @@ class PeriodStatistics:
     max_time: NDArray[np.int64]
     total: NDArray[np.float64]
     integral: NDArray[np.float64]
+    unit: str | None = None
 
     def __len__(self) -> int:
         return len(self.start)
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the statistics as columns of a frame; times as datetime64[us] of UTC."""
-        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "unit"}
         for name in ("start", "end", "min_time", "max_time"):
             found[name] = found[name].view("datetime64[us]")
         return found
@@ -164,9 +170,9 @@ def period_statistics(
         −1: below the limit that the value is; +1: above it.
     below : {"half", "limit", "zero"}
         What stands for a value below its limit in arithmetic and flow-weighted means and totals.
-    uncertainty, own_uncertainty : array_like, shape (n,), optional
-        Standard uncertainty of each value, and the part of it that each has for itself. The rest is common to all
-        (calibration) and does not get less by averaging.
+    uncertainty, own_uncertainty : array_like, shape (n,) or one number, optional
+        Standard uncertainty of each value, in the order of the series and its unit, and the part of it that each has
+        for itself. The rest is common to all (calibration) and does not get less by averaging.
 
     Returns
     -------
@@ -195,13 +201,15 @@ def period_statistics(
     """
     part = record(series, time)
     asked = RULES[rule] if isinstance(rule, str) else rule
-    rows = _Rows.of(part.times, part.values, flags, censored, uncertainty, own_uncertainty, discharge)
+    spread, own = (_in_unit(given, part.unit) for given in (uncertainty, own_uncertainty))
+    rows = _Rows.of(part.times, part.values, flags, censored, spread, own, bare(discharge)[0])
     if mean == "flow_weighted" and discharge is None:
         raise ValueError("a flow-weighted mean needs a discharge of each value")
     if not len(rows.time):
         nothing: dict[str, Any] = {one.name: np.empty(0) for one in fields(PeriodStatistics)}
         whole = ("start", "end", "n", "below", "expected", "present", "min_time", "max_time")
-        nothing |= {name: np.empty(0, np.int64) for name in whole} | {"is_complete": np.empty(0, bool)}
+        nothing |= {name: np.empty(0, np.int64) for name in whole}
+        nothing |= {"is_complete": np.empty(0, bool), "unit": part.unit}
         return PeriodStatistics(**nothing)
     every = edges(period, int(rows.time[0]), int(rows.time[-1]) + 1, time_zone, first_month=first_month)
     cuts = np.searchsorted(rows.time, every).astype(np.int64)
@@ -218,8 +226,7 @@ def period_statistics(
     n = of.count("n")
     total = of.sum("sum") - (1.0 - BELOW[below]) * of.sum("sum_below")
     found = _mean(mean, of, below, rows, cuts, flag)
-    enters = (flag < _FAIL) & ~np.isnan(rows.value)
-    expected, present, complete = _completeness(asked, every, rows.time[enters], rows.time, time_zone)
+    expected, present, complete = _completeness(asked, every, rows, flag, time_zone)
     complete &= n > 0
 
     def where(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -242,7 +249,17 @@ def period_statistics(
         max_time=np.where(complete, rows.time[most], NO_TIME),
         total=where(total),
         integral=where(found * (every[1:] - every[:-1]) / 1e6),
+        unit=part.unit,
     )
+
+
+def _in_unit(given: Any, unit: str | None) -> ArrayLike | None:  # noqa: ANN401 -- a number or any series
+    """Return a spread in the unit of the series."""
+    if given is None:
+        return None
+    thing, said = bare(given)
+    factor = units.affine(said, unit)[0] if said is not None and unit is not None else 1.0
+    return np.asarray(thing, np.float64) * factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +293,15 @@ class _Rows:
                 raise ValueError(f"{name} has shape {array.shape}, the series has {n} values")
             return np.broadcast_to(array, (n,))
 
-        order = np.flatnonzero(time != NO_TIME)
-        order = order[np.argsort(time[order], kind="stable")]
-        flag = _PLACE_OF_FLAG[np.nan_to_num(column(flags, "flags", 1.0), nan=9.0).astype(np.uint8)]
-        of_censored = np.nan_to_num(column(censored, "censored", 0.0)).astype(np.int8)
+        order: Any = slice(None)
+        if np.any(time[1:] < time[:-1]) or (n and time[0] == NO_TIME):  # NO_TIME is the least of numbers
+            order = np.flatnonzero(time != NO_TIME)
+            order = order[np.argsort(time[order], kind="stable")]
+        flag, of_censored = np.zeros(n, np.int8), np.zeros(n, np.int8)
+        if flags is not None:
+            flag = _PLACE_OF_FLAG[np.nan_to_num(column(flags, "flags", 1.0), nan=9.0).astype(np.uint8)]
+        if censored is not None:
+            of_censored = np.nan_to_num(column(censored, "censored", 0.0)).astype(np.int8)
         spread = column(uncertainty, "uncertainty", np.nan)
         alone = column(own, "own_uncertainty", 0.0)
         flow = column(discharge, "discharge", np.nan)
@@ -340,42 +362,45 @@ def _spread_of_mean(kind: Kind, of: _Named) -> NDArray[np.float64]:
 
 
 def _completeness(
-    rule: Completeness,
-    every: NDArray[np.int64],
-    entering: NDArray[np.int64],
-    times: NDArray[np.int64],
-    time_zone: str,
+    rule: Completeness, every: NDArray[np.int64], rows: _Rows, flag: NDArray[np.int8], time_zone: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return how many of what the rule counts each period should have and has, and whether that will do."""
-    begins = _begins(rule, every, times, time_zone)
-    filled = np.unique(np.searchsorted(begins, entering, "right") - 1)
-    first = np.searchsorted(begins, every[:-1])
-    last = np.searchsorted(begins, every[1:])
-    expected = last - first
-    present = np.searchsorted(filled, last) - np.searchsorted(filled, first)
+    if rule.of == "day":
+        expected, present, longest = _days(every, rows.time[(flag < _FAIL) & ~np.isnan(rows.value)], time_zone)
+    else:
+        step = HOUR_US if rule.of == "hour" else _step(rule, rows.time, int(every[-1] - every[0]))
+        expected = -((every[:-1] - every[1:]) // step)  # rounded up
+        present, longest = np.zeros(len(expected), np.int64), np.zeros(len(expected), np.int64)
+        cuts = np.searchsorted(rows.time, every)
+        filled(cuts, every, step, rows.time, rows.value, flag, _FAIL, present, longest)
     done = (present >= rule.least_share * expected - 1e-9) & (present >= rule.least_count)
     if rule.most_missing is not None:
         done &= expected - present <= rule.most_missing
     if rule.longest_gap is not None:
-        for at in np.flatnonzero(done):
-            inside = filled[np.searchsorted(filled, first[at]) : np.searchsorted(filled, last[at])]
-            gaps = np.diff(np.concatenate([[first[at] - 1], inside, [last[at]]])) - 1
-            done[at] = gaps.max() <= rule.longest_gap
-    return expected.astype(np.int64), present.astype(np.int64), done
+        done &= longest <= rule.longest_gap
+    return expected, present, done
 
 
-def _begins(
-    rule: Completeness, every: NDArray[np.int64], times: NDArray[np.int64], time_zone: str
-) -> NDArray[np.int64]:
-    """Return where that which the rule counts begins, from the first period to the last."""
-    first, last = int(every[0]), int(every[-1])
-    if rule.of == "day":
-        return edges("day", first, last, time_zone)[:-1]
-    if rule.of == "hour":
-        return np.arange(first, last, HOUR_US, dtype=np.int64)
+def _days(
+    every: NDArray[np.int64], entering: NDArray[np.int64], time_zone: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return days, days with a value and the longest run of days without, by period."""
+    begins = edges("day", int(every[0]), int(every[-1]), time_zone)
+    first = np.searchsorted(begins, every)
+    has = np.zeros(len(begins) - 1, bool)
+    has[np.searchsorted(begins, entering, "right") - 1] = True
+    longest = np.zeros(len(every) - 1, np.int64)
+    for span in range(len(longest)):
+        held = np.flatnonzero(np.concatenate([[True], has[first[span] : first[span + 1]], [True]]))
+        longest[span] = np.diff(held).max() - 1
+    present = np.diff(np.concatenate([[0], np.cumsum(has)])[first])
+    return np.diff(first).astype(np.int64), present.astype(np.int64), longest
+
+
+def _step(rule: Completeness, times: NDArray[np.int64], whole: int) -> int:
+    if rule.step_s is not None:
+        return int(rule.step_s * 1e6)
     steps = np.diff(times)
-    step = np.median(steps[steps > 0]) if np.any(steps > 0) else last - first
-    step = int(rule.step_s * 1e6) if rule.step_s is not None else int(step)
-    # Of each period anew, for a step need not divide it.
-    parts = [np.arange(begin, end, step, dtype=np.int64) for begin, end in pairwise(every.tolist())]
-    return np.concatenate(parts)
+    if not len(steps) or steps.max() == 0:
+        return whole
+    return int(steps[0]) if steps.min() == steps.max() else int(np.median(steps[steps > 0]))

@@ -28,9 +28,9 @@ from nilometer.store import Store
 
 __all__ = ["Wiring", "unit_of"]
 
-_log = Log(__name__)
 EXTERNAL = Sensor(key="external", name="External source", description="Values that arrive over HTTP or from files")
 DERIVED = Sensor(key="derived", name="Derivation", description="Values that are computed from other Datastreams")
+_log = Log(__name__)
 
 
 class Wiring:
