@@ -2,7 +2,7 @@
 
 ``python benchmarks/measure_reprocess.py [--rows N] [--series N]`` (``--rows 50000000``: the full size). Ours: sealed
 and compacted rows of a data folder, every result and most uncertainties change; afterwards the lake holds the new rows
-and, beside them, the old ones for `as_of`. The peer in the same run is a script as one writes it for Parquet files:
+and, beside them, the old ones for `as_of`. The peer in the same run is a script as one would write it for Parquet:
 pyarrow reads the raw values, NumPy applies the polynomial and its uncertainty, ioos_qc (or, as fast as it goes, NumPy)
 flags them, pyarrow writes a file a series; it keeps no former version, no provenance, and survives no crash.
 """
