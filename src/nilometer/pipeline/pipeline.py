@@ -170,7 +170,7 @@ class Pipeline:
             raise
         self._retaining = Retaining(self.store, self.delete, clock)
         hands = Hands(
-            self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._revised, self._save_state
+            self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._deriving, self._save_state
         )
         self.reprocessing = Reprocessing(hands)
         self.uplinks = Uplinks(self.store, receivers, clock)

@@ -1,8 +1,9 @@
 """Rows that were stored pass calibration and qc again, in order of time, by the code that live rows pass.
 
-Two things are not stored with a row: when it was received, and what was verified of its frame. What the tests that
-asked for them said then (impossible date, data reception, syntax) is read back from the row's digits and handed to the
-same tests, so that it stays as it was. A row whose verdict is open waits here until a later one has settled it.
+Some things are not stored with a row: when it was received, what was verified of its frame, what the inputs of a
+derived row were flagged. What the tests that asked for them said then (impossible date, data reception, syntax, inputs)
+is read back from the row's digits and handed to the same tests, so that it stays as it was. A row whose verdict is open
+waits here until a later one has settled it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ CALIBRATION, QC = "calibration", "qc"
 ALL = (CALIBRATION, QC)
 
 _EARLY, _LATE = -(1 << 60), 1 << 60
-_UNSTORED = ("impossible_date", "data_reception", "syntax")
+_IN_A_COLUMN = ("syntax", "inputs")  # what was verified of a frame; what the inputs of a derived row were flagged
+_UNSTORED = ("impossible_date", "data_reception", *_IN_A_COLUMN)
 
 
 @dataclass(slots=True)
@@ -219,8 +221,9 @@ class Rejudging:
             yield 0, n, None
             return
         said = {kind: self._said(old, kind) for kind in self._wants}
-        if "syntax" in said:
-            new.syntax = said["syntax"].astype(np.uint8)
+        for kind in _IN_A_COLUMN:
+            if kind in said:
+                new.syntax = said[kind].astype(np.uint8)
         date, reception = said.get("impossible_date"), said.get("data_reception")
         if reception is not None:
             for row in range(n):
