@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from nilometer.model import ObservationBatch, QartodFlag
 from nilometer.pipeline import Pipeline
-from nilometer.pipeline.derived_inputs import EVER, stored_rows
-from nilometer.pipeline.derived_rows import Definition, DerivedRows, Rows, batch_of, rows_of
 from tests.pipeline.conftest import MINUTE, RIVER, ids, running, stored
+from tests.pipeline.derived_runs import same_as_one_run
 from tests.pipeline.test_deriving import Clock, derived, let_go, pass_time, started
 
 DO, T, SC, P = "river/do", "river/t", "river/sc", "met/p"
@@ -150,21 +149,6 @@ def sent(datastream: int, times: NDArray[np.int64], values: NDArray[np.float64])
     )
 
 
-def batch(pipeline: Pipeline, definition: Definition) -> DerivedRows:
-    """A run of a definition over all rows of its inputs that are stored, at once, without anything that is live."""
-    snapshot = pipeline.store.snapshot()
-    made = {one.datastream for one in pipeline._deriving.definitions()}
-    inputs = {
-        number: stored_rows(pipeline.store, snapshot, number, -EVER, EVER, number in made)
-        for number in definition.datastreams
-    }
-    return rows_of(definition, inputs)
-
-
-def as_stored(pipeline: Pipeline, datastream: int) -> Rows:
-    return stored_rows(pipeline.store, pipeline.store.snapshot(), datastream, -EVER, EVER, True)
-
-
 @pytest.mark.real
 async def test_what_loggers_deliver_late_and_in_disorder_is_derived_as_in_one_run(
     real_data: Path, tmp_path: Path
@@ -191,16 +175,7 @@ async def test_what_loggers_deliver_late_and_in_disorder_is_derived_as_in_one_ru
     # Each level over the stored rows of the level below: what is served is, to the bit, what one run gives.
     try:
         number = ids(pipeline)
-        for definition in pipeline._deriving.definitions():
-            served, made = as_stored(pipeline, definition.datastream), batch(pipeline, definition)
-            written = batch_of(definition, made)
-            assert len(served) == len(made) > 0
-            assert served.time.tobytes() == made.time.tobytes()
-            assert served.result.tobytes() == made.result.tobytes()
-            assert written.result_uncertainty is not None
-            spread = written.result_uncertainty.astype(np.float32).astype(float)
-            assert served.uncertainty.tobytes() == spread.tobytes()
-            assert served.said.tobytes() == made.said.tobytes()
+        same_as_one_run(pipeline)
         live = stored(pipeline, *MADE).drop_columns(["id"])
         versions = pipeline.store.snapshot().versions([number[SATURATION]])
     finally:
