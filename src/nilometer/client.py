@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pyarrow as pa
 
 from nilometer.errors import (
+    CalibrationError,
     LinkError,
     NilometerError,
     NotAuthorized,
@@ -43,7 +44,11 @@ _ERRORS: dict[int, type[NilometerError]] = {
     503: Overloaded,
     507: StoreFull,
 }
-_BY_CODE: dict[str, type[NilometerError]] = {"store_unwritable": StoreUnwritable, "store_locked": StoreLocked}
+_BY_CODE: dict[str, type[NilometerError]] = {
+    "calibration_error": CalibrationError,
+    "store_unwritable": StoreUnwritable,
+    "store_locked": StoreLocked,
+}
 
 
 def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> Client:
@@ -285,6 +290,46 @@ class Client:
         found: list[dict[str, Any]] = self._json("GET", "/api/v1/events", query)["events"]
         return found
 
+    def calibrations(self, **query: str | int) -> list[dict[str, Any]]:
+        """Return calibration records, newest first, by ``datastream``, ``thing``, ``kind``, as known ``as_of``."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/calibration-records", query)["records"]
+        return found
+
+    def calibration(self, record: int) -> dict[str, Any]:
+        """Return a calibration record with all of its versions."""
+        found: dict[str, Any] = self._json("GET", f"/api/v1/calibration-records/{record}")
+        return found
+
+    def enter_calibration(self, record: Mapping[str, Any], correct: int | None = None) -> dict[str, Any]:
+        """Enter a calibration record, or a new version of one; see docs/calibration.md for what it says."""
+        if correct is not None:
+            return self._send("PUT", f"/api/v1/calibration-records/{correct}", dict(record))
+        return self._send("POST", "/api/v1/calibration-records", dict(record))
+
+    def withdraw_calibration(self, record: int, by: str, comment: str = "") -> dict[str, Any]:
+        """Take a calibration record back, and what it put into force."""
+        return self._send("POST", f"/api/v1/calibration-records/{record}/withdraw", {"by": by, "comment": comment})
+
+    def calibrations_due(self, **query: str | int) -> list[dict[str, Any]]:
+        """Return how calibrations stand, overdue ones first, by ``datastream``, ``thing``, ``as_of``."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/calibration-records/due", query)["calibrations"]
+        return found
+
+    def standards(self, **query: str | int) -> list[dict[str, Any]]:
+        """Return standard solutions by key, as known ``as_of`` a moment."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/standard-solutions", query)["standards"]
+        return found
+
+    def enter_standard(self, standard: Mapping[str, Any], correct: int | None = None) -> dict[str, Any]:
+        """Enter a standard solution, or a new version of one; records keep the version that they used."""
+        if correct is not None:
+            return self._send("PUT", f"/api/v1/standard-solutions/{correct}", dict(standard))
+        return self._send("POST", "/api/v1/standard-solutions", dict(standard))
+
+    def withdraw_standard(self, standard: int, by: str, comment: str = "") -> dict[str, Any]:
+        """Take a standard solution back."""
+        return self._send("POST", f"/api/v1/standard-solutions/{standard}/withdraw", {"by": by, "comment": comment})
+
     def backup(self, to: str, *, link: bool = True) -> dict[str, Any]:
         """Copy everything acknowledged so far to a place on the server's machine; see `nilometer restore`.
 
@@ -319,8 +364,7 @@ class Client:
 
     def derived(self) -> list[dict[str, Any]]:
         """Return what is derived, how, and what keeps it waiting."""
-        found: list[dict[str, Any]] = self._json("GET", "/api/v1/derived")["derived"]
-        return found
+        return list(self._json("GET", "/api/v1/derived")["derived"])
 
     def derive(self, table: dict[str, Any], *, by: str = "") -> dict[str, Any]:
         """Declare a derived Datastream: a table ``[[derived]]`` of the configuration."""
@@ -328,8 +372,7 @@ class Client:
 
     def underive(self, key: str, *, by: str = "") -> dict[str, Any]:
         """Derive a Datastream no more; its rows stay."""
-        gone: dict[str, Any] = self._json("DELETE", f"/api/v1/derived/{quote(key, safe='')}", {"by": by})
-        return gone
+        return dict(self._json("DELETE", f"/api/v1/derived/{quote(key, safe='')}", {"by": by}))
 
     def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """Have the server calibrate and judge stored rows again; see `reprocessing`.

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,10 +27,12 @@ from pydantic import (
 from nilometer.config_derived import DefinitionConfig, DerivedConfig, InputConfig
 from nilometer.config_fields import KEY_PATTERN, Key, Length, Seconds
 from nilometer.errors import ConfigError
+from nilometer.model.calibration_records import RENEWING, RecordKind, parse_every
 from nilometer.model.entities import Origin, WaterBody
 
 __all__ = [
     "EVENT_RULES",
+    "CalibrationConfig",
     "ChannelConfig",
     "Config",
     "DatastreamConfig",
@@ -49,6 +52,11 @@ __all__ = [
     "load",
     "parse",
 ]
+
+
+def _is_interval(text: str) -> str:
+    parse_every(text)
+    return text
 
 
 class _Section(BaseModel):
@@ -137,12 +145,26 @@ class LoopConfig(_Section):
         return upper
 
 
+class CalibrationConfig(_Section):
+    """How often it is calibrated, and what is accepted (docs/calibration.md); empty: no longer.
+
+    `every`, such as "30 d", counts from the last sound record of a kind in `renewed_by`. `limit` is the largest
+    accepted deviation in the Datastream's unit, `limit_percent` in percent of the assigned value: of both the larger.
+    """
+
+    every: Annotated[str, AfterValidator(_is_interval)] | None = None
+    renewed_by: tuple[RecordKind, ...] = Field(RENEWING, min_length=1)
+    limit: float | None = Field(None, gt=0, allow_inf_nan=False)
+    limit_percent: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+
 class ChannelConfig(_Section):
     """What one channel of a source becomes; all is optional where the driver or the instrument file already knows.
 
     `qc` changes single thresholds of the profile, in the spelling of a profile's file. `retention` (such as ``5 y``,
     ``18 months``, ``90 d``; ``forever`` takes it back) says how long rows are kept; signed ones only go with
-    `retention_signed`. `loop`: its raw result is the current of a transmitter (docs/current_loop.md).
+    `retention_signed`. `calibration` says how often it is calibrated. `loop`: its raw result is the current of a
+    transmitter (docs/current_loop.md).
     """
 
     property: str | None = None
@@ -155,6 +177,7 @@ class ChannelConfig(_Section):
     ignore: bool = False
     loop: LoopConfig | None = None
     calibrations: tuple[dict[str, Any], ...] = ()
+    calibration: CalibrationConfig = CalibrationConfig()
     retention: Length | None = None
     retention_signed: bool = False
 
@@ -163,7 +186,8 @@ class SourceConfig(_Section):
     """One instrument, bus or listener: a driver with its options, and the Thing its channels belong to.
 
     `things` gives the Thing by device where one source carries several (HJ 212: the MN). `profiles` names the folder of
-    QC profiles to take by property (default: the water body of the Thing). `discover` lets channels that no table names
+    QC profiles to take by property (default: the water body of the Thing). `calibration` holds for every channel that
+    has none of its own. `discover` lets channels that no table names
     become Datastreams of their own.
     """
 
@@ -176,11 +200,12 @@ class SourceConfig(_Section):
     profiles: str | None = None
     discover: bool = True
     channels: dict[str, ChannelConfig] = {}
+    calibration: CalibrationConfig | None = None
     sensor: dict[str, Any] = {}
 
 
 class DatastreamConfig(_Section):
-    """A Datastream that no source feeds: filled by HTTP, by files, by hand; `qc`, `retention` as in `ChannelConfig`."""
+    """A Datastream that no source feeds: filled by HTTP, by files, by hand; the rest as in `ChannelConfig`."""
 
     key: Key
     thing: Key
@@ -194,6 +219,7 @@ class DatastreamConfig(_Section):
     mark_scheme: str | None = None
     identity: str = Field("time", pattern="^(time|always_new)$")
     calibrations: tuple[dict[str, Any], ...] = ()
+    calibration: CalibrationConfig = CalibrationConfig()
     retention: Length | None = None
     retention_signed: bool = False
 

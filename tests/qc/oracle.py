@@ -121,6 +121,8 @@ def one(test, row, step, record, history, place):  # noqa: C901 -- a table of te
         return 9
     if test.kind == "gross_range":
         return span(row.value, p)
+    if test.kind == "calibration_valid":
+        return doubtful(row.time, p)
     if test.kind == "climatology":
         return climatology(row, p)
     if test.kind == "percentile_range":
@@ -148,6 +150,12 @@ def settle(profile, answer, record, row):
         elif test.kind == "density_inversion":
             found = inversion(record.rows[-1], row, test.parameters, record.way)
             answer[slot] = found if answer[slot] == 2 else max(answer[slot], found)
+
+
+def doubtful(time, p):
+    if any(moment(one["from"]) <= time and ("to" not in one or time < moment(one["to"])) for one in p["doubts"]):
+        return 3
+    return 1 if "since" in p and time >= moment(p["since"]) else 2
 
 
 def impossible_by(row, p):

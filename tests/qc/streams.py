@@ -123,6 +123,14 @@ SEASONS = {
     ],
     "utc_offset": "-03:30",
 }
+DOUBTS = {
+    "since": "2023-11-14T22:40:00Z",
+    "doubts": [
+        {"from": "2023-11-14T22:20:00Z", "to": "2023-11-14T22:50:00Z", "reason": "failed"},
+        {"from": "2023-11-14T22:45:00Z", "to": "2023-11-14T23:10:00.000001Z", "reason": "overdue"},
+        {"from": "2023-11-15T00:30:00Z", "reason": "overdue"},
+    ],
+}
 EVERY_TEST = {
     "gap": {"suspect": "20 min", "fail": "2 h"},
     "syntax": {},
@@ -148,6 +156,7 @@ EVERY_TEST = {
     "percentile_range": {"span": [-3, 3], "pad": 0.5},
     "percentiles": {"test": "percentile_range"},
     "mark": {},
+    "calibration_valid": DOUBTS,
     "wide": {"test": "gross_range", "fail": [-100, 100]},
     "slow": {"test": "rate_of_change", "suspect": 0.02},
     "long": {"test": "flat_line", "suspect": "30 min", "tolerance": 2},
@@ -175,6 +184,7 @@ CAST = load(
             "climatology": SEASONS,
             "location": {"displacement": 1000},
             "impossible_date": {"latest": "2023-11-16"},
+            "calibration_valid": DOUBTS,
         },
     }
 )

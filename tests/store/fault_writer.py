@@ -18,7 +18,10 @@ from tests.store.doomed import die
 from tests.store.waters import SECOND, START, Water, judge, rows, settlement
 
 STREAMS = 3
-ROUND = ("send", "send", "revise", "seal", "delete", "send", "settle", "seal", "revise", "compact", "send", "rewrite", "backup")
+ROUND = (
+    *("send", "send", "revise", "seal", "delete", "send", "settle", "seal", "revise", "compact", "send", "rewrite"),
+    "backup",
+)
 HALF_YEAR = 182 * 86_400
 NEW_YEAR = START + 4 * 3600 * SECOND
 

@@ -10,6 +10,7 @@ import typer
 from nilometer import __version__
 from nilometer.cli import (
     backing_up,
+    calibrating,
     compacting,
     deleting,
     deriving,
@@ -63,6 +64,7 @@ for family in (
     wire,
     folder,
     backing_up,
+    calibrating,
     compacting,
     deleting,
     reviewing,

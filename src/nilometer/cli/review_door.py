@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from nilometer.client import Client, connect
+from nilometer.client import connect
 from nilometer.config import Config, load
 from nilometer.config_derived import DerivedConfig
 from nilometer.errors import ConfigError, NotFound, StoreLocked
@@ -32,10 +32,11 @@ from nilometer.web.times import parse_moment
 
 __all__ = ["ask"]
 
-Ask = Callable[["Client | _Own"], Any]
+Ask = Callable[[Any], Any]
+Own = Callable[[Pipeline, asyncio.AbstractEventLoop], Any]
 
 
-def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
+def ask(folder: Path, question: Ask, own: Own | None = None) -> Any:  # noqa: ANN401 -- JSON
     """Put a question to whoever holds a data folder, and return the answer.
 
     Parameters
@@ -44,6 +45,8 @@ def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
         The data folder.
     question : callable
         Given something with the calls of `nilometer.client.Client` that review, note events and delete.
+    own : callable, optional
+        Makes what is asked where no server holds the folder, of a pipeline and its loop; None: what has these calls.
 
     Raises
     ------
@@ -52,10 +55,10 @@ def ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
     NilometerError
         What the call raises.
     """
-    return asyncio.run(_ask(folder, question))
+    return asyncio.run(_ask(folder, question, _Own if own is None else own))
 
 
-async def _ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
+async def _ask(folder: Path, question: Ask, own: Own) -> Any:  # noqa: ANN401 -- JSON
     if not (folder / "VERSION").exists():
         raise ConfigError("--data", seen=str(folder), reason="this is no data folder of nilometer")
     file = folder / "nilometer.toml"
@@ -67,7 +70,7 @@ async def _ask(folder: Path, question: Ask) -> Any:  # noqa: ANN401 -- JSON
             raise
         return await asyncio.to_thread(question, connect(locked.address, token=config.server.token))
     async with _running(pipeline):
-        return await asyncio.to_thread(question, _Own(pipeline, asyncio.get_running_loop()))
+        return await asyncio.to_thread(question, own(pipeline, asyncio.get_running_loop()))
 
 
 @asynccontextmanager
@@ -116,12 +119,12 @@ class _Own:
         return [declared_document(one) for one in self._pipeline.derived.all()]
 
     def derive(self, table: dict[str, Any], *, by: str = "") -> dict[str, Any]:
-        made = self._pipeline.define(parsed(DerivedConfig, table), by=by)
+        made = self._pipeline.derived.declare(parsed(DerivedConfig, table), by=by)
         number = asyncio.run_coroutine_threadsafe(made, self._loop).result().id
         return next(one for one in self.derived() if one["datastream"] == number)
 
     def underive(self, key: str, *, by: str = "") -> dict[str, Any]:
-        gone = asyncio.run_coroutine_threadsafe(self._pipeline.undefine(key, by=by), self._loop).result()
+        gone = asyncio.run_coroutine_threadsafe(self._pipeline.derived.end(key, by=by), self._loop).result()
         return {"datastream": gone.id, "key": gone.key}
 
     def reviews(self, datastream: str | int | None = None, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 -- JSON

@@ -143,6 +143,8 @@ class Channels:
         if (wanted is None and not config.discover) or (wanted is not None and wanted.ignore):
             return _NOWHERE
         wanted = expanded(wanted or ChannelConfig())
+        if config.calibration is not None and "calibration" not in wanted.model_fields_set:
+            wanted = wanted.model_copy(update={"calibration": config.calibration})
         known = self._known.get((config.name, channel.key))
         try:
             if known is None:

@@ -15,7 +15,7 @@ from nilometer.model.retention import FOREVER
 from nilometer.qc.profile import Profile, SlottedTest
 from nilometer.qc.shelf import Shelf
 
-__all__ = ["changes_of", "chosen", "default_profile", "with_inputs", "with_inputs_name"]
+__all__ = ["changes_of", "chosen", "default_profile", "with_inputs"]
 
 
 INPUTS = frozenset({"inputs"})
@@ -49,11 +49,6 @@ def changes_of(datastream: Datastream) -> dict[str, Any]:
     return dict(datastream.properties.get("nilometer", {}).get("qc", {}))
 
 
-def with_inputs_name(profile: str | None) -> str:
-    """Return what the profile of a derived Datastream is called; None: it has no tests of its own."""
-    return f"{profile}+inputs" if profile else "inputs"
-
-
 def with_inputs(profile: Profile | None) -> Profile:
     """Return what judges a derived Datastream: first what its inputs were flagged, then its own profile.
 
@@ -61,18 +56,17 @@ def with_inputs(profile: Profile | None) -> Profile:
     """
     inputs = SlottedTest("inputs", "inputs", {})
     if profile is None:
-        return Profile(
-            name=with_inputs_name(None), title="What the inputs were flagged", required=INPUTS, tests=(inputs,)
-        )
+        return Profile(name="inputs", title="What the inputs were flagged", required=INPUTS, tests=(inputs,))
     own = tuple(test for test in profile.tests if test.name != inputs.name)
     tests, required = (inputs, *own), profile.required | INPUTS
-    return replace(profile, name=with_inputs_name(profile.name), required=required, tests=tests)
+    return replace(profile, name=f"{profile.name}+inputs", required=required, tests=tests)
 
 
 def chosen(datastream: Datastream, part: ChannelConfig | DatastreamConfig, thing: str, shelf: Shelf) -> Datastream:
     """Return a Datastream with the profile that its configuration and its site say, and how long its rows are kept.
 
-    What the configuration leaves unsaid stays: changes are taken back by an empty ``qc``, a retention by ``forever``.
+    What the configuration leaves unsaid stays: changes are taken back by an empty ``qc``, a retention by ``forever``,
+    an interval of calibration by an empty ``calibration``.
     """
     ours = dict(datastream.properties.get("nilometer", {}))
     profile = Shelf.unchanged_name(datastream.profile or "")
@@ -81,16 +75,25 @@ def chosen(datastream: Datastream, part: ChannelConfig | DatastreamConfig, thing
         profile = part.profile
     elif site is not None:
         profile = site
-    if "qc" in part.model_fields_set:
+    _take_over(ours, part)
+    if ours.get("qc") and profile:
+        profile = Shelf.changed_name(profile, datastream.key)
+    return replace(datastream, profile=profile or None, properties={**datastream.properties, "nilometer": ours})
+
+
+def _take_over(ours: dict[str, Any], part: ChannelConfig | DatastreamConfig) -> None:
+    """Note what a configuration says of changes of the profile, of retention, and of calibration."""
+    said = part.model_fields_set
+    if "qc" in said:
         ours["qc"] = part.qc
     for name in ("retention", "retention_signed"):
-        if name in part.model_fields_set:
+        if name in said:
             ours[name] = getattr(part, name)
+    if "calibration" in said:
+        ours["calibration"] = part.calibration.model_dump(mode="json", exclude_unset=True)
     if ours.get("retention") == FOREVER:
         ours.pop("retention")
         ours.pop("retention_signed", None)
-    if not ours.get("qc"):
-        ours.pop("qc", None)
-    elif profile:
-        profile = Shelf.changed_name(profile, datastream.key)
-    return replace(datastream, profile=profile or None, properties={**datastream.properties, "nilometer": ours})
+    for name in ("qc", "calibration"):
+        if not ours.get(name):
+            ours.pop(name, None)

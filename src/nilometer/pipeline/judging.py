@@ -12,6 +12,7 @@ from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.table import CalibrationTable
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, ObservationBatch, QartodFlag, Settlements
+from nilometer.pipeline.calibration_rules import under_calibration
 from nilometer.pipeline.choosing import changes_of, with_inputs
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.partners import Partners
@@ -64,6 +65,7 @@ class Judging:
         self._partners = Partners(store.catalog)
         self._dated: dict[int, int] = {}
         self._provenance: dict[int, list[int]] = {}
+        self.versions: dict[int, int | None] = {}
         self._ways: _Ways | None = None
         self._samples = np.zeros(0, np.int32)
         self._samples_seen = -1
@@ -99,7 +101,7 @@ class Judging:
 
     def _set(self, datastream: Datastream, engine: QcEngine) -> None:
         ours = datastream.properties.get("nilometer", {})
-        rows = self._store.catalog.calibrations(datastream.id)
+        rows = self._store.catalog.calibrations_in_force(datastream.id)
         certificates = [Calibration.from_document(row.document) for row in rows]
         raw_unit = ours.get("raw_unit", datastream.unit)
         self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=datastream.unit)
@@ -119,6 +121,7 @@ class Judging:
         version = None
         if profile is not None:
             version = self._store.catalog.profile_version(profile.name, profile.version, profile.to_document())
+        self.versions[datastream.id] = version
         source = ours.get("source", "")
         calibrations = [None, *(row.id for row in rows)]
         number = None if definition is None else definition.id
@@ -199,12 +202,16 @@ class Judging:
         return moved
 
     def profile(self, datastream: Datastream) -> Profile | None:
-        """Return what judges a Datastream: its profile, and of a derived one before it the flags of its inputs."""
-        profile = self._own_profile(datastream)
+        """Return what judges a Datastream: its profile, and what its calibration records say of its values.
+
+        Of a derived Datastream what its inputs were flagged comes first.
+        """
+        records = self._store.catalog.calibration_records.records([datastream.id])
+        profile = under_calibration(self._named_profile(datastream), datastream, records)
         is_derived = datastream.id in self._store.catalog.definitions.current()
         return with_inputs(profile) if is_derived else profile
 
-    def _own_profile(self, datastream: Datastream) -> Profile | None:
+    def _named_profile(self, datastream: Datastream) -> Profile | None:
         """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""
         name = datastream.profile
         if name is None:

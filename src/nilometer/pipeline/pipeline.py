@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
 from nilometer.config import Config, DatastreamConfig, ThingConfig
-from nilometer.config_derived import DerivedConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.answers import call, settle
+from nilometer.pipeline.calibrating import CalibrationBook, Calibrations
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
 from nilometer.pipeline.defining import Defining
@@ -115,8 +115,8 @@ class Pipeline:
                 lambda rows, settled: self._reviewing.over(rows, settled),  # noqa: PLW0108 -- it is made below
                 lambda: self._pump.finish_writing(),  # noqa: PLW0108
             )
-            self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
-            self.derived.configure(config.derived, self.started, file=config_file)
+            self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set, self._in_pump, clock)
+            self.derived.configure(config.derived, file=config_file)
             self._judging.recover()
             self._channels = Channels(self.store, self._wiring, clock, self._judging.set)
             self._wired = {
@@ -131,12 +131,8 @@ class Pipeline:
         self.store.hold(self._judging.pending)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: set[Subscription] = set()
-        self._reviewing = Reviewing(
-            self.store,
-            self._revised,
-            lambda rows: self._deriving.over(rows, Settlements.none(), clock(), only_revisions=True),
-            self._deriving.give_up,
-        )
+        follow = partial(self._deriving.follow, clock=clock), self._deriving.give_up
+        self._reviewing = Reviewing(self.store, self._revised, *follow)
         self._pump = Pump(
             admit=self.store.admit,
             finish=lambda rows: self._judging.finish(rows, clock()),
@@ -159,6 +155,8 @@ class Pipeline:
             self.orders = Orders(self.store, config.review, self._reviewing, clock)
             self._deleting = Deleting(self.store, self.orders, self._deriving, self._revised, clock)
             self.event_book = EventBook(self.store, config.events, self.orders, clock)
+            book = CalibrationBook(self.store, self.orders, clock, self._judging.set)
+            self.calibrations = Calibrations(book, self._in_pump)
             self._deriving.recover(clock())
             self._reviewing.recover()
             self._deleting.follow()
@@ -166,9 +164,8 @@ class Pipeline:
             self.store.close()
             raise
         self._retaining = Retaining(self.store, self.delete, clock)
-        hands = Hands(
-            self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._revised, self._save_state
-        )
+        ask, told, keep = self._pump.ask, self._revised, self._save_state
+        hands = Hands(self.store, shelf, self._judging, self._reviewing, ask, told, keep, *follow)
         self.reprocessing = Reprocessing(hands)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
@@ -335,14 +332,6 @@ class Pipeline:
 
         return await self._in_pump(act)
 
-    async def define(self, config: DerivedConfig, *, by: str = "") -> Datastream:
-        """Declare a derived Datastream; see `Defining.add`."""
-        return await self._in_pump(lambda: self.derived.add(config, self.clock(), by=by))
-
-    async def undefine(self, key: str, *, by: str = "") -> Datastream:
-        """Derive a Datastream no more; see `Defining.remove`."""
-        return await self._in_pump(lambda: self.derived.remove(key, self.clock(), by=by))
-
     async def review(self, order: Order) -> Entered:
         """Enter a step of the manual review and return when its rows are durable.
 
@@ -370,6 +359,10 @@ class Pipeline:
     async def withdraw(self, number: int, *, by: str, note: str = "", force: bool = False) -> Entered:
         """Take an event back; see `EventBook.withdraw`."""
         return await self._in_pump(lambda: self.event_book.withdraw(number, by=by, note=note, force=force))
+
+    def profile_version(self, datastream_id: int) -> int | None:
+        """Return the version of the profile that judges a Datastream's rows at present."""
+        return self._judging.versions.get(datastream_id)
 
     async def _in_pump(self, action: Callable[[], T]) -> T:
         """Do something in the pump's thread, where no row is in flight, and return what it gives."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nilometer import __version__
 from nilometer.errors import NotFound, StoreError
 from nilometer.model import ObservationBatch, Settlements
+from nilometer.pipeline.derived import Derived
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.reprocess_changes import ChangesFile
 from nilometer.pipeline.reprocess_judging import CALIBRATION, QC, Judged, Rejudging
@@ -56,6 +57,8 @@ class Hands:
         Told of every commit: the rows and their sequence.
     keep : callable
         Keeps the state of the live tests; called in the pump's thread.
+    derive, give_up : callable
+        Adds the derived rows that change with revisions; told what admission gave of them when they cannot be stored.
     """
 
     store: Store
@@ -65,6 +68,8 @@ class Hands:
     ask: Callable[[Callable[[], Any]], Any]
     told: Callable[[ObservationBatch, int], None]
     keep: Callable[[], None]
+    derive: Callable[[ObservationBatch], Derived]
+    give_up: Callable[[list[ObservationBatch]], None]
 
 
 @dataclass(slots=True)
@@ -210,7 +215,8 @@ class Pass:
             now, what = self._catalog.provenance_row(new), self._order.what
             calibration = now.calibration if CALIBRATION in what else was.calibration
             version = now.profile_version if QC in what else was.profile_version
-            number = self._catalog.provenance(calibration, version, was.source or now.source, __version__)
+            made = (calibration, version, was.source or now.source, __version__)
+            number = self._catalog.provenance(*made, definition=was.definition)
             known = self._ways[old, new] = number, (calibration, version) != (was.calibration, was.profile_version)
         return known
 
@@ -242,7 +248,13 @@ class Pass:
             revised = judged.new.take(rows)
             revised.supersedes = np.ones(len(revised), bool)
             written, settled = self._hands.reviewing.over(revised, Settlements.none())
-            sequence = self._store.commit(written, settled, marked=True)
+            derived = self._hands.derive(written)
+            try:
+                sequence = self._store.commit(derived.rows, settled, derived.admitted, marked=True)
+            except BaseException:
+                self._hands.give_up(derived.admitted)
+                raise
+            written = derived.rows
             self._run.last = sequence
             self._run.own.append(sequence)
             self._hands.told(written, sequence)

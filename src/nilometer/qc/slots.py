@@ -23,6 +23,7 @@ from nilometer.qc.layout import (
     Tables,
 )
 from nilometer.qc.qartod.attenuated_signal import flag_attenuated_signal
+from nilometer.qc.qartod.calibration_valid import flag_calibration_valid
 from nilometer.qc.qartod.climatology import flag_climatology
 from nilometer.qc.qartod.dates import flag_data_reception, flag_impossible_date
 from nilometer.qc.qartod.definition import Kind
@@ -49,6 +50,7 @@ _IMPOSSIBLE_DATE = int(Kind.IMPOSSIBLE_DATE)
 _PERCENTILE_RANGE = int(Kind.PERCENTILE_RANGE)
 _RATE_OF_DEVIATION = int(Kind.RATE_OF_DEVIATION)
 _MARK = int(Kind.MARK)
+_CALIBRATION_VALID = int(Kind.CALIBRATION_VALID)
 
 
 @inlined
@@ -112,6 +114,9 @@ def flag_slot(
         flag_impossible_date(flags, scratch.whole[ROW][a:b], rows.time, received, numbers)
     elif kind == _DATA_RECEPTION:
         flag_data_reception(flags, scratch.whole[ROW][a:b], rows.time, received, numbers)
+    elif kind == _CALIBRATION_VALID:
+        doubts = tables.rows[tables.slots[g, FIRST_ROW] : tables.slots[g, FIRST_ROW] + tables.slots[g, ROWS]]
+        flag_calibration_valid(flags, status, scratch.whole[ROW][a:b], rows.time, numbers, doubts)
     elif kind == _DENSITY_INVERSION:
         flag_density_inversion(flags, x, last, scratch.whole[WAY][a:b], status, numbers)
     else:

@@ -32,6 +32,7 @@ from nilometer.model import (
     WaterBody,
 )
 from nilometer.store import tables
+from nilometer.store.calibration_ledger import CalibrationLedger
 from nilometer.store.definition_ledger import DefinitionLedger
 from nilometer.store.entity_table import EntityTable
 from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
@@ -76,6 +77,7 @@ class Catalog:
         self._samples: dict[tuple[int, SampleKind], int] | None = None
         self._sample_kinds: dict[int, SampleKind] | None = None
         self.ledger = Ledger(engine)
+        self.calibration_records = CalibrationLedger(engine, self.ledger.forget_calibrations)
         self.reviews = ReviewLedger(engine)
         self.uplinks = UplinkLedger(engine)
         self.definitions = DefinitionLedger(engine)
@@ -307,6 +309,11 @@ class Catalog:
     def calibrations(self, datastream_id: int) -> list[CalibrationRow]:
         """Return the calibrations of a Datastream by date."""
         return self.ledger.calibrations(datastream_id)
+
+    def calibrations_in_force(self, datastream_id: int) -> list[CalibrationRow]:
+        """Return those calibrations by date that no correction of a calibration record took back."""
+        dropped = self.calibration_records.dropped(datastream_id)
+        return [row for row in self.ledger.calibrations(datastream_id) if row.id not in dropped]
 
     def add_calibration(self, datastream_id: int, valid_from: int, document: Mapping[str, Any]) -> CalibrationRow:
         """Add a calibration valid from a time (µs UTC) on and return it with its id."""

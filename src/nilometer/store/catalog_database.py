@@ -17,7 +17,7 @@ from nilometer.store.refusal import refusal
 
 __all__ = ["HEAD", "REVISIONS", "catalog_address", "engine_of", "name_of", "open_database", "revision_of"]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every migration in `migrations/versions`, oldest first."""
 
 HEAD = REVISIONS[-1]

@@ -142,6 +142,11 @@ class Ledger:
             self._calibrations.pop(datastream_id, None)
         return CalibrationRow(number, datastream_id, valid_from, dict(document))
 
+    def forget_calibrations(self, datastream_id: int) -> None:
+        """Read the calibrations of a Datastream anew: somebody else added one."""
+        with self._lock:
+            self._calibrations.pop(datastream_id, None)
+
     def profile_version(self, name: str, version: str, document: Mapping[str, Any]) -> int:
         """Return the row id of a profile's content, added at first sight."""
         text = json.dumps([version, dict(document)], sort_keys=True, ensure_ascii=False, default=str)

@@ -101,6 +101,26 @@ class _OfPipeline(Collector):
         yield received
         yield bad
         yield from _of_uplinks(pipeline.uplinks.statuses())
+        yield from _of_calibrations(pipeline)
+
+
+def _of_calibrations(pipeline: Pipeline) -> Iterable[Metric]:
+    states = GaugeMetricFamily(
+        "nilometer_calibrations", "Datastreams by the state of their calibration.", labels=("state",)
+    )
+    due = GaugeMetricFamily(
+        "nilometer_calibration_due_timestamp_seconds", "When the next calibration is due.", labels=("datastream",)
+    )
+    tally: Tally[str] = Tally()
+    for datastream in pipeline.store.catalog.datastreams():
+        stands = pipeline.calibrations.standing(datastream)
+        if stands is not None:
+            tally[stands.state] += 1
+            if stands.due is not None:
+                due.add_metric([datastream.key], stands.due / 1e6)
+    for state in ("valid", "overdue", "failed", "expired_standard", "never"):
+        states.add_metric([state], tally[state])
+    yield from (states, due)
 
 
 def _of_uplinks(statuses: Iterable[UplinkStatus]) -> Iterable[Metric]:

@@ -264,6 +264,7 @@ export const messages = {
   'test.impossible_date': ['impossible date', '时间异常'],
   'test.percentile_range': ['percentile range', '百分位范围'],
   'test.mark': ['mark', '数据标记'],
+  'test.calibration_valid': ['calibration valid', '校准有效期'],
 } as const satisfies Record<string, Pair>;
 
 export type MessageKey = keyof typeof messages;

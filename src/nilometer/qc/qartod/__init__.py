@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from nilometer.qc.qartod.attenuated_signal import ATTENUATED_SIGNAL
+from nilometer.qc.qartod.calibration_valid import CALIBRATION_VALID
 from nilometer.qc.qartod.climatology import CLIMATOLOGY
 from nilometer.qc.qartod.dates import DATA_RECEPTION, IMPOSSIBLE_DATE
 from nilometer.qc.qartod.definition import Definition, Kind, Parameter
@@ -42,6 +43,7 @@ _ALL = (
     PERCENTILE_RANGE,
     MARK,
     INPUTS,
+    CALIBRATION_VALID,
 )
 DEFINITIONS: Mapping[str, Definition] = MappingProxyType({item.name: item for item in _ALL})
 """Every test that a profile can ask for, by name, in the order of the manuals' numbers."""

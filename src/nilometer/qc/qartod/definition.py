@@ -54,6 +54,7 @@ class Kind(IntEnum):
     RATE_OF_DEVIATION = 17  # test 7 by N_DEV and TIM_DEV
     WAITING = 18  # a test of several Datastreams: settled once its inputs are there
     MARK = 32  # not QARTOD's: what the instrument said of its own value
+    CALIBRATION_VALID = 33  # nor this: whether its calibration held
 
 
 def _no_fault(_: Mapping[str, Any]) -> str:
@@ -78,6 +79,7 @@ class Wants(IntEnum):
     RECEIVED = 128
     MARK = 256
     STEP = 512  # the time since the row before
+    DATE = 1024  # its own time, along a cast too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ class Role(Enum):
     OFFSET = 'hours from UTC such as "+08:00"'
     NAME = "the key of an observed property at the same Thing, or of a Datastream"
     MEMBERS = "a list of tables with period, time, depth, suspect, fail"
+    DOUBTS = "a list of tables with from, to (absent: for ever) and reason"
     CURVE = "a list of at least two rows [other value, low, high], the other value rising"
 
 
@@ -288,6 +289,21 @@ def _member(item: object) -> dict[str, Any]:
     return read | {"period": period, "time": list(time)}
 
 
+def _doubts(value: object) -> tuple[dict[str, Any], ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(Role.DOUBTS.value)  # noqa: TRY004 -- as every reader: what would be allowed
+    return tuple(_doubt(item) for item in value)
+
+
+def _doubt(item: object) -> dict[str, Any]:
+    if not isinstance(item, Mapping) or "from" not in item or set(item) - {"from", "to", "reason"}:
+        raise ValueError(Role.DOUBTS.value)
+    read = {key: _moment(item[key]) for key in ("from", "to") if key in item}
+    if "to" in read and moment(read["from"]) >= moment(read["to"]):
+        raise ValueError("from before to")
+    return read | {"reason": _name(item["reason"])} if "reason" in item else read
+
+
 _READERS: Mapping[Role, Callable[[object], Any]] = {
     Role.SPAN: _span,
     Role.DIFFERENCE: _above_zero(Role.DIFFERENCE),
@@ -302,5 +318,6 @@ _READERS: Mapping[Role, Callable[[object], Any]] = {
     Role.OFFSET: _offset,
     Role.NAME: _name,
     Role.MEMBERS: _members,
+    Role.DOUBTS: _doubts,
     Role.CURVE: _curve,
 }

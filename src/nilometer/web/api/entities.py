@@ -12,7 +12,6 @@ from nilometer import __version__
 from nilometer.config import parse
 from nilometer.errors import NotFound, RequestError
 from nilometer.model import NO_TIME, Datastream, Origin
-from nilometer.pipeline.choosing import with_inputs_name
 from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
 from nilometer.web.api.derived_documents import declared_document
@@ -217,15 +216,11 @@ def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
 
 
 def _profile_version(face: Face, item: Datastream, then: Then, short: dict[str, Any]) -> int | None:
-    """Return the newest version of the Datastream's profile that judged here; of the past, that of the newest row."""
+    """Return the version of the profile that judges the Datastream; of the past, that of the newest row."""
     if then.moment is not None:
         judged: int | None = None if short["latest"] is None else short["latest"]["profile"]
         return judged
-    names = {item.profile}
-    if item.origin is Origin.DERIVED:
-        names.add(with_inputs_name(item.profile))
-    versions = [row.id for row in face.pipeline.store.catalog.profile_versions() if row.name in names]
-    return max(versions, default=None)
+    return face.pipeline.profile_version(item.id)
 
 
 def _derived(face: Face, item: Datastream) -> dict[str, Any] | None:

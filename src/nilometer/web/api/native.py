@@ -13,6 +13,7 @@ from nilometer import __version__
 from nilometer.errors import NilometerError, NotFound, RequestError
 from nilometer.web.api.backups import backup_routes
 from nilometer.web.api.bodies import ARROW, COLUMNS
+from nilometer.web.api.calibrations import calibration_routes
 from nilometer.web.api.compaction import compaction_routes
 from nilometer.web.api.deletes import delete_routes
 from nilometer.web.api.derived import derived_routes
@@ -52,6 +53,7 @@ def create_native(face: Face) -> FastAPI:
         derived_routes,
         review_routes,
         event_routes,
+        calibration_routes,
         delete_routes,
         latest_routes,
         observation_routes,

@@ -20,7 +20,9 @@ from nilometer.store import Catalog, Event, ReviewStep
 from nilometer.web.times import parse_moment
 
 __all__ = [
+    "Body",
     "EventBody",
+    "Moment",
     "ReviewBody",
     "UndoBody",
     "WithdrawBody",
@@ -36,11 +38,13 @@ Moment = str | int | float
 _TIME = "ISO 8601 with an offset, or milliseconds since 1970 UTC"
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What every body has in common: nothing unknown, no NaN."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class ReviewBody(_Body):
+class ReviewBody(Body):
     """One step: what every action needs, and beside it what the action is told."""
 
     action: str = Field(description=f"{', '.join(ACTIONS)}, sign_off")
@@ -67,7 +71,7 @@ class ReviewBody(_Body):
     level: str | None = Field(None, description="sign_off: the level")
 
 
-class UndoBody(_Body):
+class UndoBody(Body):
     """Who undoes a step, and why."""
 
     by: str
@@ -76,7 +80,7 @@ class UndoBody(_Body):
     force: bool = False
 
 
-class EventBody(_Body):
+class EventBody(Body):
     """An event: what happened to a Thing, or to some of its Datastreams, when, and who says so."""
 
     kind: str = Field(description="maintenance, cleaning, check_sample, calibration, or one of the configuration")
@@ -90,7 +94,7 @@ class EventBody(_Body):
     force: bool = False
 
 
-class WithdrawBody(_Body):
+class WithdrawBody(Body):
     """Who takes an event back."""
 
     by: str
