@@ -25,6 +25,7 @@ COMMANDS = [
         "probe",
         "profiles",
         "qc",
+        "rating",
         "read",
         "reprocess",
         "review",

@@ -155,3 +155,9 @@ def test_pint_is_not_imported_before_a_conversion():
 def test_a_partial_pressure_in_microatmospheres_is_known():
     assert units.canonical("µatm") == units.canonical("uatm") == units.canonical("uAtm") == "uatm"
     assert units.convert([1.0], "µatm", "Pa")[0] == 0.101325
+
+
+@pytest.mark.parametrize("text", ["s m-1/3", "m0.5 s-1", "m^0.5", "m**-.5"])
+def test_a_broken_power_is_refused_and_not_read_as_another_unit(text):
+    with pytest.raises(UnitError, match="whole number"):
+        units.canonical(text)

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "calibration", "connect", "derivation", "qc", "read", "verdict"]
+__all__ = ["__version__", "calibration", "connect", "derivation", "qc", "read", "trials", "uncertainty", "verdict"]
 
-_STAGES = ("calibration", "derivation", "qc", "verdict")
+_STAGES = ("calibration", "derivation", "qc", "trials", "uncertainty", "verdict")
 
 _FUNCTIONS = {"connect": "nilometer.client", "read": "nilometer.acquisition.formats.reading"}
 

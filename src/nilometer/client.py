@@ -302,9 +302,8 @@ class Client:
 
     def enter_calibration(self, record: Mapping[str, Any], correct: int | None = None) -> dict[str, Any]:
         """Enter a calibration record, or a new version of one; see docs/calibration.md for what it says."""
-        if correct is not None:
-            return self._send("PUT", f"/api/v1/calibration-records/{correct}", dict(record))
-        return self._send("POST", "/api/v1/calibration-records", dict(record))
+        way, where = ("POST", "") if correct is None else ("PUT", f"/{correct}")
+        return self._send(way, f"/api/v1/calibration-records{where}", dict(record))
 
     def withdraw_calibration(self, record: int, by: str, comment: str = "") -> dict[str, Any]:
         """Take a calibration record back, and what it put into force."""
@@ -322,9 +321,8 @@ class Client:
 
     def enter_standard(self, standard: Mapping[str, Any], correct: int | None = None) -> dict[str, Any]:
         """Enter a standard solution, or a new version of one; records keep the version that they used."""
-        if correct is not None:
-            return self._send("PUT", f"/api/v1/standard-solutions/{correct}", dict(standard))
-        return self._send("POST", "/api/v1/standard-solutions", dict(standard))
+        way, where = ("POST", "") if correct is None else ("PUT", f"/{correct}")
+        return self._send(way, f"/api/v1/standard-solutions{where}", dict(standard))
 
     def withdraw_standard(self, standard: int, by: str, comment: str = "") -> dict[str, Any]:
         """Take a standard solution back."""

@@ -15,6 +15,9 @@ from nilometer.model.batch import ObservationBatch
 READ, WARM = 0.02, 0.15
 """Standard uncertainties of the reading and of the temperature in the Monte-Carlo runs."""
 
+SPREAD = np.array([[1, 0.4, -0.2, 0.3], [0.4, 1, 0.1, -0.5], [-0.2, 0.1, 1, 0.2], [0.3, -0.5, 0.2, 1]])
+"""Correlations of four coefficients."""
+
 CASES = {
     "identity": ({}, 3.0),
     "offset": ({"coefficients": [-0.3], "coefficient_uncertainties": [0.02]}, 3.0),
@@ -29,7 +32,7 @@ CASES = {
     "stern_volmer": (
         {
             "coefficients": [53.0, 0.012, -0.0005, 0.004],
-            "coefficient_uncertainties": [0.02, 1e-5, 1e-6, 1e-5],
+            "covariance": (SPREAD * np.outer([0.02, 1e-5, 1e-5, 1e-4], [0.02, 1e-5, 1e-5, 1e-4])).tolist(),
             "signal": "phase",
             "temperature": 12.0,
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nilometer.calibration import Calibration, CalibrationTable, warm
+from nilometer.calibration import Calibration, CalibrationTable, Companions, warm
 from nilometer.errors import CalibrationError, UnitError
 from nilometer.model.batch import ObservationBatch
 
@@ -198,6 +199,31 @@ def test_any_cut_of_the_rows_gives_the_same_results(rows, cut):
     whole, first, second = run(rows), run(rows[:cut]), run(rows[cut:])
     for column, a, b in zip(whole, first, second, strict=True):
         assert np.array_equal(column, a + b, equal_nan=True)
+
+
+def test_a_long_run_gives_what_its_rows_give_alone():
+    rng = np.random.default_rng(4)
+    first = Calibration(kind="polynomial", coefficients=(1.0, 2.0, 0.1), residual_uncertainty=0.1, valid_range=(0, 8))
+    later = Calibration(kind="nernst", coefficients=(0.0, 98.0), covariance=((1.0, 0.0), (0.0, 0.1)), companion="a/b")
+    table = CalibrationTable({3: [first, replace(later, valid_from=3000)]})
+    rows = ObservationBatch(
+        datastream=np.full(5000, 3, np.int32),
+        phenomenon_time=np.arange(5000),
+        raw_result=np.where(rng.random(5000) < 0.05, np.inf, rng.uniform(-2, 10, 5000)),
+    )
+    beside = Companions(rng.uniform(0, 30, 5000), np.where(rng.random(5000) < 0.5, 0.1, np.nan))
+    applied_whole = table.apply(rows, beside)
+    split = table.split(rows, beside)
+    assert (applied_whole == (np.arange(5000) >= 3000)).all()
+    for row in [*range(0, 5000, 211), 1023, 1024, 2999, 3000]:
+        one = rows.take(np.array([row]))
+        part = Companions(beside.value[row : row + 1], beside.uncertainty[row : row + 1])
+        assert table.apply(one, part) == applied_whole[row]
+        np.testing.assert_array_equal(one.result, rows.result[row : row + 1])
+        np.testing.assert_array_equal(one.result_uncertainty, rows.result_uncertainty[row : row + 1])
+        np.testing.assert_array_equal(
+            [column[row] for column in split], [column[0] for column in table.split(one, part)]
+        )
 
 
 def test_warm_compiles_without_a_datastream():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nilometer.calibration.outcome import Compared, Limit, found
+from nilometer.calibration.checks import Limit
+from nilometer.calibration.outcome import Compared, found
 from nilometer.calibration.validity import Rule, doubts, standing
 from nilometer.errors import ConfigError
 from nilometer.model.calibration_records import CalibrationRecord, Interval, RecordKind, parse_every
@@ -75,9 +76,9 @@ def test_every_day_is_in_doubt_for_the_reasons_that_the_records_before_it_give(g
         (7.1, 7.0, Limit(0.1), True),  # the limit itself, though 7.1 − 7.0 is a little more in binary
         (7.11, 7.0, Limit(0.1), False),
         (10.4, 10.0, Limit(0.1, 5), True),
-        (0.2, 0.0, Limit(None, 5), False),
+        (0.2, 0.0, Limit(0, 5), False),
         (0.08, 0.0, Limit(0.1, 5), True),
-        (7.0, 7.0, Limit(), None),
+        (7.0, 7.0, None, None),
         (math.nan, 7.0, Limit(0.1), None),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import nilometer
@@ -36,8 +37,8 @@ def test_a_record_is_entered_listed_corrected_and_withdrawn(data, tmp_path):
     assert (done.code, done.err) == (0, "")
     first, second = done.out.splitlines()
     assert first == "record 1: verification of creek/ph, deviation +0.05 as found passed"
-    # The creek ends on 2024-05-03T01:45Z: 152 rows from noon of May the first on.
-    assert second.startswith("152 rows stored from 2024-05-01T12:00Z on keep what was known before")
+    # The creek ends on 2024-05-03T01:45Z: 104 rows are overdue.
+    assert second.startswith("104 rows stored from 2024-05-02T00:00Z on keep what was known before")
     head, line = nilometer("calibrate", "list", "--data", data).out.splitlines()
     assert head.split() == ["record", "kind", "of", "when", "operator", "deviation", "passed", "due"]
     assert line.split()[:5] == ["1", "verification", "creek/ph", "2024-05-01T12:00Z", "Wang"]
@@ -62,6 +63,24 @@ def test_a_record_is_entered_listed_corrected_and_withdrawn(data, tmp_path):
     assert len(nilometer("calibrate", "list", "--data", data, "--withdrawn", "--json").json["records"]) == 1
     assert nilometer("calibrate", "withdraw-standard", "1", "--data", data, "--by", "Li").out.endswith("withdrawn\n")
     assert nilometer("calibrate", "standards", "--data", data, "--json").json["standards"] == []
+
+
+def test_a_calibration_is_fitted_and_put_into_force(data, tmp_path):
+    points = [("--point", f"value={ph},before={mv},u=0.01") for ph, mv in ((4, 4.1), (7, 7.12), (10, 10.13))]
+    out = tmp_path / "ph.json"
+    called = nilometer(
+        "calibrate", "fit", "polynomial", *sum(points, ()), "--certificate", "certificate=S-4", "-o", out
+    )
+    assert (called.code, called.err) == (0, "")
+    assert "# 7.12 -> 7: residual" in called.out
+    told = ("--data", data, *DONE, *sum(points, ()), "--raw", "--limit", "0.1")
+    assert nilometer("calibrate", "add", "adjustment", "creek/ph", *told, "--calibration", out).code == 0
+    done = nilometer("calibrate", "add", "adjustment", "creek/ph", *told, "--fit", "polynomial", "--json").json
+    number = done["record"]["id"]
+    read, values = np.array([4.1, 7.12, 10.13]), np.array([4, 7, 10])
+    left = values - np.polyval(np.polyfit(read, values, 1), read)
+    assert done["record"]["fit"]["residuals"] == pytest.approx(left, abs=1e-6)
+    assert "fitted polynomial: residuals +0.0016" in nilometer("calibrate", "show", number, "--data", data).out
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nilometer import review
 from nilometer.derivation.datum import DatumOffset, GaugeZero, Levelling, conversion, datum, datums
 from nilometer.derivation.staff_gauge import check, suggest
 from nilometer.errors import ConfigError
@@ -82,9 +83,30 @@ def test_suggestions_bring_the_record_to_the_readings():
     time = np.arange(5) * DAY
     found = check(time, np.ones(5), time, [1.0, 1.05, 1.05, 1.0, 1.2], limit=0.02, longest_gap_s=1e6)
     said = suggest(found)
-    assert [s.action for s in said] == ["drift", "offset", "drift", "drift"]
+    assert [[action for action, _ in s.steps] for s in said] == [["drift"], ["offset"], ["offset", "drift"], ["drift"]]
     assert [(s.start // DAY, s.end // DAY) for s in said] == [(0, 1), (1, 2), (2, 3), (3, 4)]
     # A sensor that was bumped on the third day: offsets on either side, no line across.
     split = suggest(found, shifts=[int(3.5 * DAY)])
-    assert (split[-1].action, split[-1].start, split[-1].offset_end) == ("offset", int(3.5 * DAY), pytest.approx(0.2))
+    assert (split[-1].steps[0][0], split[-1].start, split[-1].offset_end) == (
+        "offset",
+        int(3.5 * DAY),
+        pytest.approx(0.2),
+    )
     assert split[-2].end == 3 * DAY
+
+
+def test_a_review_that_takes_the_suggestions_meets_the_readings():
+    time = np.arange(0, 4 * DAY + 1, DAY // 4)
+    truth = 1.0 + 0.3 * np.sin(time / DAY)
+    error = np.interp(time, [0, DAY, 2 * DAY, 4 * DAY], [0.0, 0.06, 0.06, 0.2])
+    record, readings = truth - error, time[::4]
+    found = check(time, record, readings, truth[::4], limit=0.01)
+    mended = record
+    for suggestion in suggest(found):
+        for action, told in suggestion.steps:
+            span = {"start": suggestion.start, "end": suggestion.end, "time": time}
+            if action == "offset":
+                mended = review.offset(mended, told["offset"], **span)
+            else:
+                mended = review.drift(mended, span["start"], span["end"], gap=told["gap"], time=time)
+    assert mended[:-1] == pytest.approx(truth[:-1])  # a span ends before its end

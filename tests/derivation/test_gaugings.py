@@ -82,6 +82,8 @@ def test_a_rating_of_the_usgs_is_read_and_applied(real_data):
     assert curve.valid_from == np.datetime64("2017-02-06T05:00:00", "us").view(np.int64)
     stage = [2.99, 4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 9.0, 13.0, 20.85, 27.9]
     assert curve(stage) == pytest.approx([30, 110, 225, 300, 390, 490, 600, 1175, 4350, 16497.75, 31100])
+    found = curve.discharge(stage)
+    assert np.isnan(found.uncertainty).all(), "the table says none"
     # Between two points straight in ln(h - 2).
     between = np.exp(np.interp(np.log(1.5), np.log([0.99, 2.0]), np.log([30.0, 110.0])))
     assert curve([3.5])[0] == pytest.approx(between)

@@ -8,6 +8,7 @@ import gsw
 import numpy as np
 import pytest
 
+from nilometer.derivation import sound, water_density
 from nilometer.derivation.hydrostatic import (
     LAYERED_LEVEL,
     LayeredColumn,
@@ -18,8 +19,10 @@ from nilometer.derivation.hydrostatic import (
 )
 from nilometer.derivation.shaft_encoder import encoder_level, unwrapped
 from nilometer.derivation.ultrasonic import (
+    PROFILE_DISTANCE,
     flight_distance,
     level_below_gauge,
+    profile_distance,
     radar_distance,
     temperature_corrected_distance,
 )
@@ -27,10 +30,6 @@ from nilometer.errors import ConfigError
 
 KPA_OF_PSI = 6.894757293168
 G = 9.80665
-
-
-def tanaka(t):
-    return 999.974950 * (1 - (t - 3.983035) ** 2 * (t + 301.797) / (522528.9 * (t + 69.34881)))
 
 
 def columns(text, header, names, skip=0):
@@ -62,7 +61,7 @@ def test_a_hobo_logger_with_a_barometer_has_the_makers_depth(real_data):
     text = (real_data / "raw_logs/hobo/Charlies_AW_20170726_20170926.csv").read_text(encoding="utf-8-sig")
     data = columns(text, 1, ["Abs Pres,", "Abs Pres Barom", "Sensor Depth", "Water Temp"])
     assert data.shape[1] == 2976
-    left = hobo_residuals(*data, tanaka)
+    left = hobo_residuals(*data, water_density.tanaka)
     assert abs(np.mean(left)) < 0.1
     assert np.std(left) < 0.095
     assert np.max(np.abs(left)) < 0.305  # 0.001 ft
@@ -72,19 +71,22 @@ def test_a_hobo_logger_with_a_barometer_has_the_makers_depth(real_data):
 
 @pytest.mark.real
 def test_two_deployments_differ_from_the_makers_depth_by_one_constant_each(real_data):
-    """A logger's depth is that of a hand reading at the start: +8.31 mm in the first deployment, -6.47 mm after it."""
+    """A logger's depth is that of a hand reading at the start: +8.31 mm in the first deployment, -6.47 mm after it.
+
+    The 1440 rows of 2014 are those of 2013 once more, a year later.
+    """
     path = real_data / "level/hobo_depth/DATA_test2_Aw_20130101_20141231.csv.gz"
     text = gzip.decompress(path.read_bytes()).decode()
     data = columns(text, 0, ["Water.P.psi", "Air.BP.psi", "Sensor.Depth.ft", "Water.Temp.C"])
     assert data.shape[1] == 9627
-    left = hobo_residuals(*data, tanaka)
+    left = hobo_residuals(*data, water_density.tanaka)
     first = left > 0
     assert np.count_nonzero(np.diff(first.astype(int))) == 1, "one deployment after the other"
     for part, constant in ((left[first], 8.31), (left[~first], -6.47)):
         assert np.median(part) == pytest.approx(constant, abs=0.01)
         away = np.abs(part - np.median(part))
         assert np.std(part) < 0.1
-        assert np.count_nonzero(away > 0.305) <= 3  # three rows were altered by hand
+        assert np.count_nonzero(away > 0.305) <= 3  # three rows are 0.8 to 1.1 mm away
 
 
 @pytest.mark.real
@@ -155,6 +157,16 @@ def test_sound_travels_at_the_speed_of_the_check_values():
     assert float(flight_distance(2.0, -10.0)) * 1000 == pytest.approx(325.2, abs=0.2)
 
 
+def test_moist_air_is_faster_by_the_factor_that_is_told():
+    factor = float(sound.humid_air(30.0, 100.0)) / float(sound.dry_air(30.0))
+    assert factor == pytest.approx(1.0070, abs=2e-4)
+    assert float(flight_distance(20.0, 30.0, moisture_factor=factor)) == pytest.approx(
+        0.01 * float(sound.humid_air(30.0, 100.0))
+    )
+    corrected = temperature_corrected_distance(3.0, 30.0, 30.0, moisture_factor=factor)
+    assert float(corrected) == pytest.approx(3.0 * factor)
+
+
 def test_the_mean_slowness_of_a_temperature_profile_is_that_of_its_slices():
     warm, cold = 35.0, 5.0
     slices = warm + (cold - warm) * (np.arange(100_000) + 0.5) / 100_000
@@ -164,6 +176,23 @@ def test_the_mean_slowness_of_a_temperature_profile_is_that_of_its_slices():
     # A gauge that took the whole path to be as warm as its sun-lit housing.
     told = float(flight_distance(time_ms, 45.0))
     assert float(temperature_corrected_distance(told, warm, 45.0, cold - warm)) == pytest.approx(8.0, rel=1e-9)
+
+
+def test_several_thermometers_are_the_slices_between_them():
+    depths, temperatures = [0.0, 1.0, 3.0, 4.0], [30.0, 20.0, 20.0, 10.0]
+    gauge = PROFILE_DISTANCE.make({"depths": depths})
+    z = (np.arange(400_000) + 0.5) * 1e-5 * 1.5
+    time = 2e3 * np.cumsum(1.5e-5 / (331.3 * np.sqrt(1 + np.interp(z, depths, temperatures) / 273.15)))
+    for k in (30_000, 150_000, 230_000, 399_999):
+        assert float(gauge(time[k], *temperatures)) == pytest.approx(z[k] + 0.75e-5, rel=1e-8)
+    two = profile_distance([0.0, 8.0])
+    whole = float(flight_distance(46.0, 35.0, -30.0))
+    assert float(two(46.0, 35.0, 35.0 - 30.0 * 8.0 / whole)) == pytest.approx(whole, rel=1e-12)
+    found = gauge.estimate(20.0, *temperatures, uncertainty={f"temperature_{n}": 0.5 for n in (1, 2, 3, 4)})
+    assert found.uncertainty == pytest.approx(3.45 * 0.0017 * 0.5, rel=0.5)
+    for wrong in ({"depths": [0.0]}, {"depths": [0.5, 1.0]}, {"depths": [0.0, 2.0, 1.0]}, {}):
+        with pytest.raises(ConfigError):
+            PROFILE_DISTANCE.make(wrong)
 
 
 def test_a_level_from_above_keeps_the_limits_of_its_gauge():

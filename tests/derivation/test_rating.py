@@ -117,7 +117,7 @@ def test_a_document_gives_the_same_curve_back():
         ({"limits": [1.2, 2.0]}, "must contain the gauged range"),
         ({"scatter": -1}, "from 0"),
         ({"colour": "blue"}, "unknown key colour"),
-        ({"sample": [[0.1, None, 1.0]]}, "a row of the sample"),
+        ({"sample": [[0.1, 1.0, 1.0]]}, "a row of the sample"),
     ],
 )
 def test_a_document_that_cannot_be_applied_is_refused_with_the_reason(change, words):

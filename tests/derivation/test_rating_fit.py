@@ -113,6 +113,7 @@ def test_an_uncertain_gauging_and_an_uncertain_stage_weigh_less():
         ([1, 2, 3], [1, 2, 3], {}, "too few"),
         ([1, 2, 3, 4, 5], [1, 2, 0, 4, 5], {}, "gauging 3 has stage 3 and discharge 0"),
         ([1, 2, 3, 4, 5], [1, 2, 3, 4], {}, "one of each"),
+        ([1, 2, 3, 4, 5], [5, 4, 3, 2, 1], {}, "does not rise with the stage"),
         ([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], {"segments": 2}, "too few for 2 segments"),
         ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], {"controls": "weir"}, "known: any, section"),
         ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], {"controls": ["any", "any"], "segments": 1}, "different segments"),

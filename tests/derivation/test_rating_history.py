@@ -18,7 +18,9 @@ DAY = 86_400_000_000
 
 
 def curve(scale, start, **others):
-    return RatingCurve.of([(None, 1.0, scale, 1.5)], gauged_range=(1.1, 3.0), valid_from=start, station="A", **others)
+    return RatingCurve.of(
+        [(None, 1.0, scale, 1.5)], gauged_range=(1.1, 3.0), scatter=0.05, valid_from=start, station="A", **others
+    )
 
 
 def history():

@@ -144,9 +144,16 @@ def test_a_tank_is_made_of_its_settings():
     made = TANK.make({"orientation": "vertical", "radius": 1, "length": 2, "bottom": {"kind": "conical", "depth": 0.5}})
     assert float(made(0.5)) == pytest.approx(math.pi / 6)
     assert made.inputs["level"].high == 2.5
+    sure = TANK.make({"orientation": "vertical", "radius": 1, "length": 2, "relative_uncertainty": 0.002})
+    assert float(sure.estimate(1.0, uncertainty={}).uncertainty) == pytest.approx(0.002 * math.pi)
     for wrong in (
         {"orientation": "diagonal", "radius": 1, "length": 2},
         {"orientation": "vertical", "radius": 0, "length": 2},
+        {"orientation": "vertical", "radius": 1},
+        {"orientation": "vertical", "radius": 1, "length": 2, "hight": 3},
+        {"orientation": "vertical", "radius": 1, "length": 2, "left": "flat"},
+        {"orientation": "vertical", "radius": 1, "length": 2, "bottom": {"kind": "conical", "size": 0.5}},
+        {"orientation": "vertical", "radius": 1, "length": 2, "relative_uncertainty": -1},
         {"orientation": "horizontal", "radius": 1, "length": 2, "left": "round"},
         {"orientation": "horizontal", "radius": 1, "length": 2, "left": {"kind": "dished", "crown_radius": 0.9}},
         {"orientation": "horizontal", "radius": 1, "length": 2, "left": {"kind": "torispherical", "crown_radius": 2.0}},
@@ -189,7 +196,9 @@ def test_what_is_no_strapping_table_is_refused(wrong):
 
 def test_the_uncertainty_of_a_table_adds_to_that_of_the_level():
     table = StrappingTable([0.0, 1.0, 2.0], [0.0, 3.0, 7.0], uncertainties=[0.02, 0.04, 0.06])
-    volume, u = table.estimate([0.5, 1.5, 3.0], 0.01)
-    assert volume[:2] == pytest.approx([1.5, 5.0])
-    assert u[:2] == pytest.approx([math.hypot(0.03, 0.03), math.hypot(0.04, 0.05)], rel=1e-6)
-    assert np.isnan(u[2])
+    found = table.as_function().estimate([0.5, 1.5, 3.0], uncertainty={"level": 0.01})
+    assert found.value[:2] == pytest.approx([1.5, 5.0])
+    assert found.uncertainty[:2] == pytest.approx([math.hypot(0.03, 0.03), math.hypot(0.04, 0.05)], rel=1e-6)
+    assert np.isnan(found.uncertainty[2])
+    stored = table.as_function().rows([np.array([0.5, 1.5])], [np.array([0.01])])
+    assert stored[1].tolist() == [0.042, 0.064]

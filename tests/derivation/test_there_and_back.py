@@ -87,7 +87,7 @@ def test_a_thermocouple_gives_the_temperature_that_made_its_voltage(kind: str) -
     temperature = np.linspace(known.inverse_low, known.high, 5000)
     for cold_junction in (0.0, 31.0):
         voltage = to_voltage(temperature, cold_junction)
-        assert to_temperature(voltage, cold_junction) == pytest.approx(temperature, abs=2e-5)
+        assert to_temperature(voltage, cold_junction) == pytest.approx(temperature, abs=1e-5)
     assert np.all(np.diff(to_voltage(temperature)) > 0.0)
     beyond = to_voltage(known.high) - to_voltage(40.0) + 0.01
     assert np.isnan(to_temperature(beyond, 40.0)), "a voltage in range whose junction takes it out of the table"
@@ -107,10 +107,22 @@ def test_our_practical_salinity_is_that_of_the_library_also_in_fresh_water() -> 
     theirs = gsw.SP_from_C(c, t, p)
     within = theirs <= 42.0
     assert np.sum(theirs < 2.0) > 100
-    ours = pss78.salinity_from_conductivity(c, t, p)
+    ours = seawater.practical_salinity(c, t, p)
     assert ours[within] == pytest.approx(theirs[within], rel=1e-12, abs=1e-14)
     assert pss78.salinity(c / 42.914, t, p)[within] == pytest.approx(ours[within], rel=1e-12, abs=1e-14)
     assert oxygen_seawater.solubility_teos10(t, S) == pytest.approx(gsw.O2sol_SP_pt(S, t), rel=1e-12)
+
+
+def test_what_is_compiled_of_teos10_is_what_its_library_gives() -> None:
+    sa, ct, p = _rng.uniform(0, 42, N), _rng.uniform(-2, 40, N), _rng.uniform(0, 11_000, N)
+    latitude, metres = _rng.uniform(-86, 90, N), _rng.uniform(0, 10_700, N)
+    assert seawater.density(sa, ct, p) == pytest.approx(gsw.rho(sa, ct, p), rel=1e-12)
+    assert seawater.potential_density_anomaly(sa, ct) == pytest.approx(gsw.sigma0(sa, ct), abs=1e-9)
+    assert seawater.sound_speed(sa, ct, p) == pytest.approx(gsw.sound_speed(sa, ct, p), rel=1e-12)
+    assert seawater.thermal_expansion(sa, ct, p) == pytest.approx(gsw.alpha(sa, ct, p), rel=1e-10, abs=1e-16)
+    assert seawater.haline_contraction(sa, ct, p) == pytest.approx(gsw.beta(sa, ct, p), rel=1e-10)
+    assert pressure.sea_depth(p, latitude) == pytest.approx(-gsw.z_from_p(p, latitude), rel=1e-12)
+    assert pressure.sea_pressure(metres, latitude) == pytest.approx(gsw.p_from_z(-metres, latitude), abs=1e-6)
 
 
 def test_the_equations_of_1980_and_of_2010_agree_as_far_as_they_should() -> None:

@@ -144,6 +144,10 @@ def test_nineteen_years_of_vlissingen_give_the_constants_of_the_owner(vlissingen
     surge = tide.residual(level, ours, time=time)
     assert np.abs(surge - found.residual).max() < 1e-3
     assert surge[:120].max() > 180.0  # the storm of 3 January 1976
+    against_the_owner = tide.residual(level, owner, time=time)
+    assert against_the_owner.std() == pytest.approx(25.7, abs=0.1)
+    turning = np.exp(-2j * np.pi * (time - time[0]) / (12.4206012 * HOUR))
+    assert 2 * abs(np.mean(against_the_owner * turning)) < 2.1 < 0.015 * 2 * abs(np.mean(level * turning))
 
 
 @pytest.mark.real

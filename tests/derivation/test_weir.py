@@ -91,3 +91,9 @@ def test_drowning_and_a_broad_crest():
     assert np.isnan(found[5])
     # Critical flow without any loss is 1.705 b h^1.5.
     assert float(broad_crested(1.0, 1.0, 1.0)) == pytest.approx(1.705, abs=5e-4)
+
+
+def test_the_field_formula_of_right_angled_notches_lies_beside_ours():
+    """Cone's 2.49 h^2.48, feet and seconds (USBR, Water Measurement Manual)."""
+    head = np.array([0.1, 0.2, 0.35])
+    assert v_notch_90(head) == pytest.approx(2.49 * (head / 0.3048) ** 2.48 * 0.3048**3, rel=0.01)

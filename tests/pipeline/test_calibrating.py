@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from nilometer.errors import CalibrationError, NotFound, RequestError, ReviewRef
 from nilometer.model import SampleKind
 from nilometer.model.calibration_records import RecordKind
 from nilometer.pipeline.calibrating import RecordOrder, StandardOrder
+from nilometer.pipeline.calibration_fit import FitOrder
 from nilometer.pipeline.calibration_points import PointOrder, StoredSample
+from nilometer.pipeline.reprocess_order import ReprocessOrder
 from tests.pipeline.conftest import MINUTE, NOON, RIVER, ids, rows, running, stored
 
 DAY = 1440 * MINUTE
@@ -105,6 +108,40 @@ async def test_values_are_suspect_from_the_due_date_on_and_nothing_changes_witho
         assert judged(pipeline)[-1] == (3, "113")
 
 
+async def test_rows_that_came_before_their_records_are_reprocessed_to_what_they_had_been_live(tmp_path):
+    new = {**NERNST, "coefficients": [7.1, -0.017]}
+    points = [PointOrder(value=7.0, before=100 / 17, readings=3)]
+    told = {"datastream": "river/electrode", "points": points, "readings": "raw", "calibration": new}
+    told |= {"valid_until": NOON + 9 * DAY}
+    records = [order("verification", 2, 7.0), order("check", 5, 7.5), order("adjustment", 3, **told)]
+    found = []
+    for first in ("records", "rows"):
+        async with running(tmp_path / first, CONFIG, clock=lambda: NOON + 365 * DAY) as pipeline:
+            await pipeline.calibrations.enter_standard(PH7)
+
+            async def enter(pipeline=pipeline):
+                return [await pipeline.calibrations.enter(one) for one in records]
+
+            done = await enter() if first == "records" else []
+            for key, values in (("river/ph", [7.0, 7.2]), ("river/electrode", [1.0, -3.0])):
+                await pipeline.ingest(rows(ids(pipeline)[key], NOON, np.tile(values, 30), step=DAY // 2))
+            if first == "rows":
+                done = await enter()
+                # Of the 60 rows of each: none is overdue yet, and the doubt of the check ends with no later record.
+                assert [(one.stored, one.since) for one in done] == [
+                    (0, None),
+                    (50, NOON + 5 * DAY),
+                    (54, NOON + 3 * DAY),
+                ]
+                await asyncio.to_thread(pipeline.reprocessing.run, ReprocessOrder(by="Li"))
+            else:
+                assert [one.stored for one in done] == [0, 0, 0]
+            table = pipeline.store.snapshot().read(water_only=False).drop_columns(["commit", "provenance"])
+            found.append((table, [pipeline.profile_version(number) for number in sorted(ids(pipeline).values())]))
+    assert found[0][0].equals(found[1][0])
+    assert {3, 1} <= set(found[0][0]["result_quality"].to_pylist())
+
+
 async def test_a_standard_that_had_expired_is_refused_or_puts_the_values_in_doubt(tmp_path):
     async with station(tmp_path) as pipeline:
         await pipeline.calibrations.enter_standard(PH7)
@@ -127,7 +164,7 @@ async def test_a_standard_that_had_expired_is_refused_or_puts_the_values_in_doub
 
 async def test_an_adjustment_puts_its_calibration_into_force_and_a_correction_takes_it_back(tmp_path):
     new = {**NERNST, "coefficients": [7.1, -0.017], "certificate": "S-2"}
-    points = [PointOrder(value=7.0, before=100 / 17, readings=3, spread=0.17)]
+    points = [PointOrder(value=7.0, uncertainty=0.004, before=100 / 17, readings=3, spread=0.17)]
     told = {"datastream": "river/electrode", "points": points, "readings": "raw", "limit": 0.05}
     async with station(tmp_path) as pipeline:
         one = ids(pipeline)["river/electrode"]
@@ -139,7 +176,7 @@ async def test_an_adjustment_puts_its_calibration_into_force_and_a_correction_ta
         found, left = done.record.outcome["as_found"], done.record.outcome["as_left"]
         assert (found["largest"], found["passed"]) == (pytest.approx(-0.1), False)
         assert (left["largest"], left["passed"], left["computed"]) == (0, True, True)
-        assert found["points"][0]["uncertainty"] == pytest.approx(0.017 * 0.17 / 3**0.5, rel=1e-4)
+        assert found["points"][0]["uncertainty"] == pytest.approx(np.hypot(0.004, 0.017 * 0.17 / 3**0.5), rel=1e-4)
         assert (done.record.passed, done.record.effective, done.stored) == (True, NOON + DAY, 0)
         await send(pipeline, 1, [0.0, 1.0], "river/electrode")
         before = pipeline.store.sequence()
@@ -165,6 +202,44 @@ async def test_an_adjustment_puts_its_calibration_into_force_and_a_correction_ta
     async with station(tmp_path) as pipeline:
         await send(pipeline, 4, [0.0], "river/electrode")
         assert stored(pipeline, "river/electrode")["result"].to_pylist()[-2:] == [7, 7]
+
+
+async def test_a_calibration_is_fitted_to_the_points_and_their_residuals_are_kept(tmp_path):
+    buffers = [(4.0, 180.0), (7.0, 2.0), (10.0, -172.0)]
+    points = [
+        PointOrder(value=ph, uncertainty=0.01, before=mv, after=mv + 4, readings=4, spread=0.2) for ph, mv in buffers
+    ]
+    told = {"datastream": "river/electrode", "points": points, "readings": "raw", "limit": 0.05}
+    fit = FitOrder(certificate={"certificate": "S-3"})
+    async with station(tmp_path) as pipeline:
+        with pytest.raises(RequestError, match=r"allowed: .*nernst"):
+            await pipeline.calibrations.enter(order("adjustment", 1, fit=FitOrder(form="line"), **told))
+        with pytest.raises(CalibrationError, match="3 points cannot determine 4"):
+            await pipeline.calibrations.enter(order("adjustment", 1, fit=FitOrder(degree=3), **told))
+        with pytest.raises(RequestError, match="verification or adjustment"):
+            await pipeline.calibrations.enter(order("check", 1, fit=fit, **told))
+        done = await pipeline.calibrations.enter(order("adjustment", 1, fit=fit, **told))
+        slope, offset = np.polyfit([180, 2, -172], [4, 7, 10], 1)
+        (row,) = [one for one in pipeline.store.catalog.calibrations(2) if one.id == done.record.calibration]
+        assert row.document["coefficients"] == pytest.approx([offset, slope], rel=1e-4)
+        assert (row.document["certificate"], row.valid_from, len(row.document["covariance"])) == ("S-3", NOON + DAY, 2)
+        report = done.record.fit
+        assert report["residuals"] == pytest.approx(
+            (np.array([4, 7, 10]) - slope * np.array([180, 2, -172]) - offset), abs=1e-5
+        )
+        assert (report["degrees"], report["uncertainties"]) == (1, {"standards": True, "readings": True})
+        # What was read after is compared by the new calibration: 4 mV are 0.07 pH.
+        assert done.record.outcome["as_left"]["largest"] == pytest.approx(4 * slope, abs=0.02)
+        assert done.record.passed is False
+        await send(pipeline, 2, [2.0], "river/electrode")
+        assert stored(pipeline, "river/electrode")["result"].to_pylist() == pytest.approx(
+            [offset + 2 * slope], abs=1e-3
+        )
+        later = await pipeline.calibrations.enter(order("adjustment", 1, fit=FitOrder(use="after"), **told), 1)
+        assert (later.record.passed, later.stored) == (True, 1)
+        told |= {"readings": "result", "points": [PointOrder(value=7.0, before=7.1)]}
+        with pytest.raises(RequestError, match="give raw readings"):
+            await pipeline.calibrations.enter(order("adjustment", 3, fit=fit, **told))
 
 
 async def test_points_are_made_of_stored_samples(tmp_path):

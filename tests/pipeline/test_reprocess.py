@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import nilometer
 from nilometer.errors import NotFound, Overloaded, RequestError, StoreFull
 from nilometer.model import ObservationBatch
-from nilometer.pipeline import reprocess_pass
+from nilometer.pipeline import reprocess_files, reprocess_pass
 from nilometer.pipeline.reprocess_order import ReprocessOrder
 from nilometer.pipeline.review_orders import Order
+from nilometer.store import lake_writer
 from tests.pipeline.conftest import MINUTE, NOON, RIVER, ids, rows, running
 
 FIRST = {"kind": "polynomial", "coefficients": [0.0, 1.0], "residual_uncertainty": 0.1, "certificate": "A"}
@@ -48,12 +50,13 @@ def content(pipeline, *, as_of=None, versions=False):
     """All rows but their ids and commits, with what their provenance says."""
     catalog = pipeline.store.catalog
     table = pipeline.store.snapshot(as_of).read(water_only=False)
-    said = []
-    for number in table["provenance"].to_pylist():
+    calibrations = {row.id: row.document for one in catalog.datastreams() for row in catalog.calibrations(one.id)}
+    ways = {}
+    for number in table["provenance"].unique().to_pylist():
         way = catalog.provenance_row(number)
-        calibrations = {row.id: row.document for row in catalog.calibrations(1)}
         profile = None if way.profile_version is None else catalog.profile_version_row(way.profile_version)
-        said.append((calibrations.get(way.calibration), None if profile is None else profile.digest, way.source))
+        ways[number] = (calibrations.get(way.calibration), None if profile is None else profile.digest, way.source)
+    said = [ways[number] for number in table["provenance"].to_pylist()]
     return table.drop_columns(["id", "commit", "provenance"]), said
 
 
@@ -313,3 +316,171 @@ async def test_what_was_not_stored_is_read_from_the_digits(tmp_path):
         assert len(set(after["tests"].to_pylist())) > 3
         assert after["tests"].equals(before["tests"])
         assert after["result_quality"].equals(before["result_quality"])
+
+
+NEW_YEAR = int(np.datetime64("2024-01-01T00:00", "us").astype(np.int64))
+LATER = SECOND | {"valid_from": "2023-12-31T23:30:00Z"}
+STREAMS = ("river/a", "river/b", "river/c")
+
+
+def several(*calibrations):
+    streams = [{"key": key, "thing": "river", "property": "ph", "profile": "river/ph", "qc": QC} for key in STREAMS]
+    return {"thing": [RIVER], "datastream": [one | {"calibrations": list(calibrations)} for one in streams]}
+
+
+@pytest.fixture
+def small_files(monkeypatch):
+    """Files and pieces so small that a Datastream has many."""
+    for name, size in (("GROUP_ROWS", 32), ("_MOST_GROUP_ROWS", 40), ("LEAST_GROUP_ROWS", 8)):
+        monkeypatch.setattr(lake_writer, name, size)
+    monkeypatch.setattr(reprocess_files, "_GROUPS_AT_ONCE", 2)
+    monkeypatch.setattr(reprocess_files, "_CAUGHT_UP_AT_ONCE", 2)
+    monkeypatch.setattr(reprocess_files, "LEAST_ROWS", 0)
+
+
+async def fill(pipeline, parts, more=False):
+    for part in parts:
+        for number in (1, 2, 3):
+            start = NEW_YEAR + (part.start - 120) * MINUTE
+            values = np.concatenate([water(seed=number), water(seed=number + 3)])
+            await pipeline.ingest(rows(number, start, values[part]))
+    if more:
+        return
+    await pipeline.review(
+        Order(
+            action="offset",
+            parameters={"offset": 0.25},
+            datastreams=["river/b"],
+            by="Li",
+            reason="other",
+            start=NEW_YEAR - 20 * MINUTE,
+            end=NEW_YEAR + 20 * MINUTE,
+        )
+    )
+
+
+async def test_files_of_the_lake_are_written_anew_as_the_rows_of_an_import(tmp_path, small_files, monkeypatch):
+    exchanged = []
+    async with running(tmp_path / "new", several(LATER, FIRST)) as pipeline:
+        await fill(pipeline, [slice(0, 240)])
+        wanted = content(pipeline)
+        await fill(pipeline, [slice(240, 300)], more=True)
+        went_on = content(pipeline)
+    async with running(tmp_path / "old", several(FIRST)) as pipeline:
+        await fill(pipeline, [slice(0, 100), slice(140, 200), slice(100, 140)])
+        pipeline.store.seal()
+        pipeline.store.compact()
+        await fill(pipeline, [slice(200, 240)], more=True)
+    async with running(tmp_path / "old", several(FIRST, LATER)) as pipeline:
+        store = pipeline.store
+        before, sent = content(pipeline), raw(pipeline)
+        then = store.snapshot().committed(store.mark())
+        exchange = store.rewriting.exchange
+
+        def counted(*arguments):
+            exchanged.append(exchange(*arguments))
+            return exchanged[-1]
+
+        monkeypatch.setattr(type(store.rewriting), "exchange", lambda _, *arguments: counted(*arguments))
+        report = await reprocess(pipeline)
+        assert exchanged == [True, True]  # two years
+        same(content(pipeline), wanted)
+        same(content(pipeline, as_of=then), before)
+        assert raw(pipeline) == sent
+        latest = store.snapshot().latest([1, 2, 3]).select(["result", "tests"])
+        whole = content(pipeline)[0]
+        assert latest.equals(whole.take(pa.array([239, 479, 719])).select(["result", "tests"]).combine_chunks())
+        sequence = store.sequence()
+        again = await reprocess(pipeline)
+        assert (again["revised"], again["restated"], again["rows"]) == (0, 0, 720)
+        assert report["rows"] == 720
+        assert store.sequence() <= sequence + 1  # a mark, so that hidden rows may leave the lake
+        await fill(pipeline, [slice(240, 300)], more=True)
+        same(content(pipeline), went_on)
+        store.compact()
+        same(content(pipeline), went_on)
+    async with running(tmp_path / "old", several(FIRST, LATER)) as pipeline:
+        same(content(pipeline), went_on)
+        same(content(pipeline, as_of=then), before)
+
+
+async def test_a_row_that_changes_while_its_file_is_written_anew_is_right_in_the_end(
+    tmp_path, small_files, monkeypatch
+):
+    parts = [slice(0, 240)]
+    late = rows(1, NEW_YEAR, [7.77])
+    async with running(tmp_path / "new", several(LATER, FIRST)) as pipeline:
+        await fill(pipeline, parts)
+        await pipeline.ingest(late)
+        await reprocess(pipeline)  # the changed row too as if it had come in time
+        wanted = content(pipeline)
+    async with running(tmp_path / "old", several(FIRST)) as pipeline:
+        await fill(pipeline, parts)
+        pipeline.store.seal()
+        pipeline.store.compact()
+    async with running(tmp_path / "old", several(FIRST, LATER)) as pipeline:
+        loop, close, told = asyncio.get_running_loop(), reprocess_files.FileRewriter.close, []
+
+        def disturbed(self):
+            if self.file.year == "2024" and not told:
+                told.append(1)
+                asyncio.run_coroutine_threadsafe(pipeline.ingest(late), loop).result()
+            return close(self)
+
+        monkeypatch.setattr(reprocess_files.FileRewriter, "close", disturbed)
+        report = await reprocess(pipeline)
+        assert told == [1]
+        assert report["changed_meanwhile"] == 0
+        same(content(pipeline), wanted)
+
+
+async def test_a_calibration_for_the_past_says_that_history_stays_as_it_is(tmp_path, capsys):
+    async with running(tmp_path, config(FIRST)) as pipeline:
+        await pipeline.ingest(rows(1, NOON, water()))
+        before = content(pipeline)
+    capsys.readouterr()
+    async with running(tmp_path, config(FIRST, SECOND)) as pipeline:
+        same(content(pipeline), before)
+        said = capsys.readouterr()
+        assert "nilometer reprocess river/ph --data" in said.out + said.err
+        assert "2024-05-01T12:30" in said.out + said.err
+
+
+@pytest.mark.real
+async def test_a_summer_of_the_logan_river_reprocessed_is_the_one_that_is_imported(tmp_path, real_data):
+    file = real_data / "water_quality" / "lro" / "MainStreet2019.csv.gz"
+    table = nilometer.read(file).to_pandas()
+    times = table.index.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64)
+    keys = {"ph": "ph", "do": "dissolved_oxygen", "temp": "water_temperature"}
+    old = FIRST | {"coefficients": [0.05, 0.998]}
+    new = SECOND | {"valid_from": "2019-06-01T00:00:00Z"}
+
+    def river(*calibrations):
+        streams = [{"key": f"river/{name}", "thing": "river", "property": key} for name, key in keys.items()]
+        return {"thing": [RIVER], "datastream": [one | {"calibrations": list(calibrations)} for one in streams]}
+
+    async def imported(pipeline):
+        for number, name in enumerate(keys, 1):
+            values = table[name].to_numpy(float)
+            await pipeline.ingest(
+                ObservationBatch(
+                    datastream=np.full(len(times), number, np.int32), phenomenon_time=times, raw_result=values
+                )
+            )
+
+    async with running(tmp_path / "new", river(old, new)) as pipeline:
+        await imported(pipeline)
+        wanted = content(pipeline)
+    async with running(tmp_path / "old", river(old)) as pipeline:
+        await imported(pipeline)
+        pipeline.store.seal()
+    async with running(tmp_path / "old", river(old, new)) as pipeline:
+        before, sent = content(pipeline), raw(pipeline)
+        then = pipeline.store.snapshot().committed(pipeline.store.mark())
+        report = await reprocess(pipeline)
+        same(content(pipeline), wanted)
+        same(content(pipeline, as_of=then), before)
+        assert raw(pipeline) == sent
+        assert report["rows"] == 3 * len(times)
+        assert report["revised"] >= sum(part["result"]["changed"] for part in report["datastreams"]) > 30_000
+        assert {part["first"] for part in report["datastreams"]} == {"2019-06-01T00:00:00.000000Z"}

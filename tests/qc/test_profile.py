@@ -10,6 +10,7 @@ from nilometer.errors import ConfigError
 from nilometer.qc import check, load
 from nilometer.qc.engine import QcEngine
 from nilometer.qc.layout import MOST_TESTS
+from nilometer.qc.profile import Profile
 from nilometer.qc.qartod.definition import seconds
 from nilometer.qc.rollup import Rule
 
@@ -181,3 +182,12 @@ def test_ioos_qc_configurations_are_read_in_their_own_meaning():
     assert parameters["flat_line"] == {"suspect": 300, "fail": 900, "tolerance": 0.01}
     assert parameters["gap"] == {"fail": 7200}
     assert load({"spike_test": {"fail_threshold": 5}}).tests[0].parameters["fail"] == 5
+
+
+def test_a_profile_with_every_slot_taken_still_gets_the_test_of_its_calibration():
+    doubts = {"since": "2023-01-01", "doubts": [{"from": "2024-01-01", "reason": "overdue"}]}
+    ranges = {f"t{k}": {"test": "gross_range", "fail": [0, 14]} for k in range(MOST_TESTS)}
+    full = load({"tests": {**ranges, "calibration_valid": doubts}})
+    assert Profile.from_document(full.to_document(), name="full").names == full.names
+    flags = check([7.0, 7.0], full, time=np.array(["2023-06-01", "2024-06-01"], "datetime64[us]")).flags
+    assert list(flags) == [1, 3]

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from nilometer.errors import ConfigError
 from nilometer.model import QartodFlag, SampleKind
 from nilometer.model.schemas import TIME
+from nilometer.periods.spans import edges
 from nilometer.store.flow_means import flow_weighted
 from nilometer.store.means import mean, mean_uncertainty, total
 from nilometer.store.rollups import READ, roll_up, rollups
-from nilometer.store.spans import edges
 from tests.store.rolled import rolled, same
 from tests.store.waters import SECOND, START, rows, settlement
 

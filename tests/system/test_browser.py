@@ -171,6 +171,28 @@ def test_a_datastreams_page_draws_its_chart_and_the_evidence_of_a_failed_value(p
     expect(evidence).to_contain_text(f"river/{key.split('/')[1]}")
 
 
+def test_calibration_records_are_shown_with_their_deviations_and_what_is_due(page, demo):
+    river = next(thing for thing in things(demo) if thing["key"] == RIVER)
+    key = river["datastreams"][0]["key"]
+    now = max(newest(demo).values())
+    standard = {"key": "lot-7", "name": "Control", "value": 7, "unit": river["datastreams"][0]["unit"], "lot": "A7"}
+    demo.client.enter_standard({**standard, "expires": now - HOUR_MS, "by": "Li"})
+    done = {"datastream": key, "kind": "verification", "time": now - 3 * HOUR_MS, "operator": "Wang", "by": "Li"}
+    point = {"standard": "lot-7", "before": 7.25, "after": 7.02, "readings": 3, "spread": 0.01}
+    demo.client.enter_calibration({**done, "limit": 0.1, "points": [point]})
+    open_page(page, demo, f"/datastreams/{key}")
+    records = page.get_by_test_id("calibration-records")
+    expect(records).to_contain_text("valid")
+    records.get_by_role("button", expanded=False).first.click()
+    for text in ("passed", "Control", "A7", "0.250", "0.020"):
+        expect(records).to_contain_text(text)
+    page.get_by_role("link", name="Calibration", exact=True).click()
+    expect(page.get_by_test_id("calibrations-due")).to_contain_text(key)
+    expect(page.get_by_test_id("standard-solutions")).to_contain_text("expired")
+    page.get_by_test_id("lang-switch").get_by_text("中文").click()
+    expect(page.get_by_test_id("standard-solutions")).to_contain_text("已过期")
+
+
 def test_a_check_sample_is_not_drawn_unless_asked_for(page, witness, demo):
     river = next(thing for thing in things(demo) if thing["key"] == RIVER)
     codmn = next(one for one in river["datastreams"] if one["property"] == "codmn")

@@ -10,12 +10,15 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Calibration", "CalibrationTable", "Companions", "evaluate", "warm"]
+__all__ = ["Calibration", "CalibrationTable", "Companions", "Correction", "correct", "evaluate", "fit", "warm"]
 
 _WHERE = {
     "Calibration": "nilometer.calibration.certificate",
     "CalibrationTable": "nilometer.calibration.table",
     "Companions": "nilometer.calibration.table",
+    "Correction": "nilometer.calibration.drift",
+    "correct": "nilometer.calibration.drift",
+    "fit": "nilometer.calibration.fitting",
     "evaluate": "nilometer.calibration.evaluation",
     "warm": "nilometer.calibration.table",
 }

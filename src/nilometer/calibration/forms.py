@@ -42,6 +42,9 @@ RANGES: Final = 6
 INTENSITY, PHASE, RATIO = 0, 1, 2
 LOWER, UPPER, BLEND = 0, 1, 2
 
+KELVIN: Final = 273.15
+"""What leads from degree_Celsius to kelvin."""
+
 IDEAL_SLOPE: Final = 1000.0 * 8.31446261815324 * math.log(10.0) / 96485.33212331001
 """R ln(10) / F: what an ideal electrode gives per pH and kelvin, mV/K."""
 
@@ -108,13 +111,18 @@ def packed(item: Calibration) -> tuple[int, int, list[float]]:
         coefficients, square = [coefficients[0], 1.0], np.diag([square[0, 0], 0.0])
     if item.kind == "slope":
         coefficients, square = [0.0, coefficients[0]], np.diag([0.0, square[0, 0]])
-    known = bool(item.covariance)
-    return len(coefficients), int(known), [*coefficients, *(square.ravel().tolist() if known else [])]
+    return len(coefficients), 0, [*coefficients, *_along(square)]
 
 
 def _square(item: Calibration) -> np.ndarray:
     size = len(item.coefficients)
     return np.array(item.covariance) if item.covariance else np.zeros((size, size))
+
+
+def _along(square: np.ndarray) -> list[float]:
+    """Return the variance of a polynomial as a polynomial of the reading: gᵀ V g, g = (1, x, x², …), by powers of x."""
+    size = len(square)
+    return [float(np.fliplr(square).trace(size - 1 - power)) for power in range(2 * size - 1)]
 
 
 def _electrode(item: Calibration) -> list[float]:
@@ -156,5 +164,5 @@ def _ranges(item: Calibration) -> list[float]:
         if left is None:
             left = 0.0 if part.covariance or item.residual_uncertainty is not None else math.nan
         square = np.array(part.covariance) if part.covariance else np.zeros((size, size))
-        numbers += [part.low, part.high, left, float(size), *part.coefficients, *square.ravel().tolist()]
+        numbers += [part.low, part.high, left, float(size), *part.coefficients, *_along(square)]
     return numbers

@@ -1,8 +1,8 @@
-"""What a calibration record found: the deviation of every point from its standard, and whether it is accepted.
+"""What a calibration record found: the deviation of every point from its standard, and whether all are accepted.
 
-A deviation is reading minus assigned value, in the Datastream's unit. Its standard uncertainty is that of the standard
-and of the mean of the readings, combined (JCGM 100:2008, 5.1.2, uncorrelated): u² = u_standard² + s²/n. It is told
-beside the deviation and does not move the limit: the limit is a decision by simple acceptance (JCGM 106:2012, 8.2).
+Deviations, limits and uncertainties are those of `nilometer.calibration.checks`. The uncertainty of a deviation is told
+beside it and does not move the limit (simple acceptance, JCGM 106:2012, 8.2); it needs that of the standard, and the
+spread of several readings.
 """
 
 from __future__ import annotations
@@ -12,37 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Compared", "Limit", "found"]
+from nilometer.calibration.checks import Limit, check
 
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Largest accepted deviation: in the Datastream's unit, in percent of the assigned value; with both, the larger."""
-
-    absolute: float | None = None
-    percent: float | None = None
-
-    @property
-    def is_said(self) -> bool:
-        """There is a limit."""
-        return self.absolute is not None or self.percent is not None
-
-    def accepts(self, deviation: float, assigned: float) -> bool | None:
-        """Return whether a deviation is accepted; None: nothing can be said of it.
-
-        Parameters
-        ----------
-        deviation, assigned : float
-            In the Datastream's unit. Percent of 0 accept nothing.
-        """
-        if not self.is_said or math.isnan(deviation):
-            return None
-        allowed = [] if self.absolute is None else [self.absolute]
-        if self.percent is not None:
-            allowed.append(abs(assigned) * self.percent / 100)
-        # The limit itself is accepted; a difference of two decimal numbers may stand a few ulps beyond it.
-        most = max(allowed)
-        return abs(deviation) <= most + 1e-12 * max(abs(assigned), most)
+__all__ = ["Compared", "found", "limit_of_both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +28,32 @@ class Compared:
     readings: int | None = None
 
 
-def found(points: Sequence[Compared], limit: Limit) -> dict[str, Any]:
+def limit_of_both(absolute: float | None, percent: float | None) -> Limit | None:
+    """Return the larger of two limits, of which either may be left out; None: there is none."""
+    return None if absolute is None and percent is None else Limit(absolute or 0.0, percent or 0.0)
+
+
+def found(points: Sequence[Compared], limit: Limit | None) -> dict[str, Any]:
     """Return the deviations of points, JSON-ready, and whether all of them are accepted.
 
     Parameters
     ----------
     points : sequence of Compared
         At least one.
-    limit : Limit
-        What is accepted.
+    limit : Limit or None
+        What is accepted, in the Datastream's unit and in percent of the assigned value.
 
     Returns
     -------
     dict
-        ``points`` (``deviation``, ``percent`` of the assigned value, ``uncertainty`` with k = 1, ``passed``),
-        ``largest`` (the deviation of largest size) and ``passed``; None where nothing can be said.
+        ``points`` (``deviation``, ``percent`` of the assigned value, ``uncertainty`` with k = 1, ``passed``,
+        ``certain``: the whole of U = 2u is on one side of the limit), ``largest`` (the deviation of largest size) and
+        ``passed``; None where nothing can be said.
 
     Examples
     --------
-    >>> found([Compared(7.0, 7.08, 0.01)], Limit(0.1))["largest"]
-    0.08
+    >>> found([Compared(7.0, 7.08, 0.01, 0.02, 4)], Limit(0.1))["points"]
+    [{'deviation': 0.08, 'percent': 1.14286, 'uncertainty': 0.0141421, 'passed': True, 'certain': False}]
     """
     rows = [_row(point, limit) for point in points]
     known = [row["deviation"] for row in rows if row["deviation"] is not None]
@@ -87,28 +65,27 @@ def found(points: Sequence[Compared], limit: Limit) -> dict[str, Any]:
     }
 
 
-def _row(point: Compared, limit: Limit) -> dict[str, Any]:
-    deviation = _shorter(point.reading - point.assigned, max(abs(point.reading), abs(point.assigned)))
-    known = not math.isnan(deviation)
-    percent = 100 * deviation / abs(point.assigned) if known and point.assigned else None
+def _row(point: Compared, limit: Limit | None) -> dict[str, Any]:
+    spread = None if point.spread is None or not point.readings else point.spread / math.sqrt(point.readings)
+    done = check(point.reading, point.assigned, limit, found_uncertainty=spread, standard_uncertainty=point.uncertainty)
+    deviation = _shorter(done.deviation, max(abs(point.reading), abs(point.assigned)))
+    if math.isnan(deviation):
+        return {"deviation": None, "percent": None, "uncertainty": None, "passed": None, "certain": None}
     return {
-        "deviation": deviation if known else None,
-        "percent": None if percent is None else float(f"{percent:.6g}"),
-        "uncertainty": _combined(point),
-        "passed": limit.accepts(deviation, point.assigned),
+        "deviation": deviation,
+        "percent": _digits(done.percent),
+        "uncertainty": _digits(done.uncertainty),
+        "passed": None if math.isnan(done.limit) else abs(deviation) <= done.limit,
+        "certain": done.is_certain,
     }
 
 
-def _combined(point: Compared) -> float | None:
-    parts = [] if point.uncertainty is None else [point.uncertainty]
-    if point.spread is not None and point.readings:
-        parts.append(point.spread / math.sqrt(point.readings))
-    return float(f"{math.hypot(*parts):.6g}") if parts else None
+def _digits(value: float) -> float | None:
+    return None if math.isnan(value) else float(f"{value:.6g}")
 
 
 def _shorter(difference: float, scale: float) -> float:
     """Return a difference without the digits that subtraction of decimal numbers leaves: 0.08, not 0.0800…07."""
     if math.isnan(difference) or scale == 0:
         return difference
-    digits = 14 - math.floor(math.log10(scale))
-    return round(difference, digits)
+    return round(difference, 14 - math.floor(math.log10(scale)))

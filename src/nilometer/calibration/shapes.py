@@ -15,38 +15,26 @@ from numpy.typing import NDArray
 from nilometer.calibration.forms import BLEND, PHASE, RATIO, UPPER
 from nilometer.uncertainty.rounding import inlined
 
-__all__ = ["electrode", "polynomial", "quenching", "ranges", "table"]
+__all__ = ["antilogarithm", "electrode", "one_site", "polynomial", "quenching", "ranges", "table"]
 
-_KELVIN = 273.15
 _LN10 = math.log(10.0)
 _DEGREE = math.pi / 180.0
 
 
 @inlined
-def polynomial(
-    x: float,
-    pool: NDArray[np.float64],
-    at: int,
-    size: int,
-    spread: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
-) -> tuple[float, float, float]:
-    """Return value, slope and variance of a polynomial; at `at` stand its coefficients, then their covariance."""
-    if size == 2:  # most are lines
-        intercept, slope = pool[at], pool[at + 1]
-        variance = pool[at + 2] + x * (pool[at + 3] + pool[at + 4] + x * pool[at + 5]) if spread else 0.0
-        return intercept + slope * x, slope, variance
-    y, slope, variance = pool[at + size - 1], 0.0, 0.0
+def polynomial(x: float, pool: NDArray[np.float64], at: int, size: int) -> tuple[float, float, float]:
+    """Return value, slope and variance of a polynomial.
+
+    At `at` stand its coefficients, then those of its variance, gᵀ V g with g = (1, x, x², …), itself a polynomial of x
+    with 2 size - 1 of them.
+    """
+    y, slope = pool[at + size - 1], 0.0
     for k in range(size - 2, -1, -1):
         slope = slope * x + y
         y = y * x + pool[at + k]
-    if spread:
-        left = 1.0
-        for j in range(size):
-            right = 1.0
-            for k in range(size):
-                variance += left * pool[at + size + j * size + k] * right
-                right *= x
-            left *= x
+    variance = 0.0
+    for k in range(3 * size - 2, size - 1, -1):
+        variance = variance * x + pool[at + k]
     return y, slope, variance
 
 
@@ -73,31 +61,53 @@ def table(x: float, pool: NDArray[np.float64], at: int, size: int) -> tuple[floa
 
 @inlined
 def electrode(
-    x: float,
-    temperature: float,
-    pool: NDArray[np.float64],
-    at: int,
-    logarithmic: bool,  # noqa: FBT001 -- compiled code takes no keyword-only arguments
+    x: float, kelvin: float, level: float, each: float, c0: float, c1: float, v00: float, v01: float, v11: float
 ) -> tuple[float, float, float, float]:
     """Return value, slope by reading and by temperature, and variance of a potentiometric electrode.
 
-    ``x = c0 + c1 · q · T · (L - L0)`` with T in kelvin. L is the value (pH), or its decimal logarithm. At `at` stand
-    L0, q, c0, c1 and V.
+    ``x = c0 + c1 · each · T · (L - level)`` with T in kelvin and L the value: a pH, or the logarithm of an activity.
     """
-    kelvin = temperature + _KELVIN
-    steep = pool[at + 3] * pool[at + 1] * kelvin
-    away = (x - pool[at + 2]) / steep
-    value = pool[at] + away
-    first, second = -1.0 / steep, -away / pool[at + 3]
-    slope, warm = 1.0 / steep, -away / kelvin
-    variance = first * first * pool[at + 4] + 2.0 * first * second * pool[at + 5] + second * second * pool[at + 7]
-    if not logarithmic:
-        return value, slope, warm, variance
-    value = math.exp(value * _LN10)
+    per_slope = each * kelvin  # of c1
+    inverse = 1.0 / (c1 * per_slope)
+    away = (x - c0) * inverse
+    first, second = -inverse, -away * per_slope * inverse
+    variance = first * first * v00 + 2.0 * first * second * v01 + second * second * v11
+    return level + away, inverse, -away * c1 * each * inverse, variance
+
+
+@inlined
+def antilogarithm(level: float, slope: float, warm: float, variance: float) -> tuple[float, float, float, float]:
+    """Return what has a decimal logarithm, with its slopes and its variance."""
+    value = math.exp(level * _LN10)
     if not value < math.inf:
         return math.nan, math.nan, math.nan, math.nan
     grown = value * _LN10
     return value, slope * grown, warm * grown, variance * grown * grown
+
+
+@inlined
+def _signal(x: float, kind: float) -> tuple[float, float]:
+    """Return what falls with the quencher, and its slope by the reading."""
+    if kind == PHASE:
+        tangent = math.tan(x * _DEGREE)
+        return tangent, (1.0 + tangent * tangent) * _DEGREE
+    if kind == RATIO:
+        return 1.0 / x, -1.0 / (x * x)
+    return x, 1.0
+
+
+@inlined
+def one_site(
+    x: float, kind: float, x0: float, k: float, v00: float, v01: float, v11: float
+) -> tuple[float, float, float]:
+    """Return value, slope and variance of one site without temperature: p = (x0/signal - 1) / K, by one division."""
+    signal, signal_slope = _signal(x, kind)
+    if not signal > 0.0:
+        return math.nan, math.nan, math.nan
+    v = 1.0 / (signal * k)
+    p = v * (x0 - signal)
+    by_k = -p * signal * v
+    return p, -x0 * v * v * k * signal_slope, v * v * v00 + by_k * (2.0 * v * v01 + by_k * v11)
 
 
 @inlined
@@ -111,21 +121,18 @@ def quenching(
     temperature, x0, K1, a, b, f, K2 and V, `size` square, of the first `size` of these six. x0 grows by the share a,
     K1 and K2 by the share b with each kelvin. Where there is no r > 0, there is no value.
     """
-    kind, warmer = pool[at], temperature - pool[at + 1]
+    signal, signal_slope = _signal(x, pool[at])
+    warmer = temperature - pool[at + 1]
     x0, k1, a, b, f, k2 = pool[at + 2], pool[at + 3], pool[at + 4], pool[at + 5], pool[at + 6], pool[at + 7]
-    signal, signal_slope = x, 1.0
-    if kind == PHASE:
-        signal = math.tan(x * _DEGREE)
-        signal_slope = (1.0 + signal * signal) * _DEGREE
-    elif kind == RATIO:
-        signal = 1.0 / x
-        signal_slope = -signal * signal
     faded, grown = 1.0 + a * warmer, 1.0 + b * warmer
-    r = signal / (x0 * faded)
     q1, q2 = k1 * grown, k2 * grown
+    if not signal * faded > 0.0:
+        return math.nan, math.nan, math.nan, math.nan
+    c = at + 8
+    r = signal / (x0 * faded)
     half = r * (q1 + q2) - f * q2 - (1.0 - f) * q1
     root = half * half + 4.0 * r * q1 * q2 * (1.0 - r)
-    if not (r > 0.0 and root >= 0.0):
+    if not root >= 0.0:
         return math.nan, math.nan, math.nan, math.nan
     p = 2.0 * (1.0 - r) / (half + math.sqrt(root))
     d1, d2 = 1.0 / (1.0 + q1 * p), 1.0 / (1.0 + q2 * p)
@@ -144,7 +151,7 @@ def quenching(
     )
     variance = 0.0
     for j in range(size):
-        row = at + 8 + j * size
+        row = c + j * size
         part = 0.5 * g[j] * pool[row + j]
         for k in range(j):
             part += g[k] * pool[row + k]
@@ -157,14 +164,15 @@ def ranges(x: float, pool: NDArray[np.float64], at: int, count: int, overlap: in
     """Return value, slope and variance of polynomials with a range each; past the ends those of the outer ones.
 
     At `at` stands, per range by rising reading, [its lower end, its upper end, what the fit leaves (NaN: its spread
-    is not known), the number of coefficients, these, their covariance]. Where two ranges overlap: that of the lower,
+    is not known), the number of coefficients, these and those of the
+    variance as for `polynomial`]. Where two ranges overlap: that of the lower,
     of the upper, or a blend that goes from the lower to the upper along a straight line, whose uncertainties are taken
     as fully correlated (the same standards made both).
     """
     here, after, seen = at, -1, 0
     while seen < count - 1:
         size = int(pool[here + 3])
-        following = here + 4 + size + size * size
+        following = here + 3 + 3 * size
         if x < pool[following] or (overlap != UPPER and x <= pool[here + 1]):
             if overlap == BLEND and x > pool[following]:
                 after = following
@@ -172,12 +180,12 @@ def ranges(x: float, pool: NDArray[np.float64], at: int, count: int, overlap: in
         here = following
         seen += 1
     size = int(pool[here + 3])
-    y, slope, variance = polynomial(x, pool, here + 4, size, spread=True)
+    y, slope, variance = polynomial(x, pool, here + 4, size)
     variance += pool[here + 2] * pool[here + 2]
     if after < 0:
         return y, slope, variance
     size = int(pool[after + 3])
-    other, other_slope, other_variance = polynomial(x, pool, after + 4, size, spread=True)
+    other, other_slope, other_variance = polynomial(x, pool, after + 4, size)
     other_variance += pool[after + 2] * pool[after + 2]
     width = pool[here + 1] - pool[after]
     share = (x - pool[after]) / width

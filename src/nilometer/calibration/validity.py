@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nilometer.model.calibration_records import RENEWING, CalibrationRecord, Interval, RecordKind
 
-__all__ = ["Doubt", "Rule", "Standing", "doubts", "standing"]
+__all__ = ["Doubt", "Rule", "Standing", "doubts", "first_change", "standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ class Doubt:
     reason: str
     record: int
 
-    def to_document(self) -> dict[str, Any]:
-        """Return the span as JSON-ready data, times in µs."""
-        return {"start": self.start, "end": self.end, "reason": self.reason, "record": self.record}
+    def holds(self, time: int) -> bool:
+        """Return whether a time, µs since 1970 UTC, lies in the span."""
+        return self.start <= time and (self.end is None or time < self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +102,28 @@ def standing(records: Sequence[CalibrationRecord], rule: Rule, now: int) -> Stan
     """
     known = [record for record in _ordered(records) if record.effective <= now]
     last = next((record for record in reversed(known) if _renews(record, rule)), None)
-    here = [doubt for doubt in doubts(known, rule) if doubt.start <= now and (doubt.end is None or now < doubt.end)]
+    here = [doubt for doubt in doubts(known, rule) if doubt.holds(now)]
     due = None if last is None else rule.due(last)
     if here:
         return Standing(here[-1].reason, last, due)
     if last is not None:
         return Standing("valid", last, due)
     return Standing("never", None, None) if rule.every is not None else None
+
+
+def first_change(before: Sequence[Doubt], after: Sequence[Doubt]) -> int | None:
+    """Return the first moment, µs since 1970 UTC, that is in doubt by one of two lists alone; None: there is none.
+
+    Examples
+    --------
+    >>> first_change([Doubt(3, None, "overdue", 1)], [Doubt(3, 9, "overdue", 1), Doubt(12, None, "overdue", 2)])
+    9
+    """
+    edges = {edge for doubt in (*before, *after) for edge in (doubt.start, doubt.end) if edge is not None}
+    for edge in sorted(edges):  # between two edges nothing changes
+        if any(doubt.holds(edge) for doubt in before) != any(doubt.holds(edge) for doubt in after):
+            return edge
+    return None
 
 
 def _ordered(records: Sequence[CalibrationRecord]) -> list[CalibrationRecord]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nilometer.cli.calibration_spelling import ALWAYS, PARTS, certificate_of, document_of, point_of
 from nilometer.cli.listing import AsJson
 
 __all__ = ["register"]
@@ -28,24 +29,6 @@ ThingOption = Annotated[str | None, typer.Option(help="Key of a Thing.")]
 Withdrawn = Annotated[bool, typer.Option("--withdrawn", help="Also what was withdrawn.")]
 Correct = Annotated[int | None, typer.Option(help="Supersede this one: all of it is said again.")]
 
-_POINT = {
-    "standard": str,
-    "value": float,
-    "unit": str,
-    "u": float,
-    "before": float,
-    "after": float,
-    "n": int,
-    "sd": float,
-    "temperature": float,
-    "from": str,
-    "to": str,
-    "sample": str,
-    "reads": str,
-}
-_SPELT = {"u": "uncertainty", "n": "readings", "sd": "spread", "from": "start", "to": "end"}
-_OF_SAMPLE = ("from", "to", "sample", "reads")
-
 
 @calibrate.command()
 def add(
@@ -59,7 +42,7 @@ def add(
     point: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"NAME=VALUE by commas, of {', '.join(_POINT)}; u with k = 1; from and to: the mean of stored samples."
+            help=f"NAME=VALUE by commas, of {', '.join(PARTS)}; u with k = 1; from and to: the mean of stored samples."
         ),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Readings are raw results, in the raw unit.")] = False,
@@ -68,6 +51,12 @@ def add(
     valid_until: Annotated[str | None, typer.Option(help="ISO 8601; default: by the Datastream's interval.")] = None,
     calibration: Annotated[
         Path | None, typer.Option(help="TOML or JSON of the calibration that it puts into force.")
+    ] = None,
+    fit: Annotated[str | None, typer.Option(help="Fit it to the points: a form such as polynomial, nernst.")] = None,
+    degree: Annotated[int, typer.Option(help="Of a fitted polynomial.")] = 1,
+    use: Annotated[str, typer.Option(help="Which readings are fitted: before or after.")] = "before",
+    certificate: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of the fitted certificate: certificate=S-2, isopotential=7.")
     ] = None,
     accept_expired: Annotated[str, typer.Option(help="Why a standard was used that had expired.")] = "",
     attach: Annotated[list[str] | None, typer.Option(help="Where a certificate or a sheet lies.")] = None,
@@ -85,17 +74,68 @@ def add(
         "time": time,
         "operator": operator,
         "by": by or operator,
-        "points": [_point(text, number) for number, text in enumerate(point or ())],
+        "points": [point_of(text, number) for number, text in enumerate(point or ())],
         "readings": "raw" if raw else "result",
         "limit": limit,
         "limit_percent": limit_percent,
         "valid_until": valid_until,
-        "calibration": None if calibration is None else _document(calibration),
+        "calibration": None if calibration is None else document_of(calibration),
+        "fit": None
+        if fit is None
+        else {"form": fit, "degree": degree, "use": use, "certificate": certificate_of(certificate or [])},
         "accept_expired": accept_expired,
         "attachments": attach or [],
         "comment": comment,
     }
     _say(_ask(data, lambda door: door.enter_calibration(told, correct)), as_json=as_json)
+
+
+@calibrate.command("fit")
+def fit_(
+    form: Annotated[str, typer.Argument(help="polynomial, slope, offset, nernst, ise, stern_volmer …")],
+    *,
+    point: Annotated[
+        list[str],
+        typer.Option(help="NAME=VALUE by commas, of value, before (the reading), u, n, sd, temperature; several."),
+    ],
+    degree: Annotated[int, typer.Option(help="Of a polynomial.")] = 1,
+    unit_in: Annotated[str, typer.Option(help="Of the readings.")] = "1",
+    unit_out: Annotated[str, typer.Option(help="Of the values.")] = "1",
+    certificate: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of the certificate: certificate=S-2, isopotential=7.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the document to OUT.json.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a calibration to points, without a data folder; its document is what `add --calibration` takes.
+
+    Example: nilometer calibrate fit nernst --unit-in mV --point value=4.01,before=177,u=0.01 --point
+    value=7,before=1.2,u=0.01 --certificate temperature=25 -o ph.json
+    """
+    from nilometer.errors import RequestError
+    from nilometer.model.calibration_records import CalibrationPoint
+    from nilometer.pipeline.calibration_fit import FitOrder, fitted
+
+    told = [point_of(text, number) for number, text in enumerate(point)]
+    for number, one in enumerate(told):
+        if not {"value", "before"} <= set(one) or {"standard", "from_observations"} & set(one):
+            raise RequestError(
+                "give value and before; there is no folder with standards", place=f"--point {number + 1}"
+            )
+    points = [CalibrationPoint(**{"unit": unit_out, **one}) for one in told]
+    order = FitOrder(form=form, degree=degree, certificate=certificate_of(certificate or []))
+    made, report = fitted(points, [None] * len(points), order, unit_in=unit_in, unit_out=unit_out, valid_from=ALWAYS)
+    document = made.to_document()
+    if out is not None:
+        out.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps({"calibration": document, "fit": report}, ensure_ascii=False))
+        return
+    for name, value in document.items():
+        typer.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    for reading, value, residual in zip(report["reading"], report["quantity"], report["residuals"], strict=True):
+        typer.echo(f"# {reading:g} -> {value:g}: residual {residual:+g}")
+    typer.echo(f"# {_goodness(report)}")
 
 
 @calibrate.command("list")
@@ -160,6 +200,9 @@ def show(
     for text in (_expired(found), found["comment"], *found["attachments"]):
         if text:
             typer.echo(f"  {text}")
+    if found["fit"] is not None:
+        residuals = ", ".join("–" if one is None else f"{one:+g}" for one in found["fit"]["residuals"])
+        typer.echo(f"  fitted {found['fit']['form']}: residuals {residuals}; {_goodness(found['fit'])}")
     if found["calibration"] is not None:
         typer.echo(f"  puts calibration {found['calibration']} into force from {_time(found['effective'])} on")
     for version in found["versions"][:-1]:
@@ -344,39 +387,6 @@ def _table(rows: list[dict[str, Any]], columns: tuple[str, ...], document: dict[
     show_table(rows, columns, {}, as_json=False)
 
 
-def _point(text: str, number: int) -> dict[str, Any]:
-    from nilometer.errors import RequestError
-
-    point: dict[str, Any] = {}
-    sample: dict[str, Any] = {}
-    for part in text.split(","):
-        name, _, value = part.strip().partition("=")
-        if name not in _POINT:
-            raise RequestError(f"{name[:60]!r} is nothing of a point (allowed: {', '.join(_POINT)})", place="--point")
-        try:
-            read = _POINT[name](value)
-        except ValueError as error:
-            raise RequestError(f"{name} = {value[:60]!r} is no number", place=f"--point {number + 1}") from error
-        (sample if name in _OF_SAMPLE else point)[_SPELT.get(name, name)] = read
-    return point | ({"from_observations": sample} if sample else {})
-
-
-def _document(file: Path) -> dict[str, Any]:
-    import tomllib
-
-    from nilometer.errors import ConfigError
-
-    try:
-        text = file.read_text(encoding="utf-8")
-        found: dict[str, Any] = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError("--calibration", seen=str(file), reason=error.strerror or str(error)) from error
-    except ValueError as error:
-        raise ConfigError("--calibration", seen=str(file), reason=f"this is no TOML or JSON: {error}") from error
-    # TOML has times of its own, and JSON has not.
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in found.items()}
-
-
 def _read(record: dict[str, Any], stage: str) -> list[dict[str, Any]]:
     """Return the points whose readings a stage's deviations are of."""
     outcome = record["outcome"].get(stage, {})
@@ -397,6 +407,12 @@ def _passed(record: dict[str, Any]) -> str:
     if record["passed"] is None:
         return ""
     return "passed" if record["passed"] else "FAILED"
+
+
+def _goodness(report: dict[str, Any]) -> str:
+    names = {"residual_deviation": "s", "r_squared": "R²", "birge": "Birge ratio", "probability": "probability"}
+    told = [f"{name} {report[key]:g}" for key, name in names.items() if report[key] is not None]
+    return ", ".join([*told, f"{report['degrees']} degrees of freedom"])
 
 
 def _expired(record: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from nilometer.acquisition.formats.recording import Recording
 
-__all__ = ["register"]
+__all__ = ["register", "write_table"]
 
 
 def read(
@@ -80,7 +80,7 @@ def read(
     import pyarrow as pa
 
     if not about and not as_json:
-        _write(pa.concat_tables(tables, promote_options="default"), out)
+        write_table(pa.concat_tables(tables, promote_options="default"), out)
 
 
 def _metadata(recording: Recording) -> dict[str, str]:
@@ -219,7 +219,14 @@ def _series(recording: Recording, water_body: str, *, check: bool) -> dict[str, 
     return series
 
 
-def _write(table: pa.Table, out: Path | None) -> None:
+def write_table(table: pa.Table, out: Path | None) -> None:
+    """Write a table as the suffix says, CSV to stdout without a file.
+
+    Raises
+    ------
+    ConfigError
+        If the suffix is none of .csv, .parquet and .nc.
+    """
     from pyarrow import csv, parquet
 
     from nilometer.errors import ConfigError

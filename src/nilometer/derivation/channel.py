@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
 from numba import njit
 
 from nilometer.derivation.function import Input, function
@@ -26,7 +27,8 @@ ROUGHNESS: Final = Input("1", 0.005, 0.3, scale=0.01, typical=0.03)
 def _manning(area: float, wetted: float, slope: float, n: float) -> float:
     if area <= 0.0 or slope < 0.0:
         return 0.0 if area == 0.0 else math.nan
-    return area * math.pow(area / wetted, 2.0 / 3.0) * math.sqrt(slope) / n
+    root = np.cbrt(area / wetted)
+    return area * root * root * math.sqrt(slope) / n
 
 
 @njit(error_model="numpy")

@@ -30,7 +30,7 @@ NATURAL_TEMPERATURE: Final = Input("degree_Celsius", 0.0, 35.9, typical=12.4)
 COEFFICIENT: Final = Input("degree_Celsius-1", 0.0, 0.05, default=0.0191, typical=0.0191)
 
 # f25 at 0.0, 0.1, 0.2, 0.3, 1.0, 1.1, … 35.3 °C; the last step ends at 36, where it goes on as before.
-_F25: Final = (
+_PRINTED: Final = (
     1.918, 1.912, 1.906, 1.899, 1.857, 1.851, 1.845, 1.840, 1.800, 1.794, 1.788, 1.783, 1.745, 1.740, 1.734, 1.729,
     1.693, 1.688, 1.683, 1.678, 1.643, 1.638, 1.634, 1.629, 1.596, 1.591, 1.587, 1.582, 1.551, 1.547, 1.542, 1.538,
     1.508, 1.504, 1.500, 1.496, 1.467, 1.463, 1.459, 1.455, 1.428, 1.424, 1.420, 1.416, 1.390, 1.387, 1.383, 1.379,
@@ -42,18 +42,17 @@ _F25: Final = (
     0.869, 0.867, 0.866, 0.864, 0.853, 0.851, 0.850, 0.848, 0.837, 0.835, 0.834, 0.832, 0.822, 0.820, 0.819, 0.817,
     0.807,
 )  # fmt: skip
+_DEGREES: Final = np.add.outer(np.arange(37.0), [0.0, 0.1, 0.2, 0.3]).ravel()[:145]
+_F25: Final = np.interp(0.1 * np.arange(361), _DEGREES, _PRINTED)  # at every tenth: the lookup needs no search
 
 
 @njit(inline="always", error_model="numpy")
 def _f25(t: float) -> float:
-    if not 0.0 <= t <= 36.0:
+    place = 10.0 * t
+    if not 0.0 <= place <= 360.0:
         return np.nan
-    k = min(int(t), 35)
-    off = t - k
-    j = min(int(10.0 * off), 3)
-    share = 10.0 * off - j if j < 3 else (off - 0.3) / 0.7
-    here = _F25[4 * k + j]
-    return here + share * (_F25[4 * k + j + 1] - here)
+    k = min(int(place), 359)
+    return _F25[k] + (place - k) * (_F25[k + 1] - _F25[k])
 
 
 @function(temperature=NATURAL_TEMPERATURE, unit="1")

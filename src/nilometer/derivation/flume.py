@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from nilometer.derivation.family_settings import checked
 from nilometer.derivation.function import Family, Function, Input, function
 from nilometer.errors import ConfigError
 
@@ -24,43 +25,65 @@ GRAVITY: Final = Input("m s-2", 9.7, 9.9, default=9.80665, typical=9.81)
 # Throat width m, C and n of Q = C ha^n (m, m3/s), lowest and highest ha m, greatest hb/ha.
 # C and n: ISO 9826 from 0.25 m on, converted from the US equations below and above (Q = (3.6875 W + 2.5) ha^1.6 in
 # feet from 10 ft). Heads: CJ/T 3008.3-1993; where another print of ISO 9826 is narrower, that.
-_PARSHALL: Final = np.array(
-    [
-        [0.0254, 0.0604, 1.55, 0.015, 0.21, 0.5],
-        [0.0508, 0.1207, 1.55, 0.015, 0.24, 0.5],
-        [0.0762, 0.1765, 1.547, 0.03, 0.33, 0.5],
-        [0.1524, 0.3812, 1.58, 0.03, 0.45, 0.6],
-        [0.2286, 0.5354, 1.53, 0.03, 0.60, 0.6],
-        [0.25, 0.561, 1.513, 0.03, 0.60, 0.6],
-        [0.3, 0.679, 1.521, 0.03, 0.75, 0.7],
-        [0.45, 1.038, 1.537, 0.03, 0.75, 0.7],
-        [0.6, 1.403, 1.548, 0.05, 0.75, 0.7],
-        [0.75, 1.772, 1.557, 0.06, 0.75, 0.7],
-        [0.9, 2.147, 1.565, 0.06, 0.75, 0.7],
-        [1.0, 2.397, 1.569, 0.06, 0.80, 0.7],
-        [1.2, 2.904, 1.577, 0.06, 0.80, 0.7],
-        [1.5, 3.668, 1.586, 0.06, 0.80, 0.7],
-        [1.8, 4.44, 1.593, 0.08, 0.80, 0.7],
-        [2.1, 5.222, 1.599, 0.08, 0.80, 0.7],
-        [2.4, 6.004, 1.606, 0.08, 0.80, 0.7],
-        [3.048, 7.463, 1.6, 0.09, 1.07, 0.8],
-        [3.658, 8.859, 1.6, 0.09, 1.37, 0.8],
-        [4.572, 10.96, 1.6, 0.09, 1.67, 0.8],
-        [6.096, 14.45, 1.6, 0.09, 1.83, 0.8],
-        [7.62, 17.94, 1.6, 0.09, 1.83, 0.8],
-        [9.144, 21.44, 1.6, 0.09, 1.83, 0.8],
-        [12.192, 28.43, 1.6, 0.09, 1.83, 0.8],
-        [15.24, 35.41, 1.6, 0.09, 1.83, 0.8],
+_METRIC: Final = [
+    [0.0254, 0.0604, 1.55, 0.015, 0.21, 0.5],
+    [0.0508, 0.1207, 1.55, 0.015, 0.24, 0.5],
+    [0.0762, 0.1765, 1.547, 0.03, 0.33, 0.5],
+    [0.1524, 0.3812, 1.58, 0.03, 0.45, 0.6],
+    [0.2286, 0.5354, 1.53, 0.03, 0.60, 0.6],
+    [0.25, 0.561, 1.513, 0.03, 0.60, 0.6],
+    [0.3, 0.679, 1.521, 0.03, 0.75, 0.7],
+    [0.45, 1.038, 1.537, 0.03, 0.75, 0.7],
+    [0.6, 1.403, 1.548, 0.05, 0.75, 0.7],
+    [0.75, 1.772, 1.557, 0.06, 0.75, 0.7],
+    [0.9, 2.147, 1.565, 0.06, 0.75, 0.7],
+    [1.0, 2.397, 1.569, 0.06, 0.80, 0.7],
+    [1.2, 2.904, 1.577, 0.06, 0.80, 0.7],
+    [1.5, 3.668, 1.586, 0.06, 0.80, 0.7],
+    [1.8, 4.44, 1.593, 0.08, 0.80, 0.7],
+    [2.1, 5.222, 1.599, 0.08, 0.80, 0.7],
+    [2.4, 6.004, 1.606, 0.08, 0.80, 0.7],
+    [3.048, 7.463, 1.6, 0.09, 1.07, 0.8],
+    [3.658, 8.859, 1.6, 0.09, 1.37, 0.8],
+    [4.572, 10.96, 1.6, 0.09, 1.67, 0.8],
+    [6.096, 14.45, 1.6, 0.09, 1.83, 0.8],
+    [7.62, 17.94, 1.6, 0.09, 1.83, 0.8],
+    [9.144, 21.44, 1.6, 0.09, 1.83, 0.8],
+    [12.192, 28.43, 1.6, 0.09, 1.83, 0.8],
+    [15.24, 35.41, 1.6, 0.09, 1.83, 0.8],
+]
+# The sizes of 1 to 8 ft by the US equation Q = 4 W ha^(1.522 W^0.026), feet; heads as of the metric size beside each.
+_FEET: Final = [
+    [w * 0.3048, 4.0 * w * 0.3048 ** (3.0 - 1.522 * w**0.026), 1.522 * w**0.026, lowest, highest, 0.7]
+    for w, lowest, highest in [
+        (1.0, 0.03, 0.75),
+        (1.5, 0.03, 0.75),
+        (2.0, 0.05, 0.75),
+        (3.0, 0.06, 0.75),
+        (4.0, 0.06, 0.75),
+        (5.0, 0.06, 0.75),
+        (6.0, 0.08, 0.75),
+        (7.0, 0.08, 0.75),
+        (8.0, 0.08, 0.75),
     ]
-)
+]
+_PARSHALL: Final = np.array(sorted(_METRIC + _FEET))
 
 
 @njit(error_model="numpy")
 def _parshall(head: float, width: float, tailwater: float) -> float:
-    k = 0
-    while k < _PARSHALL.shape[0] and abs(width - _PARSHALL[k, 0]) > 0.01 * _PARSHALL[k, 0]:
-        k += 1
-    if k == _PARSHALL.shape[0] or head < _PARSHALL[k, 3] or head > _PARSHALL[k, 4]:
+    k, above = 0, _PARSHALL.shape[0] - 1
+    while above - k > 1:
+        middle = (k + above) // 2
+        if _PARSHALL[middle, 0] <= width:
+            k = middle
+        else:
+            above = middle
+    if _PARSHALL[above, 0] - width < width - _PARSHALL[k, 0]:
+        k = above
+    if abs(width - _PARSHALL[k, 0]) > 0.01 * _PARSHALL[k, 0]:
+        return math.nan
+    if head < _PARSHALL[k, 3] or head > _PARSHALL[k, 4]:
         return math.nan
     if tailwater > _PARSHALL[k, 5] * head:
         return math.nan
@@ -94,6 +117,7 @@ def parshall(head: float, throat_width: float, tailwater: float = 0.0) -> float:
         0.75, 0.9              0.06 to 0.75        0.7
         1.0, 1.2, 1.5          0.06 to 0.80        0.7
         1.8, 2.1, 2.4          0.08 to 0.80        0.7
+        1 to 8 ft              as beside, to 0.75  0.7
         3.048 to 15.24         0.09 to 1.07 … 1.83  0.8
         =====================  ==================  =============
 
@@ -155,19 +179,6 @@ def v_flume_60(head: float) -> float:
 
 
 @njit(error_model="numpy")
-def _critical(total: float, b: float, m: float, g: float) -> float:
-    """Return the critical discharge of a trapezoid under a head of energy: H = y + A/(2T), Q = A sqrt(g A/T)."""
-    y = 0.7 * total
-    for _ in range(12):
-        area, top = y * (b + m * y), b + 2.0 * m * y
-        error = y + 0.5 * area / top - total
-        slope = 1.5 - m * area / (top * top)
-        y -= error / slope
-    area, top = y * (b + m * y), b + 2.0 * m * y
-    return area * math.sqrt(g * area / top)
-
-
-@njit(error_model="numpy")
 def _long_throated(
     head: float, b: float, m: float, length: float, channel: float, slope: float, sill: float, g: float
 ) -> float:
@@ -177,16 +188,21 @@ def _long_throated(
     thin = 0.003 * length
     width = b - 2.0 * thin * (math.sqrt(1.0 + m * m) - m)
     depth = head + sill
-    area = depth * (channel + slope * depth)
-    total = head
-    q = 0.0
-    for _ in range(30):
-        q = _critical(total - thin, width, m, g)
-        before = total
-        total = head + q * q / (2.0 * g * area * area)
-        if abs(total - before) < 1e-14 * head:
+    approach = depth * (channel + slope * depth)
+    # Critical flow has Q² = g A³/T and the energy y + A/(2T); before the flume that is the head and v²/2g.
+    y = 0.7 * head
+    for _ in range(20):
+        area, top = y * (width + m * y), width + 2.0 * m * y
+        share = area / approach
+        error = y + 0.5 * area / top * (1.0 - share * share) + thin - head
+        bend = m * area / (top * top)
+        move = error / (1.5 - bend - share * share * (1.5 - bend))
+        y -= move
+        if abs(move) < 1e-15 * head:
             break
-    if q * q * (channel + 2.0 * slope * depth) > 0.25 * g * area * area * area:
+    area, top = y * (width + m * y), width + 2.0 * m * y
+    q = area * math.sqrt(g * area / top)
+    if q * q * (channel + 2.0 * slope * depth) > 0.25 * g * approach * approach * approach:
         return math.nan
     return q
 
@@ -331,7 +347,8 @@ def h_flume(kind: str, depth_ft: float) -> Function:
 
 
 def _h_flume(settings: Mapping[str, Any]) -> Function:
-    return h_flume(str(settings["kind"]), float(settings["depth_ft"]))
+    told = checked(settings, H_FLUME.settings, ("kind", "depth_ft"))
+    return h_flume(str(told["kind"]), float(told["depth_ft"]))
 
 
 H_FLUME: Final = Family(

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from nilometer.derivation.family_settings import checked
 from nilometer.derivation.function import Family, Function, Input, function
 from nilometer.errors import ConfigError
 
@@ -306,7 +307,8 @@ class LayeredColumn:
 
 
 def _layered(settings: Mapping[str, Any]) -> Function:
-    return LayeredColumn(tuple(settings.get("tops", ())), tuple(settings["densities"])).as_function()
+    told = checked(settings, LAYERED_LEVEL.settings, ("densities",))
+    return LayeredColumn(tuple(told.get("tops", ())), tuple(told["densities"])).as_function()
 
 
 LAYERED_LEVEL: Final = Family(

@@ -201,18 +201,10 @@ class IndexRating:
         total = np.hypot(systematic, random)
         with np.errstate(invalid="ignore"):
             extrapolated = (x < self.gauged_range[0]) | (x > self.gauged_range[1])
-        told = part.rewrap(extrapolated, "1")
-        unit = "m3 s-1"
-        return Discharge(
-            value=part.rewrap(value, unit),
-            uncertainty=part.rewrap(total, unit, is_difference=True),
-            lower=part.rewrap(value - _NORMAL_95 * total, unit),
-            upper=part.rewrap(value + _NORMAL_95 * total, unit),
-            systematic=part.rewrap(systematic, unit, is_difference=True),
-            random=part.rewrap(random, unit, is_difference=True),
-            extrapolated=getattr(told, "magnitude", told),
-            unit=unit,
-        )
+        reach = _NORMAL_95 * total
+        columns = {"value": value, "uncertainty": total, "lower": value - reach, "upper": value + reach}
+        columns |= {"systematic": systematic, "random": random}
+        return Discharge.wrapped(columns, extrapolated, part.rewrap, "m3 s-1")
 
     def _slope(self, x: Array, h: Array) -> Array:
         """Return dV/dx."""

@@ -5,26 +5,53 @@ A level from a pressure gauge, with its barometer and its datum, is `hydrostatic
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
 from nilometer.derivation.function import Input, function
 
 __all__ = ["depth", "gravity", "hydrostatic_pressure", "sea_depth", "sea_pressure"]
-
-Floats = NDArray[np.float64]
 
 DENSITY: Final = Input("kg m-3", 900.0, 1300.0, typical=999.1)
 GRAVITY: Final = Input("m s-2", 9.76, 9.84, default=9.80665)
 _SEA_LATITUDE: Final = Input("degree", -86.0, 90.0, typical=30.3)
 
 
-def _gsw() -> Any:  # noqa: ANN401 -- a library without types
-    import gsw  # noqa: PLC0415 -- a third of a second that only sea water needs
+_GROWTH: Final = 2.26e-7  # of gravity with depth, a metre
 
-    return gsw
+
+@njit(inline="always", error_model="numpy")
+def _enthalpy(z: float) -> float:
+    """Return the dynamic enthalpy of the standard ocean, J kg-1; z is the pressure in 10⁴ dbar."""
+    return (
+        1e8
+        * z
+        * (
+            9.726613854843870e-4
+            + z
+            * (
+                -2.252956605630465e-5
+                + z
+                * (
+                    2.376909655387404e-6
+                    + z
+                    * (
+                        -1.664294869986011e-7
+                        + z * (-5.988108894465758e-9 + z * (-2.1078768810e-9 + z * 2.8019291329e-10))
+                    )
+                )
+            )
+        )
+    )
+
+
+@njit(inline="always", error_model="numpy")
+def _surface_gravity(latitude: float) -> float:
+    sine = np.sin(np.deg2rad(latitude))
+    x = sine * sine
+    return 9.780327 * (1.0 + x * (5.2792e-3 + x * 2.32e-5))
 
 
 @function(
@@ -57,8 +84,9 @@ def gravity(latitude: float, altitude: float = 0.0) -> float:
     >>> float(gravity(45.0).round(5))
     9.8062
     """
-    once, twice = np.sin(np.deg2rad(latitude)), np.sin(np.deg2rad(2.0 * latitude))
-    return 9.780327 * (1.0 + 0.0053024 * once * once - 0.0000058 * twice * twice) - 3.086e-6 * altitude
+    sine = np.sin(np.deg2rad(latitude))
+    x = sine * sine  # sin²2φ is 4·x·(1 - x)
+    return 9.780327 * (1.0 + x * (0.0053024 - 0.0000232 * (1.0 - x))) - 3.086e-6 * altitude
 
 
 @function(
@@ -127,8 +155,8 @@ def hydrostatic_pressure(depth: float, density: float, gravity: float = 9.80665)
     return 0.01 * depth * density * gravity
 
 
-@function(pressure=Input("dbar", 0.0, 11_000.0, typical=500.0), latitude=_SEA_LATITUDE, unit="m", compiled=False)
-def sea_depth(pressure: Floats, latitude: Floats) -> Floats:
+@function(pressure=Input("dbar", 0.0, 11_000.0, typical=500.0), latitude=_SEA_LATITUDE, unit="m")
+def sea_depth(pressure: float, latitude: float) -> float:
     """Return the depth of a pressure in a standard ocean (SA = 35.16504 g kg-1, CT = 0 °C).
 
     Parameters
@@ -152,12 +180,14 @@ def sea_depth(pressure: Floats, latitude: Floats) -> Floats:
     >>> float(sea_depth(10.0, 4.0).round(3))
     9.945
     """
-    found: Floats = -_gsw().z_from_p(pressure, latitude)
-    return found
+    enthalpy = _enthalpy(1e-4 * pressure)
+    surface = _surface_gravity(latitude)
+    # Gravity grows downwards by 2.26e-7 of itself a metre, so that depth is the root of a quadratic.
+    return 2.0 * enthalpy / (surface + np.sqrt(surface * surface + 2.0 * _GROWTH * surface * enthalpy))
 
 
-@function(depth=Input("m", 0.0, 10_800.0, typical=500.0), latitude=_SEA_LATITUDE, unit="dbar", compiled=False)
-def sea_pressure(depth: Floats, latitude: Floats) -> Floats:
+@function(depth=Input("m", 0.0, 10_800.0, typical=500.0), latitude=_SEA_LATITUDE, unit="dbar")
+def sea_pressure(depth: float, latitude: float) -> float:
     """Return the pressure at a depth in a standard ocean (SA = 35.16504 g kg-1, CT = 0 °C).
 
     Parameters
@@ -181,5 +211,10 @@ def sea_pressure(depth: Floats, latitude: Floats) -> Floats:
     >>> float(sea_pressure(10.0, 4.0).round(3))
     10.056
     """
-    found: Floats = _gsw().p_from_z(-depth, latitude)
-    return found
+    surface = _surface_gravity(latitude)
+    enthalpy = depth * surface * (1.0 + 0.5 * _GROWTH * depth)
+    z = enthalpy * (1.02811e-5 + enthalpy * 2.448e-12)
+    for _ in range(2):
+        slope = 1e8 * (9.726613854843870e-4 + z * (-4.50591321e-5 + z * (7.13072897e-6 - z * 6.65717795e-7)))
+        z -= (_enthalpy(z) - enthalpy) / slope
+    return 1e4 * z

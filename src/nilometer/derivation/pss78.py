@@ -1,4 +1,4 @@
-"""Practical salinity from a conductivity ratio, compiled; `seawater.practical_salinity` is the same through gsw."""
+"""Practical salinity from a conductivity ratio; from conductivity it is `seawater.practical_salinity`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import njit
 
 from nilometer.derivation.function import Input, function
 
-__all__ = ["salinity", "salinity_from_conductivity"]
+__all__ = ["of_ratio", "salinity"]
 
 TEMPERATURE: Final = Input("degree_Celsius", -2.0, 40.0)
 PRESSURE: Final = Input("dbar", 0.0, 11_000.0, default=0.0, typical=500.0)
@@ -40,7 +40,8 @@ def _step_at_two(ft: float) -> float:
 
 
 @njit(inline="always", error_model="numpy")
-def _salinity(r: float, t90: float, p: float) -> float:
+def of_ratio(r: float, t90: float, p: float) -> float:
+    """Return practical salinity of a conductivity ratio, to be compiled into other equations."""
     t = 1.00024 * t90
     rt = 0.6766097 + t * (2.00564e-2 + t * (1.104259e-4 + t * (-6.9698e-7 + t * 1.0031e-9)))
     over = p * (2.070e-5 + p * (-6.370e-10 + p * 3.989e-15))
@@ -84,37 +85,4 @@ def salinity(conductivity_ratio: float, temperature: float, pressure: float = 0.
     >>> float(salinity(1.2, 20.0 / 1.00024, 2000.0).round(6))
     37.245628
     """
-    return _salinity(conductivity_ratio, temperature, pressure)
-
-
-@function(
-    conductivity=Input("mS cm-1", 0.0, 80.0, typical=40.0), temperature=TEMPERATURE, pressure=PRESSURE, unit="1"
-)  # fmt: skip
-def salinity_from_conductivity(conductivity: float, temperature: float, pressure: float = 0.0) -> float:
-    """Return practical salinity from conductivity.
-
-    Parameters
-    ----------
-    conductivity : array_like, shape (n,)
-        As measured, not compensated, mS cm-1, 0 to 80.
-    temperature : array_like, shape (n,)
-        ITS-90, degree_Celsius, -2 to 40.
-    pressure : array_like, shape (n,)
-        Above that of the air, dbar, 0 to 11000; left out: 0.
-
-    Returns
-    -------
-    array_like, shape (n,)
-        Practical salinity, 1, as of `salinity`. NaN where an input is NaN or out of range.
-
-    References
-    ----------
-    UNESCO technical papers in marine science 44 (1983), SAL78, with C(35, 15, 0) = 42.9140 mS cm-1 (Culkin and Smith
-    1980).
-
-    Examples
-    --------
-    >>> float(salinity_from_conductivity(42.914, 15.0 / 1.00024).round(5))
-    35.0
-    """
-    return _salinity(conductivity * (1.0 / 42.9140), temperature, pressure)
+    return of_ratio(conductivity_ratio, temperature, pressure)

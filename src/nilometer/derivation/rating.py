@@ -8,13 +8,14 @@ As a document (TOML, JSON; `nilometer rating fit --out` writes one)::
     unit_discharge = "m3 s-1"
     gauged_range = [7.9, 9.9]               # lowest and highest gauged stage
     limits = [7.9, 10.5]                    # beyond there is no value; default: the gauged range
-    scatter = 0.12                          # what the curve leaves of ln Q: standard uncertainty, k = 1
+    scatter = 0.12                          # what the curve leaves of ln Q, k = 1; default: not known
     segments = [                            # Q = scale (h - offset)^exponent, from that stage on
         { offset = 7.80, scale = 1.75, exponent = 1.95 },
         { from = 8.92, offset = 8.46, scale = 8.9, exponent = 1.97 },
     ]
-    sample = [[0.11, nan, 7.79, 0.55, 1.93, …], …]   # curves that the gaugings allow as well, each one scatter, and
-                                            # from, offset, ln scale and exponent of every segment
+    sample = [[0.11, 7.79, 0.55, 1.93, 8.9, 8.4, 2.2, 2.0], …]   # curves that the gaugings allow as well: scatter,
+    offset,
+                                            # ln scale, exponent; from, offset, ln scale, exponent of the next segment
 
 Between the gauged range and the limits a discharge is computed and labelled `extrapolated`; beyond them it is NaN.
 It is never extrapolated unasked: the limits are the gauged range unless somebody widens them.
@@ -77,7 +78,8 @@ class RatingCurve:
     limits : (float, float)
         Stages beyond which there is no value.
     scatter : float
-        Standard uncertainty of ln Q of one value about the curve (what the gaugings' own uncertainties do not explain).
+        Standard uncertainty of ln Q of one value about the curve (what the gaugings' own uncertainties do not explain);
+        NaN: not known, and then no uncertainty is.
     sample : Sample or None
         Curves that the gaugings allow as well; None: the curve's own uncertainty is not known, and taken as none.
     station, source : str
@@ -105,7 +107,7 @@ class RatingCurve:
     exponent: Array
     gauged_range: tuple[float, float]
     limits: tuple[float, float]
-    scatter: float = 0.0
+    scatter: float = math.nan
     sample: Sample | None = None
     station: str = ""
     source: str = ""
@@ -139,7 +141,7 @@ class RatingCurve:
         least, most = self.limits
         if not (-math.inf < least <= low and high <= most < math.inf):
             raise self._error(f"limits = {[least, most]} must contain the gauged range, {[low, high]}")
-        if not 0.0 <= self.scatter < math.inf:
+        if self.scatter < 0.0 or math.isinf(self.scatter):
             raise self._error(f"scatter = {self.scatter!r} (allowed: a number from 0, such as 0.05 for 5 %)")
         if self.sample is not None and self.sample.segments != len(self.offset):
             raise self._error(f"the sample has {self.sample.segments} segments, the curve {len(self.offset)}")
@@ -319,7 +321,7 @@ class RatingCurve:
             rows = document.get("sample")
             return cls.of(
                 segments, gauged_range=(low, high), limits=(limits[0], limits[1]),
-                scatter=float(document.get("scatter", 0.0)), sample=Sample.from_rows(rows) if rows else None,
+                scatter=float(document.get("scatter", math.nan)), sample=Sample.from_rows(rows) if rows else None,
                 station=station, source=str(document.get("source", "")),
                 valid_from=moment(document.get("valid_from")), unit_stage=str(document.get("unit_stage", "m")),
                 unit_discharge=str(document.get("unit_discharge", "m3 s-1")),
@@ -343,13 +345,14 @@ class RatingCurve:
             "unit_discharge": self.unit_discharge,
             "gauged_range": list(self.gauged_range),
             "limits": list(self.limits),
-            "scatter": self.scatter,
             "segments": [
                 ({} if k == 0 else {"from": float(self.start[k])})
                 | {"offset": float(self.offset[k]), "scale": float(self.scale[k]), "exponent": float(self.exponent[k])}
                 for k in range(len(self.offset))
             ],
         }
+        if not math.isnan(self.scatter):
+            document["scatter"] = self.scatter
         if self.source:
             document["source"] = self.source
         if self.sample is not None:

@@ -7,7 +7,7 @@ from the curves of the sample, and read off by straight lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +57,22 @@ class Discharge:
     random: Any
     extrapolated: Any
     unit: str
+
+    @staticmethod
+    def wrapped(
+        columns: Mapping[str, Array], extrapolated: NDArray[np.bool_], rewrap: Callable[..., Any], unit: str
+    ) -> Discharge:
+        """Return plain columns as the kind of series that `rewrap` gives."""
+        differences = ("uncertainty", "systematic", "random")
+        told = rewrap(extrapolated, "extrapolated", "1")
+        return Discharge(
+            **{
+                name: rewrap(numbers, name, unit, is_difference=name in differences)
+                for name, numbers in columns.items()
+            },
+            extrapolated=getattr(told, "magnitude", told),
+            unit=unit,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +167,7 @@ def banded(curve: RatingCurve, stage: Array, stage_uncertainty: Array, rewrap: C
     with np.errstate(invalid="ignore"):
         extrapolated = (stage < low) | (stage > high)
     columns["uncertainty"] = np.hypot(columns["systematic"], columns["random"])
-    differences = ("systematic", "random", "uncertainty")
-    told = rewrap(extrapolated, "extrapolated", "1")
-    return Discharge(
-        **{
-            name: rewrap(numbers, name, curve.unit_discharge, is_difference=name in differences)
-            for name, numbers in columns.items()
-        },
-        extrapolated=getattr(told, "magnitude", told),
-        unit=curve.unit_discharge,
-    )
+    return Discharge.wrapped(columns, extrapolated, rewrap, curve.unit_discharge)
 
 
 def _block(curve: RatingCurve, band: Band, stage: Array, spread: Array) -> dict[str, Array]:

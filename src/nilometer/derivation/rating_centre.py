@@ -16,6 +16,7 @@ __all__ = ["central"]
 Array = NDArray[np.float64]
 
 _NODES = 120
+_WRONG = 1e30  # not infinite: the search takes differences
 
 
 def central(problem: Problem, posterior: Posterior) -> tuple[Array, Array, Array, Array]:
@@ -51,11 +52,11 @@ def central(problem: Problem, posterior: Posterior) -> tuple[Array, Array, Array
     def solved(place: Array) -> tuple[float, Array]:
         offset, start = placed(place)
         if (np.diff(start[1:], prepend=low, append=high) <= 0).any():
-            return np.inf, linear[nearest]
+            return _WRONG, linear[nearest]
         basis = basis_of(stage, offset[None], start[None])[0]
         solution = np.linalg.lstsq(basis, mean, rcond=None)[0]
         if (solution[1:] <= 0.05).any():
-            return np.inf, solution
+            return _WRONG, solution
         return float(((basis @ solution - mean) ** 2).sum()), solution
 
     foot = np.concatenate([[low], posterior.start[nearest, 1:]])
@@ -63,7 +64,7 @@ def central(problem: Problem, posterior: Posterior) -> tuple[Array, Array, Array
     best = minimize(lambda place: solved(place)[0], first, method="Nelder-Mead",
                     options={"maxiter": 400 * k, "xatol": 1e-6, "fatol": 1e-12}).x  # fmt: skip
     error, solution = solved(best)
-    if not np.isfinite(error):
+    if error >= _WRONG:
         best, solution = first, linear[nearest]
     offset, start = placed(best)
     log_scale = np.empty(k)

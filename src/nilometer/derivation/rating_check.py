@@ -123,7 +123,8 @@ def check(
     found = curve.discharge(h, stage_uncertainty)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((found.value > 0) & (q > 0), q / found.value, np.nan)
-        spread = np.hypot(found.uncertainty / found.value, own / q)
+        # Of a curve whose uncertainty is not known the gaugings' own is left.
+        spread = np.hypot(np.nan_to_num(found.uncertainty) / found.value, own / q)
         standardised = np.log(ratio) / spread
         shift = curve.stage(q) - h
         shift_uncertainty = spread * q / curve.slope(h + shift)

@@ -131,16 +131,7 @@ class RatingHistory:
                 for name in _PARTS:
                     columns[name][rows] = getattr(found, name)
                 extrapolated[rows] = found.extrapolated
-        differences = ("uncertainty", "systematic", "random")
-        told = part.rewrap(extrapolated, "1")
-        return Discharge(
-            **{
-                name: part.rewrap(numbers, self.unit_discharge, is_difference=name in differences)
-                for name, numbers in columns.items()
-            },
-            extrapolated=getattr(told, "magnitude", told),
-            unit=self.unit_discharge,
-        )
+        return Discharge.wrapped(columns, extrapolated, part.rewrap, self.unit_discharge)
 
     def _times(self, stage: Any, time: Any, size: int) -> NDArray[np.int64]:  # noqa: ANN401 -- any kind of series
         if time is not None:

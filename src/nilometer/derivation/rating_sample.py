@@ -50,25 +50,31 @@ class Sample:
         return np.array([flow(stage, *(column[j] for column in columns)) for j in range(len(self))])
 
     @staticmethod
-    def from_rows(rows: Sequence[Sequence[float | None]]) -> Sample:
-        """Return the sample of a document: per curve its scatter, then start, offset, ln a and b of each segment.
+    def from_rows(rows: Sequence[Sequence[float]]) -> Sample:
+        """Return the sample of a document: a row a curve, as `to_rows` gives them.
 
         Raises
         ------
         ValueError
-            If the rows are not of one length, or of none that fits.
+            If the rows are not of one length, or of none that fits, or hold something that is no number.
         """
-        table = np.array([[-np.inf if number is None else float(number) for number in row] for row in rows])
-        if table.ndim != 2 or table.shape[1] < 5 or table.shape[1] % 4 != 1:
-            raise ValueError("a row of the sample is the scatter, and from, offset, ln scale, exponent of each segment")
-        parts = table[:, 1:].reshape(len(table), -1, 4)
-        if not np.isfinite(parts[:, 1:]).all() or not np.isfinite(parts[:, :, 1:]).all() or (table[:, 0] < 0).any():
-            raise ValueError("the sample holds something that is no finite number")
+        table = np.array(rows, np.float64)
+        if table.ndim != 2 or table.shape[1] == 0 or table.shape[1] % 4:
+            raise ValueError(
+                "a row of the sample is the scatter, offset, ln scale and exponent of the first segment, and from, "
+                "offset, ln scale and exponent of each other"
+            )
+        if not np.isfinite(table).all() or (table[:, 0] < 0).any():
+            raise ValueError("the sample holds something that is no finite number, or a scatter below 0")
+        parts = table.reshape(len(table), -1, 4)
         start, offset, log_scale, exponent = (np.ascontiguousarray(parts[:, :, k]) for k in range(4))
-        return Sample(start, offset, log_scale, exponent, np.ascontiguousarray(table[:, 0]))
+        scatter = start[:, 0].copy()  # it stands where the first segment has no start
+        start[:, 0] = -np.inf
+        return Sample(start, offset, log_scale, exponent, scatter)
 
-    def to_rows(self) -> list[list[float | None]]:
-        """Return the rows of a document, which has null where a first segment has no start."""
-        parts = np.stack([self.start, self.offset, self.log_scale, self.exponent], axis=2).reshape(len(self), -1)
-        table = np.column_stack([self.scatter, parts])
-        return [[None if np.isinf(x) else float(f"{x:.12g}") for x in row] for row in table.tolist()]
+    def to_rows(self) -> list[list[float]]:
+        """Return rows: scatter, offset, ln a and b of the first segment; start, offset, ln a and b of the others."""
+        start = self.start.copy()
+        start[:, 0] = self.scatter
+        table = np.stack([start, self.offset, self.log_scale, self.exponent], axis=2).reshape(len(self), -1)
+        return [[float(f"{x:.12g}") for x in row] for row in table.tolist()]

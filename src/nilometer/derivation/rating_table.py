@@ -46,7 +46,7 @@ def from_points(
     breakpoints : sequence of float
         Stages where the next offset begins.
     station, source, valid_from, unit_stage, unit_discharge
-        As in `RatingCurve`. The gauged range and the limits are those of the table.
+        As in `RatingCurve`. The gauged range and the limits are those of the table; its uncertainty is not known.
 
     Raises
     ------

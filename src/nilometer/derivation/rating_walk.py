@@ -22,6 +22,7 @@ LOG_HEAD_SD: Final = 1.5
 LOG_STEP: Final = float(np.log(0.5))
 LOG_STEP_SD: Final = 1.0
 """Prior of ln of a break above the offset of its segment: 95 % of 0.07 to 3.5 ranges."""
+_LEAST_SCATTER: Final = 5e-4  # no gauging is as exact as that
 _SCATTER_RATE: Final = 28.78
 """The scatter σ of ln Q has an exponential prior of this rate, a penalised complexity prior: one in a hundred above
 0.16 (the value of the R package bdrc, whose published curves are among our tests)."""
@@ -32,7 +33,7 @@ def _prior(place: Array, stage: Array, offset: Array, start: Array, known: Array
     """Return the log prior; -inf where a segment has too few gaugings, or a place makes no sense."""
     k = len(offset)
     scatter = np.exp(place[2 * k - 1])
-    if not 1e-4 < scatter < 5.0 or not -9.0 < place[0] < 12.0:
+    if not _LEAST_SCATTER < scatter < 5.0 or not -9.0 < place[0] < 12.0:
         return -np.inf
     log = place[2 * k - 1] - _SCATTER_RATE * scatter - 0.5 * ((place[0] - LOG_HEAD) / LOG_HEAD_SD) ** 2
     offset[0] = stage[0] - (stage[-1] - stage[0]) * np.exp(place[0])
@@ -56,16 +57,18 @@ def _prior(place: Array, stage: Array, offset: Array, start: Array, known: Array
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _row(h: float, offset: Array, start: Array, row: Array) -> None:
-    """Fill in 1 and L_k(h)."""
-    k = len(offset)
+def _row(h: float, at: int, offset: Array, start: Array, whole: Array, row: Array) -> None:
+    """Fill in 1 and L_k(h) of a stage in segment `at`; `whole` has L_k of segments that lie below it."""
     row[0] = 1.0
-    for i in range(k):
-        x = min(h, start[i + 1]) if i + 1 < k else h
-        if i == 0:
-            row[1] = np.log(max(x - offset[0], 1e-300))
+    for i in range(len(offset)):
+        if i < at:
+            row[i + 1] = whole[i]
+        elif i > at:
+            row[i + 1] = 0.0
+        elif i == 0:
+            row[1] = np.log(max(h - offset[0], 1e-300))
         else:
-            row[i + 1] = np.log((x - offset[i]) / (start[i] - offset[i])) if x > start[i] else 0.0
+            row[i + 1] = np.log((h - offset[i]) / (start[i] - offset[i]))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -119,9 +122,16 @@ def _one(
         precision[i, i] = prior[i]
         right[i] = prior[i] * mean[i]
         square += prior[i] * mean[i] ** 2
-    for n in range(len(stage)):
+    whole = np.zeros(k)
+    for i in range(k - 1):
+        below = 1.0 if i == 0 else start[i] - offset[i]
+        whole[i] = np.log((start[i + 1] - offset[i]) / below)
+    at = 0
+    for n in range(len(stage)):  # by rising stage
+        while at + 1 < k and stage[n] > start[at + 1]:
+            at += 1
         v = (scatter + variance[n]) / weight[n]
-        _row(stage[n], offset, start, row)
+        _row(stage[n], at, offset, start, whole, row)
         square += y[n] ** 2 / v + np.log(v)
         for i in range(k + 1):
             right[i] += row[i] * y[n] / v

@@ -1,4 +1,4 @@
-"""Sea water by TEOS-10, through the Gibbs SeaWater library (gsw), with its symbols.
+"""Sea water by TEOS-10, with its symbols: density and what is made of it compiled, the rest through its library (gsw).
 
 ``SP`` is practical salinity, ``SA`` absolute salinity (g kg-1), ``t`` the temperature in situ, ``CT`` conservative
 temperature, ``p`` the pressure above that of the air (dbar). Absolute salinity needs the place, for the sea's salts are
@@ -11,9 +11,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from nilometer.derivation.function import Input, function
+from nilometer.derivation.pss78 import of_ratio
+from nilometer.derivation.seawater_volume import SALINITY_FACTOR, by_salinity, by_temperature, coordinates, volume
 
 __all__ = [
     "absolute_salinity",
@@ -48,8 +51,14 @@ def _gsw() -> Any:  # noqa: ANN401 -- a library without types
     return gsw
 
 
-@function(C=Input("mS cm-1", 0.0, 80.0, typical=40.0), t=_TEMPERATURE, p=_PRESSURE, unit="1", compiled=False)
-def practical_salinity(C: Floats, t: Floats, p: Floats = _SURFACE) -> Floats:
+@njit(inline="always", error_model="numpy")
+def _volume(x: float, y: float, z: float) -> float:
+    v0, v1, v2, v3, v4, v5, v6 = volume(x, y)
+    return v0 + z * (v1 + z * (v2 + z * (v3 + z * (v4 + z * (v5 + z * v6)))))
+
+
+@function(C=Input("mS cm-1", 0.0, 80.0, typical=40.0), t=_TEMPERATURE, p=_PRESSURE, unit="1")
+def practical_salinity(C: float, t: float, p: float = 0.0) -> float:
     """Return practical salinity from conductivity.
 
     Parameters
@@ -69,16 +78,15 @@ def practical_salinity(C: Floats, t: Floats, p: Floats = _SURFACE) -> Floats:
 
     References
     ----------
-    UNESCO (1981), PSS-78; Hill et al. (1986), IEEE J. Oceanic Eng. 11, 109-112; gsw_SP_from_C with C(35, 15, 0) =
-    42.9140 mS cm-1.
+    UNESCO (1981), PSS-78; Hill et al. (1986), IEEE J. Oceanic Eng. 11, 109-112; C(35, 15, 0) = 42.9140
+    mS cm-1; equal to gsw_SP_from_C.
 
     Examples
     --------
     >>> float(practical_salinity(42.914, 15.0 / 1.00024, 0.0).round(4))
     35.0
     """
-    found: Floats = _gsw().SP_from_C(C, t, p)
-    return found
+    return of_ratio(C * (1.0 / 42.9140), t, p)
 
 
 @function(SP=_SP, t=_TEMPERATURE, p=_PRESSURE, unit="mS cm-1", compiled=False)
@@ -221,8 +229,8 @@ def potential_temperature(SA: Floats, t: Floats, p: Floats, p_ref: Floats = _SUR
     return found
 
 
-@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="kg m-3", compiled=False)
-def density(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
+@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="kg m-3")
+def density(SA: float, CT: float, p: float = 0.0) -> float:
     """Return the density of sea water.
 
     Parameters
@@ -241,19 +249,19 @@ def density(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
 
     References
     ----------
-    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms); gsw_rho.
+    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms), equal to gsw_rho to twelve digits.
 
     Examples
     --------
     >>> float(density(34.7118, 28.8099, 10.0).round(5))
     1021.83994
     """
-    found: Floats = _gsw().rho(SA, CT, p)
-    return found
+    x, y, z = coordinates(SA, CT, p)
+    return 1.0 / _volume(x, y, z)
 
 
-@function(SA=_SA, CT=_TEMPERATURE, unit="kg m-3", compiled=False)
-def potential_density_anomaly(SA: Floats, CT: Floats) -> Floats:
+@function(SA=_SA, CT=_TEMPERATURE, unit="kg m-3")
+def potential_density_anomaly(SA: float, CT: float) -> float:
     """Return the density that water would have at the surface, less 1000 kg m-3 (sigma0).
 
     Parameters
@@ -270,19 +278,19 @@ def potential_density_anomaly(SA: Floats, CT: Floats) -> Floats:
 
     References
     ----------
-    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms); gsw_sigma0.
+    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms), equal to gsw_sigma0 to twelve digits.
 
     Examples
     --------
     >>> float(potential_density_anomaly(34.7118, 28.8099).round(4))
     21.7979
     """
-    found: Floats = _gsw().sigma0(SA, CT)
-    return found
+    x, y, _ = coordinates(SA, CT, 0.0)
+    return 1.0 / volume(x, y)[0] - 1000.0
 
 
-@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="m s-1", compiled=False)
-def sound_speed(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
+@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="m s-1")
+def sound_speed(SA: float, CT: float, p: float = 0.0) -> float:
     """Return the speed of sound in sea water.
 
     Parameters
@@ -301,15 +309,18 @@ def sound_speed(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
 
     References
     ----------
-    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms); gsw_sound_speed.
+    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms), equal to gsw_sound_speed to twelve digits.
 
     Examples
     --------
     >>> float(sound_speed(34.7118, 28.8099, 10.0).round(3))
     1542.478
     """
-    found: Floats = _gsw().sound_speed(SA, CT, p)
-    return found
+    x, y, z = coordinates(SA, CT, p)
+    v0, v1, v2, v3, v4, v5, v6 = volume(x, y)
+    here = v0 + z * (v1 + z * (v2 + z * (v3 + z * (v4 + z * (v5 + z * v6)))))
+    by_pressure = v1 + z * (2.0 * v2 + z * (3.0 * v3 + z * (4.0 * v4 + z * (5.0 * v5 + z * 6.0 * v6))))
+    return 1e4 * here / np.sqrt(-by_pressure)
 
 
 @function(SA=_SA, p=_PRESSURE, unit="degree_Celsius", compiled=False)
@@ -403,8 +414,8 @@ def adiabatic_lapse_rate(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats
     return found
 
 
-@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="K-1", compiled=False)
-def thermal_expansion(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
+@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="K-1")
+def thermal_expansion(SA: float, CT: float, p: float = 0.0) -> float:
     """Return the thermal expansion coefficient with respect to conservative temperature (alpha).
 
     Parameters
@@ -423,19 +434,20 @@ def thermal_expansion(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
 
     References
     ----------
-    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms); gsw_alpha.
+    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms), equal to gsw_alpha to twelve digits.
 
     Examples
     --------
     >>> float(1e3 * thermal_expansion(34.7118, 28.8099, 10.0).round(8))
     0.32464
     """
-    found: Floats = _gsw().alpha(SA, CT, p)
-    return found
+    x, y, z = coordinates(SA, CT, p)
+    v0, v1, v2, v3, v4 = by_temperature(x, y)
+    return 0.025 * (v0 + z * (v1 + z * (v2 + z * (v3 + z * v4)))) / _volume(x, y, z)
 
 
-@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="kg g-1", compiled=False)
-def haline_contraction(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
+@function(SA=_SA, CT=_TEMPERATURE, p=_PRESSURE, unit="kg g-1")
+def haline_contraction(SA: float, CT: float, p: float = 0.0) -> float:
     """Return the haline contraction coefficient at constant conservative temperature (beta).
 
     Parameters
@@ -454,12 +466,14 @@ def haline_contraction(SA: Floats, CT: Floats, p: Floats = _SURFACE) -> Floats:
 
     References
     ----------
-    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms); gsw_beta.
+    Roquet et al. (2015), Ocean Modelling 90, 29-43 (75 terms), equal to gsw_beta to twelve digits.
 
     Examples
     --------
     >>> float(1e3 * haline_contraction(34.7118, 28.8099, 10.0).round(8))
     0.71748
     """
-    found: Floats = _gsw().beta(SA, CT, p)
-    return found
+    x, y, z = coordinates(SA, CT, p)
+    v0, v1, v2, v3, v4 = by_salinity(x, y)
+    change = v0 + z * (v1 + z * (v2 + z * (v3 + z * v4)))
+    return -0.5 * SALINITY_FACTOR * change / (x * _volume(x, y, z))

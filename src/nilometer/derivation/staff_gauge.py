@@ -1,7 +1,7 @@
 """Readings of a staff gauge against the recorder: how far apart, within the limit or not, and what would mend it.
 
-Nothing is corrected here. What is suggested is an offset, or one that grows evenly between two readings: the steps of
-a review (`offset`, `drift`) take the same numbers, and an operator decides.
+Nothing is corrected here. What is suggested is an offset, or one that grows evenly between two readings, as the steps
+of a review (`offset`, `drift`) that an operator may take.
 """
 
 from __future__ import annotations
@@ -68,9 +68,14 @@ class Suggestion:
     reason: str
 
     @property
-    def action(self) -> str:
-        """The review's action: ``offset`` or ``drift``."""
-        return "offset" if self.offset_start == self.offset_end else "drift"
+    def steps(self) -> list[tuple[str, dict[str, float]]]:
+        """The review's steps over the span, in order: the action and what it is told."""
+        found: list[tuple[str, dict[str, float]]] = []
+        if self.offset_start:
+            found.append(("offset", {"offset": self.offset_start}))
+        if self.offset_end != self.offset_start:
+            found.append(("drift", {"gap": self.offset_end - self.offset_start}))
+        return found
 
 
 def check(
@@ -171,8 +176,8 @@ def suggest(found: GaugeCheck, shifts: ArrayLike = ()) -> list[Suggestion]:
     Examples
     --------
     >>> found = check([0, 10, 20], [1.0, 1.0, 1.0], [0, 20], [1.0, 1.05], limit=0.02)
-    >>> [(s.action, s.start, s.end, round(s.offset_end, 3)) for s in suggest(found)]
-    [('drift', 0, 20, 0.05)]
+    >>> [(s.start, s.end, s.steps[0][0], round(s.offset_end, 3)) for s in suggest(found)]
+    [(0, 20, 'drift', 0.05)]
     """
     rows = np.flatnonzero(found.compared)
     time = found.time[rows]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from nilometer.derivation.family_settings import checked
 from nilometer.derivation.function import Family, Function, Input
 from nilometer.errors import ConfigError
 
 __all__ = ["STRAPPING", "StrappingTable"]
+
+Floats = NDArray[np.float64]
 
 _METHODS: Final = ("linear", "monotone_cubic")
 
@@ -43,9 +46,8 @@ class StrappingTable:
     >>> table = StrappingTable([0.0, 1.0, 3.0], [0.0, 10.0, 20.0], uncertainties=[0.1, 0.1, 0.3])
     >>> table.as_function()([0.5, 2.0, 4.0]).tolist()
     [5.0, 15.0, nan]
-    >>> found = table.estimate([2.0], 0.0)
-    >>> found[0].tolist(), found[1].round(6).tolist()
-    ([15.0], [0.2])
+    >>> float(table.as_function().estimate(2.0, uncertainty={"level": 0.0}).uncertainty)
+    0.2
     """
 
     levels: Sequence[float]
@@ -73,7 +75,7 @@ class StrappingTable:
         h, v = np.asarray(self.levels, np.float64), np.asarray(self.volumes, np.float64)
         slopes = _monotone(h, v) if self.method == "monotone_cubic" else None
 
-        def volume(level: NDArray[np.float64]) -> NDArray[np.float64]:
+        def volume(level: Floats) -> Floats:
             """Return the volume of a strapping table."""
             if slopes is None:
                 found = np.interp(level, h, v)
@@ -85,34 +87,25 @@ class StrappingTable:
                 found = v[k] + s * (a + s * (3.0 * rise - 2.0 * a - b + s * (a + b - 2.0 * rise)))
             return np.where((level >= h[0]) & (level <= h[-1]), found, np.nan)
 
-        return Function.made("strapping.table", {"level": Input("m", float(h[0]), float(h[-1]))}, "m3", volume)
-
-    def estimate(
-        self,
-        level: ArrayLike,
-        level_uncertainty: ArrayLike,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return volumes and their standard uncertainties, from the level's and the table's.
-
-        Parameters
-        ----------
-        level : array_like, shape (n,)
-            m.
-        level_uncertainty : array_like, shape (n,) or one number
-            Standard, m.
-
-        Returns
-        -------
-        volume, uncertainty : ndarray of float64, shape (n,)
-            m3; NaN outside of the table.
-        """
-        at = np.asarray(level, np.float64)
-        found = self.as_function().estimate(at, uncertainty={"level": level_uncertainty})
-        own = np.interp(at, self.levels, self.uncertainties) if len(self.uncertainties) else 0.0
-        return np.asarray(found.value), np.hypot(np.asarray(found.uncertainty), own)
+        return _TableFunction(h, np.asarray(self.uncertainties, np.float64), volume)
 
 
-def _monotone(h: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+class _TableFunction(Function):
+    """A table's function: its estimate has the table's own uncertainty at that level."""
+
+    def __init__(self, levels: Floats, uncertainties: Floats, body: Callable[..., Any]) -> None:
+        inputs = {"level": Input("m", float(levels[0]), float(levels[-1]))}
+        super().__init__("strapping.table", inputs, "m3", body, False)  # noqa: FBT003 -- as Function.made
+        self._levels, self._own = levels, uncertainties
+
+    def _contributions(self, values: Sequence[Floats], spreads: Sequence[Floats], result: Floats) -> dict[str, Floats]:
+        found = super()._contributions(values, spreads, result)
+        if not len(self._own):
+            return found
+        return found | {"equation": np.broadcast_to(np.interp(values[0], self._levels, self._own), result.shape)}
+
+
+def _monotone(h: Floats, v: Floats) -> Floats:
     """Return slopes at the points after Fritsch and Carlson: of the mean of both sides, and flat where one is."""
     secant = np.diff(v) / np.diff(h)
     slopes = np.concatenate([secant[:1], 0.5 * (secant[1:] + secant[:-1]), secant[-1:]])
@@ -128,8 +121,9 @@ def _monotone(h: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _table(settings: Mapping[str, Any]) -> Function:
-    table = StrappingTable(settings["levels"], settings["volumes"], settings.get("method", "linear"))
-    return table.as_function()
+    told = checked(settings, STRAPPING.settings, ("levels", "volumes"))
+    method, own = told.get("method", "linear"), told.get("uncertainties", ())
+    return StrappingTable(told["levels"], told["volumes"], method, own).as_function()
 
 
 STRAPPING: Final = Family(
@@ -139,6 +133,7 @@ STRAPPING: Final = Family(
         "levels": "m, strictly rising",
         "volumes": "m3, never falling, one a level",
         "method": "linear (default) or monotone_cubic",
+        "uncertainties": "standard uncertainty of each volume, m3",
     },
     _table,
 )

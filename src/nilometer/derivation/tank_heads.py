@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from nilometer.derivation.family_settings import checked
 from nilometer.derivation.function import Family, Function, Input
 from nilometer.errors import ConfigError
 
@@ -280,7 +281,7 @@ class HorizontalTank:
     --------
     >>> tank = HorizontalTank(1.0, 5.0, Head("kloepper"), Head("flat"))
     >>> float(tank.as_function()(1.0).round(4)), round(tank.capacity, 4)
-    (8.2539, 16.5078)
+    (8.2498, 16.4997)
     """
 
     radius: float
@@ -393,19 +394,33 @@ def _check_sizes(sizes: Mapping[str, float]) -> None:
 
 
 def _head(told: Any) -> Head:  # noqa: ANN401 -- from TOML: a name or a table
-    return Head(**told) if isinstance(told, Mapping) else Head(str(told))
+    if not isinstance(told, Mapping):
+        return Head(str(told))
+    return Head(**checked(told, ("kind", "depth", "crown_radius", "knuckle_radius"), ("kind",)))
 
 
 def _tank(settings: Mapping[str, Any]) -> Function:
-    lies = {"horizontal": True, "vertical": False}
-    way = settings.get("orientation")
-    if way not in lies:
-        raise ConfigError("orientation", seen=way, allowed=lies)
-    if lies[str(way)]:
-        ends = _head(settings.get("left", "flat")), _head(settings.get("right", "flat"))
-        return HorizontalTank(float(settings["radius"]), float(settings["length"]), *ends).as_function()
-    ends = _head(settings.get("bottom", "flat")), _head(settings.get("top", "flat"))
-    return VerticalTank(float(settings["radius"]), float(settings["length"]), *ends).as_function()
+    checked(settings, TANK.settings, ("orientation", "radius", "length"))
+    made = _shaped(settings)
+    made.relative_uncertainty = float(settings.get("relative_uncertainty", 0.0))
+    if not 0.0 <= made.relative_uncertainty < 1.0:
+        raise ConfigError("relative_uncertainty", seen=settings["relative_uncertainty"], allowed="0 to 1, k = 1")
+    return made
+
+
+def _shaped(settings: Mapping[str, Any]) -> Function:
+    ends = {"horizontal": {"left", "right"}, "vertical": {"bottom", "top"}}
+    way = str(settings["orientation"])
+    if way not in ends:
+        raise ConfigError("orientation", seen=way, allowed=ends)
+    for key in ("left", "right", "bottom", "top"):
+        if key in settings and key not in ends[way]:
+            raise ConfigError(key, seen=settings[key], allowed=ends[way], reason=f"the tank is {way}")
+    if way == "horizontal":
+        heads = _head(settings.get("left", "flat")), _head(settings.get("right", "flat"))
+        return HorizontalTank(float(settings["radius"]), float(settings["length"]), *heads).as_function()
+    heads = _head(settings.get("bottom", "flat")), _head(settings.get("top", "flat"))
+    return VerticalTank(float(settings["radius"]), float(settings["length"]), *heads).as_function()
 
 
 TANK: Final = Family(
@@ -419,6 +434,7 @@ TANK: Final = Family(
         "right": "the other head of a lying tank",
         "bottom": "head of a standing tank",
         "top": "the other head of a standing tank",
+        "relative_uncertainty": "standard uncertainty of the volume by its shape, such as a certificate has it; 1",
     },
     _tank,
 )

@@ -17,14 +17,15 @@ from typing import Any
 
 from nilometer import units
 from nilometer.calibration.certificate import ALWAYS, Calibration
-from nilometer.calibration.outcome import Limit
-from nilometer.calibration.validity import Standing, doubts, standing
+from nilometer.calibration.outcome import limit_of_both
+from nilometer.calibration.validity import Doubt, Standing, doubts, first_change, standing
 from nilometer.config_fields import KEY_PATTERN
 from nilometer.errors import CalibrationError, RequestError, ReviewRefused
 from nilometer.model import Datastream
-from nilometer.model.calibration_records import CalibrationRecord, RecordKind, StandardSolution
-from nilometer.pipeline.calibration_points import PointOrder, calibrated, outcome_of, points_of
-from nilometer.pipeline.calibration_rules import limit_of, rule_of
+from nilometer.model.calibration_records import CalibrationPoint, CalibrationRecord, RecordKind, StandardSolution
+from nilometer.pipeline.calibration_fit import FitOrder, fitted
+from nilometer.pipeline.calibration_points import PointOrder, calibrated, outcome_of, points_of, raw_unit_of
+from nilometer.pipeline.calibration_rules import limits_of, rule_of
 from nilometer.pipeline.review_orders import Orders
 from nilometer.store import Store
 
@@ -82,6 +83,8 @@ class RecordOrder:
         µs since 1970 UTC.
     calibration : mapping, optional
         The document of the calibration that it puts into force; without `valid_from`: from `time` on.
+    fit : FitOrder, optional
+        Fit that calibration to the points instead.
     accept_expired : str
         Why a standard was used that had expired.
     attachments : sequence of str
@@ -101,6 +104,7 @@ class RecordOrder:
     limit_percent: float | None = None
     valid_until: int | None = None
     calibration: Mapping[str, Any] | None = None
+    fit: FitOrder | None = None
     accept_expired: str = ""
     attachments: Sequence[str] = ()
     comment: str = ""
@@ -212,9 +216,9 @@ class CalibrationBook:
             )
         self._check(order)
         points, standards = points_of(self._store, datastream, order.kind, order.points, order.readings)
-        document = _document(order)
-        record = self._record(order, datastream, points, document, last)
-        record = replace(record, **_expiry(order, standards))
+        expiry = _expiry(order, standards)
+        document, fit = self._document(order, datastream, points, last)
+        record = replace(self._record(order, datastream, points, document, last), fit=fit, **expiry)
         calibration = None
         if document is not None:
             calibration = self._known(last, document)
@@ -267,42 +271,49 @@ class CalibrationBook:
             "version": done.id,
         }
         self._catalog.add_audit(now, done.actor, f"calibration.{action}", f"calibration-record/{done.root}", detail)
-        if self._state(datastream) == before:
+        since = self._changed_from(before, self._state(datastream), done, last)
+        if since is None:
             return Recorded(done, 0, None)
-        since = min(one.effective for one in (done, last) if one is not None)
         stored = self._store.snapshot().count([datastream.id], since, None, water_only=False)
         return Recorded(done, stored, since if stored else None)
 
-    def _state(self, datastream: Datastream) -> tuple[Any, ...]:
+    def _state(self, datastream: Datastream) -> tuple[list[int], tuple[Doubt, ...]]:
         """Return what of the records bears on values: the calibrations in force, and the spans of doubt."""
         rows = [row.id for row in self._catalog.calibrations_in_force(datastream.id)]
-        found = doubts(self._ledger.records([datastream.id]), rule_of(datastream))
-        return rows, [(doubt.start, doubt.end) for doubt in found]
+        return rows, doubts(self._ledger.records([datastream.id]), rule_of(datastream))
+
+    @staticmethod
+    def _changed_from(
+        before: tuple[list[int], tuple[Doubt, ...]],
+        after: tuple[list[int], tuple[Doubt, ...]],
+        done: CalibrationRecord,
+        last: CalibrationRecord | None,
+    ) -> int | None:
+        """Return from when on values are calibrated, or doubted, otherwise; None: none are."""
+        moments = [] if before[0] == after[0] else [one.effective for one in (done, last) if one is not None]
+        moved = first_change(before[1], after[1])
+        return min([*moments, *([] if moved is None else [moved])], default=None)
 
     def _record(
         self,
         order: RecordOrder,
         datastream: Datastream,
-        points: Sequence[Any],
+        points: Sequence[CalibrationPoint],
         document: Calibration | None,
         last: CalibrationRecord | None,
     ) -> CalibrationRecord:
         is_raw = order.readings == "raw"
-        standing_rows = [
-            Calibration.from_document(row.document)
-            for row in self._catalog.calibrations_in_force(datastream.id)
-            if last is None or row.id != last.calibration
-        ]
+        before = self._standing(datastream, last)
         if document is not None:
             calibrated([math.nan], datastream, [document], order.time)  # refuses what leads to another dimension
-        limit = Limit(order.limit, order.limit_percent)
-        limit = limit if limit.is_said else limit_of(datastream)
+        said = (order.limit, order.limit_percent)
+        absolute, percent = limits_of(datastream) if said == (None, None) else said
         outcome = outcome_of(
             points,
             datastream,
-            limit,
-            found_by=standing_rows if is_raw else None,
-            left_by=(standing_rows if document is None else [replace(document, valid_from=ALWAYS)]) if is_raw else None,
+            limit_of_both(absolute, percent),
+            found_by=before if is_raw else None,
+            left_by=(before if document is None else [replace(document, valid_from=ALWAYS)]) if is_raw else None,
             is_new=document is not None,
             time=order.time,
         )
@@ -317,8 +328,8 @@ class CalibrationBook:
             operator=order.operator.strip(),
             points=tuple(points),
             readings=order.readings,
-            limit=limit.absolute,
-            limit_percent=limit.percent,
+            limit=absolute,
+            limit_percent=percent,
             outcome=outcome,
             passed=None if told is None else told["passed"],
             valid_until=order.valid_until,
@@ -327,6 +338,36 @@ class CalibrationBook:
             actor=order.by.strip(),
             first=None if last is None else last.root,
         )
+
+    def _standing(self, datastream: Datastream, last: CalibrationRecord | None) -> list[Calibration]:
+        """Return the calibrations in force, but for the one of the version that is corrected."""
+        return [
+            Calibration.from_document(row.document)
+            for row in self._catalog.calibrations_in_force(datastream.id)
+            if last is None or row.id != last.calibration
+        ]
+
+    def _document(
+        self,
+        order: RecordOrder,
+        datastream: Datastream,
+        points: Sequence[CalibrationPoint],
+        last: CalibrationRecord | None,
+    ) -> tuple[Calibration | None, dict[str, Any] | None]:
+        """Return the calibration that a record puts into force, and the report of its fit, if it is fitted."""
+        if order.fit is None:
+            return _dated(order), None
+        is_raw = order.readings == "raw"
+        if not is_raw and any(one.valid_from <= order.time for one in self._standing(datastream, last)):
+            raise RequestError(
+                f"{datastream.key} has a calibration in force, so results are not what it maps; give raw readings",
+                place="$.readings",
+            )
+        used = [None if one.standard is None else self._ledger.standard_version(one.standard) for one in points]
+        # Standards of one lot err together; those without a lot only with themselves.
+        lots = [None if one is None else one.lot or f"standard {one.root}" for one in used]
+        unit_in = raw_unit_of(datastream) if is_raw else datastream.unit
+        return fitted(points, lots, order.fit, unit_in=unit_in, unit_out=datastream.unit, valid_from=order.time)
 
     def _known(self, last: CalibrationRecord | None, document: Calibration) -> int | None:
         """Return the calibration that the former version put into force, where this one wants the same."""
@@ -341,11 +382,11 @@ class CalibrationBook:
             raise RequestError("say who did it: operator", place="$.operator")
         if order.time > self._clock() + _AHEAD:
             raise RequestError(f"{_day(order.time)} has not come yet", place="$.time")
-        if order.calibration is not None and order.kind not in _PUTS_INTO_FORCE:
-            allowed = " or ".join(_PUTS_INTO_FORCE)
-            raise RequestError(
-                f"a {order.kind} puts no calibration into force; enter it as {allowed}", place="$.calibration"
-            )
+        if order.calibration is not None and order.fit is not None:
+            raise RequestError("either a calibration, or the fit of one", place="$.fit")
+        if (order.calibration is not None or order.fit is not None) and order.kind not in _PUTS_INTO_FORCE:
+            allowed, at = " or ".join(_PUTS_INTO_FORCE), "calibration" if order.fit is None else "fit"
+            raise RequestError(f"a {order.kind} puts no calibration into force; enter it as {allowed}", place=f"$.{at}")
         if order.valid_until is not None and order.valid_until <= order.time:
             raise RequestError("it would end before it was done", place="$.valid_until")
         if not order.points and order.calibration is None and order.kind is not RecordKind.VERIFICATION:
@@ -427,7 +468,7 @@ class Calibrations:
         return gone
 
 
-def _document(order: RecordOrder) -> Calibration | None:
+def _dated(order: RecordOrder) -> Calibration | None:
     if order.calibration is None:
         return None
     calibration = Calibration.from_document(order.calibration)

@@ -11,8 +11,9 @@ import numpy as np
 
 from nilometer import units
 from nilometer.calibration.certificate import Calibration
-from nilometer.calibration.outcome import Compared, Limit, found
-from nilometer.calibration.table import CalibrationTable
+from nilometer.calibration.checks import Limit
+from nilometer.calibration.outcome import Compared, found
+from nilometer.calibration.table import CalibrationTable, Companions
 from nilometer.errors import CalibrationError, NotFound, RequestError, UnitError
 from nilometer.model import Datastream, ObservationBatch, QartodFlag, SampleKind
 from nilometer.model.calibration_records import CalibrationPoint, RecordKind, StandardSolution
@@ -96,7 +97,7 @@ def points_of(
 def outcome_of(
     points: Sequence[CalibrationPoint],
     datastream: Datastream,
-    limit: Limit,
+    limit: Limit | None,
     *,
     found_by: Sequence[Calibration] | None,
     left_by: Sequence[Calibration] | None,
@@ -111,7 +112,7 @@ def outcome_of(
         What was read.
     datastream : Datastream
         In whose unit deviations are.
-    limit : Limit
+    limit : Limit or None
         What is accepted.
     found_by, left_by : sequence of Calibration or None
         What turns raw readings into results as found, and as left; None: the readings are results.
@@ -134,9 +135,16 @@ def outcome_of(
 
 
 def calibrated(
-    readings: Sequence[float], datastream: Datastream, calibrations: Sequence[Calibration], time: int
+    readings: Sequence[float],
+    datastream: Datastream,
+    calibrations: Sequence[Calibration],
+    time: int,
+    temperatures: Sequence[float | None] = (),
 ) -> list[float]:
-    """Return results, in the Datastream's unit, of raw readings at a time by the kernel that live values pass."""
+    """Return results, in the Datastream's unit, of raw readings at a time by the kernel that live values pass.
+
+    `temperatures` (degree_Celsius; None: not known) are what a calibration asks of another Datastream.
+    """
     table = CalibrationTable()
     table.set(0, calibrations, raw_unit=raw_unit_of(datastream), unit=datastream.unit)
     n = len(readings)
@@ -145,7 +153,8 @@ def calibrated(
         phenomenon_time=np.full(n, time, np.int64),
         raw_result=np.array(readings, np.float64),
     )
-    table.apply(batch)
+    known = np.array([math.nan if one is None else one for one in temperatures] or [math.nan] * n, np.float64)
+    table.apply(batch, Companions(known, np.full(n, math.nan)))
     assert batch.result is not None  # noqa: S101 -- `apply` fills it
     return [float(result) for result in batch.result]
 
@@ -162,13 +171,17 @@ def _compared(
     time: int,
 ) -> list[Compared]:
     readings = [reading for _, reading in read]
-    results = readings if calibrations is None else calibrated(readings, datastream, calibrations, time)
+    results = (
+        readings
+        if calibrations is None
+        else calibrated(readings, datastream, calibrations, time, [point.temperature for point, _ in read])
+    )
     compared = []
     for (point, reading), result in zip(read, results, strict=True):
         scale, offset = units.affine(point.unit, datastream.unit)
         spread = point.spread
         if spread is not None and calibrations is not None:
-            beside = calibrated([reading + spread], datastream, calibrations, time)[0]
+            beside = calibrated([reading + spread], datastream, calibrations, time, [point.temperature])[0]
             spread = abs(beside - result) if math.isfinite(beside - result) else None
         compared.append(
             Compared(

@@ -13,14 +13,13 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from nilometer.calibration.outcome import Limit
 from nilometer.calibration.validity import Rule, doubts
 from nilometer.model import Datastream
 from nilometer.model.calibration_records import RENEWING, CalibrationRecord, RecordKind, parse_every
 from nilometer.qc.profile import Profile, SlottedTest
 from nilometer.qc.shelf import Shelf
 
-__all__ = ["TEST", "limit_of", "rule_of", "under_calibration"]
+__all__ = ["TEST", "limits_of", "rule_of", "under_calibration"]
 
 TEST = "calibration_valid"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,10 +34,10 @@ def rule_of(datastream: Datastream) -> Rule:
     return Rule(None if every is None else parse_every(every), renewed_by)
 
 
-def limit_of(datastream: Datastream) -> Limit:
-    """Return the largest deviation that is accepted of a Datastream, as its configuration said."""
+def limits_of(datastream: Datastream) -> tuple[float | None, float | None]:
+    """Return the largest deviation that is accepted of a Datastream, in its unit and in percent, as configured."""
     said = _said(datastream)
-    return Limit(said.get("limit"), said.get("limit_percent"))
+    return said.get("limit"), said.get("limit_percent")
 
 
 def under_calibration(

@@ -202,17 +202,16 @@ class Judging:
         return moved
 
     def profile(self, datastream: Datastream) -> Profile | None:
-        """Return what judges a Datastream: its profile, and what its calibration records say of its values.
+        """Return what judges a Datastream: its profile, what its calibration records say, the flags of its inputs.
 
-        Of a derived Datastream what its inputs were flagged comes first.
+        A profile that is gone or does not fit is said, and nothing is judged by it.
         """
         records = self._store.catalog.calibration_records.records([datastream.id])
-        profile = under_calibration(self._named_profile(datastream), datastream, records)
+        profile = under_calibration(self._own_profile(datastream), datastream, records)
         is_derived = datastream.id in self._store.catalog.definitions.current()
         return with_inputs(profile) if is_derived else profile
 
-    def _named_profile(self, datastream: Datastream) -> Profile | None:
-        """Return the profile of a Datastream; one that is gone or does not fit is said, and nothing is judged by it."""
+    def _own_profile(self, datastream: Datastream) -> Profile | None:
         name = datastream.profile
         if name is None:
             return None

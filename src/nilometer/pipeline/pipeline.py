@@ -249,13 +249,18 @@ class Pipeline:
             When the store refuses; the Future raises it too.
         """
         await self._wait_for_room(len(batch), ROOM_TIMEOUT_S)
+        return self._queued(len(batch), lambda: batch, wait=False)
+
+    def _queued(
+        self, rows: int, prepare: Callable[[], ObservationBatch], *, wait: bool
+    ) -> asyncio.Future[IngestOutcome]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[IngestOutcome] = loop.create_future()
 
         def done(outcome: IngestOutcome | NilometerError) -> None:
             call(loop, settle, answer, outcome)
 
-        self._pump.deliver(Delivery(len(batch), lambda: batch, done))
+        self._pump.deliver(Delivery(rows, prepare, done), wait=wait)
         return answer
 
     async def ingest_one(
@@ -411,14 +416,7 @@ class Pipeline:
         if source not in self._wired:
             raise ConfigError("source", seen=source, allowed=self._wired)
         await self._wait_for_room(len(raw), None)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[IngestOutcome] = loop.create_future()
-
-        def done(outcome: IngestOutcome | NilometerError) -> None:
-            call(loop, settle, answer, outcome)
-
-        self._pump.deliver(Delivery(len(raw), lambda: self._wire(source, raw), done), wait=True)
-        return await answer
+        return await self._queued(len(raw), lambda: self._channels.batch(self._wired[source], raw), wait=True)
 
     async def _take(self, source: RunningSource, raw: RawBatch) -> None:
         """Queue what a driver delivers, and acknowledge it when it is durable."""
@@ -433,11 +431,7 @@ class Pipeline:
                 _log.warning("rows rejected", source=name, rejected=outcome.rejected, why=outcome.errors[:3])
             raw.acknowledge()
 
-        self._pump.deliver(Delivery(len(raw), lambda: self._wire(name, raw), done), wait=True)
-
-    def _wire(self, source: str, raw: RawBatch) -> ObservationBatch:
-        """Return raw rows as rows of Datastreams; in the pump's thread."""
-        return self._channels.batch(self._wired[source], raw)
+        self._pump.deliver(Delivery(len(raw), lambda: self._channels.batch(self._wired[name], raw), done), wait=True)
 
     def _source_changed(self, source: RunningSource, report: SourceReport) -> None:
         state = report.state.value
@@ -474,8 +468,7 @@ class Pipeline:
     def _revised(self, rows: ObservationBatch, sequence: int) -> None:
         """Tell listeners of rows that a step of the review changed: of the last ones, where there are very many."""
         self._pump.note_revised(len(rows))
-        last = rows.take(slice(max(len(rows) - MOST_REVISED_TOLD, 0), len(rows)))
-        self._publish_from_pump(last, Settlements.none(), sequence)
+        self._publish_from_pump(rows.take(slice(-MOST_REVISED_TOLD, None)), Settlements.none(), sequence)
 
     def _publish(self, live: LiveRows) -> None:
         for subscription in self._subscriptions:

@@ -21,6 +21,7 @@ from typing import Any
 from nilometer.errors import Overloaded, StoreError
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.reprocess_changes import ChangesFile
+from nilometer.pipeline.reprocess_files import by_files
 from nilometer.pipeline.reprocess_order import Group, ReprocessOrder, groups_of
 from nilometer.pipeline.reprocess_pass import Hands, Pass, Run
 from nilometer.pipeline.reprocess_report import report_document
@@ -128,6 +129,7 @@ class Reprocessing:
             ids = [one.id for group in groups for one in group.members]
             total = snapshot.count(ids, None, run.order.end, water_only=False)
             self.progress = Progress(running=True, of=total)
+            groups = by_files(self._hands, run, groups, self._advance)
             with ThreadPoolExecutor(min(2, os.cpu_count() or 1), "nilometer-reprocess") as workers:
                 for done in [workers.submit(self._group, run, group) for group in groups]:
                     done.result()

@@ -51,9 +51,11 @@ class Judged:
     def __len__(self) -> int:
         return len(self.old)
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Judged:
-        """Return some of the rows."""
-        return Judged(self.old.take(rows), self.new.take(rows), self.commit[rows])
+    def take(self, rows: NDArray[np.int64] | slice) -> Judged:
+        """Return some of the rows; what was sent is copied once, for it is the same before and after."""
+        old = self.old.take(rows)
+        new = _written(self.new).take(rows)
+        return Judged(old, _beside(old, new), self.commit[rows])
 
 
 class Rejudging:
@@ -94,31 +96,52 @@ class Rejudging:
             Of what is served of each row.
         """
         if len(rows):
-            new = _as_sent(rows)
-            if self._calibrates:
-                self.judging.calibrate(new)
-                self._keep_derived(rows, new)
-                way = new.provenance
-            else:
-                way = self._ways_of(new)
-                new.result, new.result_uncertainty = rows.result, rows.result_uncertainty
-            if self._judges:
-                self._judge(rows, new)
-            else:
-                new.result_quality, new.tests = rows.result_quality, rows.tests
-            new.provenance = way
-            self._waiting.append(Judged(rows, new, commit))
-        open_ids = self.judging.pending() if self._judges else np.empty(0, np.int64)
+            judged, waits = self.step(rows, commit)
+            yield from self.drain()
+            if waits.any():
+                self._waiting.append(judged.take(np.flatnonzero(waits)))
+                judged = judged.take(np.flatnonzero(~waits))
+            if len(judged):
+                yield judged
+        else:
+            yield from self.drain()
+
+    def step(self, rows: ObservationBatch, commit: NDArray[np.int64]) -> tuple[Judged, NDArray[np.bool_]]:
+        """Judge rows as `feed` does; return all of them, and which of them are not settled."""
+        new = _as_sent(rows)
+        if self._calibrates:
+            self.judging.calibrate(new)
+            self._keep_derived(rows, new)
+            way = new.provenance
+        else:
+            way = self._ways_of(new)
+            new.result, new.result_uncertainty = rows.result, rows.result_uncertainty
+        if self._judges:
+            self._judge(rows, new)
+        else:
+            new.result_quality, new.tests = rows.result_quality, rows.tests
+        new.provenance = way
+        assert new.id is not None  # noqa: S101 -- stored rows
+        return Judged(rows, new, commit), self._is_open(new.id)
+
+    def wait(self, judged: Judged) -> None:
+        """Keep rows that were not settled, until they are."""
+        self._waiting.append(judged)
+
+    def drain(self) -> Iterator[Judged]:
+        """Yield the rows that waited and are settled by now."""
         for _ in range(len(self._waiting)):
             judged = self._waiting.popleft()
             assert judged.new.id is not None  # noqa: S101 -- stored rows
-            waits = np.isin(judged.new.id, open_ids) if len(open_ids) else np.zeros(len(judged), bool)
-            if not waits.any():
-                yield judged
-                continue
-            self._waiting.append(judged.take(np.flatnonzero(waits)))
+            waits = self._is_open(judged.new.id)
+            if waits.any():
+                self._waiting.append(judged.take(np.flatnonzero(waits)))
             if not waits.all():
                 yield judged.take(np.flatnonzero(~waits))
+
+    def _is_open(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        open_ids = self.judging.pending() if self._judges else np.empty(0, np.int64)
+        return np.isin(ids, open_ids) if len(open_ids) else np.zeros(len(ids), bool)
 
     def rest(self) -> Iterator[Judged]:
         """Yield what was not settled: the newest rows wait for a successor, as live rows do."""
@@ -145,10 +168,21 @@ class Rejudging:
             told = rows["tests"].combine_chunks()
             _settle(waiting.old, Settlements(rows["id"].to_numpy(), rows["result_quality"].to_numpy(), told))
 
-    def open_ids(self) -> NDArray[np.int64]:
-        """Return the ids of the rows that wait."""
+    def open_ids(self, datastreams: Sequence[int] | None = None) -> NDArray[np.int64]:
+        """Return the ids of the rows that wait, of some Datastreams or of all."""
         ids = [one.old.id for one in self._waiting if one.old.id is not None]
-        return np.concatenate(ids) if ids else np.empty(0, np.int64)
+        found = np.concatenate(ids) if ids else np.empty(0, np.int64)
+        return found if datastreams is None else found[np.isin(found >> 32, list(datastreams))]
+
+    def rest_of(self, datastreams: Sequence[int]) -> Iterator[Judged]:
+        """Yield what was not settled of some Datastreams."""
+        for _ in range(len(self._waiting)):
+            judged = self._waiting.popleft()
+            mine = np.isin(judged.old.datastream, list(datastreams))
+            if not mine.all():
+                self._waiting.append(judged.take(np.flatnonzero(~mine)))
+            if mine.any():
+                yield judged.take(np.flatnonzero(mine))
 
     def is_open(self, before: int) -> bool:
         """Return whether a row older than a time, µs UTC, still waits."""
@@ -283,6 +317,25 @@ def _as_sent(rows: ObservationBatch) -> ObservationBatch:
         provenance=None,
         supersedes=None,
     )
+
+
+_WRITTEN = ("result", "result_uncertainty", "result_quality", "tests", "provenance")
+
+
+def _written(rows: ObservationBatch) -> ObservationBatch:
+    """Return rows with the columns that calibration and qc wrote, and what every row must have."""
+    return ObservationBatch(
+        datastream=rows.datastream,
+        phenomenon_time=rows.phenomenon_time,
+        raw_result=rows.raw_result,
+        id=rows.id,
+        **{name: getattr(rows, name) for name in _WRITTEN},
+    )
+
+
+def _beside(old: ObservationBatch, new: ObservationBatch) -> ObservationBatch:
+    """Return rows as they were sent, with what calibration and qc wrote of others."""
+    return replace(_as_sent(old), **{name: getattr(new, name) for name in _WRITTEN})
 
 
 def _settle(rows: ObservationBatch, settled: Settlements) -> None:

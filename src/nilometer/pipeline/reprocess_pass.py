@@ -130,8 +130,7 @@ class Pass:
             if self._order.end is not None and first >= self._order.end and not self._waits():
                 whole = False
                 break
-            if self._run.is_over:
-                raise StoreError("reprocessing was given up: the server is stopping; the same command goes on with it")
+            self._check()
             rows, commit = self._rows(self._snapshot, dict.fromkeys(self._ids, first), last)
             for judged in self._rejudging.feed(rows, commit):
                 self._take(judged)
@@ -144,12 +143,17 @@ class Pass:
             self._hands.ask(self._catch_up)
         return self._is_last or not self._is_disturbed
 
+    def _check(self) -> None:
+        """Give up where the server is stopping."""
+        if self._run.is_over:
+            raise StoreError("reprocessing was given up: the server is stopping; the same command goes on with it")
+
     def _waits(self) -> bool:
         return self._order.end is not None and self._rejudging.is_open(self._order.end)
 
     def _rows(self, snapshot: Snapshot, first: dict[int, int], last: int) -> tuple[ObservationBatch, NDArray[np.int64]]:
-        """Return the automatic rows of a window in order of time, with the commit of what is served."""
-        parts = [self._hands.reviewing.automatic(snapshot, number, first[number], last) for number in self._ids]
+        """Return the automatic rows of Datastreams from a time each in order of time, with the commit of each."""
+        parts = [self._hands.reviewing.automatic(snapshot, number, start, last) for number, start in first.items()]
         parts = [part for part in parts if len(part[0])]
         for rows, _ in parts:
             number = int(rows.datastream[0])
@@ -170,21 +174,20 @@ class Pass:
         """Take what came since the snapshot, and let the live tests go on from here; in the pump's thread."""
         snapshot = self._store.snapshot()
         self._rejudging.refresh(snapshot.by_id(self._rejudging.open_ids()))
-        first = {number: self._newest.get(number, _NEVER) + 1 for number in self._ids}
-        rows, commit = self._rows(snapshot, first, _FAR)
+        rows, commit = self._rows(snapshot, {number: self._next(number) for number in self._ids}, _FAR)
         for judged in (*self._rejudging.feed(rows, commit), *self._rejudging.rest()):
             self._take(judged, is_here=True)
         self._hands.live.adopt(self._rejudging.judging, self._wanted.tolist())
         self._hands.keep()
 
+    def _next(self, datastream: int) -> int:
+        """Return from when on rows of a Datastream were not read."""
+        return self._newest.get(datastream, _NEVER) + 1
+
     def _take(self, judged: Judged, *, is_here: bool = False) -> None:
         """Compare rows, count what moved, and commit what differs."""
         time = judged.old.phenomenon_time
-        mine = np.isin(judged.old.datastream, self._wanted)
-        if self._order.start is not None:
-            mine &= time >= self._order.start
-        if self._order.end is not None:
-            mine &= time < self._order.end
+        mine = np.isin(judged.old.datastream, self._wanted) & self._inside(time)
         if not mine.any():
             return
         judged = judged if mine.all() else judged.take(np.flatnonzero(mine))
@@ -192,7 +195,16 @@ class Pass:
         if found.any.any() and not self._order.dry_run:
             write = partial(self._write, judged, found)
             judged, found = write() if is_here else self._hands.ask(write)
-        self._count(judged, found, self._signed(judged))
+        self._count(self._moved, judged, found, self._signed(judged))
+
+    def _inside(self, time: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which times lie in the span that is ordered."""
+        inside = np.ones(len(time), bool)
+        if self._order.start is not None:
+            inside &= time >= self._order.start
+        if self._order.end is not None:
+            inside &= time < self._order.end
+        return inside
 
     def _reckon(self, judged: Judged) -> NDArray[np.bool_]:
         """Write the provenance of the new rows; return where calibration or profile version differ from the old."""
@@ -284,15 +296,19 @@ class Pass:
         same: NDArray[np.bool_] = (found[order][place] == ids) & (commit[order][place] == judged.commit)
         return same
 
-    def _count(self, judged: Judged, found: Differences, signed: NDArray[np.bool_]) -> None:
-        for number in np.unique(judged.old.datastream):
-            moved = self._moved[int(number)]
-            mine = judged.old.datastream == number
-            if mine.all():
-                moved.add(judged, found, signed)
-            else:
-                rows = np.flatnonzero(mine)
-                moved.add(judged.take(rows), found.take(rows), signed[rows])
+    def _count(self, into: dict[int, Moved], judged: Judged, found: Differences, signed: NDArray[np.bool_]) -> None:
+        owner = judged.old.datastream
+        starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+        ends = np.append(starts[1:], len(owner))
+        numbers = owner[starts]
+        if len(np.unique(numbers)) == len(numbers):  # one behind the other: nothing is copied
+            for number, start, end in zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True):
+                part = slice(start, end)
+                into[number].add(judged.take(part), found.take(part), signed[part])
+        else:
+            for number in np.unique(owner).tolist():
+                rows = np.flatnonzero(owner == number)
+                into[number].add(judged.take(rows), found.take(rows), signed[rows])
         if self._run.changes is not None:
             rows = np.flatnonzero(found.any & ~signed)
             if len(rows):

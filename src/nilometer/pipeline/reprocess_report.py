@@ -51,7 +51,7 @@ class Differences:
         """Rows that are to be written."""
         return self.numbers | self.way
 
-    def take(self, rows: NDArray[np.int64]) -> Differences:
+    def take(self, rows: NDArray[np.int64] | slice) -> Differences:
         """Return those of some of the rows."""
         return Differences(self.result[rows], self.uncertainty[rows], self.flag[rows], self.tests[rows], self.way[rows])
 
@@ -91,12 +91,29 @@ class Spread:
         self.count += len(values)
         self.total += float(values.sum())
         self._exact.append(values)
-        if self._bins is not None or self.count > MOST_EXACT:
-            if self._bins is None:
-                self._bins = np.zeros(1 << (63 - _SHIFT), np.int64)
-            for part in self._exact:
-                self._bins += np.bincount(part.view(np.int64) >> _SHIFT, minlength=len(self._bins))
-            self._exact = []
+        self._bin()
+
+    def take_over(self, other: Spread) -> None:
+        """Take the numbers of another, which ends with that."""
+        if not other.count:
+            return
+        if self.when is None or other.largest > self.largest:
+            self.largest, self.when = other.largest, other.when
+        self.count, self.total = self.count + other.count, self.total + other.total
+        self._exact += other._exact
+        if other._bins is not None:
+            self._bins = other._bins if self._bins is None else self._bins + other._bins
+        self._bin()
+
+    def _bin(self) -> None:
+        """Keep only how many numbers are about how large, where there are very many."""
+        if self._bins is None and self.count <= MOST_EXACT:
+            return
+        if self._bins is None:
+            self._bins = np.zeros(1 << (63 - _SHIFT), np.int64)
+        for part in self._exact:
+            self._bins += np.bincount(part.view(np.int64) >> _SHIFT, minlength=len(self._bins))
+        self._exact = []
 
     @property
     def mean(self) -> float:
@@ -169,6 +186,24 @@ class Moved:
         for code, count in zip(*np.unique(ways, return_counts=True), strict=True):
             key = (int(code) >> 32, int(code) & 0xFFFFFFFF)
             self.ways[key] = self.ways.get(key, 0) + int(count)
+
+    def take_over(self, other: Moved) -> None:
+        """Add what another counted of other rows of the same Datastream."""
+        for name in ("rows", "revised", "restated", "signed", "late", "appeared", "vanished", "tests"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.uncertainty_changed += other.uncertainty_changed
+        if other.first is not None and other.last is not None:
+            self.first = other.first if self.first is None else min(self.first, other.first)
+            self.last = other.last if self.last is None else max(self.last, other.last)
+        for mine, theirs in (
+            (self.absolute, other.absolute),
+            (self.relative, other.relative),
+            (self.uncertainty, other.uncertainty),
+        ):
+            mine.take_over(theirs)
+        self.flags += other.flags
+        for key, count in other.ways.items():
+            self.ways[key] = self.ways.get(key, 0) + count
 
     def _results(self, old: ObservationBatch, new: ObservationBatch, rows: NDArray[np.int64]) -> None:
         assert old.result is not None  # noqa: S101 -- finished rows

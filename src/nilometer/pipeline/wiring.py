@@ -9,18 +9,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from nilometer import units
 from nilometer.acquisition.driver import DriverInfo
 from nilometer.acquisition.instrument import instruments
-from nilometer.calibration.certificate import Calibration
+from nilometer.calibration.certificate import ALWAYS, Calibration
 from nilometer.config import Config, DatastreamConfig, SourceConfig, ThingConfig
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, Location, ObservedProperty, Origin, Sensor, Thing
 from nilometer.model.properties import VocabularyTerm, vocabulary
 from nilometer.pipeline.checking import check_datastream
 from nilometer.pipeline.choosing import chosen, default_profile
+from nilometer.pipeline.log import Log
 from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 
@@ -28,6 +30,7 @@ __all__ = ["Wiring", "unit_of"]
 
 EXTERNAL = Sensor(key="external", name="External source", description="Values that arrive over HTTP or from files")
 DERIVED = Sensor(key="derived", name="Derivation", description="Values that are computed from other Datastreams")
+_log = Log(__name__)
 
 
 class Wiring:
@@ -89,8 +92,18 @@ class Wiring:
             calibration = Calibration.from_document(document)
             if calibration.to_document() not in known:
                 self._catalog.add_calibration(datastream.id, calibration.valid_from, calibration.to_document())
+                self._tell_of_stored(datastream, calibration)
                 added += 1
         return added
+
+    def _tell_of_stored(self, datastream: Datastream, calibration: Calibration) -> None:
+        """Say it where rows are stored that another calibration made: history does not change by itself."""
+        since = None if calibration.valid_from == ALWAYS else calibration.valid_from
+        stored = self._store.snapshot().count([datastream.id], since, water_only=False)
+        if stored:
+            when = "" if since is None else f" --start {np.datetime64(since, 'us')}Z"
+            advice = f"nilometer reprocess {datastream.key} --data …{when}"
+            _log.warning("stored rows keep what they were made with", rows=stored, next=advice)
 
     def _make_thing(self, configured: ThingConfig, now: int) -> Thing:
         properties = dict(configured.properties)

@@ -57,7 +57,7 @@ _STANDARD_NAMES: Final = frozenset(
 )
 
 
-_OURS = frozenset({"inputs", *(name for name, test in DEFINITIONS.items() if test.kind is Kind.MARK)})
+_OURS = frozenset({"inputs", *(name for name, test in DEFINITIONS.items() if test.kind >= Kind.MARK)})
 
 
 def _module(kind: str) -> str:

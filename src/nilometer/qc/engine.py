@@ -89,7 +89,7 @@ def _scratch(programs: int) -> Scratch:
         whole=np.zeros((layout.WHOLE_COLUMNS, layout.RUN), np.int64),
         status=np.zeros(layout.RUN, np.uint8),
         mark=np.zeros(layout.RUN, np.uint8),
-        flags=np.zeros((layout.MOST_TESTS, layout.BLOCK), np.uint8),
+        flags=np.zeros((layout.MOST_TESTS + 1, layout.BLOCK), np.uint8),  # one is added: calibration_valid
         verdicts=np.zeros(layout.BLOCK, np.uint8),
         own=np.zeros(layout.RUN, np.uint32),
         late=np.zeros(layout.BLOCK, np.uint32),

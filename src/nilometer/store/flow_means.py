@@ -9,10 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.model.schemas import TIME
+from nilometer.periods import means
+from nilometer.periods.spans import HOUR_US, Span
 from nilometer.store.means import BELOW, Below
 from nilometer.store.rollups import READ, asked_edges
 from nilometer.store.snapshot import Snapshot
-from nilometer.store.spans import HOUR_US, Span
 
 __all__ = ["FLOW", "flow_weighted"]
 
@@ -104,8 +105,8 @@ def flow_weighted(
 
     n, flows = summed(paired.astype(np.int64)), summed(weight)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.where(flows > 0, summed(np.where(paired, value, 0.0) * weight) / flows, np.nan)
         average = flows / n
+    found = means.flow_weighted(np.where(paired, value, 0.0), weight, starts)
     return pa.Table.from_arrays(
         [
             pa.array(every[filled]).cast(TIME),

@@ -5,7 +5,7 @@ Doubt is not deletion: SUSPECT enters unless it is left out, FAIL and MISSING ne
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,17 +14,10 @@ from numpy.typing import NDArray
 
 from nilometer.errors import ConfigError
 from nilometer.model.schemas import ROLLUP
+from nilometer.periods import means
+from nilometer.periods.means import BELOW, MEANS, Below, Mean
 
 __all__ = ["BELOW", "MEANS", "Below", "Mean", "mean", "mean_uncertainty", "total"]
-
-Mean = Literal["arithmetic", "hydrogen_ion", "circular"]
-MEANS: tuple[Mean, ...] = ("arithmetic", "hydrogen_ion", "circular")
-
-Below = Literal["half", "limit", "zero"]
-BELOW: dict[str, float] = {"half": 0.5, "limit": 1.0, "zero": 0.0}
-"""What share of its detection limit stands for a value below it."""
-
-_NO_DIRECTION = 1e-9  # directions that cancel have no mean; what is left of them is rounding
 
 
 def mean(
@@ -71,16 +64,13 @@ def mean(
     ([3.6666666666666665, 3.3333333333333335], 2.5)
     """
     n = _sum(rollups, "n", without_suspect)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if kind == "arithmetic":
-            limits = _sum(rollups, "sum_below", without_suspect)
-            return (_sum(rollups, "sum", without_suspect) - (1.0 - BELOW[below]) * limits) / n
-        if kind == "hydrogen_ion":
-            return -np.log10(_of_kind(rollups, "sum_h", kind, without_suspect) / n)
-        east = _of_kind(rollups, "sum_sin", kind, without_suspect) / n
-        north = _of_kind(rollups, "sum_cos", kind, without_suspect) / n
-        direction = np.degrees(np.arctan2(east, north)) % 360.0
-        return np.where(np.hypot(east, north) > _NO_DIRECTION, direction % 360.0, np.nan)
+    if kind == "arithmetic":
+        limits = _sum(rollups, "sum_below", without_suspect)
+        return means.arithmetic(_sum(rollups, "sum", without_suspect), limits, n, below)
+    if kind == "hydrogen_ion":
+        return means.hydrogen_ion(_of_kind(rollups, "sum_h", kind, without_suspect), n)
+    sines, cosines = (_of_kind(rollups, name, kind, without_suspect) for name in ("sum_sin", "sum_cos"))
+    return means.circular(sines, cosines, n)
 
 
 def mean_uncertainty(
@@ -132,8 +122,7 @@ def mean_uncertainty(
         return np.full(len(n), np.nan)
     weight = n if kind == "arithmetic" else _of_kind(rollups, "sum_h", kind, without_suspect)
     common, own = (_sum(rollups, name, without_suspect) for name in ("sum_u", "sum_r2"))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where((known == n) & (n > 0), np.sqrt(common**2 + own) / weight, np.nan)
+    return means.uncertainty(n, known, weight, common, own)
 
 
 def total(rollups: pa.Table) -> pa.Table:

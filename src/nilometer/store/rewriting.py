@@ -17,12 +17,14 @@ while, whether it has arrived, and a past moment would show first the one and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.model import Settlements
@@ -81,37 +83,43 @@ class FileRewriter:
     sequence: int
     _current: YearWriter
     _former: YearWriter
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "nilometer-rewrite"))
+    _under_way: list[Future[None]] = field(default_factory=list)
 
     def keep(self, table: pa.Table) -> None:
         """Take rows, with all columns of OBSERVATION, that stay as they are."""
-        self._write(self._current, table)
+        self._wait()
+        self._under_way = [self._pool.submit(self._current.write, table)]
 
-    def change(self, table: pa.Table, rows: NDArray[np.int64], new: pa.Table) -> None:
+    def change(self, table: pa.Table, rows: NDArray[np.int64], new: Mapping[str, pa.Array]) -> None:
         """Take rows of which some change.
 
         Parameters
         ----------
         table : pyarrow.Table
-            The rows, with all columns of OBSERVATION.
+            The rows, with all columns of OBSERVATION, each in one chunk.
         rows : ndarray of int64, ascending
             Those that change.
-        new : pyarrow.Table
-            These as they are from now on, with the same ids and times; of OBSERVATION, columns that say nothing may be
-            absent, and `commit` is.
+        new : mapping of str to pyarrow.Array
+            Columns of which these have other values, and these values; never id, Datastream and time.
         """
-        n = table.num_rows
-        bearing = new.append_column("commit", pa.array(np.full(len(rows), self.sequence, np.int64)))
-        now, former = bearing, table
+        n, sequences = table.num_rows, pa.array(np.full(len(rows), self.sequence, np.int64))
+        now, former, mask = table, table, None
         if len(rows) < n:
-            stays = np.ones(n, bool)
-            stays[rows] = False
-            order = np.empty(n, np.int64)
-            order[stays], order[rows] = np.arange(n - len(rows)), np.arange(n - len(rows), n)
-            both = pa.concat_tables([table.filter(pa.array(stays)), bearing], promote_options="default")
-            now, former = both.take(pa.array(order)), table.take(pa.array(rows))
-        ended = pa.array(np.full(len(rows), self.sequence, np.int64))
-        self._write(self._current, now)
-        self._write(self._former, former.append_column(REVISION.field("superseded_commit"), ended))
+            chosen = np.zeros(n, bool)
+            chosen[rows] = True
+            mask = pa.array(chosen)
+            former = table.filter(mask)
+        for name, values in {**new, "commit": sequences}.items():
+            item = OBSERVATION.field(name)
+            place, column = table.schema.get_field_index(name), values.cast(item.type)
+            if mask is not None:
+                column = pc.replace_with_mask(table.column(place).combine_chunks(), mask, column)
+            now = now.set_column(place, item, column)
+        ended = former.append_column(REVISION.field("superseded_commit"), sequences)
+        self._wait()
+        # Beside what the caller does next: encoding takes as long as judging.
+        self._under_way = [self._pool.submit(self._current.write, now), self._pool.submit(self._former.write, ended)]
 
     def close(self) -> Exchange:
         """Write what waits, sync, and return what takes the place of the file.
@@ -121,25 +129,34 @@ class FileRewriter:
         StoreFull
             If the disk takes no more; nothing is left of it.
         """
+        self._wait()
         try:
-            return Exchange(self.file, self._current.close(), self._former.close())
+            current, former = self._pool.submit(self._current.close), self._pool.submit(self._former.close)
+            return Exchange(self.file, current.result(), former.result())
         except BaseException as error:
             self.abandon()
-            if isinstance(error, OSError):
-                raise refusal(error, "write a file anew", path=self.file.path) from error
-            raise
+            raise self._refused(error) from error
+        finally:
+            self._pool.shutdown()
 
     def abandon(self) -> None:
         """Remove what was written."""
+        self._pool.shutdown()
         self._current.abandon()
         self._former.abandon()
 
-    def _write(self, writer: YearWriter, table: pa.Table) -> None:
+    def _wait(self) -> None:
+        """Return when what was taken before is written."""
+        under_way, self._under_way = self._under_way, []
         try:
-            writer.write(table)
-        except OSError as error:
+            for one in under_way:
+                one.result()
+        except BaseException as error:
             self.abandon()
-            raise refusal(error, "write a file anew", path=self.file.path) from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: BaseException) -> BaseException:
+        return refusal(error, "write a file anew", path=self.file.path) if isinstance(error, OSError) else error
 
 
 class Rewriting:

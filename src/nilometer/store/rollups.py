@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.model.schemas import ROLLUP
-from nilometer.store import rollup_kernel as kernel
+from nilometer.periods import kernel
+from nilometer.periods.spans import Span, edges
 from nilometer.store.snapshot import Snapshot
-from nilometer.store.spans import Span, edges
 
 __all__ = ["KINDS", "READ", "Own", "asked_edges", "roll_up", "rollups"]
 

@@ -5,3 +5,32 @@ difference is never called agreement.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = [
+    "allan_deviation",
+    "compare_with_laboratory",
+    "concordance",
+    "deming",
+    "judge_control_sample",
+    "limits_of_agreement",
+    "passing_bablok",
+]
+
+_WHERE = {
+    "allan_deviation": "allan",
+    "compare_with_laboratory": "field_comparison",
+    "concordance": "agreement",
+    "deming": "regression",
+    "judge_control_sample": "field_comparison",
+    "limits_of_agreement": "agreement",
+    "passing_bablok": "regression",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 -- a function, by name
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -72,8 +72,18 @@ def shortened(x: float, u: float) -> tuple[float, float]:
     """Return a result and its uncertainty with the digits that mean something; not 0 < u < ∞: both as they are."""
     if not 0.0 < u < math.inf:
         return x, (u if u == 0.0 else math.nan)
-    u = two_digits(u)
-    return rounded(x, u), u
+    e = _exponent(u)
+    if not -_LARGEST < e - 1 <= e + 1 < _LARGEST:
+        u = two_digits(u)
+        return rounded(x, u), u
+    # As above, but the first digit of the rounded u follows from its two digits: 0.0996 has become 0.10.
+    if e < 1:
+        digits = np.rint(u * _POWERS[1 - e])
+        u = digits / _POWERS[1 - e]
+    else:
+        digits = np.rint(u / _POWERS[e - 1])
+        u = digits * _POWERS[e - 1]
+    return round_to(x, e - 1 if digits >= 100.0 else e - 2), u
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

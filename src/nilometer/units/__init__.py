@@ -29,6 +29,8 @@ _TOKEN = re.compile(
     r"|(?P<name>(?:[^\W\d]|[%°#Ω'+]|\[[^\]]*\]|\{[^}]*\}|(?<=H)2(?=O))+)(?P<exponent>(?:\^|\*\*)?[+-]?\d+)?"
     r"|(?P<operator>\s*/\s*|\s+per\s+|\s*\*\s*|\s*·\s*|\.|\s+)"
 )
+# What would be read as another unit: m0.5 as m⁰ times 5, m-1/3 as m⁻¹ over 3.
+_BROKEN_POWER = re.compile(r"[^\W\d_](?:\^|\*\*)?(?:[+-]?\d*\.\d|[+-]\d+/\d)")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Factors = tuple[tuple[str, int], ...]
@@ -268,6 +270,8 @@ def _parse(text: str) -> Parsed:
         raise UnitError(f"unit {text!r} says too little: {REFUSED[folded]}")
     if folded in WHOLE:
         return _grammar(WHOLE[folded]) or (Decimal(1), ())
+    if _BROKEN_POWER.search(plain):
+        raise UnitError(f"unit {text!r} has a power that is no whole number, which no unit here has")
     parsed = _grammar(plain)
     if parsed is None:
         # Loggers shout: MG/L, US/CM.

@@ -42,7 +42,7 @@ async def test_a_record_is_entered_corrected_withdrawn_and_its_history_read(stat
     record = (await send(station, "calibration-records", DONE))["record"]
     assert (record["passed"], record["sound"], record["due"], record["limit"]) == (True, True, AT + 7 * DAY, 0.1)
     assert record["outcome"]["as_found"]["points"] == [
-        {"deviation": 0.05, "percent": 0.714286, "uncertainty": 0.0141421, "passed": True}
+        {"deviation": 0.05, "percent": 0.714286, "uncertainty": 0.0141421, "passed": True, "certain": True}
     ]
     point = record["points"][0]
     assert (point["value"], point["uncertainty"], point["standard"]["lot"]) == (7, 0.01, "A1")

@@ -180,6 +180,91 @@ export interface CalibrationRow {
   kind?: string | null;
   certificate?: string | null;
   document: Record<string, unknown>;
+  /** False where the record that put it into force was corrected or withdrawn. */
+  in_force?: boolean;
+}
+export interface Deviation {
+  deviation: number | null;
+  percent: number | null;
+  /** Standard uncertainty, k = 1. */
+  uncertainty: number | null;
+  passed: boolean | null;
+}
+export interface CalibrationPoint {
+  standard: { id: number; version: number; key: string; name: string; lot: string; certificate: string; issued_by: string; expires: number | null } | null;
+  value: number;
+  unit: string;
+  uncertainty: number | null;
+  before: number | null;
+  after: number | null;
+  readings: number | null;
+  spread: number | null;
+  temperature: number | null;
+}
+export interface CalibrationOutcome {
+  points: Deviation[];
+  largest: number | null;
+  passed: boolean | null;
+  computed?: boolean;
+}
+/** What was done to an instrument and found; `id` stays through all versions. */
+export interface CalibrationRecord {
+  id: number;
+  version: number;
+  kind: string;
+  datastream: string;
+  sensor: string;
+  time: number;
+  effective: number;
+  operator: string;
+  points: CalibrationPoint[];
+  limit: number | null;
+  limit_percent: number | null;
+  outcome: { as_found?: CalibrationOutcome; as_left?: CalibrationOutcome };
+  passed: boolean | null;
+  due: number | null;
+  calibration: number | null;
+  fit: {
+    form: string;
+    residuals: (number | null)[];
+    degrees: number;
+    residual_deviation: number | null;
+    r_squared: number | null;
+    birge: number | null;
+    probability: number | null;
+  } | null;
+  expired: string[];
+  accept_expired: string;
+  attachments: string[];
+  comment: string;
+  by: string;
+  at: number;
+}
+/** How the calibration of a Datastream stands. */
+export interface CalibrationStanding {
+  datastream: string;
+  id: number;
+  thing: string;
+  sensor: string;
+  state: string;
+  due: number | null;
+  left_s: number | null;
+  every: string | null;
+  last: { id: number; kind: string; time: number } | null;
+}
+export interface StandardSolution {
+  id: number;
+  key: string;
+  name: string;
+  quantity: string;
+  value: number;
+  unit: string;
+  uncertainty: number | null;
+  lot: string;
+  certificate: string;
+  issued_by: string;
+  opened: number | null;
+  expires: number | null;
 }
 export interface DatastreamDetail extends DatastreamShort {
   thing: { id: number; key: string; name: string };

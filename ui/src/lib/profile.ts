@@ -3,6 +3,7 @@
 import type { Threshold } from '../charts/drawing';
 import type { CalibrationRow, ProfileTest } from './api';
 import { formatPlain, type Language } from './format';
+import { messages } from './messages';
 
 /** The spans of the gross range test as lines; other tests judge changes, which have no line. */
 export function thresholdsOf(tests: ProfileTest[]): Threshold[] {
@@ -20,10 +21,23 @@ export function thresholdsOf(tests: ProfileTest[]): Threshold[] {
 
 export function parameterText(value: unknown, language: Language): string {
   if (typeof value === 'number') return formatPlain(value, language);
-  if (Array.isArray(value)) return value.map((part) => parameterText(part, language)).join(' … ');
+  if (Array.isArray(value)) {
+    const between = value.some((part) => part !== null && typeof part === 'object' && !Array.isArray(part)) ? '; ' : ' … ';
+    return value.map((part) => parameterText(part, language)).join(between);
+  }
   if (value === null || value === undefined) return '–';
-  if (typeof value === 'object') return JSON.stringify(value);
+  if (typeof value === 'object') return spanText(value, language) ?? JSON.stringify(value);
   return String(value);
+}
+
+/** A span of doubt of a calibration: its days, and why. */
+function spanText(value: object, language: Language): string | null {
+  const span = value as { from?: unknown; to?: unknown; reason?: unknown };
+  if (typeof span.from !== 'string') return null;
+  const to = typeof span.to === 'string' ? span.to.slice(0, 10) : '';
+  const reasons = messages as Record<string, readonly [string, string]>;
+  const reason = reasons[`calibration.state.${String(span.reason)}`]?.[language === 'zh' ? 1 : 0] ?? '';
+  return `${span.from.slice(0, 10)} – ${to} ${reason}`.trim();
 }
 
 function numbers(value: unknown): number[] {

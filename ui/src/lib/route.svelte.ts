@@ -1,6 +1,6 @@
 /** The address bar is the state: page, Thing, Datastream, time, language and panels. */
 
-export type Page = { name: 'overview' } | { name: 'thing'; key: string } | { name: 'datastream'; key: string } | { name: 'unknown' };
+export type Page = { name: 'overview' } | { name: 'calibration' } | { name: 'thing'; key: string } | { name: 'datastream'; key: string } | { name: 'unknown' };
 
 function pageOf(path: string): Page {
   const parts = path.split('/').filter(Boolean);
@@ -15,6 +15,7 @@ function pageOf(path: string): Page {
     })
     .join('/');
   if (parts.length === 0 || path === '/index.html') return { name: 'overview' };
+  if (parts[0] === 'calibration' && parts.length === 1) return { name: 'calibration' };
   if (parts[0] === 'things' && key) return { name: 'thing', key };
   if (parts[0] === 'datastreams' && key) return { name: 'datastream', key };
   return { name: 'unknown' };
@@ -51,8 +52,8 @@ class Route {
   }
 
   /** The address of another page; the language chosen by hand goes along. */
-  href(kind: 'things' | 'datastreams' | '', key = '', parameters: Record<string, string | null> = {}): string {
-    const path = kind ? `/${kind}/${key.split('/').map(encodeURIComponent).join('/')}` : '/';
+  href(kind: 'things' | 'datastreams' | 'calibration' | '', key = '', parameters: Record<string, string | null> = {}): string {
+    const path = kind ? `/${[kind, ...(key ? key.split('/') : [])].map(encodeURIComponent).join('/')}` : '/';
     const query = new URLSearchParams();
     const language = this.query.get('lang');
     if (language) query.set('lang', language);

@@ -42,8 +42,8 @@ _ALL = (
     IMPOSSIBLE_DATE,
     PERCENTILE_RANGE,
     MARK,
-    INPUTS,
     CALIBRATION_VALID,
+    INPUTS,
 )
 DEFINITIONS: Mapping[str, Definition] = MappingProxyType({item.name: item for item in _ALL})
 """Every test that a profile can ask for, by name, in the order of the manuals' numbers."""

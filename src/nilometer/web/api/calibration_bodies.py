@@ -13,8 +13,9 @@ from nilometer.model import Datastream, SampleKind
 from nilometer.model.calibration_records import CalibrationPoint, CalibrationRecord, RecordKind, StandardSolution
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.calibrating import Recorded, RecordOrder, StandardOrder
+from nilometer.pipeline.calibration_fit import FitOrder
 from nilometer.pipeline.calibration_points import PointOrder, StoredSample
-from nilometer.pipeline.calibration_rules import limit_of, rule_of
+from nilometer.pipeline.calibration_rules import limits_of, rule_of
 from nilometer.store import Catalog
 from nilometer.web.api.review_bodies import Body, Moment
 from nilometer.web.times import parse_moment
@@ -59,6 +60,18 @@ class PointBody(Body):
     from_observations: SampleBody | None = None
 
 
+class FitBody(Body):
+    """How the calibration is fitted to the points."""
+
+    form: str = Field("polynomial", description="a form of docs/calibration.md, such as polynomial, slope, nernst")
+    degree: int = Field(1, ge=0, le=8, description="of a polynomial")
+    use: Literal["before", "after"] = Field("before", description="which readings")
+    enlarge: bool = Field(default=False, description="enlarge the covariance where the points scatter more")
+    certificate: dict[str, Any] = Field(
+        default_factory=dict, description="what its document says beside: certificate, companion, isopotential …"
+    )
+
+
 class RecordBody(Body):
     """A calibration record: what was done to an instrument, what was found, what it puts into force."""
 
@@ -75,6 +88,7 @@ class RecordBody(Body):
     calibration: dict[str, Any] | None = Field(
         None, description="the map from raw result to quantity that it puts into force, from `time` on or `valid_from`"
     )
+    fit: FitBody | None = Field(None, description="fit that calibration to the points instead")
     accept_expired: str = Field("", description="why a standard was used that had expired")
     attachments: list[str] = Field(default_factory=list, description="where certificates and sheets lie")
     comment: str = ""
@@ -108,11 +122,12 @@ class WithdrawalBody(Body):
 
 def record_order(body: RecordBody) -> RecordOrder:
     """Return the order of a body."""
-    told = body.model_dump(exclude={"points", "time", "valid_until"})
+    told = body.model_dump(exclude={"points", "time", "valid_until", "fit"})
     return RecordOrder(
         **told,
         time=_required(body.time, "$.time"),
         valid_until=_moment(body.valid_until, "$.valid_until"),
+        fit=None if body.fit is None else FitOrder(**body.fit.model_dump()),
         points=[_point_order(point, f"$.points[{number}]") for number, point in enumerate(body.points)],
     )
 
@@ -171,7 +186,8 @@ def standard_document(standard: StandardSolution) -> dict[str, Any]:
 def record_document(record: CalibrationRecord, catalog: Catalog) -> dict[str, Any]:
     """Return a record as it is told; `id` stays through all of its versions."""
     datastream = catalog.datastream(record.datastream)
-    due = rule_of(datastream).due(record) if record.kind in rule_of(datastream).renewed_by else record.valid_until
+    rule = rule_of(datastream)
+    due = rule.due(record) if record.is_sound and record.kind in rule.renewed_by else None
     return {
         "id": record.root,
         "version": record.id,
@@ -266,7 +282,8 @@ def due_documents(
 
 
 def _due(datastream: Datastream, stands: Standing, now: int, catalog: Catalog) -> dict[str, Any]:
-    said, limit = datastream.properties.get("nilometer", {}).get("calibration", {}), limit_of(datastream)
+    said = datastream.properties.get("nilometer", {}).get("calibration", {})
+    limit, percent = limits_of(datastream)
     last = stands.last
     return {
         "datastream": datastream.key,
@@ -277,8 +294,8 @@ def _due(datastream: Datastream, stands: Standing, now: int, catalog: Catalog) -
         "due": _ms(stands.due),
         "left_s": None if stands.due is None else (stands.due - now) // 1_000_000,
         "every": said.get("every"),
-        "limit": limit.absolute,
-        "limit_percent": limit.percent,
+        "limit": limit,
+        "limit_percent": percent,
         "last": None if last is None else {"id": last.root, "kind": str(last.kind), "time": last.time // 1000},
     }
 

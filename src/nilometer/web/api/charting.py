@@ -15,10 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.model.schemas import OBSERVATION
+from nilometer.periods.spans import HOUR_US, Span, edges
 from nilometer.store import Snapshot, Values
 from nilometer.store.canonical import canonical
 from nilometer.store.pieces import Piece
-from nilometer.store.spans import HOUR_US, Span, edges
 from nilometer.store.visible import ordered
 from nilometer.web.api.reduction import reduce_rows, stand_ins
 

@@ -31,6 +31,7 @@ _TITLES = {
     "rate_of_change": ("Rate of change", "变化率"),
     "flat_line": ("Flat line", "恒值"),
     "mark": ("Instrument mark", "数据标记"),
+    "calibration_valid": ("Calibration valid", "校准有效期"),
     "inputs": ("Inputs", "输入数据标识"),
 }
 
@@ -196,6 +197,7 @@ def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
     extent = snapshot.extent(item.id)
     ours = item.properties.get("nilometer", {})
     short = face.short([item], then)[item.id]
+    in_force = {row.id for row in catalog.calibrations_in_force(item.id)}
     return short | {
         "description": item.description,
         "thing": {"id": thing.id, "key": thing.key, "name": thing.name},
@@ -207,7 +209,7 @@ def _datastream(face: Face, item: Datastream, then: Then) -> dict[str, Any]:
         "count": snapshot.count([item.id]),
         "profile_detail": _profile_detail(face, _profile_version(face, item, then, short)),
         "derived": _derived(face, item) if then.moment is None else None,
-        "calibrations": [_calibration(row) for row in catalog.calibrations(item.id)],
+        "calibrations": [_calibration(row) | {"in_force": row.id in in_force} for row in catalog.calibrations(item.id)],
         "clock_resolution_us": item.clock_resolution_us,
         "mark_scheme": item.mark_scheme,
         "identity": item.identity,

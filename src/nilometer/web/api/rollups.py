@@ -8,13 +8,15 @@ import numpy as np
 import pyarrow as pa
 from fastapi import APIRouter, Query, Response
 
+from nilometer.calibration.averaging import own_uncertainty
+from nilometer.calibration.certificate import Calibration
 from nilometer.errors import RequestError
 from nilometer.model import Datastream
 from nilometer.model.properties import vocabulary
+from nilometer.periods.spans import Span
 from nilometer.store.flow_means import flow_weighted
 from nilometer.store.means import Below, Mean, mean, mean_uncertainty
-from nilometer.store.rollups import rollups
-from nilometer.store.spans import Span
+from nilometer.store.rollups import Own, rollups
 from nilometer.web.api.entities import Moment
 from nilometer.web.api.face import Face, Then, answer
 from nilometer.web.api.observations import span_of
@@ -71,8 +73,11 @@ def rollup_routes(face: Face) -> APIRouter:
                 below=below,
             )
         else:
+            own = _own(face, datastream)
             table = _with_means(
-                rollups(then.snapshot, datastream.id, span, first, last, time_zone=zone, mean=kind), kind, below
+                rollups(then.snapshot, datastream.id, span, first, last, time_zone=zone, mean=kind, own=own),
+                kind,
+                below,
             )
         if format != "json":
             shown = _readable(table, datastream.key) if format == "csv" else table
@@ -88,6 +93,21 @@ def _kind_of(face: Face, datastream: Datastream) -> Mean:
     found: Any = "arithmetic" if term is None else term.mean
     kind: Mean = found
     return kind
+
+
+def _own(face: Face, datastream: Datastream) -> Own:
+    """Return what says of a provenance how much of its rows' uncertainty each has for itself."""
+    catalog = face.pipeline.store.catalog
+    documents = {row.id: row.document for row in catalog.calibrations(datastream.id)}
+    raw_unit = datastream.properties.get("nilometer", {}).get("raw_unit", datastream.unit)
+
+    def own(provenance: int) -> float:
+        number = catalog.provenance_row(provenance).calibration if provenance else None
+        if number not in documents:
+            return 0.0
+        return own_uncertainty(Calibration.from_document(documents[number]), raw_unit, datastream.unit)
+
+    return own
 
 
 def _with_means(table: pa.Table, kind: Mean, below: Below) -> pa.Table:

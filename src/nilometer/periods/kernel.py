@@ -69,20 +69,31 @@ def _add(
     sums: NDArray[np.float64],
 ) -> None:
     """Count rows by flag; count and add what means are formed of."""
+    # Good rows, nearly all there are, are counted and added in registers; in the order of the rows, as the others are.
+    n, total = 0, 0.0
     for row in range(first, stop):
         of, x = flag[row], result[row]
+        if of == 0 and censored[row] == 0 and not math.isnan(x):
+            n += 1
+            total += x
+            continue
         counts[of] += 1
         if of >= _FAIL or math.isnan(x):
             continue
         which = 1 if of == _SUSPECT else 0
-        at, total = _FLAGS + which * _BY_CLASS, which * _SUMS_A_CLASS
-        counts[at] += 1
-        sums[total] += x
+        if which == 0:
+            total += x
+        else:
+            sums[_SUMS_A_CLASS] += x
+        counts[_FLAGS + which * _BY_CLASS] += 1
         if censored[row] < 0:
-            counts[at + 1] += 1
-            sums[total + 1] += x
+            counts[_FLAGS + which * _BY_CLASS + 1] += 1
+            sums[which * _SUMS_A_CLASS + 1] += x
         elif censored[row] > 0:
-            counts[at + 2] += 1
+            counts[_FLAGS + which * _BY_CLASS + 2] += 1
+    counts[0] += n
+    counts[_FLAGS] += n
+    sums[0] += total
 
 
 @njit(nogil=True, error_model="numpy")
@@ -150,7 +161,8 @@ def _walk(
         least, greatest, oldest, newest = _extremes(result, flag, first, stop, _FAIL)
         places[span, _MIN], places[span, _MAX] = least, greatest
         places[span, _OLDEST], places[span, _NEWEST] = oldest, newest
-        least, greatest, oldest, newest = _extremes(result, flag, first, stop, _FLAGS)
+        if counts[span, _FAIL] + counts[span, _FAIL + 1]:  # else they are the same
+            least, greatest, oldest, newest = _extremes(result, flag, first, stop, _FLAGS)
         places[span, _LOWEST], places[span, _HIGHEST] = least, greatest
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nilometer.errors import ConfigError
-from nilometer.store.spans import HOUR_US, edges
+from nilometer.periods.spans import HOUR_US, edges
 
 
 def us(*when, zone="UTC"):
