@@ -362,7 +362,8 @@ class Client:
 
     def derived(self) -> list[dict[str, Any]]:
         """Return what is derived, how, and what keeps it waiting."""
-        return list(self._json("GET", "/api/v1/derived")["derived"])
+        found: list[dict[str, Any]] = self._json("GET", "/api/v1/derived")["derived"]
+        return found
 
     def derive(self, table: dict[str, Any], *, by: str = "") -> dict[str, Any]:
         """Declare a derived Datastream: a table ``[[derived]]`` of the configuration."""
@@ -370,7 +371,8 @@ class Client:
 
     def underive(self, key: str, *, by: str = "") -> dict[str, Any]:
         """Derive a Datastream no more; its rows stay."""
-        return dict(self._json("DELETE", f"/api/v1/derived/{quote(key, safe='')}", {"by": by}))
+        gone: dict[str, Any] = self._json("DELETE", f"/api/v1/derived/{quote(key, safe='')}", {"by": by})
+        return gone
 
     def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """Have the server calibrate and judge stored rows again; see `reprocessing`.

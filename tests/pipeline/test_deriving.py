@@ -318,11 +318,11 @@ async def test_definitions_come_and_go_and_every_row_names_its_version(tmp_path:
     }
     async with running(tmp_path, config) as pipeline:
         number, catalog = ids(pipeline), pipeline.store.catalog
-        made = await pipeline.derived.declare(DerivedConfig.model_validate(table), by="Li Na")
+        made = await pipeline.define(DerivedConfig.model_validate(table), by="Li Na")
         for key, value in ((DO, 8.0), (T, 12.0)):
             await pipeline.ingest(rows(number[key], NOON, [value]))
         later = {**table, "inputs": {**table["inputs"], "salinity": 5.0}}
-        await pipeline.derived.declare(DerivedConfig.model_validate(later))
+        await pipeline.define(DerivedConfig.model_validate(later))
         for key, value in ((DO, 8.0), (T, 12.0)):
             await pipeline.ingest(rows(number[key], NOON + MINUTE, [value]))
         stays = pipeline.store.snapshot().read([made.id])
@@ -333,8 +333,8 @@ async def test_definitions_come_and_go_and_every_row_names_its_version(tmp_path:
         (difference,) = [one for one in pipeline._deriving.recompute([made.id], None, None) if len(one.rows)]
         assert difference.rows.time.tolist() == [NOON]
         with pytest.raises(NotFound, match="not_there"):
-            await pipeline.derived.end("not_there")
-        await pipeline.derived.end(SATURATION, by="Li Na")
+            await pipeline.undefine("not_there")
+        await pipeline.undefine(SATURATION, by="Li Na")
         for key, value in ((DO, 8.0), (T, 12.0)):
             await pipeline.ingest(rows(number[key], NOON + 2 * MINUTE, [value]))
         assert len(stored(pipeline, SATURATION)) == 2

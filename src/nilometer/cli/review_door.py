@@ -119,12 +119,12 @@ class _Own:
         return [declared_document(one) for one in self._pipeline.derived.all()]
 
     def derive(self, table: dict[str, Any], *, by: str = "") -> dict[str, Any]:
-        made = self._pipeline.derived.declare(parsed(DerivedConfig, table), by=by)
+        made = self._pipeline.define(parsed(DerivedConfig, table), by=by)
         number = asyncio.run_coroutine_threadsafe(made, self._loop).result().id
         return next(one for one in self.derived() if one["datastream"] == number)
 
     def underive(self, key: str, *, by: str = "") -> dict[str, Any]:
-        gone = asyncio.run_coroutine_threadsafe(self._pipeline.derived.end(key, by=by), self._loop).result()
+        gone = asyncio.run_coroutine_threadsafe(self._pipeline.undefine(key, by=by), self._loop).result()
         return {"datastream": gone.id, "key": gone.key}
 
     def reviews(self, datastream: str | int | None = None, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 -- JSON

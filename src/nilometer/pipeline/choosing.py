@@ -15,7 +15,7 @@ from nilometer.model.retention import FOREVER
 from nilometer.qc.profile import Profile, SlottedTest
 from nilometer.qc.shelf import Shelf
 
-__all__ = ["changes_of", "chosen", "default_profile", "with_inputs"]
+__all__ = ["changes_of", "chosen", "default_profile", "with_inputs", "with_inputs_name"]
 
 
 INPUTS = frozenset({"inputs"})
@@ -49,6 +49,11 @@ def changes_of(datastream: Datastream) -> dict[str, Any]:
     return dict(datastream.properties.get("nilometer", {}).get("qc", {}))
 
 
+def with_inputs_name(profile: str | None) -> str:
+    """Return what the profile of a derived Datastream is called; None: it has no tests of its own."""
+    return f"{profile}+inputs" if profile else "inputs"
+
+
 def with_inputs(profile: Profile | None) -> Profile:
     """Return what judges a derived Datastream: first what its inputs were flagged, then its own profile.
 
@@ -56,10 +61,12 @@ def with_inputs(profile: Profile | None) -> Profile:
     """
     inputs = SlottedTest("inputs", "inputs", {})
     if profile is None:
-        return Profile(name="inputs", title="What the inputs were flagged", required=INPUTS, tests=(inputs,))
+        return Profile(
+            name=with_inputs_name(None), title="What the inputs were flagged", required=INPUTS, tests=(inputs,)
+        )
     own = tuple(test for test in profile.tests if test.name != inputs.name)
     tests, required = (inputs, *own), profile.required | INPUTS
-    return replace(profile, name=f"{profile.name}+inputs", required=required, tests=tests)
+    return replace(profile, name=with_inputs_name(profile.name), required=required, tests=tests)
 
 
 def chosen(datastream: Datastream, part: ChannelConfig | DatastreamConfig, thing: str, shelf: Shelf) -> Datastream:

@@ -6,7 +6,7 @@ then on; what is stored is recomputed by ``nilometer reprocess``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,26 +66,13 @@ class Defining:
         Computes what is declared.
     judge : callable
         Takes a Datastream whose profile has changed.
-    in_pump : callable
-        Has something done in the pump's thread, and gives what it gives.
-    clock : callable
-        The present, µs since 1970 UTC.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        wiring: Wiring,
-        deriving: Deriving,
-        judge: Callable[[Datastream], None],
-        in_pump: Callable[[Callable[[], Datastream]], Awaitable[Datastream]],
-        clock: Callable[[], int],
-    ) -> None:
+    def __init__(self, store: Store, wiring: Wiring, deriving: Deriving, judge: Callable[[Datastream], None]) -> None:
         self._store, self._catalog, self._wiring = store, store.catalog, wiring
         self._deriving, self._judge = deriving, judge
-        self._in_pump, self._clock = in_pump, clock
 
-    def configure(self, configs: Sequence[DerivedConfig], *, file: Path | None = None) -> None:
+    def configure(self, configs: Sequence[DerivedConfig], now: int, *, file: Path | None = None) -> None:
         """Declare what the configuration names, and take back what it names no more.
 
         Raises
@@ -93,7 +80,7 @@ class Defining:
         ConfigError
             If one of them cannot be; then nothing was changed.
         """
-        now, ours = self._clock(), {config.key for config in configs}
+        ours = {config.key for config in configs}
         standing = {key: one for key, one in self._standing().items() if key not in ours}
         check_derived(configs, self._unit_of, file=file, standing=standing)
         for index, config in enumerate(configs):
@@ -130,17 +117,23 @@ class Defining:
         check_derived([config], self._unit_of, standing=standing)
         self._check_free(config.key, "derived[0].key")
 
-    async def declare(self, config: DerivedConfig, *, by: str = "") -> Datastream:
-        """Declare a derived Datastream, or change how it is made, from the next commit on.
+    def add(self, config: DerivedConfig, now: int, *, by: str = "") -> Datastream:
+        """Declare a derived Datastream, or change how it is made.
 
         Raises
         ------
         ConfigError
             As `check`; then nothing was changed.
         """
-        return await self._in_pump(lambda: self._declare(config, by))
+        self.check(config)
+        datastream = self._wiring.configure([], [datastream_of(config, "derived[0]")], now)[0]
+        document = document_of(definition_of(config))
+        row = self._catalog.definitions.set(datastream.id, document, time=now, source=API)
+        about = {"key": config.key, "version": row.id, **document}
+        self._catalog.add_audit(now, by.strip() or "api", "derived.set", f"datastream/{datastream.id}", about)
+        return self._changed(datastream)
 
-    async def end(self, key: str, *, by: str = "") -> Datastream:
+    def remove(self, key: str, now: int, *, by: str = "") -> Datastream:
         """Derive a Datastream no more; its rows stay.
 
         Raises
@@ -150,20 +143,6 @@ class Defining:
         RequestError
             If the configuration declares it, or another is derived from it.
         """
-        return await self._in_pump(lambda: self._end(key, by))
-
-    def _declare(self, config: DerivedConfig, by: str) -> Datastream:
-        self.check(config)
-        now = self._clock()
-        datastream = self._wiring.configure([], [datastream_of(config, "derived[0]")], now)[0]
-        document = document_of(definition_of(config))
-        row = self._catalog.definitions.set(datastream.id, document, time=now, source=API)
-        about = {"key": config.key, "version": row.id, **document}
-        self._catalog.add_audit(now, by.strip() or "api", "derived.set", f"datastream/{datastream.id}", about)
-        return self._changed(datastream)
-
-    def _end(self, key: str, by: str) -> Datastream:
-        now = self._clock()
         datastream = self._catalog.datastream_by_key(key)
         row = None if datastream is None else self._by_number().get(datastream.id)
         if datastream is None or row is None:

@@ -20,21 +20,19 @@ from nilometer.model.schemas import OBSERVATION
 from nilometer.pipeline.derived_rows import Rows, Times
 from nilometer.store import Snapshot, Store
 
-__all__ = ["EVER", "Inputs", "near_each_other", "stored_rows"]
+__all__ = ["EVER", "Inputs", "clusters", "stored_rows"]
 
 EVER = 1 << 62
 """A floor that everything lies above, or with its sign below."""
 
-DAY = 86_400_000_000
 FEW_ROWS = 512
 MOST_ROWS = 131_072
 """Rows that a window may hold beyond what its time asks for, and at all."""
 
 
-def near_each_other(times: Times) -> Iterator[Times]:
-    """Yield parts of rising times that are asked for at once: at most some dozens, however far they spread."""
+def clusters(times: Times, apart: int) -> Iterator[Times]:
+    """Yield parts of rising times between which there is more than so many µs."""
     if len(times):
-        apart = max(DAY, int(times[-1] - times[0]) // 64)
         yield from np.split(times, np.flatnonzero(np.diff(times) > apart) + 1)
 
 

@@ -25,7 +25,7 @@ from nilometer.model import ObservationBatch, Settlements
 from nilometer.pipeline.derived import Derived, newest_only
 from nilometer.pipeline.derived_changes import differing, reach, span, within
 from nilometer.pipeline.derived_definitions import Definitions
-from nilometer.pipeline.derived_inputs import EVER, Inputs, near_each_other
+from nilometer.pipeline.derived_inputs import EVER, Inputs, clusters
 from nilometer.pipeline.derived_rows import Definition, DerivedRows, Rows, Times, batch_of, is_final, rows_of
 from nilometer.pipeline.derived_waiting import Waiting, read_state, written_state
 from nilometer.pipeline.log import Log
@@ -35,6 +35,7 @@ from nilometer.store.settling import settle_own
 __all__ = ["Deriving", "Difference", "Patient"]
 
 STATE = "derivation"
+DAY = 86_400_000_000
 PIECE = 100_000
 """Times of a clock that are recomputed at once."""
 
@@ -269,7 +270,7 @@ class Deriving:
         candidates.append(waiting.fresh)
         waiting.fresh = waiting.fresh[:0]
         times = np.unique(np.concatenate(candidates))
-        parts = [self._answered(one, some, due, commit) for some in near_each_other(times)]
+        parts = [self._answered(one, some, due, commit) for some in _near_each_other(times)]
         return DerivedRows.concat(parts) if parts else None
 
     def _answered(self, one: Definition, times: Times, due: Times, commit: _Commit) -> DerivedRows:
@@ -301,7 +302,7 @@ class Deriving:
             if place == one.clock:
                 found.append(times)
                 continue
-            for some in near_each_other(times):
+            for some in _near_each_other(times):
                 near = self._inputs.rows(number, int(some[0]) - operand.tolerance, int(some[-1]) + operand.tolerance)
                 first, last = span(one, operand, some, near)
                 clock = self._inputs.rows(one.clock_datastream, int(first.min()), int(last.max()))
@@ -389,10 +390,6 @@ class Deriving:
         if any(one.datastreams & set(datastreams) for one in self.definitions()):
             self._owed.append((datastreams, start, end))
             self.save(self._store.sequence())
-
-    def follow(self, rows: ObservationBatch, clock: Callable[[], int]) -> Derived:
-        """Return revisions of stored rows with the derived rows that change with them."""
-        return self.over(rows, Settlements.none(), clock(), only_revisions=True)
 
     def forget(self) -> None:
         """Forget rows in memory: what is stored has changed, or what was on its way never comes."""
@@ -485,6 +482,11 @@ class Deriving:
                 whole, _ = self._review(batch, self._judge(batch, received))
                 derived = self.over(whole, Settlements.none(), received, only_revisions=True)
                 yield Derived(derived.rows, derived.settled, [admitted, *derived.admitted])
+
+
+def _near_each_other(times: Times) -> Iterator[Times]:
+    """Yield parts of rising times that are asked for at once: at most some dozens, however far they spread."""
+    return clusters(times, max(DAY, int(times[-1] - times[0]) // 64)) if len(times) else iter(())
 
 
 def _joined(parts: list[Settlements]) -> Settlements:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from nilometer.acquisition.driver import Clock, RawBatch, SourceReport
 from nilometer.config import Config, DatastreamConfig, ThingConfig
+from nilometer.config_derived import DerivedConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.answers import call, settle
@@ -115,8 +116,8 @@ class Pipeline:
                 lambda rows, settled: self._reviewing.over(rows, settled),  # noqa: PLW0108 -- it is made below
                 lambda: self._pump.finish_writing(),  # noqa: PLW0108
             )
-            self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set, self._in_pump, clock)
-            self.derived.configure(config.derived, file=config_file)
+            self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
+            self.derived.configure(config.derived, self.started, file=config_file)
             self._judging.recover()
             self._channels = Channels(self.store, self._wiring, clock, self._judging.set)
             self._wired = {
@@ -131,8 +132,12 @@ class Pipeline:
         self.store.hold(self._judging.pending)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: set[Subscription] = set()
-        follow = partial(self._deriving.follow, clock=clock), self._deriving.give_up
-        self._reviewing = Reviewing(self.store, self._revised, *follow)
+        self._reviewing = Reviewing(
+            self.store,
+            self._revised,
+            lambda rows: self._deriving.over(rows, Settlements.none(), clock(), only_revisions=True),
+            self._deriving.give_up,
+        )
         self._pump = Pump(
             admit=self.store.admit,
             finish=lambda rows: self._judging.finish(rows, clock()),
@@ -164,8 +169,9 @@ class Pipeline:
             self.store.close()
             raise
         self._retaining = Retaining(self.store, self.delete, clock)
-        ask, told, keep = self._pump.ask, self._revised, self._save_state
-        hands = Hands(self.store, shelf, self._judging, self._reviewing, ask, told, keep, *follow)
+        hands = Hands(
+            self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._deriving, self._save_state
+        )
         self.reprocessing = Reprocessing(hands)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
@@ -336,6 +342,14 @@ class Pipeline:
             return made
 
         return await self._in_pump(act)
+
+    async def define(self, config: DerivedConfig, *, by: str = "") -> Datastream:
+        """Declare a derived Datastream; see `Defining.add`."""
+        return await self._in_pump(lambda: self.derived.add(config, self.clock(), by=by))
+
+    async def undefine(self, key: str, *, by: str = "") -> Datastream:
+        """Derive a Datastream no more; see `Defining.remove`."""
+        return await self._in_pump(lambda: self.derived.remove(key, self.clock(), by=by))
 
     async def review(self, order: Order) -> Entered:
         """Enter a step of the manual review and return when its rows are durable.

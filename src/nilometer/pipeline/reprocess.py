@@ -22,7 +22,8 @@ from nilometer.errors import Overloaded, StoreError
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.reprocess_changes import ChangesFile
 from nilometer.pipeline.reprocess_files import by_files
-from nilometer.pipeline.reprocess_order import Group, ReprocessOrder, groups_of
+from nilometer.pipeline.reprocess_judging import QC
+from nilometer.pipeline.reprocess_order import Group, ReprocessOrder, derived_groups, groups_of
 from nilometer.pipeline.reprocess_pass import Hands, Pass, Run
 from nilometer.pipeline.reprocess_report import report_document
 
@@ -126,13 +127,16 @@ class Reprocessing:
                 run.changes = ChangesFile(self._hands.store.catalog)
                 self.changes = run.changes.path
             snapshot = self._hands.store.snapshot()
-            ids = [one.id for group in groups for one in group.members]
+            later = self._later(run.order, groups)
+            ids = [one.id for group in (*groups, *later) for one in group.members]
             total = snapshot.count(ids, None, run.order.end, water_only=False)
             self.progress = Progress(running=True, of=total)
             groups = by_files(self._hands, run, groups, self._advance)
             with ThreadPoolExecutor(min(2, os.cpu_count() or 1), "nilometer-reprocess") as workers:
                 for done in [workers.submit(self._group, run, group) for group in groups]:
                     done.result()
+            for group in later:
+                self._group(run, group)
             if run.changes is not None:
                 run.changes.close()
             report = self._report(run, time.perf_counter() - started)
@@ -165,6 +169,14 @@ class Reprocessing:
             now = time.time_ns() // 1000
             catalog.add_audit(now, order.by, "reprocess", f"commit/{run.first}", {**told, "datastreams": keys[:100]})
         return report
+
+    def _later(self, order: ReprocessOrder, groups: Sequence[Group]) -> list[Group]:
+        """Return the derived Datastreams that are judged again once their inputs are done."""
+        hands = self._hands
+        if QC not in order.what:
+            return []
+        found: list[Group] = hands.ask(lambda: derived_groups(hands.store, hands.shelf, order, groups, hands.deriving))
+        return found
 
     def _group(self, run: Run, group: Group) -> None:
         """Reprocess Datastreams that are judged together; again where somebody changed rows meanwhile."""

@@ -42,7 +42,9 @@ _CAUGHT_UP_AT_ONCE = 50
 def by_files(hands: Hands, run: Run, groups: Sequence[Group], told: Callable[[int], None]) -> list[Group]:
     """Reprocess what can be reprocessed by files; return the groups that are left to the other way."""
     rewriting, order = hands.store.rewriting, run.order
-    fit = [group for group in groups if _is_fit(hands, group)]
+    # What is derived follows in the commit of its inputs, and no row of a file has one of its own.
+    derives: set[int] = hands.ask(lambda: _inputs(hands))
+    fit = [group for group in groups if _is_fit(hands, group) and not group.wanted & derives]
     if order.dry_run or order.changes or order.end is not None or not rewriting.is_possible or not fit:
         return list(groups)
     ids = [group.members[0].id for group in fit]
@@ -58,6 +60,12 @@ def by_files(hands: Hands, run: Run, groups: Sequence[Group], told: Callable[[in
         left = FilePass(hands, run, whole, is_last=False, told=told).through(seen)
     done = {one.id for one in members} - left
     return [group for group in groups if not group.wanted <= done]
+
+
+def _inputs(hands: Hands) -> set[int]:
+    """Return the Datastreams that something is derived of; in the pump's thread."""
+    operands = [operand for one in hands.deriving.definitions() for operand in one.operands]
+    return {operand.datastream for operand in operands if operand.datastream is not None}
 
 
 def _is_fit(hands: Hands, group: Group) -> bool:
@@ -177,7 +185,7 @@ class FilePass(Pass):
         for number in datastreams:
             if snapshot.count([number], water_only=False) != self._fed[number]:
                 self._left.add(number)  # rows lie among those that were read
-        if QC in self._order.what:
+        if QC in self._what:
             self._hands.live.adopt(self._rejudging.judging, datastreams)
             if is_last:
                 self._hands.keep()

@@ -1,8 +1,9 @@
 """Rows that were stored pass calibration and qc again, in order of time, by the code that live rows pass.
 
-Two things are not stored with a row: when it was received, and what was verified of its frame. What the tests that
-asked for them said then (impossible date, data reception, syntax) is read back from the row's digits and handed to the
-same tests, so that it stays as it was. A row whose verdict is open waits here until a later one has settled it.
+Some things are not stored with a row: when it was received, what was verified of its frame, what the inputs of a
+derived row were flagged. What the tests that asked for them said then (impossible date, data reception, syntax, inputs)
+is read back from the row's digits and handed to the same tests, so that it stays as it was. A row whose verdict is open
+waits here until a later one has settled it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ CALIBRATION, QC = "calibration", "qc"
 ALL = (CALIBRATION, QC)
 
 _EARLY, _LATE = -(1 << 60), 1 << 60
-_UNSTORED = ("impossible_date", "data_reception", "syntax", "inputs")
+_IN_A_COLUMN = ("syntax", "inputs")  # what was verified of a frame; what the inputs of a derived row were flagged
+_UNSTORED = ("impossible_date", "data_reception", *_IN_A_COLUMN)
 
 
 @dataclass(slots=True)
@@ -111,7 +113,6 @@ class Rejudging:
         new = _as_sent(rows)
         if self._calibrates:
             self.judging.calibrate(new)
-            self._keep_derived(rows, new)
             way = new.provenance
         else:
             way = self._ways_of(new)
@@ -188,17 +189,6 @@ class Rejudging:
         """Return whether a row older than a time, µs UTC, still waits."""
         return any(bool((one.old.phenomenon_time < before).any()) for one in self._waiting)
 
-    def _keep_derived(self, rows: ObservationBatch, new: ObservationBatch) -> None:
-        """Let derived rows keep what was computed: no calibration made them."""
-        mine = np.flatnonzero(np.isin(rows.datastream, list(self._catalog.definitions.current())))
-        if not len(mine):
-            return
-        assert new.result is not None and rows.result is not None  # noqa: S101, PT018 -- finished rows
-        new.result[mine] = rows.result[mine]
-        if new.result_uncertainty is not None:
-            stays = rows.result_uncertainty
-            new.result_uncertainty[mine] = np.nan if stays is None else stays[mine]
-
     def _ways_of(self, rows: ObservationBatch) -> NDArray[np.int32] | None:
         """Return what provenance rows would have whose results stay."""
         other = _as_sent(rows)
@@ -231,13 +221,9 @@ class Rejudging:
             yield 0, n, None
             return
         said = {kind: self._said(old, kind) for kind in self._wants}
-        if "syntax" in said:
-            new.syntax = said["syntax"].astype(np.uint8)
-        if "inputs" in said:
-            # What a row was received with, or computed from: the same column says both.
-            derived = np.isin(old.datastream, list(self._catalog.definitions.current()))
-            other = said["inputs"] if new.syntax is None else new.syntax
-            new.syntax = np.where(derived, said["inputs"], other).astype(np.uint8)
+        for kind in _IN_A_COLUMN:
+            if kind in said:
+                new.syntax = said[kind].astype(np.uint8)
         date, reception = said.get("impossible_date"), said.get("data_reception")
         if reception is not None:
             for row in range(n):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from nilometer.errors import NotFound, RequestError, near
 from nilometer.model import Datastream
+from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.partners import Partners
 from nilometer.pipeline.reprocess_judging import ALL
 from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 
-__all__ = ["Group", "ReprocessOrder", "groups_of"]
+__all__ = ["Group", "ReprocessOrder", "derived_groups", "groups_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,20 @@ class ReprocessOrder:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Datastreams that are judged together, and the ids of those of which rows are written."""
+    """Datastreams that are judged together, and the ids of those of which rows are written.
+
+    Of derived ones results are not made here: they have followed in the commits of their inputs.
+    """
 
     members: tuple[Datastream, ...]
     wanted: frozenset[int]
+    is_derived: bool = False
 
 
 def groups_of(store: Store, shelf: Shelf, order: ReprocessOrder) -> list[Group]:
     """Return the Datastreams of an order in groups: whom a test asks for is judged with whom it judges.
+
+    What is derived is left out: see `derived_groups`.
 
     Raises
     ------
@@ -75,8 +82,26 @@ def groups_of(store: Store, shelf: Shelf, order: ReprocessOrder) -> list[Group]:
     if order.start is not None and order.end is not None and order.end <= order.start:
         raise RequestError("end does not lie after start", place="end")
     catalog = store.catalog
+    known, derived = {one.id: one for one in catalog.datastreams()}, set(catalog.definitions.current())
+    named = {_find(known, name).id for name in order.datastreams} if order.datastreams else set(known)
+    return _grouped(store, shelf, named - derived, is_derived=False)
+
+
+def derived_groups(
+    store: Store, shelf: Shelf, order: ReprocessOrder, groups: Sequence[Group], deriving: Deriving
+) -> list[Group]:
+    """Return what follows from groups, or is named itself, what another needs before it; in the thread that judges."""
+    levels = [one.datastream for one in deriving.definitions()]
+    wanted = set(deriving.followers(number for group in groups for number in group.wanted))
+    known = {one.id: one for one in store.catalog.datastreams()}
+    wanted |= {_find(known, name).id for name in order.datastreams} if order.datastreams else set(levels)
+    found = _grouped(store, shelf, wanted & set(levels), is_derived=True)
+    return sorted(found, key=lambda group: max(levels.index(number) for number in group.wanted))
+
+
+def _grouped(store: Store, shelf: Shelf, wanted: set[int], *, is_derived: bool) -> list[Group]:
+    catalog = store.catalog
     known = {one.id: one for one in catalog.datastreams()}
-    wanted = {_find(known, name).id for name in order.datastreams} if order.datastreams else set(known)
     judging, partners = Judging(store, shelf), Partners(catalog)
     beside: dict[int, set[int]] = {}
     waiting = sorted(wanted)
@@ -88,7 +113,7 @@ def groups_of(store: Store, shelf: Shelf, order: ReprocessOrder) -> list[Group]:
         beside[number] = others
         waiting += others
     return [
-        Group(tuple(known[number] for number in sorted(members)), frozenset(members & wanted))
+        Group(tuple(known[number] for number in sorted(members)), frozenset(members & wanted), is_derived)
         for members in _joined(beside)
     ]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nilometer import __version__
 from nilometer.errors import NotFound, StoreError
 from nilometer.model import ObservationBatch, Settlements
-from nilometer.pipeline.derived import Derived
+from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.reprocess_changes import ChangesFile
 from nilometer.pipeline.reprocess_judging import CALIBRATION, QC, Judged, Rejudging
@@ -53,12 +53,10 @@ class Hands:
         The manual review stands over what is written.
     ask : callable
         Has something done in the pump's thread, between two commits, and gives what it gives.
-    told : callable
-        Told of every commit: the rows and their sequence.
+    deriving : Deriving
+        What is derived, of what.
     keep : callable
         Keeps the state of the live tests; called in the pump's thread.
-    derive, give_up : callable
-        Adds the derived rows that change with revisions; told what admission gave of them when they cannot be stored.
     """
 
     store: Store
@@ -66,10 +64,8 @@ class Hands:
     live: Judging
     reviewing: Reviewing
     ask: Callable[[Callable[[], Any]], Any]
-    told: Callable[[ObservationBatch, int], None]
+    deriving: Deriving
     keep: Callable[[], None]
-    derive: Callable[[ObservationBatch], Derived]
-    give_up: Callable[[list[ObservationBatch]], None]
 
 
 @dataclass(slots=True)
@@ -114,7 +110,8 @@ class Pass:
         self._store, self._catalog, self._is_last = hands.store, hands.store.catalog, is_last
         self._ids = [one.id for one in group.members]
         self._wanted = np.array(sorted(group.wanted), np.int32)
-        self._rejudging = Rejudging(hands.store, hands.shelf, group.members, self._order.what)
+        self._what = tuple(name for name in run.order.what if name == QC or not group.is_derived)
+        self._rejudging = Rejudging(hands.store, hands.shelf, group.members, self._what)
         self._snapshot = hands.store.snapshot()
         self._moved = {number: run.moved.setdefault(number, Moved(number)) for number in group.wanted}
         for moved in self._moved.values():
@@ -136,7 +133,7 @@ class Pass:
                 self._take(judged)
             self._read(len(rows))
             self._make_room()
-        if self._order.dry_run or QC not in self._order.what:
+        if self._order.dry_run or QC not in self._what:
             for judged in self._rejudging.rest():
                 self._take(judged)
         elif whole:
@@ -224,11 +221,11 @@ class Pass:
                 was = self._catalog.provenance_row(old)
             except NotFound:
                 was = ProvenanceRow(old, None, None, "", "")  # rows that nobody said the origin of
-            now, what = self._catalog.provenance_row(new), self._order.what
+            now, what = self._catalog.provenance_row(new), self._what
             calibration = now.calibration if CALIBRATION in what else was.calibration
             version = now.profile_version if QC in what else was.profile_version
-            made = (calibration, version, was.source or now.source, __version__)
-            number = self._catalog.provenance(*made, definition=was.definition)
+            source = was.source or now.source
+            number = self._catalog.provenance(calibration, version, source, __version__, definition=was.definition)
             known = self._ways[old, new] = number, (calibration, version) != (was.calibration, was.profile_version)
         return known
 
@@ -260,16 +257,10 @@ class Pass:
             revised = judged.new.take(rows)
             revised.supersedes = np.ones(len(revised), bool)
             written, settled = self._hands.reviewing.over(revised, Settlements.none())
-            derived = self._hands.derive(written)
-            try:
-                sequence = self._store.commit(derived.rows, settled, derived.admitted, marked=True)
-            except BaseException:
-                self._hands.give_up(derived.admitted)
-                raise
-            written = derived.rows
+            assert not len(settled)  # noqa: S101 -- none came
+            sequence = self._hands.reviewing.commit(written, marked=True)
             self._run.last = sequence
             self._run.own.append(sequence)
-            self._hands.told(written, sequence)
         return judged, found
 
     def _unchanged(self, judged: Judged) -> NDArray[np.bool_]:

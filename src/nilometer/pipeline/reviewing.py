@@ -131,11 +131,11 @@ class Reviewing:
                 count, total = count + len(part), total + len(part)
                 while count > MOST_ROWS_A_COMMIT:
                     whole = ObservationBatch.concat(waiting)
-                    self._commit(whole.take(slice(0, MOST_ROWS_A_COMMIT)))
+                    self.commit(whole.take(slice(0, MOST_ROWS_A_COMMIT)))
                     waiting = [whole.take(slice(MOST_ROWS_A_COMMIT, len(whole)))]
                     count = len(waiting[0])
         if count:
-            return self._commit(ObservationBatch.concat(waiting), marked=True), total
+            return self.commit(ObservationBatch.concat(waiting), marked=True), total
         # Without rows too a step is a commit of its own, so that the history is exact as of any moment.
         return self._store.mark(), total
 
@@ -181,7 +181,8 @@ class Reviewing:
             sequence = pending[0].sequence  # all was in the journal; only the note of it was missing
         reviews.applied(pending, sequence, max(rows, pending[0].rows))
 
-    def _commit(self, rows: ObservationBatch, *, marked: bool = False) -> int:
+    def commit(self, rows: ObservationBatch, *, marked: bool = False) -> int:
+        """Commit revisions with what is derived of them, and tell; return the sequence."""
         derived = self._derive(rows)
         try:
             sequence = self._store.commit(derived.rows, derived.settled, derived.admitted, marked=marked)

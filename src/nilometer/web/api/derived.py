@@ -51,7 +51,7 @@ def derived_routes(face: Face) -> APIRouter:
         own = body.model_fields_set & DerivedConfig.model_fields.keys()
         config = DerivedConfig.model_construct(own, **{name: getattr(body, name) for name in own})
         try:
-            datastream = await face.pipeline.derived.declare(config, by=body.by)
+            datastream = await face.pipeline.define(config, by=body.by)
         except ConfigError as error:
             place = error.key.replace("derived[0]", "$", 1)
             raise RequestError(str(error).replace(f"{error.key}: ", "", 1), place=place) from error
@@ -59,7 +59,7 @@ def derived_routes(face: Face) -> APIRouter:
 
     @routes.delete("/derived/{key:path}", summary="Derive a Datastream no more; its rows stay")
     async def remove(key: str, by: str = "") -> Response:
-        datastream = await face.pipeline.derived.end(key, by=by)
+        datastream = await face.pipeline.undefine(key, by=by)
         return answer({"datastream": datastream.id, "key": datastream.key})
 
     return routes
