@@ -201,10 +201,11 @@ async def test_reviews_stand_and_what_changes_meanwhile_is_right_in_the_end(tmp_
         feed = Rejudging.feed
 
         def disturbed(self: Any, batch: ObservationBatch, commit: Any) -> Any:
-            # While a piece is worked on, an input of it is corrected.
+            # While a piece is worked on, an input of all of them is corrected.
             calls[0] += 1
             if calls[0] == 3:
-                corrected = rows(number[P], NOON, [980.0])
+                times, values = waters()[P]
+                corrected = sent(number[P], times, values - 20.0)
                 asyncio.run_coroutine_threadsafe(pipeline.ingest(corrected), loop).result()
             yield from feed(self, batch, commit)
 
