@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.model import QartodFlag
 from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, usable
+from nilometer.store import Snapshot
 
-__all__ = ["differing", "reach", "span", "within"]
+__all__ = ["Difference", "differing", "matched", "pieces", "reach", "span", "within"]
+
+PIECE = 100_000
+"""Times of a clock that are recomputed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What recomputation would change of one derived Datastream in one piece of time.
+
+    Parameters
+    ----------
+    definition : Definition
+        How it is made.
+    rows : DerivedRows
+        The rows that differ, as they are to be, sorted by time.
+    former : ndarray of int64, shape (n,)
+        The row of `current` that each of them follows; -1: it is new.
+    current : Rows
+        What is served.
+    computed : int
+        How many rows were computed.
+    """
+
+    definition: Definition
+    rows: DerivedRows
+    former: Times
+    current: Rows
+    computed: int
 
 
 def reach(definition: Definition, datastream: int) -> int:
@@ -59,7 +91,7 @@ def differing(made: DerivedRows, current: Rows) -> tuple[DerivedRows, NDArray[np
     These are the rows that are new or other than the current ones, sorted by time, and current rows that nothing gives
     any more: they become MISSING. Whether a row that a review made is another is not known here: it is among them.
     """
-    place = _matched(made, current)
+    place = matched(made, current)
     old = np.flatnonzero(place >= 0)
     same = np.zeros(len(made), np.bool_)
     there = place[old]
@@ -93,7 +125,24 @@ def differing(made: DerivedRows, current: Rows) -> tuple[DerivedRows, NDArray[np
     return both.take(order), np.concatenate([place, lost])[order]
 
 
-def _matched(made: DerivedRows, current: Rows) -> NDArray[np.int64]:
+def pieces(snapshot: Snapshot, one: Definition, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield spans, ends not in them, that hold a bounded number of times, or rows, of a clock and of what it gave."""
+    extents = [snapshot.extent(number) for number in (one.clock_datastream, one.datastream)]
+    edges = [extent for extent in extents if extent is not None]
+    if not edges:
+        return
+    start, end = max(start, min(edge[0] for edge in edges)), min(end, max(edge[1] for edge in edges) + 1)
+    pending = [(start, end)] if start < end else []
+    while pending:
+        first, last = pending.pop()
+        if last - first > 1 and snapshot.count([one.clock_datastream, one.datastream], first, last) > PIECE:
+            middle = (first + last) // 2
+            pending += [(middle, last), (first, middle)]
+        else:
+            yield first, last
+
+
+def matched(made: DerivedRows, current: Rows | DerivedRows) -> NDArray[np.int64]:
     """Return which current row has the identity of each row that was made; -1: none."""
     place = np.full(len(made), -1, np.int64)
     if not len(current) or not len(made):

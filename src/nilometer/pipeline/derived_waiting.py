@@ -60,6 +60,11 @@ class Waiting:
         if len(self.time) and len(times):
             self.drop(np.isin(self.time, times))
 
+    def turn_away(self, times: Times) -> None:
+        """Let no longer wait what is not to be looked at either."""
+        self.forget(times)
+        self.fresh = np.setdiff1d(self.fresh, times)
+
     def due(self, now: int, deadline: int | None) -> Times:
         """Return the times whose deadline has come."""
         return _none() if deadline is None else self.time[self.received + deadline <= now]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.pipeline.derived import Derived, newest_only
-from nilometer.pipeline.derived_changes import differing, reach, span, within
+from nilometer.pipeline.derived_changes import Difference, differing, pieces, reach, span, within
 from nilometer.pipeline.derived_definitions import Definitions
 from nilometer.pipeline.derived_inputs import EVER, Inputs, clusters
 from nilometer.pipeline.derived_rows import Definition, DerivedRows, Rows, Times, batch_of, is_final, rows_of
@@ -32,12 +32,10 @@ from nilometer.pipeline.log import Log
 from nilometer.store import REJECTED, UNCHANGED, Store
 from nilometer.store.settling import settle_own
 
-__all__ = ["Deriving", "Difference", "Patient"]
+__all__ = ["Deriving", "Patient"]
 
 STATE = "derivation"
 DAY = 86_400_000_000
-PIECE = 100_000
-"""Times of a clock that are recomputed at once."""
 
 T = TypeVar("T")
 Judge = Callable[[ObservationBatch, int], Settlements]
@@ -45,31 +43,6 @@ Review = Callable[[ObservationBatch, Settlements], tuple[ObservationBatch, Settl
 Patient = Callable[[Callable[[], Any]], Any]
 
 _log = Log(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What recomputation would change of one derived Datastream in one piece of time.
-
-    Parameters
-    ----------
-    definition : Definition
-        How it is made.
-    rows : DerivedRows
-        The rows that differ, as they are to be, sorted by time.
-    former : ndarray of int64, shape (n,)
-        The row of `current` that each of them follows; -1: it is new.
-    current : Rows
-        What is served.
-    computed : int
-        How many rows were computed.
-    """
-
-    definition: Definition
-    rows: DerivedRows
-    former: Times
-    current: Rows
-    computed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +413,7 @@ class Deriving:
     def _differences(self, one: Definition, start: int, end: int) -> Iterator[Difference]:
         self._inputs.forget()
         self._inputs.begin()
-        for first, last in self._pieces(one, start, end):
+        for first, last in pieces(self._store.snapshot(), one, start, end):
             times = np.array([first, last - 1])
             inputs, current = self._near(one, times)
             asked = np.unique(inputs[one.clock_datastream].time)
@@ -455,23 +428,6 @@ class Deriving:
             rows, former = differing(made, current)
             yield Difference(one, rows, former, current, len(made))
 
-    def _pieces(self, one: Definition, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield spans that hold a bounded number of times, or rows, of a clock and of what it gave."""
-        snapshot = self._store.snapshot()
-        extents = [snapshot.extent(number) for number in (one.clock_datastream, one.datastream)]
-        edges = [extent for extent in extents if extent is not None]
-        if not edges:
-            return
-        start, end = max(start, min(edge[0] for edge in edges)), min(end, max(edge[1] for edge in edges) + 1)
-        pending = [(start, end)] if start < end else []
-        while pending:
-            first, last = pending.pop()
-            if last - first > 1 and snapshot.count([one.clock_datastream, one.datastream], first, last) > PIECE:
-                middle = (first + last) // 2
-                pending += [(middle, last), (first, middle)]
-            else:
-                yield first, last
-
     def _recomputed(self, one: Definition, start: int, end: int, received: int) -> Iterator[Derived]:
         for difference in self._differences(one, start, end):
             follows = difference.rows.take(difference.former >= 0)
@@ -482,6 +438,40 @@ class Deriving:
                 whole, _ = self._review(batch, self._judge(batch, received))
                 derived = self.over(whole, Settlements.none(), received, only_revisions=True)
                 yield Derived(derived.rows, derived.settled, [admitted, *derived.admitted])
+
+    def lacking(self, one: Definition, times: Times) -> DerivedRows:
+        """Return the rows of times of the clock that have none and wait for nothing; nothing is written."""
+        times = np.setdiff1d(times, self._waiting[one.datastream].time)
+        if not len(times):
+            return rows_of(one, {})
+        inputs, current = self._near(one, times)
+        times = times[~np.isin(times, current.time)]
+        if one.deadline is None:
+            times = times[is_final(one, inputs, times, self._newest(one))]
+        made = rows_of(one, inputs, times)
+        made.feature = self._own_water(one, made.feature)
+        return made
+
+    def added(self, one: Definition, made: DerivedRows, received: int) -> Derived | None:
+        """Return new rows of a time that lies back, judged, with the revisions that follow from them; to be committed.
+
+        What stands at their times in other Datastreams and has no row either is not made: whoever adds rows goes
+        through these Datastreams as well.
+        """
+        waited = {number: waiting.time for number, waiting in self._waiting.items()}
+        batch, admitted = self._admitted(batch_of(one, made), _at_once)
+        if not len(batch):
+            return None
+        try:
+            whole, settled = self._review(batch, self._judge(batch, received))
+        except BaseException:
+            self._store.abandon(admitted)
+            raise
+        derived = self.over(whole, settled, received, only_revisions=True)
+        for number, waiting in self._waiting.items():
+            waiting.turn_away(np.setdiff1d(waiting.time, waited[number]))
+        self._next_due = self._soonest()
+        return Derived(derived.rows, derived.settled, [admitted, *derived.admitted])
 
 
 def _near_each_other(times: Times) -> Iterator[Times]:
