@@ -27,6 +27,8 @@ from nilometer.pipeline.review_orders import Order
 from tests.pipeline.conftest import MINUTE, NOON, PATIENT, RIVER, ids, rows, running, stored, until
 
 DO, T, P, SOLUBILITY, SATURATION = "river/do", "river/t", "met/p", "river/solubility", "river/saturation"
+C, SALINITY = "river/c", "river/salinity"
+MADE = (SATURATION, SALINITY, SOLUBILITY, "river/full")
 
 
 class Clock:
@@ -122,6 +124,8 @@ def profiles(folder: Path) -> None:
         ("do", [0, 20], [0, 9.5]),
         ("t", [0, 30], [0, 14.5]),
         ("p", [900, 1100], [900, 1001]),
+        ("c", [0, 60], [0, 24]),
+        ("salinity", [0, 42], [0, 15]),
         ("saturation", [0, 200], [60, 110]),
     ):
         text = RANGE.format(fail=fail, suspect=suspect)
@@ -129,22 +133,29 @@ def profiles(folder: Path) -> None:
 
 
 def judged(**more: Any) -> dict[str, Any]:
+    """The station with profiles; the salinity of its water is derived as well, from a conductivity."""
     config = station(**more)
+    config["datastream"].append({"key": C, "thing": "river", "property": "c", "unit": "mS cm-1"})
+    config["derived"][0]["inputs"]["salinity"] = {"datastream": SALINITY, "tolerance": "9 min"}
+    temperature = {"datastream": T, "align": "previous", "tolerance": "3 min"}
+    config["derived"].append(derived(SALINITY, "seawater.practical_salinity", inputs={"C": C, "t": temperature}))
     for part in (*config["datastream"], *config["derived"]):
         name = part["key"].partition("/")[2]
-        if name in {"do", "t", "p", "saturation"}:
+        if name in {"do", "t", "p", "c", "salinity", "saturation"}:
             part["profile"] = f"site/{name}"
     return config
 
 
 def waters() -> dict[str, tuple[Any, Any]]:
-    """Times and values of three inputs at rates of their own, some beyond their ranges, with a hole each."""
+    """Times and values of four inputs at rates of their own, some beyond their ranges, with a hole each."""
     minutes = {
         DO: np.arange(0.0, 30.0),
         T: np.delete(np.arange(0.5, 30.0, 2.0), [5, 6]),
         P: np.array([0.0, 10.0, 29.0]),
+        C: np.array([1.0, 8.0, 22.0]),
     }
     values = {DO: 7.0 + 0.1 * np.arange(30), T: 13.0 + 0.13 * np.arange(13), P: np.array([1000.0, 996.0, 1002.0])}
+    values[C] = np.array([20.0, 25.0, 15.0])
     values[DO][[4, 11]], values[T][3] = [25.0, -1.0], 40.0
     return {key: (NOON + (minutes[key] * MINUTE).astype(np.int64), values[key]) for key in minutes}
 
@@ -169,7 +180,7 @@ async def whole(folder: Path, config: dict[str, Any]) -> pa.Table:
         for key, (times, numbers) in waters().items():
             await pipeline.ingest(sent(number[key], times, numbers))
         await pass_time(pipeline, clock, 120)
-        return served(pipeline, SATURATION, SOLUBILITY, "river/full")
+        return served(pipeline, *MADE)
 
 
 def sent(datastream: int, times: Any, numbers: Any) -> ObservationBatch:
@@ -225,7 +236,7 @@ def test_any_order_of_arrival_ends_with_the_bytes_of_a_run_over_everything(
         try:
             left = [one for one in pipeline._deriving.recompute(number.values(), None, None) if len(one.rows)]
             assert not left
-            return served(pipeline, SATURATION, SOLUBILITY, "river/full")
+            return served(pipeline, *MADE)
         finally:
             await pipeline.close()
 
@@ -241,7 +252,7 @@ async def test_reviews_and_deletes_of_inputs_reach_what_was_derived(tmp_path: Pa
     clock, data = Clock(), waters()
     async with running(tmp_path, judged(), clock=clock) as pipeline:
         number = ids(pipeline)
-        for key in (DO, T, P):
+        for key in data:
             await pipeline.ingest(sent(number[key], *data[key]))
         await pass_time(pipeline, clock, 120)
         before = served(pipeline, SATURATION)

@@ -20,7 +20,7 @@ derived = typer.Typer(
     no_args_is_help=True,
 )
 Data = Annotated[Path, typer.Option("--data", help="The data folder, held by a server or not.")]
-Tables = Annotated[Path, typer.Argument(help="A TOML file with [[derived]] tables, such as nilometer.toml.")]
+Tables = Annotated[Path, typer.Argument(help="A TOML file with tables of derived Datastreams, such as nilometer.toml.")]
 By = Annotated[str, typer.Option("--by", help="Who does it, for the audit trail.")]
 
 
@@ -109,13 +109,13 @@ def list_(*, data: Data, as_json: AsJson = False) -> None:
 
 @derived.command()
 def check(file: Tables, *, as_json: AsJson = False) -> None:
-    """Say whether the [[derived]] tables of a file can be; what it does not say of other Datastreams is not known.
+    """Say whether the derived Datastreams of a file can be; of others only what the file says is known.
 
     Example: nilometer derived check nilometer.toml
     """
     configs = _read(file)
     if as_json:
-        typer.echo(json.dumps([{"key": one.key, "function": one.function} for one in configs]))
+        typer.echo(json.dumps([{"key": one.key, "function": one.function} for one in configs], ensure_ascii=False))
         return
     for one in configs:
         typer.echo(f"{one.key}: {one.function} can be computed")
@@ -123,7 +123,7 @@ def check(file: Tables, *, as_json: AsJson = False) -> None:
 
 @derived.command()
 def add(file: Tables, *, data: Data, by: By = "", as_json: AsJson = False) -> None:
-    """Declare the [[derived]] tables of a file in a data folder; one that is there is changed from now on.
+    """Declare the derived Datastreams of a file in a data folder; one that is there is changed from now on.
 
     Example: nilometer derived add saturation.toml --data station --by 'Li Na'
     """
@@ -155,7 +155,7 @@ def remove(
     from nilometer.cli.review_door import ask
 
     done = ask(data, lambda door: door.underive(key, by=by))
-    typer.echo(json.dumps(done) if as_json else f"{done['key']} is derived no more; its rows stay")
+    typer.echo(json.dumps(done, ensure_ascii=False) if as_json else f"{done['key']} is derived no more; its rows stay")
 
 
 def _read(file: Path) -> list[DerivedConfig]:

@@ -23,6 +23,7 @@ from nilometer.web.api.bodies import Body, read_body
 from nilometer.web.api.columns import MOST_REASONS, Refusals, numbers, texts, times
 from nilometer.web.api.one_row import MOST_BYTES as ONE_ROW_BYTES
 from nilometer.web.api.one_row import read_one_row
+from nilometer.web.computed import why_computed
 from nilometer.web.exchange import Budget, Exchange
 
 __all__ = ["MOST_BYTES", "Bulk", "BulkOutcome", "Good", "good_rows"]
@@ -99,7 +100,7 @@ class Bulk:
         """Store a body that is one plain row; None: it is not."""
         row = read_one_row(body)
         number = None if row is None else _find(row.datastream, self._pipeline.store.catalog)
-        if row is None or number is None:
+        if row is None or number is None or why_computed(number, self._pipeline.store.catalog):
             return None
         done = await self._pipeline.ingest_one(number, row.time, row.result)
         return BulkOutcome(
@@ -206,6 +207,8 @@ def _datastreams(column: Any, catalog: Catalog, refusals: Refusals) -> NDArray[n
         if number is None:
             reasons[place] = f"no Datastream {name!r}" + (_hint(name, catalog) if hints < 10 else "")
             hints += 1
+        elif (computed := why_computed(number, catalog)) is not None:
+            reasons[place] = computed
         else:
             ids[place] = number
     found = ids[codes]

@@ -17,6 +17,7 @@ def declared_document(declared: Declared) -> dict[str, Any]:
         "key": declared.datastream.key,
         "unit": declared.datastream.unit,
         **declared.document,
+        "inputs": {name: _said(one) for name, one in declared.document["inputs"].items()},
         "version": declared.version,
         "since": declared.since // 1000,
         "source": declared.source,
@@ -44,6 +45,10 @@ def function_document(function: Function) -> dict[str, Any]:
         "absolute_uncertainty": function.absolute_uncertainty or None,
         "source": function.source,
     }
+
+
+def _said(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _finite(edge: float) -> float | None:

@@ -15,6 +15,7 @@ from nilometer.errors import NotFound, NotSupported, RequestError, WrongMediaTyp
 from nilometer.model import ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.store.admission import REJECTED
+from nilometer.web.computed import why_computed
 from nilometer.web.exchange import Exchange
 from nilometer.web.sensorthings.quality import PARAMETER_PREFIX
 from nilometer.web.times import format_interval, parse_interval, parse_time
@@ -120,6 +121,9 @@ class Creation:
         start, duration = self._time(posted)
         result, extra = _result(posted)
         number = self._datastream(posted, datastream)
+        computed = why_computed(number, self._catalog)
+        if computed is not None:
+            raise RequestError(computed, place="$.Datastream")
         ours = self._catalog.datastream(number).properties.get("nilometer", {})
         always_new = ours.get("identity") != "time"
         if posted.feature is None and posted.result_time is None and not extra:
