@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.model import QartodFlag
-from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, usable
+from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, rising, usable
 
 __all__ = ["differing", "reach", "span", "within"]
 
@@ -46,10 +46,9 @@ def within(times: Times, first: Times, last: Times) -> Times:
     """Return those of some rising times that lie in one of the spans, ends included."""
     start = np.searchsorted(times, first, "left")
     stop = np.maximum(np.searchsorted(times, last, "right"), start)
-    edges = np.zeros(len(times) + 1, np.int64)
-    np.add.at(edges, start, 1)
-    np.add.at(edges, stop, -1)
-    found: Times = times[np.cumsum(edges[:-1]) > 0]
+    n = len(times) + 1
+    open_spans = np.cumsum(np.bincount(start, minlength=n) - np.bincount(stop, minlength=n))
+    found: Times = times[open_spans[:-1] > 0]
     return found
 
 
@@ -59,6 +58,8 @@ def differing(made: DerivedRows, current: Rows) -> tuple[DerivedRows, NDArray[np
     These are the rows that are new or other than the current ones, sorted by time, and current rows that nothing gives
     any more: they become MISSING. Whether a row that a review made is another is not known here: it is among them.
     """
+    if not len(current):
+        return made, np.full(len(made), -1, np.int64)
     place = _matched(made, current)
     old = np.flatnonzero(place >= 0)
     same = np.zeros(len(made), np.bool_)
@@ -99,7 +100,7 @@ def _matched(made: DerivedRows, current: Rows) -> NDArray[np.int64]:
     if not len(current) or not len(made):
         return place
     at = np.minimum(np.searchsorted(current.time, made.time), len(current) - 1)
-    if (np.diff(current.time) > 0).all():
+    if rising(current.time):
         found = current.time[at] == made.time
         found &= (current.duration[at] == made.duration) & (current.feature[at] == made.feature)
         found &= _equal(current.depth[at], made.depth)

@@ -9,14 +9,24 @@ cut of the times gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.derivation.function import Function
 from nilometer.model import ObservationBatch, QartodFlag
+from nilometer.pipeline.derived_model import (
+    Definition,
+    DerivedRows,
+    Floats,
+    Operand,
+    Rows,
+    Times,
+    among,
+    rising,
+    united,
+)
 from nilometer.uncertainty.rounding import round_all
 
 __all__ = [
@@ -25,214 +35,20 @@ __all__ = [
     "Operand",
     "Rows",
     "Times",
+    "among",
     "batch_of",
     "is_final",
+    "rising",
     "rows_of",
+    "united",
     "usable",
 ]
-
-Floats = NDArray[np.float64]
-Times = NDArray[np.int64]
 
 # From best to worst: what a combination of flags is, is the worst of them.
 _FLAG = np.array([QartodFlag.PASS, QartodFlag.NOT_EVALUATED, QartodFlag.SUSPECT, QartodFlag.FAIL, QartodFlag.MISSING])
 _FLAG = _FLAG.astype(np.int8)
 _RANK = np.zeros(10, np.int8)
 _RANK[_FLAG] = range(len(_FLAG))
-
-
-@dataclass(slots=True)
-class Rows:
-    """Finished rows of one Datastream, of the water alone, sorted by time and then by id.
-
-    Parameters
-    ----------
-    time : ndarray of int64, shape (n,)
-        phenomenon_time, µs since 1970 UTC. An interval counts by its start.
-    id : ndarray of int64, shape (n,)
-        Ids.
-    result, uncertainty : ndarray of float64, shape (n,)
-        In the unit of the Datastream, as they are stored; NaN: none, not known.
-    quality : ndarray of int8, shape (n,)
-        QartodFlag.
-    censored : ndarray of int8, shape (n,)
-        Other than 0: the result is the limit of what could be measured, and no value.
-    duration : ndarray of int64, shape (n,)
-        µs.
-    feature : ndarray of int32, shape (n,)
-        FeaturesOfInterest.
-    depth, latitude, longitude : ndarray of float64, shape (n,)
-        NaN where they do not vary.
-    said : ndarray of int8, shape (n,)
-        Of rows that were derived themselves: what their inputs were flagged; else 0.
-    reviewed : ndarray of bool, shape (n,)
-        Whether a manual review made the row.
-    """
-
-    time: Times
-    id: Times
-    result: Floats
-    uncertainty: Floats
-    quality: NDArray[np.int8]
-    censored: NDArray[np.int8]
-    duration: Times
-    feature: NDArray[np.int32]
-    depth: Floats
-    latitude: Floats
-    longitude: Floats
-    said: NDArray[np.int8]
-    reviewed: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
-        """Return the rows named by indices, a mask or a slice."""
-        return Rows(*(getattr(self, name)[rows] for name in _COLUMNS))
-
-    @staticmethod
-    def concat(parts: Sequence[Rows]) -> Rows:
-        """Return the rows of all parts, one behind the other."""
-        return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
-
-    @staticmethod
-    def none() -> Rows:
-        """Return no rows."""
-        kinds = ("i8", "i8", "f8", "f8", "i1", "i1", "i8", "i4", "f8", "f8", "f8", "i1", "?")
-        return Rows(*(np.empty(0, kind) for kind in kinds))
-
-    def sorted(self) -> Rows:
-        """Return the rows by time and id."""
-        if len(self) < 2 or (np.diff(self.time) > 0).all():
-            return self
-        return self.take(np.lexsort((self.id, self.time)))
-
-
-_COLUMNS = tuple(item.name for item in fields(Rows))
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """Where one input of the function comes from.
-
-    Parameters
-    ----------
-    name : str
-        Of the function's input.
-    datastream : int, optional
-        Its Datastream; None: it is a constant.
-    scale, offset : float
-        ``scale · result + offset`` is in the function's unit.
-    align : {"nearest", "previous", "linear"}
-        How it is taken at a time.
-    tolerance : int
-        µs: rows farther away are not taken.
-    value, uncertainty : float
-        Of a constant, in the function's unit.
-    stand_in : tuple of float, optional
-        Value and uncertainty that are taken where the input is missing; the row is SUSPECT then.
-    """
-
-    name: str
-    datastream: int | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    align: str = "nearest"
-    tolerance: int = 0
-    value: float = 0.0
-    uncertainty: float = 0.0
-    stand_in: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A derived Datastream, with everything looked up.
-
-    Parameters
-    ----------
-    datastream : int
-        Whose rows these are.
-    function : Function
-        The equation.
-    operands : tuple of Operand
-        One an input of the function, in its order.
-    clock : int
-        The place of the operand that sets the times.
-    deadline : int, optional
-        µs after which a row no longer waits for its inputs; None: it waits for ever.
-    used : frozenset of int
-        Flags of input rows that are used; rows with others are as if they were not there.
-    skips : bool
-        Whether a time without an input gets no row; false: it gets one that says MISSING.
-    correlation : ndarray of float64, shape (k, k), optional
-        Of the operands.
-    scale, offset : float
-        From the function's unit to the Datastream's.
-    number : int
-        The catalog's row of the definition.
-    """
-
-    datastream: int
-    function: Function
-    operands: tuple[Operand, ...]
-    clock: int
-    deadline: int | None
-    used: frozenset[int]
-    skips: bool = False
-    correlation: Floats | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    number: int = 0
-
-    @property
-    def clock_datastream(self) -> int:
-        """The Datastream that sets the times."""
-        datastream = self.operands[self.clock].datastream
-        assert datastream is not None  # noqa: S101 -- a constant has no times, and is refused as a clock
-        return datastream
-
-    @property
-    def datastreams(self) -> frozenset[int]:
-        """The Datastreams of all inputs."""
-        return frozenset(one.datastream for one in self.operands if one.datastream is not None)
-
-
-@dataclass(slots=True)
-class DerivedRows:
-    """What `rows_of` gives: columns of an ObservationBatch, sorted by time.
-
-    Parameters
-    ----------
-    time, duration, feature, depth, latitude, longitude
-        As the clock's rows have them.
-    result, uncertainty : ndarray of float64, shape (n,)
-        In the Datastream's unit, rounded as after a calibration; NaN: none, not known.
-    said : ndarray of int8, shape (n,)
-        The worst flag of the inputs that were used; MISSING where one is.
-    """
-
-    time: Times
-    duration: Times
-    feature: NDArray[np.int32]
-    depth: Floats
-    latitude: Floats
-    longitude: Floats
-    result: Floats
-    uncertainty: Floats
-    said: NDArray[np.int8]
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> DerivedRows:
-        """Return the rows named by indices or a mask."""
-        return DerivedRows(*(getattr(self, item.name)[rows] for item in fields(self)))
-
-    @staticmethod
-    def concat(parts: Sequence[DerivedRows]) -> DerivedRows:
-        """Return the rows of all parts, one behind the other."""
-        names = [item.name for item in fields(DerivedRows)]
-        return DerivedRows(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(slots=True)
@@ -264,7 +80,8 @@ def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | N
     """
     clock = inputs.get(definition.clock_datastream, Rows.none())
     if times is not None:
-        clock = clock.take(np.isin(clock.time, times))
+        asked = among(clock.time, times)
+        clock = clock if asked.all() else clock.take(asked)
     clock = _distinct(clock)
     n = len(clock)
     taken = [
@@ -318,6 +135,8 @@ def is_final(
         rows, reached = inputs.get(one.datastream), newest.get(one.datastream)
         if rows is None or reached is None:
             return np.zeros(len(times), np.bool_)
+        if one.tolerance == 0 and np.array_equal(rows.time, times):
+            continue
         good = rows.time[usable(definition, rows)]
         earliest, latest = times - one.tolerance, times + one.tolerance
         if one.align == "previous":
@@ -341,7 +160,7 @@ def batch_of(definition: Definition, made: DerivedRows) -> ObservationBatch:
     n = len(made)
     return ObservationBatch(
         datastream=np.full(n, definition.datastream, np.int32),
-        phenomenon_time=made.time,
+        phenomenon_time=made.time.copy(),  # admission rounds it in place; it may be that of the window
         raw_result=made.result,
         feature=made.feature,
         duration=made.duration,
@@ -369,7 +188,7 @@ def _lookup(used: frozenset[int]) -> NDArray[np.bool_]:
 
 def _distinct(clock: Rows) -> Rows:
     """Return one row of each identity: the one that was given last."""
-    if len(clock) < 2 or (np.diff(clock.time) > 0).all():
+    if rising(clock.time):
         return clock
     place = np.where(np.isnan(clock.depth), np.inf, clock.depth)
     keys = (clock.time, clock.duration, clock.feature, place)
@@ -398,7 +217,11 @@ def _aligned(definition: Definition, one: Operand, rows: Rows, clock: Rows) -> _
     Of rows that were taken at a depth only those of the clock's own depth count, and those without one. Of rows of one
     time the one given last counts; of two equally near the earlier.
     """
-    rows = rows.take(usable(definition, rows))
+    good = usable(definition, rows)
+    rows = rows if good.all() else rows.take(good)
+    if _is_beside(rows, clock):
+        value, uncertainty = rows.result * one.scale + one.offset, rows.uncertainty * abs(one.scale)
+        return _filled(one, _Taken(value, uncertainty, rows.quality.copy()))
     before, after = _neighbours(rows, clock)
     n, t = len(clock), clock.time
     time, value = rows.time, rows.result * one.scale + one.offset
@@ -439,6 +262,11 @@ def _filled(one: Operand, taken: _Taken) -> _Taken:
         taken.uncertainty = np.where(absent, one.stand_in[1], taken.uncertainty)
         taken.flag[absent] = QartodFlag.SUSPECT
     return taken
+
+
+def _is_beside(rows: Rows, clock: Rows) -> bool:
+    """Say whether there is one row at each time of the clock, and no depth to keep apart: what most sensors give."""
+    return np.array_equal(rows.time, clock.time) and rising(rows.time) and bool(np.isnan(rows.depth).all())
 
 
 def _neighbours(rows: Rows, clock: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,16 +17,26 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch, Settlements
-from nilometer.pipeline.derived import Derived, newest_only
+from nilometer.pipeline.derived import Derived, joined, newest_only
 from nilometer.pipeline.derived_changes import differing, reach, span, within
 from nilometer.pipeline.derived_definitions import Definitions
-from nilometer.pipeline.derived_inputs import EVER, Inputs, clusters
-from nilometer.pipeline.derived_rows import Definition, DerivedRows, Rows, Times, batch_of, is_final, rows_of
+from nilometer.pipeline.derived_inputs import EVER, Inputs, near_each_other
+from nilometer.pipeline.derived_rows import (
+    Definition,
+    DerivedRows,
+    Rows,
+    Times,
+    among,
+    batch_of,
+    is_final,
+    rising,
+    rows_of,
+    united,
+)
 from nilometer.pipeline.derived_waiting import Waiting, read_state, written_state
 from nilometer.pipeline.log import Log
 from nilometer.store import REJECTED, UNCHANGED, Store
@@ -35,7 +45,6 @@ from nilometer.store.settling import settle_own
 __all__ = ["Deriving", "Difference", "Patient"]
 
 STATE = "derivation"
-DAY = 86_400_000_000
 PIECE = 100_000
 """Times of a clock that are recomputed at once."""
 
@@ -200,7 +209,7 @@ class Deriving:
         self._next_due = self._soonest()
         if len(parts) == 1:
             return Derived(rows, settled, admitted)
-        return Derived(ObservationBatch.concat(parts), _joined(flags), admitted)
+        return Derived(ObservationBatch.concat(parts), joined(flags), admitted)
 
     def is_due(self, now: int) -> bool:
         """Say whether some time has waited long enough, or is to be looked at: then an empty commit is to come."""
@@ -222,9 +231,9 @@ class Deriving:
         here = self._takes_part(rows)
         if here.any():
             served = newest_only(rows if here.all() else rows.take(here))
-            for number in np.unique(served.datastream).tolist():
-                mine = served.take(served.datastream == number)
-                changed[number] = patient(partial(self._inputs.put, number, mine))
+            revised = set() if served.supersedes is None else set(served.datastream[served.supersedes].tolist())
+            for number, mine in patient(partial(self._inputs.parts, served)):
+                changed[number] = patient(partial(self._inputs.put, number, mine, is_revised=number in revised))
         if len(settled):
             for number, times in patient(partial(self._inputs.settle, settled)).items():
                 changed[number] = np.union1d(changed[number], times) if number in changed else times
@@ -269,22 +278,23 @@ class Deriving:
                 waiting.drop(reached)
         candidates.append(waiting.fresh)
         waiting.fresh = waiting.fresh[:0]
-        times = np.unique(np.concatenate(candidates))
-        parts = [self._answered(one, some, due, commit) for some in _near_each_other(times)]
+        times = united(candidates)
+        parts = [self._answered(one, some, due, commit) for some in near_each_other(times)]
         return DerivedRows.concat(parts) if parts else None
 
     def _answered(self, one: Definition, times: Times, due: Times, commit: _Commit) -> DerivedRows:
         inputs, current = commit.patient(partial(self._near, one, times))
-        there = np.isin(times, inputs[one.clock_datastream].time)
-        has_row = np.isin(times, current.time)
-        final = is_final(one, inputs, times, self._newest(one)) | np.isin(times, due)
+        there = among(times, inputs[one.clock_datastream].time)
+        has_row = among(times, current.time)
+        final = is_final(one, inputs, times, self._newest(one)) | among(times, due)
         answered = has_row if commit.only_revisions else has_row | (final & there)
         waiting = self._waiting[one.datastream]
         waiting.forget(times[answered | ~there])
         waiting.add(times[there & ~answered], commit.received, fresh=commit.only_revisions)
-        made = rows_of(one, inputs, times[answered])
+        times = times[answered]
+        made = rows_of(one, inputs, times)
         made.feature = self._own_water(one, made.feature)
-        rows, _ = differing(made, current.take(np.isin(current.time, times[answered])))
+        rows, _ = differing(made, current.take(among(current.time, times)))
         return rows
 
     def _newest(self, one: Definition) -> dict[int, int]:
@@ -293,21 +303,20 @@ class Deriving:
 
     def _dirty(self, one: Definition, changed: dict[int, Times]) -> Times:
         """Return the times of the clock whose inputs may have changed."""
-        found = [np.empty(0, np.int64)]
+        found = [changed.get(one.clock_datastream, np.empty(0, np.int64))]
         for place, operand in enumerate(one.operands):
             number = operand.datastream
-            if number is None or number not in changed:
+            if number is None or number not in changed or place == one.clock:
                 continue
             times = changed[number]
-            if place == one.clock:
-                found.append(times)
+            if operand.tolerance == 0 and np.array_equal(times, found[0]):
                 continue
-            for some in _near_each_other(times):
+            for some in near_each_other(times):
                 near = self._inputs.rows(number, int(some[0]) - operand.tolerance, int(some[-1]) + operand.tolerance)
                 first, last = span(one, operand, some, near)
                 clock = self._inputs.rows(one.clock_datastream, int(first.min()), int(last.max()))
-                found.append(within(np.unique(clock.time), first, last))
-        return np.unique(np.concatenate(found))
+                found.append(within(clock.time if rising(clock.time) else np.unique(clock.time), first, last))
+        return united(found)
 
     def _reached(self, one: Definition, times: Times) -> NDArray[np.bool_]:
         """Say which times every input has passed by so far that rows in order are no longer taken there."""
@@ -482,19 +491,3 @@ class Deriving:
                 whole, _ = self._review(batch, self._judge(batch, received))
                 derived = self.over(whole, Settlements.none(), received, only_revisions=True)
                 yield Derived(derived.rows, derived.settled, [admitted, *derived.admitted])
-
-
-def _near_each_other(times: Times) -> Iterator[Times]:
-    """Yield parts of rising times that are asked for at once: at most some dozens, however far they spread."""
-    return clusters(times, max(DAY, int(times[-1] - times[0]) // 64)) if len(times) else iter(())
-
-
-def _joined(parts: list[Settlements]) -> Settlements:
-    full = [part for part in parts if len(part)]
-    if len(full) < 2:
-        return full[0] if full else Settlements.none()
-    return Settlements(
-        np.concatenate([part.id for part in full]),
-        np.concatenate([part.result_quality for part in full]),
-        pa.concat_arrays([part.tests.cast(pa.string()) for part in full]),
-    )
