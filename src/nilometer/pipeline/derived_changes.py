@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.model import QartodFlag
-from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, rising, usable
+from nilometer.pipeline.derived_inputs import Inputs, near_each_other
+from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, rising, united, usable
 
-__all__ = ["differing", "reach", "span", "within"]
+__all__ = ["concerned", "differing", "reach", "span", "within"]
 
 
 def reach(definition: Definition, datastream: int) -> int:
     """Return how far from a time, in µs, a row of an input may lie that is taken there."""
     return max((one.tolerance for one in definition.operands if one.datastream == datastream), default=0)
+
+
+def concerned(inputs: Inputs, one: Definition, changed: Mapping[int, Times]) -> Times:
+    """Return the times of the clock whose inputs may have changed, by the times of each input that did."""
+    found = [changed.get(one.clock_datastream, np.empty(0, np.int64))]
+    for place, operand in enumerate(one.operands):
+        number = operand.datastream
+        if number is None or number not in changed or place == one.clock:
+            continue
+        times = changed[number]
+        if operand.tolerance == 0 and np.array_equal(times, found[0]):
+            continue
+        for some in near_each_other(times):
+            near = inputs.rows(number, int(some[0]) - operand.tolerance, int(some[-1]) + operand.tolerance)
+            first, last = span(one, operand, some, near)
+            clock = inputs.rows(one.clock_datastream, int(first.min()), int(last.max()))
+            found.append(within(clock.time if rising(clock.time) else np.unique(clock.time), first, last))
+    return united(found)
 
 
 def span(definition: Definition, one: Operand, times: Times, rows: Rows) -> tuple[Times, Times]:

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch, QartodFlag
 from nilometer.pipeline.derived_model import (
     Definition,
@@ -32,14 +33,17 @@ from nilometer.uncertainty.rounding import round_all
 __all__ = [
     "Definition",
     "DerivedRows",
+    "Gathered",
     "Operand",
     "Rows",
     "Times",
     "among",
     "batch_of",
+    "gathered",
     "is_final",
     "rising",
     "rows_of",
+    "rows_of_each",
     "united",
     "usable",
 ]
@@ -60,6 +64,79 @@ class _Taken:
     flag: NDArray[np.int8]
 
 
+@dataclass(slots=True)
+class Gathered:
+    """Everything that rows of a derived Datastream are computed of.
+
+    Parameters
+    ----------
+    definition : Definition
+        How.
+    clock : Rows
+        One row of each identity.
+    taken : list
+        The operands at the times of the clock; of a constant one value.
+    said : ndarray of int8, shape (n,)
+        The worst flag of the inputs.
+    there : ndarray of int
+        The rows that have all inputs.
+    """
+
+    definition: Definition
+    clock: Rows
+    taken: list[_Taken]
+    said: NDArray[np.int8]
+    there: NDArray[np.intp]
+
+    def kind(self) -> object:
+        """Return what must be equal of two to compute them in one call."""
+        one = self.definition
+        constants = tuple(
+            (place, taken.value.tobytes(), taken.uncertainty.tobytes())
+            for place, (operand, taken) in enumerate(zip(one.operands, self.taken, strict=True))
+            if operand.datastream is None
+        )
+        return id(one.function), constants, None if one.correlation is None else one.correlation.tobytes()
+
+    def present(self) -> list[tuple[Floats, Floats]]:
+        """Return value and uncertainty of each operand where all of them are there."""
+        if len(self.there) == len(self.said):
+            return [(one.value, one.uncertainty) for one in self.taken]
+        return [
+            (one.value, one.uncertainty)
+            if operand.datastream is None
+            else (one.value[self.there], one.uncertainty[self.there])
+            for operand, one in zip(self.definition.operands, self.taken, strict=True)
+        ]
+
+    def rows(self, result: Floats, uncertainty: Floats) -> DerivedRows:
+        """Return the rows, from what the function gave where all operands are there."""
+        definition, clock, n = self.definition, self.clock, len(self.clock)
+        if definition.scale != 1.0 or definition.offset != 0.0:
+            result = result * definition.scale + definition.offset
+            uncertainty = uncertainty * abs(definition.scale)
+            round_all(result, uncertainty)
+        lost = ~np.isfinite(result)
+        if lost.any():
+            result[lost], uncertainty[lost] = np.nan, np.nan
+        if len(self.there) < n:
+            whole, spread = np.full(n, np.nan), np.full(n, np.nan)
+            whole[self.there], spread[self.there] = result, uncertainty
+            result, uncertainty = whole, spread
+        rows = DerivedRows(
+            clock.time,
+            clock.duration,
+            clock.feature,
+            clock.depth,
+            clock.latitude,
+            clock.longitude,
+            result,
+            uncertainty,
+            self.said,
+        )
+        return rows.take(self.there) if definition.skips and len(self.there) < n else rows
+
+
 def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | None = None) -> DerivedRows:
     """Return the rows of a derived Datastream.
 
@@ -78,12 +155,19 @@ def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | N
         One a row of the clock; of several that agree in time, duration, feature and depth, of the one with the
         greatest id. Without those that have an input missing, where the definition skips them.
     """
+    (made,) = rows_of_each([gathered(definition, inputs, times)])
+    if isinstance(made, Exception):
+        raise made
+    return made
+
+
+def gathered(definition: Definition, inputs: Mapping[int, Rows], times: Times | None = None) -> Gathered:
+    """Return what the rows of a derived Datastream are computed of; the parameters are those of `rows_of`."""
     clock = inputs.get(definition.clock_datastream, Rows.none())
     if times is not None:
         asked = among(clock.time, times)
         clock = clock if asked.all() else clock.take(asked)
     clock = _distinct(clock)
-    n = len(clock)
     taken = [
         _constant(one)
         if one.datastream is None
@@ -92,25 +176,52 @@ def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | N
         else _aligned(definition, one, inputs.get(one.datastream, Rows.none()), clock)
         for place, one in enumerate(definition.operands)
     ]
-    said = _worst([one.flag for one in taken], n)
-    result, uncertainty = np.full(n, np.nan), np.full(n, np.nan)
-    there = np.flatnonzero(said != QartodFlag.MISSING)
-    if len(there):
-        values = [one.value if len(one.value) == 1 else one.value[there] for one in taken]
-        spreads = [one.uncertainty if len(one.value) == 1 else one.uncertainty[there] for one in taken]
-        result[there], uncertainty[there] = _computed(definition, values, spreads)
-    rows = DerivedRows(
-        clock.time,
-        clock.duration,
-        clock.feature,
-        clock.depth,
-        clock.latitude,
-        clock.longitude,
-        result,
-        uncertainty,
-        said,
-    )
-    return rows.take(there) if definition.skips and len(there) < n else rows
+    said = _worst([one.flag for one in taken], len(clock))
+    return Gathered(definition, clock, taken, said, np.flatnonzero(said != QartodFlag.MISSING))
+
+
+def rows_of_each(parts: Sequence[Gathered]) -> list[DerivedRows | Exception]:
+    """Return the rows of several derived Datastreams; those of one function are computed in one call.
+
+    A row depends on its own inputs alone, so that the company it is computed in makes no difference.
+
+    Returns
+    -------
+    list of DerivedRows or Exception
+        One a part: its rows as `rows_of` gives them, or why its function failed.
+    """
+    groups: dict[object, list[int]] = {}
+    for place, part in enumerate(parts):
+        groups.setdefault(part.kind() if len(part.there) else place, []).append(place)
+    made: dict[int, DerivedRows | Exception] = {}
+    for places in groups.values():
+        try:
+            made |= zip(places, _together([parts[place] for place in places]), strict=True)
+        except NilometerError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a stranger's function: it is told of the Datastream it failed for
+            alone = [[error]] if len(places) == 1 else [rows_of_each([parts[place]]) for place in places]
+            made |= zip(places, (one for (one,) in alone), strict=True)
+    return [made[place] for place in range(len(parts))]
+
+
+def _together(parts: Sequence[Gathered]) -> list[DerivedRows]:
+    """Return the rows of parts of one kind."""
+    first, edges = parts[0].definition, np.cumsum([0, *(len(part.there) for part in parts)]).tolist()
+    result, uncertainty = np.empty(0), np.empty(0)
+    if edges[-1]:
+        taken = [part.present() for part in parts]
+        values = [_joined([one[place][0] for one in taken], operand) for place, operand in enumerate(first.operands)]
+        spreads = [_joined([one[place][1] for one in taken], operand) for place, operand in enumerate(first.operands)]
+        result, uncertainty = first.function.rows(values, spreads, first.correlation)
+    return [
+        part.rows(result[start:stop], uncertainty[start:stop])
+        for part, start, stop in zip(parts, edges, edges[1:], strict=False)
+    ]
+
+
+def _joined(columns: Sequence[Floats], operand: Operand) -> Floats:
+    return columns[0] if len(columns) == 1 or operand.datastream is None else np.concatenate(columns)
 
 
 def is_final(
@@ -305,14 +416,3 @@ def _worst(flags: Sequence[NDArray[np.int8]], n: int) -> NDArray[np.int8]:
         rank = np.maximum(rank, _RANK[flag])
     worst: NDArray[np.int8] = _FLAG[rank]
     return worst
-
-
-def _computed(definition: Definition, values: list[Floats], uncertainties: list[Floats]) -> tuple[Floats, Floats]:
-    result, uncertainty = definition.function.rows(values, uncertainties, definition.correlation)
-    if definition.scale != 1.0 or definition.offset != 0.0:
-        result = result * definition.scale + definition.offset
-        uncertainty = uncertainty * abs(definition.scale)
-        round_all(result, uncertainty)
-    result[~np.isfinite(result)] = np.nan
-    uncertainty[np.isnan(result)] = np.nan
-    return result, uncertainty
