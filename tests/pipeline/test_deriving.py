@@ -183,7 +183,7 @@ def sent(datastream: int, times: Any, numbers: Any) -> ObservationBatch:
 PARTS = [(key, row) for key, (times, _) in waters().items() for row in range(len(times))]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     order=st.permutations(PARTS),
     wrong=st.sets(st.sampled_from(PARTS), max_size=8),
