@@ -47,14 +47,14 @@ async def measured(*, derives: bool, rounds: int) -> float:
         await pipeline.start()
         ids = {one.key: one.id for one in pipeline.store.catalog.datastreams()}
         inputs = np.array([ids[f"s{k}/{name}"] for k in range(STATIONS) for name in ("do", "t")], np.int32)
-        values = np.tile([8.0, 12.0], STATIONS)
+        random = np.random.default_rng(6)
         spent = 0.0
         for n in range(rounds + 1):
             times = START + STEP * (n * TIMES + np.arange(TIMES, dtype=np.int64))
             batch = ObservationBatch(
                 datastream=np.tile(inputs, TIMES),
                 phenomenon_time=np.repeat(times, len(inputs)),
-                raw_result=np.tile(values, TIMES),
+                raw_result=np.tile([8.0, 12.0], STATIONS * TIMES) + random.normal(0.0, 0.2, len(inputs) * TIMES),
             )
             began = time.perf_counter()
             await pipeline.ingest(batch)

@@ -357,7 +357,7 @@ async def test_reprocessing_an_input_recomputes_what_follows_and_keeps_what_was_
     clock, data = Clock(), waters()
     async with running(tmp_path, judged(), clock=clock) as pipeline:
         number = ids(pipeline)
-        for key in (DO, T, P):
+        for key in data:
             await pipeline.ingest(sent(number[key], *data[key]))
         await pass_time(pipeline, clock, 120)
         before = served(pipeline, SATURATION)
