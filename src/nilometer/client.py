@@ -375,7 +375,7 @@ class Client:
         return gone
 
     def reprocess(self, datastreams: Sequence[str | int] = (), **told: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        """Have the server calibrate and judge stored rows again; see `reprocessing`.
+        """Have the server calibrate, derive and judge stored rows again; see `reprocessing`.
 
         Parameters
         ----------

@@ -37,7 +37,7 @@ def test_a_server_open_to_everyone_needs_a_token(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[servr]\n", "servr = 'servr': unknown key; did you mean server?"),
+        ("[servr]\n", "servr = 'servr': unknown key; did you mean server or derived?"),
         ("[[thing]\n", "TOML: "),
         (MODBUS.replace("modbus_tcp", "modbus_tpc"), "source[0].driver = 'modbus_tpc': no such driver; did you mean"),
         (MODBUS + 'options = { host = "h", instrument = "yosemitech_y400" }', "did you mean yosemitech_y4000"),

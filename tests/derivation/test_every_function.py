@@ -54,15 +54,28 @@ def says_units_ranges_source_and_an_example(function: Function) -> None:
     assert doctest.DocTestRunner().run(example).failed == 0
 
 
+def beside(function: Function, share: float) -> dict[str, float]:
+    """Return a point a share of the way from the usual one to the upper (or, below 0, the lower) end of the ranges."""
+    return {
+        name: known.typical + abs(share) * ((known.high if share > 0 else known.low) - known.typical)
+        for name, known in function.inputs.items()
+    }
+
+
 def gum_agrees_with_monte_carlo(function: Function) -> None:
-    inputs, spreads = point(function), small(function)
-    estimate = function.estimate(**inputs, uncertainty=spreads)
-    assert np.isfinite(estimate.value)
-    own = float(estimate.contributions.get("equation", np.zeros(1))[0])
-    found = monte_carlo(function, inputs, spreads, draws=DRAWS)
-    # Five standard errors of the draws: of some hundred functions none should fail by chance.
-    of_inputs = math.sqrt(max(float(estimate.uncertainty) ** 2 - own**2, 0.0))
-    assert of_inputs == pytest.approx(found.uncertainty, abs=5 * found.uncertainty_error + 1e-12 * abs(found.value))
+    spreads = small(function)
+    assert np.isfinite(function(**point(function)))
+    for share in (0.0, 0.05, -0.05):
+        inputs = beside(function, share)
+        estimate = function.estimate(**inputs, uncertainty=spreads)
+        if not np.isfinite(estimate.value):  # not every mixture of inputs in their ranges is one that there is
+            continue
+        own = float(estimate.contributions.get("equation", np.zeros(1))[0])
+        found = monte_carlo(function, inputs, spreads, draws=DRAWS)
+        # Five standard errors of the draws: of some hundred functions none should fail by chance.
+        of_inputs = math.sqrt(max(float(estimate.uncertainty) ** 2 - own**2, 0.0))
+        allowed = 5 * found.uncertainty_error + 1e-12 * abs(found.value)
+        assert of_inputs == pytest.approx(found.uncertainty, abs=allowed), inputs
 
 
 def an_input_out_of_its_range_gives_no_value(function: Function) -> None:

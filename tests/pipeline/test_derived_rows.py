@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nilometer.derivation import oxygen
-from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, is_final, rows_of
+from nilometer.derivation.function import Function, Input
+from nilometer.pipeline.derived_rows import (
+    Definition,
+    DerivedRows,
+    Operand,
+    Rows,
+    gathered,
+    is_final,
+    rows_of,
+    rows_of_each,
+)
 
 DO, TEMPERATURE, PRESSURE = 1, 2, 3
 USED = frozenset({1, 2, 3})
@@ -165,3 +175,30 @@ def test_any_cut_of_the_times_gives_the_same_bytes(
         part, same = rows_of(of, near, some), whole.take(np.isin(whole.time, some))
         for item in fields(DerivedRows):
             assert getattr(part, item.name).tobytes() == getattr(same, item.name).tobytes(), item.name
+
+
+def test_company_changes_nothing_and_a_function_that_fails_fails_alone() -> None:
+    def fails(_: Any) -> Any:
+        raise RuntimeError("no such table")
+
+    broken = Function.made("rating.broken", {"stage": Input("m", 0.0, 10.0)}, "m3 s-1", fails)
+    plain = saturation(tolerance=2)
+    inputs = {
+        DO: rows([0, 10, 20], [8.0, 9.0, 7.0], uncertainty=[0.1, 0.0, np.nan]),
+        TEMPERATURE: rows([0, 11, 23], [12.0, 13.0, 14.0], uncertainty=[0.2] * 3),
+    }
+    definitions = [
+        plain,
+        replace(plain, operands=(Operand("dissolved_oxygen", DO), Operand("temperature", DO), *plain.operands[2:])),
+        replace(plain, operands=(*plain.operands[:3], Operand("pressure", value=0.9)), skips=True),
+        replace(plain, correlation=np.eye(4) + 0.5 * np.eye(4, k=1) + 0.5 * np.eye(4, k=-1)),
+        replace(plain, scale=0.01),
+        Definition(9, broken, (Operand("stage", DO),), 0, None, USED),
+    ]
+    *together, failed = rows_of_each([gathered(one, inputs) for one in definitions])
+    assert isinstance(failed, RuntimeError)
+    for definition, made in zip(definitions, together, strict=False):
+        assert isinstance(made, DerivedRows)
+        alone = rows_of(definition, inputs)
+        for item in fields(DerivedRows):
+            assert getattr(made, item.name).tobytes() == getattr(alone, item.name).tobytes(), item.name

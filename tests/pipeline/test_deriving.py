@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nilometer.calibration.certificate import Calibration
 from nilometer.config import parse
 from nilometer.config_derived import DerivedConfig
 from nilometer.derivation import oxygen
@@ -21,8 +22,9 @@ from nilometer.errors import ConfigError, NotFound
 from nilometer.model import ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.deleting import DeleteOrder
+from nilometer.pipeline.reprocess_order import ReprocessOrder
 from nilometer.pipeline.review_orders import Order
-from tests.pipeline.conftest import MINUTE, NOON, PATIENT, RIVER, ids, rows, running, stored
+from tests.pipeline.conftest import MINUTE, NOON, PATIENT, RIVER, ids, rows, running, stored, until
 
 DO, T, P, SOLUBILITY, SATURATION = "river/do", "river/t", "met/p", "river/solubility", "river/saturation"
 C, SALINITY = "river/c", "river/salinity"
@@ -192,7 +194,7 @@ def sent(datastream: int, times: Any, numbers: Any) -> ObservationBatch:
 PARTS = [(key, row) for key, (times, _) in waters().items() for row in range(len(times))]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     order=st.permutations(PARTS),
     wrong=st.sets(st.sampled_from(PARTS), max_size=8),
@@ -348,3 +350,29 @@ async def test_definitions_come_and_go_and_every_row_names_its_version(tmp_path:
             await pipeline.ingest(rows(number[key], NOON + 2 * MINUTE, [value]))
         assert len(stored(pipeline, SATURATION)) == 2
         assert [row.action for row in catalog.ledger.audit()] == ["derived.set", "derived.set", "derived.remove"]
+
+
+async def test_reprocessing_an_input_recomputes_what_follows_and_keeps_what_was_said_of_inputs(tmp_path: Path) -> None:
+    profiles(tmp_path)
+    clock, data = Clock(), waters()
+    async with running(tmp_path, judged(), clock=clock) as pipeline:
+        number = ids(pipeline)
+        for key in data:
+            await pipeline.ingest(sent(number[key], *data[key]))
+        await pass_time(pipeline, clock, 120)
+        before = served(pipeline, SATURATION)
+        pipeline.reprocessing.start(ReprocessOrder(datastreams=[SATURATION, SOLUBILITY, DO]))
+        await until(lambda: not pipeline.reprocessing.progress.running)
+        assert not pipeline.reprocessing.progress.error
+        assert served(pipeline, SATURATION).equals(before)
+
+        pipeline.store.catalog.add_calibration(
+            number[DO], 0, Calibration(kind="polynomial", coefficients=(0.0, 0.9)).to_document()
+        )
+        pipeline.entity_changed(number[DO])
+        pipeline.reprocessing.start(ReprocessOrder(datastreams=[DO]))
+        await until(lambda: not pipeline.reprocessing.progress.running)
+        assert not pipeline.reprocessing.progress.error
+        await pass_time(pipeline, clock, 120)
+        assert not served(pipeline, SATURATION).equals(before)
+        assert not [one for one in pipeline._deriving.recompute(number.values(), None, None) if len(one.rows)]

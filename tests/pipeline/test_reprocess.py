@@ -282,8 +282,8 @@ async def test_one_run_at_a_time_and_only_what_there_is(tmp_path):
     async with running(tmp_path, config(FIRST)) as pipeline:
         with pytest.raises(NotFound, match="river/ph"):
             await reprocess(pipeline, datastreams=["river/phh"])
-        with pytest.raises(RequestError, match="allowed: calibration, qc"):
-            await reprocess(pipeline, what=["derivation"])
+        with pytest.raises(RequestError, match="allowed: calibration, qc, derivation"):
+            await reprocess(pipeline, what=["derivations"])
         with pytest.raises(RequestError, match="end"):
             await reprocess(pipeline, start=NOON, end=NOON)
         pipeline._pump.ask(lambda: None)

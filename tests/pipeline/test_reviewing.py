@@ -120,7 +120,7 @@ def automatic_results(bench):
 
 
 @given(st.lists(EVENT, min_size=3, max_size=14))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=18, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_served_is_the_history_over_the_automatic_rows(events):
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder) / "data")

@@ -202,7 +202,7 @@ async def run(plan, folder, *, seals):
         assert stored(pipeline).drop_columns(["id"]).equals(table.drop_columns(["id"]))
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(plan=PLAN, seals=st.booleans())
 def test_whatever_fails_what_is_acknowledged_is_stored_as_if_it_had_come_alone(plan, seals):
     # Shorter pauses and smaller batches than a station's: nothing else is changed.

@@ -139,7 +139,7 @@ def curve(value, other):
     return 3 if value < low or value > high else 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(rows=arrivals())
 def test_outcomes_are_those_of_a_plain_reading(rows):
     flags = run(engine(), [rows])
@@ -148,7 +148,7 @@ def test_outcomes_are_those_of_a_plain_reading(rows):
         assert [int(digit) for digit in text[2:]] == outcome
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(rows=arrivals(), places=st.lists(st.integers(0, 1000), max_size=8))
 def test_live_equals_batch_for_every_cut(rows, places):
     whole, parts = engine(), engine()

@@ -34,7 +34,7 @@ from nilometer.qc.profile import load
 CUTS = st.lists(st.integers(0, 1000), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(made=rows())
 def test_the_kernel_says_what_a_plain_reading_of_the_tests_says(made):
     all_rows, water = made
@@ -154,7 +154,7 @@ def test_a_restart_in_the_middle_of_every_test_goes_on(seed, n, wild, place, rec
     assert steady.snapshot() == replayed.snapshot() == restarted.snapshot()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(made=rows(), places=CUTS)
 def test_live_equals_batch_for_every_cut(made, places):
     all_rows, water = made

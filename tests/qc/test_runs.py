@@ -64,7 +64,7 @@ def parts_at(n, places):
     return [np.arange(a, b) for a, b in pairwise(edges)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.one_of(st.sampled_from(EDGES), st.integers(1, 9000)),

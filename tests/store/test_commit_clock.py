@@ -28,7 +28,7 @@ def shown(commits, moment):
 
 
 @given(st.lists(STEP, min_size=1, max_size=25), st.lists(st.integers(0, 25), max_size=6), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_moment_shows_the_same_however_commits_are_thinned_and_read_again(steps, cuts, again):
     database = engine()
     clock, commits, time, records = CommitClock(database), [], START, []

@@ -17,7 +17,7 @@ from nilometer.store.faults import POINTS
 from tests.store.crash_writer import KEPT, ROWS, SECOND, SHORT, START, STREAMS, write
 from tests.store.doomed import Doomed
 
-KILLS = int(os.environ.get("NILOMETER_KILLS", "6"))
+KILLS = int(os.environ.get("NILOMETER_KILLS", "4"))
 STEPS = [point for point in POINTS if point.startswith(("seal.", "compact."))]
 
 _PATIENCE_S = 240

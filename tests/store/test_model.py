@@ -106,7 +106,7 @@ def tend(store, *, whole):
 
 
 @given(st.lists(EVENT, min_size=1, max_size=14))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_of_events_leaves_what_a_dictionary_holds(events):
     moment = [START]
 

@@ -13,7 +13,7 @@ from tests.system.demos import wait_for
 from tests.system.load import THING, Load, check_stored, streams
 from tests.system.server import Server
 
-KILLS = int(os.environ.get("NILOMETER_KILLS", "4"))
+KILLS = int(os.environ.get("NILOMETER_KILLS", "3"))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""``nilometer reprocess``: stored rows calibrated and judged again, through a server or by itself, and what moved."""
+"""``nilometer reprocess``: stored rows calibrated, derived and judged again, and what moved; by a server or not."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def reprocess(
     data: Annotated[Path, typer.Option("--data", help="The data folder, held by a server or not.")],
     start: Annotated[str | None, typer.Option(help="ISO 8601 with Z or an offset; inclusive.")] = None,
     end: Annotated[str | None, typer.Option(help="ISO 8601 with Z or an offset; exclusive.")] = None,
-    what: Annotated[str, typer.Option(help="What is done anew, by commas.")] = "calibration,qc",
+    what: Annotated[str, typer.Option(help="What is done anew, by commas.")] = "calibration,qc,derivation",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would move.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also where somebody has signed.")] = False,
     changes: Annotated[Path | None, typer.Option(help="Every changed row: FILE.csv or FILE.parquet.")] = None,
     by: Annotated[str, typer.Option(help="Who does it, for the audit trail.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Recompute stored rows with the calibrations and profiles of today; what differs becomes a revision.
+    """Recompute stored rows with the calibrations, definitions and profiles of today; what differs becomes a revision.
 
     Raw results never change, the manual review stands over the new rows, and as of an earlier moment everything is as
     it was. Cut short, the same command goes on.
@@ -129,6 +129,7 @@ def _show(report: dict[str, Any]) -> None:
     typer.echo(
         f"{report['rows']} rows read, {report['unchanged']} unchanged; {report['revised']} {done} revised, "
         f"{report['restated']} {done} given their new provenance alone"
+        + (f"; {report['added']} {done} added" if report["added"] else "")
         + (f"; {report['signed']} signed rows stay (--force)" if report["signed"] else "")
         + (f"; {report['changed_meanwhile']} changed meanwhile: run it again" if report["changed_meanwhile"] else "")
     )
@@ -155,7 +156,7 @@ def _rows(report: dict[str, Any]) -> Table:
 
 
 def _details(part: dict[str, Any]) -> Iterator[str]:
-    for name in ("calibrations", "profiles"):
+    for name in ("calibrations", "profiles", "definitions"):
         for one in part[name]:
             yield f"{name[:-1]} {_named(one['old'])} → {_named(one['new'])}: {one['rows']} rows"
     for one in part["flags"]:
@@ -166,6 +167,8 @@ def _details(part: dict[str, Any]) -> Iterator[str]:
         absolute = uncertainty["absolute"]
         most = "" if absolute is None else f", by {absolute['max']:.2g} at most"
         yield f"uncertainty (k = 1): {uncertainty['changed']} rows{most}"
+    if part["added"]:
+        yield f"new: {part['added']} rows that were not derived before"
     if part["first"] is not None:
         yield f"from {part['first']} to {part['last']}"
 
@@ -173,8 +176,9 @@ def _details(part: dict[str, Any]) -> Iterator[str]:
 def _named(one: dict[str, Any] | None) -> str:
     if one is None:
         return "none"
-    words = [str(one[name]) for name in ("name", "version", "certificate") if one.get(name)]
+    words = [str(one[name]) for name in ("name", "version", "certificate", "function") if one.get(name)]
     since = f" valid from {one['valid_from']}" if one.get("valid_from") else ""
+    since += f" of {one['entered']}" if one.get("entered") else ""
     return f"{one['id']} ({' '.join(words) or 'no certificate'}{since})"
 
 

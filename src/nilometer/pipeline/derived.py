@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from nilometer.model import ObservationBatch, Settlements
 
-__all__ = ["Derived", "newest_only"]
+__all__ = ["Derived", "joined", "newest_only"]
 
 
 @dataclass(slots=True)
@@ -36,3 +37,15 @@ def newest_only(rows: ObservationBatch) -> ObservationBatch:
         return rows
     _, last = np.unique(rows.id[::-1], return_index=True)
     return rows if len(last) == len(rows) else rows.take(np.sort(len(rows) - 1 - last))
+
+
+def joined(parts: list[Settlements]) -> Settlements:
+    """Return settlements one behind the other."""
+    full = [part for part in parts if len(part)]
+    if len(full) < 2:
+        return full[0] if full else Settlements.none()
+    return Settlements(
+        np.concatenate([part.id for part in full]),
+        np.concatenate([part.result_quality for part in full]),
+        pa.concat_arrays([part.tests.cast(pa.string()) for part in full]),
+    )

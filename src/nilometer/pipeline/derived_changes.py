@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.model import QartodFlag
-from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, usable
+from nilometer.pipeline.derived_inputs import Inputs, near_each_other
+from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, rising, united, usable
+from nilometer.store import Snapshot
 
-__all__ = ["differing", "reach", "span", "within"]
+__all__ = ["Difference", "concerned", "differing", "matched", "pieces", "reach", "span", "within"]
+
+PIECE = 100_000
+"""Times of a clock that are recomputed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What recomputation would change of one derived Datastream in one piece of time.
+
+    Parameters
+    ----------
+    definition : Definition
+        How it is made.
+    rows : DerivedRows
+        The rows that differ, as they are to be, sorted by time.
+    former : ndarray of int64, shape (n,)
+        The row of `current` that each of them follows; -1: it is new.
+    current : Rows
+        What is served.
+    computed : int
+        How many rows were computed.
+    """
+
+    definition: Definition
+    rows: DerivedRows
+    former: Times
+    current: Rows
+    computed: int
 
 
 def reach(definition: Definition, datastream: int) -> int:
     """Return how far from a time, in µs, a row of an input may lie that is taken there."""
     return max((one.tolerance for one in definition.operands if one.datastream == datastream), default=0)
+
+
+def concerned(inputs: Inputs, one: Definition, changed: Mapping[int, Times]) -> Times:
+    """Return the times of the clock whose inputs may have changed, by the times of each input that did."""
+    found = [changed.get(one.clock_datastream, np.empty(0, np.int64))]
+    for place, operand in enumerate(one.operands):
+        number = operand.datastream
+        if number is None or number not in changed or place == one.clock:
+            continue
+        times = changed[number]
+        if operand.tolerance == 0 and np.array_equal(times, found[0]):
+            continue
+        for some in near_each_other(times):
+            near = inputs.rows(number, int(some[0]) - operand.tolerance, int(some[-1]) + operand.tolerance)
+            first, last = span(one, operand, some, near)
+            clock = inputs.rows(one.clock_datastream, int(first.min()), int(last.max()))
+            found.append(within(clock.time if rising(clock.time) else np.unique(clock.time), first, last))
+    return united(found)
 
 
 def span(definition: Definition, one: Operand, times: Times, rows: Rows) -> tuple[Times, Times]:
@@ -46,10 +97,9 @@ def within(times: Times, first: Times, last: Times) -> Times:
     """Return those of some rising times that lie in one of the spans, ends included."""
     start = np.searchsorted(times, first, "left")
     stop = np.maximum(np.searchsorted(times, last, "right"), start)
-    edges = np.zeros(len(times) + 1, np.int64)
-    np.add.at(edges, start, 1)
-    np.add.at(edges, stop, -1)
-    found: Times = times[np.cumsum(edges[:-1]) > 0]
+    n = len(times) + 1
+    open_spans = np.cumsum(np.bincount(start, minlength=n) - np.bincount(stop, minlength=n))
+    found: Times = times[open_spans[:-1] > 0]
     return found
 
 
@@ -59,7 +109,9 @@ def differing(made: DerivedRows, current: Rows) -> tuple[DerivedRows, NDArray[np
     These are the rows that are new or other than the current ones, sorted by time, and current rows that nothing gives
     any more: they become MISSING. Whether a row that a review made is another is not known here: it is among them.
     """
-    place = _matched(made, current)
+    if not len(current):
+        return made, np.full(len(made), -1, np.int64)
+    place = matched(made, current)
     old = np.flatnonzero(place >= 0)
     same = np.zeros(len(made), np.bool_)
     there = place[old]
@@ -93,13 +145,30 @@ def differing(made: DerivedRows, current: Rows) -> tuple[DerivedRows, NDArray[np
     return both.take(order), np.concatenate([place, lost])[order]
 
 
-def _matched(made: DerivedRows, current: Rows) -> NDArray[np.int64]:
+def pieces(snapshot: Snapshot, one: Definition, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield spans, ends not in them, that hold a bounded number of times, or rows, of a clock and of what it gave."""
+    extents = [snapshot.extent(number) for number in (one.clock_datastream, one.datastream)]
+    edges = [extent for extent in extents if extent is not None]
+    if not edges:
+        return
+    start, end = max(start, min(edge[0] for edge in edges)), min(end, max(edge[1] for edge in edges) + 1)
+    pending = [(start, end)] if start < end else []
+    while pending:
+        first, last = pending.pop()
+        if last - first > 1 and snapshot.count([one.clock_datastream, one.datastream], first, last) > PIECE:
+            middle = (first + last) // 2
+            pending += [(middle, last), (first, middle)]
+        else:
+            yield first, last
+
+
+def matched(made: DerivedRows, current: Rows | DerivedRows) -> NDArray[np.int64]:
     """Return which current row has the identity of each row that was made; -1: none."""
     place = np.full(len(made), -1, np.int64)
     if not len(current) or not len(made):
         return place
     at = np.minimum(np.searchsorted(current.time, made.time), len(current) - 1)
-    if (np.diff(current.time) > 0).all():
+    if rising(current.time):
         found = current.time[at] == made.time
         found &= (current.duration[at] == made.duration) & (current.feature[at] == made.feature)
         found &= _equal(current.depth[at], made.depth)

@@ -7,6 +7,7 @@ arrives in the commit at hand is laid over it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -17,14 +18,15 @@ from numpy.typing import NDArray
 
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION
-from nilometer.pipeline.derived_rows import Rows, Times
+from nilometer.pipeline.derived_rows import Rows, Times, rising
 from nilometer.store import Snapshot, Store
 
-__all__ = ["EVER", "Inputs", "clusters", "stored_rows"]
+__all__ = ["EVER", "Inputs", "clusters", "near_each_other", "stored_rows"]
 
 EVER = 1 << 62
 """A floor that everything lies above, or with its sign below."""
 
+DAY = 86_400_000_000
 FEW_ROWS = 512
 MOST_ROWS = 131_072
 """Rows that a window may hold beyond what its time asks for, and at all."""
@@ -32,8 +34,15 @@ MOST_ROWS = 131_072
 
 def clusters(times: Times, apart: int) -> Iterator[Times]:
     """Yield parts of rising times between which there is more than so many µs."""
-    if len(times):
+    if len(times) and times[-1] - times[0] <= apart:
+        yield times
+    elif len(times):
         yield from np.split(times, np.flatnonzero(np.diff(times) > apart) + 1)
+
+
+def near_each_other(times: Times) -> Iterator[Times]:
+    """Yield parts of rising times that are asked for at once: at most some dozens, however far they spread."""
+    return clusters(times, max(DAY, int(times[-1] - times[0]) // 64)) if len(times) else iter(())
 
 
 @dataclass(slots=True)
@@ -85,9 +94,33 @@ class Inputs:
         """Forget all windows: what is stored has changed, or what was on its way never comes."""
         self._windows.clear()
 
-    def put(self, datastream: int, batch: ObservationBatch) -> Times:
-        """Take rows that are new or revised, each once; return the times they have now and had before."""
-        rows = self._converted(datastream, batch)
+    def parts(self, batch: ObservationBatch) -> list[tuple[int, Rows]]:
+        """Return finished rows, each once, by Datastream: by time and id, as they will be read back."""
+        if not len(batch):
+            return []
+        datastream = batch.datastream
+        rows = _rows(self._store, batch, is_derived=np.isin(datastream, list(self._derived)))
+        # Sixteen bits are sorted by counting.
+        order = np.argsort(datastream.astype(np.uint16) if datastream.max() < 65_536 else datastream, kind="stable")
+        goes_on = np.diff(datastream[order]) == 0
+        if not (np.diff(rows.time[order]) > 0)[goes_on].all():
+            order = np.lexsort((rows.id, rows.time, datastream))
+        rows, datastream = rows.take(order), datastream[order]
+        edges = [0, *(np.flatnonzero(~goes_on) + 1).tolist(), len(order)]
+        return [(int(datastream[i]), rows.take(slice(i, k))) for i, k in itertools.pairwise(edges)]
+
+    def put(self, datastream: int, rows: Rows, *, is_revised: bool) -> Times:
+        """Take rows that are new or revised, each once; return the times they have now and had before.
+
+        Parameters
+        ----------
+        datastream : int
+            Whose rows these are.
+        rows : Rows
+            As `parts` gives them.
+        is_revised : bool
+            Whether some of them may have been there.
+        """
         window = self._window(datastream)
         here = window.rows
         known = self._arriving.rows.get(datastream)
@@ -97,32 +130,30 @@ class Inputs:
         else:
             self._arriving.rows[datastream] = rows
         times = rows.time
-        rows = rows.sorted()
-        is_revised = batch.supersedes is not None and bool(batch.supersedes.any())
-        if not is_revised and (not len(here) or rows.time[0] > here.time[-1]):
+        if not is_revised and (not len(here) or times[0] > here.time[-1]):
             window.rows = Rows.concat([here, rows]) if len(here) else rows
-        else:
-            moved = np.isin(here.id, rows.id)
-            times = np.concatenate([times, here.time[moved]])
-            if is_revised:
-                times = np.concatenate([times, self._former(rows, here.id[moved])])
-            window.rows = Rows.concat([here.take(~moved), rows.take(rows.time >= window.floor)]).sorted()
+            return times if rising(times) else np.unique(times)
+        moved = np.isin(here.id, rows.id)
+        times = np.concatenate([times, here.time[moved]])
+        if is_revised:
+            times = np.concatenate([times, self._former(rows, here.id[moved])])
+        window.rows = Rows.concat([here.take(~moved), rows.take(rows.time >= window.floor)]).sorted()
         return np.unique(times)
 
     def settle(self, settled: Settlements) -> dict[int, Times]:
         """Take new flags of earlier rows; return, by Datastream, the times of those whose flag changed."""
         owner = (settled.id >> 32).astype(np.int32)
+        order = np.argsort(owner, kind="stable")
+        edges = [0, *(np.flatnonzero(np.diff(owner[order])) + 1).tolist(), len(order)]
         changed: dict[int, Times] = {}
-        for datastream in np.unique(owner).tolist():
+        for first, last in itertools.pairwise(edges):
+            mine = order[first:last]
+            datastream = int(owner[mine[0]])
             if datastream not in self._kept:
                 continue
-            mine = np.flatnonzero(owner == datastream)
             ids, flags = settled.id[mine], settled.result_quality[mine]
             rows = self._window(datastream).rows
-            order = np.argsort(rows.id, kind="stable")
-            place = np.minimum(np.searchsorted(rows.id[order], ids), max(len(rows) - 1, 0))
-            found = rows.id[order[place]] == ids if len(rows) else np.zeros(len(ids), np.bool_)
-            where = order[place[found]] if len(rows) else np.empty(0, np.intp)
+            where, found = _placed(rows.id, ids)
             other = rows.quality[where] != flags[found]
             times = [rows.time[where[other]]]
             rows.quality = rows.quality.copy()
@@ -209,8 +240,18 @@ class Inputs:
         pairs = zip(ids.tolist(), flags.tolist(), strict=True)
         return np.array([times[row] for row, flag in pairs if row in times and was[row] != flag], np.int64)
 
-    def _converted(self, datastream: int, batch: ObservationBatch) -> Rows:
-        return _rows(self._store, batch, is_derived=datastream in self._derived)
+
+def _placed(known: Times, ids: Times) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return where in some ids others are that are among them, and which those are."""
+    if not len(known):
+        return np.empty(0, np.intp), np.zeros(len(ids), np.bool_)
+    order = None if rising(known) else np.argsort(known, kind="stable")
+    place = np.searchsorted(known, ids, sorter=order)
+    place[place == len(known)] = 0
+    if order is not None:
+        place = order[place]
+    found = known[place] == ids
+    return place[found], found
 
 
 def stored_rows(store: Store, snapshot: Snapshot, datastream: int, start: int, end: int, is_derived: bool) -> Rows:  # noqa: FBT001
@@ -219,7 +260,7 @@ def stored_rows(store: Store, snapshot: Snapshot, datastream: int, start: int, e
     return _rows(store, ObservationBatch.from_arrow(table), is_derived=is_derived).sorted()
 
 
-def _rows(store: Store, batch: ObservationBatch, *, is_derived: bool) -> Rows:
+def _rows(store: Store, batch: ObservationBatch, *, is_derived: NDArray[np.bool_] | bool) -> Rows:
     """Return finished rows as they will be read back: an uncertainty is stored as a float32."""
     n = len(batch)
     assert batch.id is not None and batch.result is not None and batch.result_quality is not None  # noqa: S101, PT018
@@ -238,7 +279,9 @@ def _rows(store: Store, batch: ObservationBatch, *, is_derived: bool) -> Rows:
         depth=nan if batch.depth is None else batch.depth,
         latitude=nan if batch.latitude is None else batch.latitude,
         longitude=nan if batch.longitude is None else batch.longitude,
-        said=_first_digits(batch) if is_derived else np.zeros(n, np.int8),
+        said=np.where(is_derived, _first_digits(batch), 0).astype(np.int8)
+        if np.any(is_derived)
+        else np.zeros(n, np.int8),
         reviewed=store.catalog.reviewed(provenance),
     )
 

@@ -79,7 +79,7 @@ def document_of(config: DefinitionConfig) -> dict[str, Any]:
     for part in (document, *document["inputs"].values()):
         for name in _LENGTHS:
             if part.get(name) is not None:
-                part[name] = f"{part[name]:.6f} s"
+                part[name] = f"{part[name]:.6f}".rstrip("0").rstrip(".") + " s"
     return document
 
 

@@ -9,30 +9,44 @@ cut of the times gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.derivation.function import Function
+from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch, QartodFlag
+from nilometer.pipeline.derived_model import (
+    Definition,
+    DerivedRows,
+    Floats,
+    Operand,
+    Rows,
+    Times,
+    among,
+    rising,
+    united,
+)
 from nilometer.uncertainty.rounding import round_all
 
 __all__ = [
     "Definition",
     "DerivedRows",
+    "Gathered",
     "Operand",
     "Rows",
     "Times",
+    "among",
     "batch_of",
+    "gathered",
     "is_final",
+    "rising",
     "rows_of",
+    "rows_of_each",
+    "united",
     "usable",
 ]
-
-Floats = NDArray[np.float64]
-Times = NDArray[np.int64]
 
 # From best to worst: what a combination of flags is, is the worst of them.
 _FLAG = np.array([QartodFlag.PASS, QartodFlag.NOT_EVALUATED, QartodFlag.SUSPECT, QartodFlag.FAIL, QartodFlag.MISSING])
@@ -42,206 +56,85 @@ _RANK[_FLAG] = range(len(_FLAG))
 
 
 @dataclass(slots=True)
-class Rows:
-    """Finished rows of one Datastream, of the water alone, sorted by time and then by id.
-
-    Parameters
-    ----------
-    time : ndarray of int64, shape (n,)
-        phenomenon_time, µs since 1970 UTC. An interval counts by its start.
-    id : ndarray of int64, shape (n,)
-        Ids.
-    result, uncertainty : ndarray of float64, shape (n,)
-        In the unit of the Datastream, as they are stored; NaN: none, not known.
-    quality : ndarray of int8, shape (n,)
-        QartodFlag.
-    censored : ndarray of int8, shape (n,)
-        Other than 0: the result is the limit of what could be measured, and no value.
-    duration : ndarray of int64, shape (n,)
-        µs.
-    feature : ndarray of int32, shape (n,)
-        FeaturesOfInterest.
-    depth, latitude, longitude : ndarray of float64, shape (n,)
-        NaN where they do not vary.
-    said : ndarray of int8, shape (n,)
-        Of rows that were derived themselves: what their inputs were flagged; else 0.
-    reviewed : ndarray of bool, shape (n,)
-        Whether a manual review made the row.
-    """
-
-    time: Times
-    id: Times
-    result: Floats
-    uncertainty: Floats
-    quality: NDArray[np.int8]
-    censored: NDArray[np.int8]
-    duration: Times
-    feature: NDArray[np.int32]
-    depth: Floats
-    latitude: Floats
-    longitude: Floats
-    said: NDArray[np.int8]
-    reviewed: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
-        """Return the rows named by indices, a mask or a slice."""
-        return Rows(*(getattr(self, name)[rows] for name in _COLUMNS))
-
-    @staticmethod
-    def concat(parts: Sequence[Rows]) -> Rows:
-        """Return the rows of all parts, one behind the other."""
-        return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
-
-    @staticmethod
-    def none() -> Rows:
-        """Return no rows."""
-        kinds = ("i8", "i8", "f8", "f8", "i1", "i1", "i8", "i4", "f8", "f8", "f8", "i1", "?")
-        return Rows(*(np.empty(0, kind) for kind in kinds))
-
-    def sorted(self) -> Rows:
-        """Return the rows by time and id."""
-        if len(self) < 2 or (np.diff(self.time) > 0).all():
-            return self
-        return self.take(np.lexsort((self.id, self.time)))
-
-
-_COLUMNS = tuple(item.name for item in fields(Rows))
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """Where one input of the function comes from.
-
-    Parameters
-    ----------
-    name : str
-        Of the function's input.
-    datastream : int, optional
-        Its Datastream; None: it is a constant.
-    scale, offset : float
-        ``scale · result + offset`` is in the function's unit.
-    align : {"nearest", "previous", "linear"}
-        How it is taken at a time.
-    tolerance : int
-        µs: rows farther away are not taken.
-    value, uncertainty : float
-        Of a constant, in the function's unit.
-    stand_in : tuple of float, optional
-        Value and uncertainty that are taken where the input is missing; the row is SUSPECT then.
-    """
-
-    name: str
-    datastream: int | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    align: str = "nearest"
-    tolerance: int = 0
-    value: float = 0.0
-    uncertainty: float = 0.0
-    stand_in: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A derived Datastream, with everything looked up.
-
-    Parameters
-    ----------
-    datastream : int
-        Whose rows these are.
-    function : Function
-        The equation.
-    operands : tuple of Operand
-        One an input of the function, in its order.
-    clock : int
-        The place of the operand that sets the times.
-    deadline : int, optional
-        µs after which a row no longer waits for its inputs; None: it waits for ever.
-    used : frozenset of int
-        Flags of input rows that are used; rows with others are as if they were not there.
-    skips : bool
-        Whether a time without an input gets no row; false: it gets one that says MISSING.
-    correlation : ndarray of float64, shape (k, k), optional
-        Of the operands.
-    scale, offset : float
-        From the function's unit to the Datastream's.
-    number : int
-        The catalog's row of the definition.
-    """
-
-    datastream: int
-    function: Function
-    operands: tuple[Operand, ...]
-    clock: int
-    deadline: int | None
-    used: frozenset[int]
-    skips: bool = False
-    correlation: Floats | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    number: int = 0
-
-    @property
-    def clock_datastream(self) -> int:
-        """The Datastream that sets the times."""
-        datastream = self.operands[self.clock].datastream
-        assert datastream is not None  # noqa: S101 -- a constant has no times, and is refused as a clock
-        return datastream
-
-    @property
-    def datastreams(self) -> frozenset[int]:
-        """The Datastreams of all inputs."""
-        return frozenset(one.datastream for one in self.operands if one.datastream is not None)
-
-
-@dataclass(slots=True)
-class DerivedRows:
-    """What `rows_of` gives: columns of an ObservationBatch, sorted by time.
-
-    Parameters
-    ----------
-    time, duration, feature, depth, latitude, longitude
-        As the clock's rows have them.
-    result, uncertainty : ndarray of float64, shape (n,)
-        In the Datastream's unit, rounded as after a calibration; NaN: none, not known.
-    said : ndarray of int8, shape (n,)
-        The worst flag of the inputs that were used; MISSING where one is.
-    """
-
-    time: Times
-    duration: Times
-    feature: NDArray[np.int32]
-    depth: Floats
-    latitude: Floats
-    longitude: Floats
-    result: Floats
-    uncertainty: Floats
-    said: NDArray[np.int8]
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> DerivedRows:
-        """Return the rows named by indices or a mask."""
-        return DerivedRows(*(getattr(self, item.name)[rows] for item in fields(self)))
-
-    @staticmethod
-    def concat(parts: Sequence[DerivedRows]) -> DerivedRows:
-        """Return the rows of all parts, one behind the other."""
-        names = [item.name for item in fields(DerivedRows)]
-        return DerivedRows(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-@dataclass(slots=True)
 class _Taken:
     """One input at the times of the clock: in the function's unit, NaN and MISSING where there is none."""
 
     value: Floats
     uncertainty: Floats
     flag: NDArray[np.int8]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Everything that rows of a derived Datastream are computed of.
+
+    Parameters
+    ----------
+    definition : Definition
+        How.
+    clock : Rows
+        One row of each identity.
+    taken : list
+        The operands at the times of the clock; of a constant one value.
+    said : ndarray of int8, shape (n,)
+        The worst flag of the inputs.
+    there : ndarray of int
+        The rows that have all inputs.
+    """
+
+    definition: Definition
+    clock: Rows
+    taken: list[_Taken]
+    said: NDArray[np.int8]
+    there: NDArray[np.intp]
+
+    def kind(self) -> object:
+        """Return what must be equal of two to compute them in one call."""
+        one = self.definition
+        constants = tuple(
+            (place, taken.value.tobytes(), taken.uncertainty.tobytes())
+            for place, (operand, taken) in enumerate(zip(one.operands, self.taken, strict=True))
+            if operand.datastream is None
+        )
+        return id(one.function), constants, None if one.correlation is None else one.correlation.tobytes()
+
+    def present(self) -> list[tuple[Floats, Floats]]:
+        """Return value and uncertainty of each operand where all of them are there."""
+        if len(self.there) == len(self.said):
+            return [(one.value, one.uncertainty) for one in self.taken]
+        return [
+            (one.value, one.uncertainty)
+            if operand.datastream is None
+            else (one.value[self.there], one.uncertainty[self.there])
+            for operand, one in zip(self.definition.operands, self.taken, strict=True)
+        ]
+
+    def rows(self, result: Floats, uncertainty: Floats) -> DerivedRows:
+        """Return the rows, from what the function gave where all operands are there."""
+        definition, clock, n = self.definition, self.clock, len(self.clock)
+        if definition.scale != 1.0 or definition.offset != 0.0:
+            result = result * definition.scale + definition.offset
+            uncertainty = uncertainty * abs(definition.scale)
+            round_all(result, uncertainty)
+        lost = ~np.isfinite(result)
+        if lost.any():
+            result[lost], uncertainty[lost] = np.nan, np.nan
+        if len(self.there) < n:
+            whole, spread = np.full(n, np.nan), np.full(n, np.nan)
+            whole[self.there], spread[self.there] = result, uncertainty
+            result, uncertainty = whole, spread
+        rows = DerivedRows(
+            clock.time,
+            clock.duration,
+            clock.feature,
+            clock.depth,
+            clock.latitude,
+            clock.longitude,
+            result,
+            uncertainty,
+            self.said,
+        )
+        return rows.take(self.there) if definition.skips and len(self.there) < n else rows
 
 
 def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | None = None) -> DerivedRows:
@@ -262,11 +155,19 @@ def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | N
         One a row of the clock; of several that agree in time, duration, feature and depth, of the one with the
         greatest id. Without those that have an input missing, where the definition skips them.
     """
+    (made,) = rows_of_each([gathered(definition, inputs, times)])
+    if isinstance(made, Exception):
+        raise made
+    return made
+
+
+def gathered(definition: Definition, inputs: Mapping[int, Rows], times: Times | None = None) -> Gathered:
+    """Return what the rows of a derived Datastream are computed of; the parameters are those of `rows_of`."""
     clock = inputs.get(definition.clock_datastream, Rows.none())
     if times is not None:
-        clock = clock.take(np.isin(clock.time, times))
+        asked = among(clock.time, times)
+        clock = clock if asked.all() else clock.take(asked)
     clock = _distinct(clock)
-    n = len(clock)
     taken = [
         _constant(one)
         if one.datastream is None
@@ -275,25 +176,52 @@ def rows_of(definition: Definition, inputs: Mapping[int, Rows], times: Times | N
         else _aligned(definition, one, inputs.get(one.datastream, Rows.none()), clock)
         for place, one in enumerate(definition.operands)
     ]
-    said = _worst([one.flag for one in taken], n)
-    result, uncertainty = np.full(n, np.nan), np.full(n, np.nan)
-    there = np.flatnonzero(said != QartodFlag.MISSING)
-    if len(there):
-        values = [one.value if len(one.value) == 1 else one.value[there] for one in taken]
-        spreads = [one.uncertainty if len(one.value) == 1 else one.uncertainty[there] for one in taken]
-        result[there], uncertainty[there] = _computed(definition, values, spreads)
-    rows = DerivedRows(
-        clock.time,
-        clock.duration,
-        clock.feature,
-        clock.depth,
-        clock.latitude,
-        clock.longitude,
-        result,
-        uncertainty,
-        said,
-    )
-    return rows.take(there) if definition.skips and len(there) < n else rows
+    said = _worst([one.flag for one in taken], len(clock))
+    return Gathered(definition, clock, taken, said, np.flatnonzero(said != QartodFlag.MISSING))
+
+
+def rows_of_each(parts: Sequence[Gathered]) -> list[DerivedRows | Exception]:
+    """Return the rows of several derived Datastreams; those of one function are computed in one call.
+
+    A row depends on its own inputs alone, so that the company it is computed in makes no difference.
+
+    Returns
+    -------
+    list of DerivedRows or Exception
+        One a part: its rows as `rows_of` gives them, or why its function failed.
+    """
+    groups: dict[object, list[int]] = {}
+    for place, part in enumerate(parts):
+        groups.setdefault(part.kind() if len(part.there) else place, []).append(place)
+    made: dict[int, DerivedRows | Exception] = {}
+    for places in groups.values():
+        try:
+            made |= zip(places, _together([parts[place] for place in places]), strict=True)
+        except NilometerError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a stranger's function: it is told of the Datastream it failed for
+            alone = [[error]] if len(places) == 1 else [rows_of_each([parts[place]]) for place in places]
+            made |= zip(places, (one for (one,) in alone), strict=True)
+    return [made[place] for place in range(len(parts))]
+
+
+def _together(parts: Sequence[Gathered]) -> list[DerivedRows]:
+    """Return the rows of parts of one kind."""
+    first, edges = parts[0].definition, np.cumsum([0, *(len(part.there) for part in parts)]).tolist()
+    result, uncertainty = np.empty(0), np.empty(0)
+    if edges[-1]:
+        taken = [part.present() for part in parts]
+        values = [_joined([one[place][0] for one in taken], operand) for place, operand in enumerate(first.operands)]
+        spreads = [_joined([one[place][1] for one in taken], operand) for place, operand in enumerate(first.operands)]
+        result, uncertainty = first.function.rows(values, spreads, first.correlation)
+    return [
+        part.rows(result[start:stop], uncertainty[start:stop])
+        for part, start, stop in zip(parts, edges, edges[1:], strict=False)
+    ]
+
+
+def _joined(columns: Sequence[Floats], operand: Operand) -> Floats:
+    return columns[0] if len(columns) == 1 or operand.datastream is None else np.concatenate(columns)
 
 
 def is_final(
@@ -318,6 +246,8 @@ def is_final(
         rows, reached = inputs.get(one.datastream), newest.get(one.datastream)
         if rows is None or reached is None:
             return np.zeros(len(times), np.bool_)
+        if one.tolerance == 0 and np.array_equal(rows.time, times):
+            continue
         good = rows.time[usable(definition, rows)]
         earliest, latest = times - one.tolerance, times + one.tolerance
         if one.align == "previous":
@@ -341,7 +271,7 @@ def batch_of(definition: Definition, made: DerivedRows) -> ObservationBatch:
     n = len(made)
     return ObservationBatch(
         datastream=np.full(n, definition.datastream, np.int32),
-        phenomenon_time=made.time,
+        phenomenon_time=made.time.copy(),  # admission rounds it in place; it may be that of the window
         raw_result=made.result,
         feature=made.feature,
         duration=made.duration,
@@ -369,7 +299,7 @@ def _lookup(used: frozenset[int]) -> NDArray[np.bool_]:
 
 def _distinct(clock: Rows) -> Rows:
     """Return one row of each identity: the one that was given last."""
-    if len(clock) < 2 or (np.diff(clock.time) > 0).all():
+    if rising(clock.time):
         return clock
     place = np.where(np.isnan(clock.depth), np.inf, clock.depth)
     keys = (clock.time, clock.duration, clock.feature, place)
@@ -398,7 +328,11 @@ def _aligned(definition: Definition, one: Operand, rows: Rows, clock: Rows) -> _
     Of rows that were taken at a depth only those of the clock's own depth count, and those without one. Of rows of one
     time the one given last counts; of two equally near the earlier.
     """
-    rows = rows.take(usable(definition, rows))
+    good = usable(definition, rows)
+    rows = rows if good.all() else rows.take(good)
+    if _is_beside(rows, clock):
+        value, uncertainty = rows.result * one.scale + one.offset, rows.uncertainty * abs(one.scale)
+        return _filled(one, _Taken(value, uncertainty, rows.quality.copy()))
     before, after = _neighbours(rows, clock)
     n, t = len(clock), clock.time
     time, value = rows.time, rows.result * one.scale + one.offset
@@ -441,6 +375,11 @@ def _filled(one: Operand, taken: _Taken) -> _Taken:
     return taken
 
 
+def _is_beside(rows: Rows, clock: Rows) -> bool:
+    """Say whether there is one row at each time of the clock, and no depth to keep apart: what most sensors give."""
+    return np.array_equal(rows.time, clock.time) and rising(rows.time) and bool(np.isnan(rows.depth).all())
+
+
 def _neighbours(rows: Rows, clock: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, by row of the clock, the last row at or before it and the first at or after it; -1: there is none.
 
@@ -477,14 +416,3 @@ def _worst(flags: Sequence[NDArray[np.int8]], n: int) -> NDArray[np.int8]:
         rank = np.maximum(rank, _RANK[flag])
     worst: NDArray[np.int8] = _FLAG[rank]
     return worst
-
-
-def _computed(definition: Definition, values: list[Floats], uncertainties: list[Floats]) -> tuple[Floats, Floats]:
-    result, uncertainty = definition.function.rows(values, uncertainties, definition.correlation)
-    if definition.scale != 1.0 or definition.offset != 0.0:
-        result = result * definition.scale + definition.offset
-        uncertainty = uncertainty * abs(definition.scale)
-        round_all(result, uncertainty)
-    result[~np.isfinite(result)] = np.nan
-    uncertainty[np.isnan(result)] = np.nan
-    return result, uncertainty

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.pipeline.derived_rows import Times
+from nilometer.pipeline.derived_rows import Times, among
 
 __all__ = ["MOST_WAITING", "Waiting", "read_state", "written_state"]
 
@@ -41,7 +41,7 @@ class Waiting:
 
     def add(self, times: Times, received: int, *, fresh: bool = False) -> None:
         """Let times wait; those that do already keep their deadline."""
-        new = np.setdiff1d(times, self.time)
+        new = times[~among(times, self.time)]
         if len(new):
             time = np.concatenate([self.time, new])
             came = np.concatenate([self.received, np.full(len(new), received, np.int64)])
@@ -58,7 +58,12 @@ class Waiting:
     def forget(self, times: Times) -> None:
         """Let no longer wait what is answered."""
         if len(self.time) and len(times):
-            self.drop(np.isin(self.time, times))
+            self.drop(among(self.time, times))
+
+    def turn_away(self, times: Times) -> None:
+        """Let no longer wait what is not to be looked at either."""
+        self.forget(times)
+        self.fresh = np.setdiff1d(self.fresh, times)
 
     def due(self, now: int, deadline: int | None) -> Times:
         """Return the times whose deadline has come."""

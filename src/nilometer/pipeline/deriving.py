@@ -11,33 +11,42 @@ journal. A row that has no inputs any more becomes MISSING; it is never taken aw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch, Settlements
-from nilometer.pipeline.derived import Derived, newest_only
-from nilometer.pipeline.derived_changes import differing, reach, span, within
+from nilometer.pipeline.derived import Derived, joined, newest_only
+from nilometer.pipeline.derived_changes import Difference, concerned, differing, pieces, reach
 from nilometer.pipeline.derived_definitions import Definitions
-from nilometer.pipeline.derived_inputs import EVER, Inputs, clusters
-from nilometer.pipeline.derived_rows import Definition, DerivedRows, Rows, Times, batch_of, is_final, rows_of
+from nilometer.pipeline.derived_inputs import EVER, Inputs, near_each_other
+from nilometer.pipeline.derived_rows import (
+    Definition,
+    DerivedRows,
+    Gathered,
+    Rows,
+    Times,
+    among,
+    batch_of,
+    gathered,
+    is_final,
+    rows_of,
+    rows_of_each,
+    united,
+)
 from nilometer.pipeline.derived_waiting import Waiting, read_state, written_state
 from nilometer.pipeline.log import Log
 from nilometer.store import REJECTED, UNCHANGED, Store
 from nilometer.store.settling import settle_own
 
-__all__ = ["Deriving", "Difference", "Patient"]
+__all__ = ["Deriving", "Patient"]
 
 STATE = "derivation"
-DAY = 86_400_000_000
-PIECE = 100_000
-"""Times of a clock that are recomputed at once."""
 
 T = TypeVar("T")
 Judge = Callable[[ObservationBatch, int], Settlements]
@@ -48,31 +57,6 @@ _log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What recomputation would change of one derived Datastream in one piece of time.
-
-    Parameters
-    ----------
-    definition : Definition
-        How it is made.
-    rows : DerivedRows
-        The rows that differ, as they are to be, sorted by time.
-    former : ndarray of int64, shape (n,)
-        The row of `current` that each of them follows; -1: it is new.
-    current : Rows
-        What is served.
-    computed : int
-        How many rows were computed.
-    """
-
-    definition: Definition
-    rows: DerivedRows
-    former: Times
-    current: Rows
-    computed: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Commit:
     """What is under way: changes by Datastream, when it came, and whether only rows that are there may change."""
 
@@ -80,6 +64,14 @@ class _Commit:
     received: int
     patient: Patient
     only_revisions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Times that a commit answers: what they are computed of, and the rows that are there."""
+
+    gathered: Gathered
+    current: Rows
 
 
 def _at_once(action: Callable[[], T]) -> T:
@@ -184,7 +176,7 @@ class Deriving:
             return Derived(rows, settled)
         parts, flags = [rows], [settled]
         for level in self._definitions.levels:
-            columns = [made for one in level if (made := self._guarded(one, commit)) is not None]
+            columns = self._made(level, commit)
             if not columns:
                 continue
             batch, mine = self._admitted(ObservationBatch.concat(columns), patient)
@@ -200,7 +192,7 @@ class Deriving:
         self._next_due = self._soonest()
         if len(parts) == 1:
             return Derived(rows, settled, admitted)
-        return Derived(ObservationBatch.concat(parts), _joined(flags), admitted)
+        return Derived(ObservationBatch.concat(parts), joined(flags), admitted)
 
     def is_due(self, now: int) -> bool:
         """Say whether some time has waited long enough, or is to be looked at: then an empty commit is to come."""
@@ -222,9 +214,9 @@ class Deriving:
         here = self._takes_part(rows)
         if here.any():
             served = newest_only(rows if here.all() else rows.take(here))
-            for number in np.unique(served.datastream).tolist():
-                mine = served.take(served.datastream == number)
-                changed[number] = patient(partial(self._inputs.put, number, mine))
+            revised = set() if served.supersedes is None else set(served.datastream[served.supersedes].tolist())
+            for number, mine in patient(partial(self._inputs.parts, served)):
+                changed[number] = patient(partial(self._inputs.put, number, mine, is_revised=number in revised))
         if len(settled):
             for number, times in patient(partial(self._inputs.settle, settled)).items():
                 changed[number] = np.union1d(changed[number], times) if number in changed else times
@@ -240,26 +232,40 @@ class Deriving:
             here &= ~np.isin(rows.feature, list(samples))
         return here
 
-    def _guarded(self, one: Definition, commit: _Commit) -> ObservationBatch | None:
-        """Return the rows of one derived Datastream that a commit makes or changes.
+    def _made(self, level: Sequence[Definition], commit: _Commit) -> list[ObservationBatch]:
+        """Return the rows of a level that a commit makes or changes.
 
         A function that fails makes its own Datastream stop, and nothing else.
         """
-        try:
-            made = self._made(one, commit)
-        except NilometerError:
-            raise
-        except Exception as error:  # noqa: BLE001 -- a stranger's function: the rows it was given must pass
-            key = self._store.catalog.datastream(one.datastream).key
-            self._broken[one.datastream] = f"{one.function.name} failed: {error}"
-            _log.exception("a Datastream could not be derived", datastream=key, function=one.function.name)
-            return None
-        return batch_of(one, made) if made is not None and len(made) else None
+        asked: list[_Asked] = []
+        for one in level:
+            try:
+                asked += self._asked(one, commit)
+            except NilometerError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- whatever fails here, the rows that came must pass
+                self._breaks(one, error)
+        made = []
+        for part, rows in zip(asked, rows_of_each([part.gathered for part in asked]), strict=True):
+            one = part.gathered.definition
+            if isinstance(rows, Exception):
+                self._breaks(one, rows)
+                continue
+            rows.feature = self._own_water(one, rows.feature)
+            new, _ = differing(rows, part.current)
+            if len(new):
+                made.append(batch_of(one, new))
+        return made
 
-    def _made(self, one: Definition, commit: _Commit) -> DerivedRows | None:
-        """Compute what a commit concerns; keep what has to wait."""
+    def _breaks(self, one: Definition, error: Exception) -> None:
+        key, name = self._store.catalog.datastream(one.datastream).key, one.function.name
+        self._broken[one.datastream] = f"{name} failed: {error}"
+        _log.error("a Datastream could not be derived", datastream=key, function=name, exc_info=error)
+
+    def _asked(self, one: Definition, commit: _Commit) -> list[_Asked]:
+        """Return what a commit asks for of one derived Datastream; keep what has to wait."""
         waiting = self._waiting[one.datastream]
-        candidates = [commit.patient(partial(self._dirty, one, commit.changed))]
+        candidates = [commit.patient(partial(concerned, self._inputs, one, commit.changed))]
         due = waiting.due(commit.received, one.deadline)
         if len(waiting.time) and (one.datastreams & commit.changed.keys() or len(due)):
             reached = commit.patient(partial(self._reached, one, waiting.time))
@@ -269,45 +275,24 @@ class Deriving:
                 waiting.drop(reached)
         candidates.append(waiting.fresh)
         waiting.fresh = waiting.fresh[:0]
-        times = np.unique(np.concatenate(candidates))
-        parts = [self._answered(one, some, due, commit) for some in _near_each_other(times)]
-        return DerivedRows.concat(parts) if parts else None
+        times = united(candidates)
+        return [self._answered(one, some, due, commit) for some in near_each_other(times)]
 
-    def _answered(self, one: Definition, times: Times, due: Times, commit: _Commit) -> DerivedRows:
+    def _answered(self, one: Definition, times: Times, due: Times, commit: _Commit) -> _Asked:
         inputs, current = commit.patient(partial(self._near, one, times))
-        there = np.isin(times, inputs[one.clock_datastream].time)
-        has_row = np.isin(times, current.time)
-        final = is_final(one, inputs, times, self._newest(one)) | np.isin(times, due)
+        there = among(times, inputs[one.clock_datastream].time)
+        has_row = among(times, current.time)
+        final = is_final(one, inputs, times, self._newest(one)) | among(times, due)
         answered = has_row if commit.only_revisions else has_row | (final & there)
         waiting = self._waiting[one.datastream]
         waiting.forget(times[answered | ~there])
         waiting.add(times[there & ~answered], commit.received, fresh=commit.only_revisions)
-        made = rows_of(one, inputs, times[answered])
-        made.feature = self._own_water(one, made.feature)
-        rows, _ = differing(made, current.take(np.isin(current.time, times[answered])))
-        return rows
+        times = times[answered]
+        return _Asked(gathered(one, inputs, times), current.take(among(current.time, times)))
 
     def _newest(self, one: Definition) -> dict[int, int]:
         newest = ((number, self._inputs.newest(number)) for number in one.datastreams)
         return {number: time for number, time in newest if time is not None}
-
-    def _dirty(self, one: Definition, changed: dict[int, Times]) -> Times:
-        """Return the times of the clock whose inputs may have changed."""
-        found = [np.empty(0, np.int64)]
-        for place, operand in enumerate(one.operands):
-            number = operand.datastream
-            if number is None or number not in changed:
-                continue
-            times = changed[number]
-            if place == one.clock:
-                found.append(times)
-                continue
-            for some in _near_each_other(times):
-                near = self._inputs.rows(number, int(some[0]) - operand.tolerance, int(some[-1]) + operand.tolerance)
-                first, last = span(one, operand, some, near)
-                clock = self._inputs.rows(one.clock_datastream, int(first.min()), int(last.max()))
-                found.append(within(np.unique(clock.time), first, last))
-        return np.unique(np.concatenate(found))
 
     def _reached(self, one: Definition, times: Times) -> NDArray[np.bool_]:
         """Say which times every input has passed by so far that rows in order are no longer taken there."""
@@ -440,7 +425,7 @@ class Deriving:
     def _differences(self, one: Definition, start: int, end: int) -> Iterator[Difference]:
         self._inputs.forget()
         self._inputs.begin()
-        for first, last in self._pieces(one, start, end):
+        for first, last in pieces(self._store.snapshot(), one, start, end):
             times = np.array([first, last - 1])
             inputs, current = self._near(one, times)
             asked = np.unique(inputs[one.clock_datastream].time)
@@ -455,23 +440,6 @@ class Deriving:
             rows, former = differing(made, current)
             yield Difference(one, rows, former, current, len(made))
 
-    def _pieces(self, one: Definition, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield spans that hold a bounded number of times, or rows, of a clock and of what it gave."""
-        snapshot = self._store.snapshot()
-        extents = [snapshot.extent(number) for number in (one.clock_datastream, one.datastream)]
-        edges = [extent for extent in extents if extent is not None]
-        if not edges:
-            return
-        start, end = max(start, min(edge[0] for edge in edges)), min(end, max(edge[1] for edge in edges) + 1)
-        pending = [(start, end)] if start < end else []
-        while pending:
-            first, last = pending.pop()
-            if last - first > 1 and snapshot.count([one.clock_datastream, one.datastream], first, last) > PIECE:
-                middle = (first + last) // 2
-                pending += [(middle, last), (first, middle)]
-            else:
-                yield first, last
-
     def _recomputed(self, one: Definition, start: int, end: int, received: int) -> Iterator[Derived]:
         for difference in self._differences(one, start, end):
             follows = difference.rows.take(difference.former >= 0)
@@ -483,18 +451,36 @@ class Deriving:
                 derived = self.over(whole, Settlements.none(), received, only_revisions=True)
                 yield Derived(derived.rows, derived.settled, [admitted, *derived.admitted])
 
+    def lacking(self, one: Definition, times: Times) -> DerivedRows:
+        """Return the rows of times of the clock that have none and wait for nothing; nothing is written."""
+        times = np.setdiff1d(times, self._waiting[one.datastream].time)
+        if not len(times):
+            return rows_of(one, {})
+        inputs, current = self._near(one, times)
+        times = times[~np.isin(times, current.time)]
+        if one.deadline is None:
+            times = times[is_final(one, inputs, times, self._newest(one))]
+        made = rows_of(one, inputs, times)
+        made.feature = self._own_water(one, made.feature)
+        return made
 
-def _near_each_other(times: Times) -> Iterator[Times]:
-    """Yield parts of rising times that are asked for at once: at most some dozens, however far they spread."""
-    return clusters(times, max(DAY, int(times[-1] - times[0]) // 64)) if len(times) else iter(())
+    def added(self, one: Definition, made: DerivedRows, received: int) -> Derived | None:
+        """Return new rows of a time that lies back, judged, with the revisions that follow from them; to be committed.
 
-
-def _joined(parts: list[Settlements]) -> Settlements:
-    full = [part for part in parts if len(part)]
-    if len(full) < 2:
-        return full[0] if full else Settlements.none()
-    return Settlements(
-        np.concatenate([part.id for part in full]),
-        np.concatenate([part.result_quality for part in full]),
-        pa.concat_arrays([part.tests.cast(pa.string()) for part in full]),
-    )
+        What stands at their times in other Datastreams and has no row either is not made: whoever adds rows goes
+        through these Datastreams as well.
+        """
+        waited = {number: waiting.time for number, waiting in self._waiting.items()}
+        batch, admitted = self._admitted(batch_of(one, made), _at_once)
+        if not len(batch):
+            return None
+        try:
+            whole, settled = self._review(batch, self._judge(batch, received))
+        except BaseException:
+            self._store.abandon(admitted)
+            raise
+        derived = self.over(whole, settled, received, only_revisions=True)
+        for number, waiting in self._waiting.items():
+            waiting.turn_away(np.setdiff1d(waiting.time, waited[number]))
+        self._next_due = self._soonest()
+        return Derived(derived.rows, derived.settled, [admitted, *derived.admitted])

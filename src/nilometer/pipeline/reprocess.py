@@ -1,4 +1,4 @@
-"""Reprocessing: what is stored passes calibration and qc again, in order of time, and what differs becomes a revision.
+"""Reprocessing: what is stored passes calibration, derivation and qc again, and what differs becomes a revision.
 
 A worker thread reads a snapshot and computes; only what differs is committed, piece by piece, in the pump's thread
 between two commits of live rows. There each piece is compared with what is stored by then: rows that somebody changed
@@ -22,7 +22,8 @@ from nilometer.errors import Overloaded, StoreError
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.reprocess_changes import ChangesFile
 from nilometer.pipeline.reprocess_files import by_files
-from nilometer.pipeline.reprocess_judging import QC
+from nilometer.pipeline.reprocess_filling import fill
+from nilometer.pipeline.reprocess_judging import CALIBRATION, DERIVATION, QC
 from nilometer.pipeline.reprocess_order import Group, ReprocessOrder, derived_groups, groups_of
 from nilometer.pipeline.reprocess_pass import Hands, Pass, Run
 from nilometer.pipeline.reprocess_report import report_document
@@ -128,6 +129,9 @@ class Reprocessing:
                 self.changes = run.changes.path
             snapshot = self._hands.store.snapshot()
             later = self._later(run.order, groups)
+            groups = groups if {CALIBRATION, QC} & set(run.order.what) else []
+            if DERIVATION in run.order.what:
+                fill(self._hands, run, [number for group in later for number in group.wanted])
             ids = [one.id for group in (*groups, *later) for one in group.members]
             total = snapshot.count(ids, None, run.order.end, water_only=False)
             self.progress = Progress(running=True, of=total)
@@ -164,16 +168,16 @@ class Reprocessing:
             seconds=round(seconds, 3),
         )
         if run.first is not None:
-            told = {name: report[name] for name in ("what", "rows", "revised", "restated", "signed")}
+            told = {name: report[name] for name in ("what", "rows", "added", "revised", "restated", "signed")}
             keys = [part["datastream"] for part in report["datastreams"]]
             now = time.time_ns() // 1000
             catalog.add_audit(now, order.by, "reprocess", f"commit/{run.first}", {**told, "datastreams": keys[:100]})
         return report
 
     def _later(self, order: ReprocessOrder, groups: Sequence[Group]) -> list[Group]:
-        """Return the derived Datastreams that are judged again once their inputs are done."""
+        """Return the derived Datastreams that are made and judged again once their inputs are done."""
         hands = self._hands
-        if QC not in order.what:
+        if not {QC, DERIVATION} & set(order.what):
             return []
         found: list[Group] = hands.ask(lambda: derived_groups(hands.store, hands.shelf, order, groups, hands.deriving))
         return found

@@ -26,6 +26,7 @@ _PAIRS = {
     "tests": pa.string(),
     "calibration": pa.int64(),
     "profile": pa.string(),
+    "definition": pa.int64(),
 }
 
 CHANGES: pa.Schema = pa.schema(
@@ -37,7 +38,7 @@ CHANGES: pa.Schema = pa.schema(
         *(pa.field(f"{name}_{when}", kind) for name, kind in _PAIRS.items() for when in ("old", "new")),
     ]
 )
-"""One changed row; a calibration is its id, a profile its name and version."""
+"""One changed row; a calibration and a definition are their ids, a profile its name and version."""
 
 
 class ChangesFile:
@@ -51,7 +52,7 @@ class ChangesFile:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog, self._lock = catalog, threading.Lock()
-        self._ways: dict[int, tuple[int | None, str | None]] = {}
+        self._ways: dict[int, tuple[int | None, str | None, int | None]] = {}
         number, path = tempfile.mkstemp(prefix="nilometer-changes-", suffix=".parquet")
         os.close(number)
         self.path = Path(path)
@@ -78,6 +79,7 @@ class ChangesFile:
                 f"tests_{when}": rows.tests,
                 f"calibration_{when}": pa.array([way[0] for way in named], pa.int64()).take(pa.array(which)),
                 f"profile_{when}": pa.array([way[1] for way in named], pa.string()).take(pa.array(which)),
+                f"definition_{when}": pa.array([way[2] for way in named], pa.int64()).take(pa.array(which)),
             }
         table = pa.table([columns[name] for name in CHANGES.names], schema=CHANGES)
         with self._lock:
@@ -87,18 +89,19 @@ class ChangesFile:
         """Finish the file."""
         self._writer.close()
 
-    def _way(self, number: int) -> tuple[int | None, str | None]:
+    def _way(self, number: int) -> tuple[int | None, str | None, int | None]:
         known = self._ways.get(number)
         if known is None:
             try:
                 row = self._catalog.provenance_row(number)
             except NotFound:
-                return None, None
+                return None, None, None
             version = row.profile_version
             profile = None if version is None else self._catalog.profile_version_row(version)
             known = self._ways[number] = (
                 row.calibration,
                 None if profile is None else f"{profile.name} {profile.version}",
+                row.definition,
             )
         return known
 

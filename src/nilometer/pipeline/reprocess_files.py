@@ -226,7 +226,7 @@ class FilePass(Pass):
 
     def _piece(self, work: _Work, groups: NDArray[np.int64]) -> None:
         """Judge row groups; rows that differ wait until it is known whether the file is written anew."""
-        self._check()
+        self._run.check()
         table = work.file.read(groups, OBSERVATION.names).combine_chunks()
         mine = np.flatnonzero(np.isin(table["datastream"].to_numpy(), self._wanted))
         if not len(mine):

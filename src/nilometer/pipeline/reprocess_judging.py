@@ -1,4 +1,4 @@
-"""Rows that were stored pass calibration and qc again, in order of time, by the code that live rows pass.
+"""Rows that were stored pass calibration or derivation and qc again, in order of time, by the code that live rows pass.
 
 Some things are not stored with a row: when it was received, what was verified of its frame, what the inputs of a
 derived row were flagged. What the tests that asked for them said then (impossible date, data reception, syntax, inputs)
@@ -9,7 +9,7 @@ waits here until a later one has settled it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,10 +24,10 @@ from nilometer.qc.qartod.parameter import microseconds
 from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 
-__all__ = ["ALL", "CALIBRATION", "QC", "Judged", "Rejudging"]
+__all__ = ["ALL", "CALIBRATION", "DERIVATION", "QC", "Judged", "Rejudging", "Remade", "said_of_inputs"]
 
-CALIBRATION, QC = "calibration", "qc"
-ALL = (CALIBRATION, QC)
+CALIBRATION, QC, DERIVATION = "calibration", "qc", "derivation"
+ALL = (CALIBRATION, QC, DERIVATION)
 
 _EARLY, _LATE = -(1 << 60), 1 << 60
 _IN_A_COLUMN = ("syntax", "inputs")  # what was verified of a frame; what the inputs of a derived row were flagged
@@ -60,6 +60,26 @@ class Judged:
         return Judged(old, _beside(old, new), self.commit[rows])
 
 
+@dataclass(slots=True)
+class Remade:
+    """What derivation gives for rows today.
+
+    Parameters
+    ----------
+    here : ndarray of bool, shape (n,)
+        Which of the rows are made anew; nothing else is said of the others.
+    result, uncertainty : ndarray of float64, shape (n,)
+        NaN: none, not known.
+    said : ndarray of int8, shape (n,)
+        The worst flag of the inputs; MISSING where one is.
+    """
+
+    here: NDArray[np.bool_]
+    result: NDArray[np.float64]
+    uncertainty: NDArray[np.float64]
+    said: NDArray[np.int8]
+
+
 class Rejudging:
     """Calibration and qc for Datastreams that are judged together; the state begins with nothing seen.
 
@@ -73,9 +93,19 @@ class Rejudging:
         All whose rows will be fed.
     what : sequence of str
         ``calibration``, ``qc``: what is done anew; the other keeps what is stored.
+    remake : callable, optional
+        Gives what derivation makes of rows today; None: derived rows keep their results.
     """
 
-    def __init__(self, store: Store, shelf: Shelf, datastreams: Sequence[Datastream], what: Sequence[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shelf: Shelf,
+        datastreams: Sequence[Datastream],
+        what: Sequence[str],
+        remake: Callable[[ObservationBatch], Remade | None] = lambda _rows: None,
+    ) -> None:
+        self._remake = remake
         self._catalog = store.catalog
         self.judging = Judging(store, shelf)
         for datastream in datastreams:
@@ -117,8 +147,11 @@ class Rejudging:
         else:
             way = self._ways_of(new)
             new.result, new.result_uncertainty = rows.result, rows.result_uncertainty
+        made = self._remake(rows)
+        if made is not None:
+            _take_over(new, made)
         if self._judges:
-            self._judge(rows, new)
+            self._judge(rows, new, made)
         else:
             new.result_quality, new.tests = rows.result_quality, rows.tests
         new.provenance = way
@@ -195,12 +228,12 @@ class Rejudging:
         self.judging.calibrate(other)
         return other.provenance
 
-    def _judge(self, old: ObservationBatch, new: ObservationBatch) -> None:
+    def _judge(self, old: ObservationBatch, new: ObservationBatch, made: Remade | None) -> None:
         new.result_quality = np.zeros(len(new), np.int8)
         tests = pa.nulls(len(new), pa.string())
         parts = []
         settled: list[Settlements] = []
-        for start, stop, received in self._stretches(old, new):
+        for start, stop, received in self._stretches(old, new, made):
             part = new.take(slice(start, stop))
             settled.append(self.judging.judge(part, received))
             assert part.result_quality is not None  # noqa: S101 -- written by qc
@@ -214,7 +247,9 @@ class Rejudging:
                 for waiting in self._waiting:
                     _settle(waiting.new, one)
 
-    def _stretches(self, old: ObservationBatch, new: ObservationBatch) -> Iterator[tuple[int, int, int | None]]:
+    def _stretches(
+        self, old: ObservationBatch, new: ObservationBatch, made: Remade | None
+    ) -> Iterator[tuple[int, int, int | None]]:
         """Yield stretches of rows with the time of reception that lets the tests say what they said then."""
         n = len(old)
         if not self._wants:
@@ -223,7 +258,10 @@ class Rejudging:
         said = {kind: self._said(old, kind) for kind in self._wants}
         for kind in _IN_A_COLUMN:
             if kind in said:
-                new.syntax = said[kind].astype(np.uint8)
+                column = said[kind]
+                if kind == "inputs" and made is not None:
+                    column = np.where(made.here, made.said, column)
+                new.syntax = column.astype(np.uint8)
         date, reception = said.get("impossible_date"), said.get("data_reception")
         if reception is not None:
             for row in range(n):
@@ -305,6 +343,23 @@ def _as_sent(rows: ObservationBatch) -> ObservationBatch:
     )
 
 
+def _take_over(rows: ObservationBatch, made: Remade) -> None:
+    """Write what derivation makes today; what an instrument sends is there what was computed."""
+    assert rows.result is not None  # noqa: S101 -- written before
+    nan = np.full(len(rows), np.nan)
+    spread = nan if rows.result_uncertainty is None else rows.result_uncertainty
+    rows.raw_result = np.where(made.here, made.result, rows.raw_result)
+    rows.result = np.where(made.here, made.result, rows.result)
+    rows.result_uncertainty = np.where(made.here, made.uncertainty, spread)
+
+
+def said_of_inputs(rows: ObservationBatch) -> NDArray[np.int8]:
+    """Return what the inputs of derived rows were flagged: the outcome of their first test."""
+    digits = pc.fill_null(pc.utf8_slice_codeunits(rows.tests.cast(pa.string()), 0, 1), "1")
+    said: NDArray[np.int8] = digits.cast(pa.int8()).to_numpy(zero_copy_only=False)
+    return said
+
+
 _WRITTEN = ("result", "result_uncertainty", "result_quality", "tests", "provenance")
 
 
@@ -320,8 +375,8 @@ def _written(rows: ObservationBatch) -> ObservationBatch:
 
 
 def _beside(old: ObservationBatch, new: ObservationBatch) -> ObservationBatch:
-    """Return rows as they were sent, with what calibration and qc wrote of others."""
-    return replace(_as_sent(old), **{name: getattr(new, name) for name in _WRITTEN})
+    """Return rows as they were sent, with what calibration, derivation and qc wrote of others."""
+    return replace(_as_sent(old), raw_result=new.raw_result, **{name: getattr(new, name) for name in _WRITTEN})
 
 
 def _settle(rows: ObservationBatch, settled: Settlements) -> None:

@@ -10,7 +10,7 @@ from nilometer.model import Datastream
 from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.partners import Partners
-from nilometer.pipeline.reprocess_judging import ALL
+from nilometer.pipeline.reprocess_judging import ALL, DERIVATION
 from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 
@@ -29,7 +29,7 @@ class ReprocessOrder:
         phenomenon_time in µs UTC, start inclusive, end exclusive; None: without end. Rows outside are read, for the
         state of the tests, and stay as they are.
     what : sequence of str
-        ``calibration``, ``qc``: what is done anew; the rest stays as it is stored.
+        ``calibration``, ``qc``, ``derivation``: what is done anew; the rest stays as it is stored.
     dry_run : bool
         Only say what would move.
     force : bool
@@ -54,7 +54,8 @@ class ReprocessOrder:
 class Group:
     """Datastreams that are judged together, and the ids of those of which rows are written.
 
-    Of derived ones results are not made here: they have followed in the commits of their inputs.
+    Of derived ones results are made anew by their definitions where that is ordered; else they have only followed, in
+    the commits of their inputs.
     """
 
     members: tuple[Datastream, ...]
@@ -95,6 +96,11 @@ def derived_groups(
     wanted = set(deriving.followers(number for group in groups for number in group.wanted))
     known = {one.id: one for one in store.catalog.datastreams()}
     wanted |= {_find(known, name).id for name in order.datastreams} if order.datastreams else set(levels)
+    if DERIVATION in order.what:
+        wanted |= {number for group in groups for number in group.wanted}
+        for one in deriving.definitions():
+            if one.datastreams & wanted:
+                wanted.add(one.datastream)
     found = _grouped(store, shelf, wanted & set(levels), is_derived=True)
     return sorted(found, key=lambda group: max(levels.index(number) for number in group.wanted))
 

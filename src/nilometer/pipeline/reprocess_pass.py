@@ -16,7 +16,8 @@ from nilometer.model import ObservationBatch, Settlements
 from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.reprocess_changes import ChangesFile
-from nilometer.pipeline.reprocess_judging import CALIBRATION, QC, Judged, Rejudging
+from nilometer.pipeline.reprocess_deriving import Remaking
+from nilometer.pipeline.reprocess_judging import CALIBRATION, DERIVATION, QC, Judged, Rejudging, Remade, said_of_inputs
 from nilometer.pipeline.reprocess_order import Group, ReprocessOrder
 from nilometer.pipeline.reprocess_report import Differences, Moved, differences
 from nilometer.pipeline.reviewing import Reviewing
@@ -101,6 +102,21 @@ class Run:
         """The first commit; None: nothing was written."""
         return self.own[0] if self.own else None
 
+    def check(self) -> None:
+        """Give up where the server is stopping."""
+        if self.is_over:
+            raise StoreError("reprocessing was given up: the server is stopping; the same command goes on with it")
+
+    def see(self, sequence: int) -> None:
+        """Note whether somebody else has committed, by where the store is."""
+        if sequence != self.last:
+            self.foreign = self.last = sequence
+
+    def note(self, sequence: int) -> None:
+        """Note a commit of its own."""
+        self.last = sequence
+        self.own.append(sequence)
+
 
 class Pass:
     """One pass over Datastreams that are judged together."""
@@ -110,15 +126,29 @@ class Pass:
         self._store, self._catalog, self._is_last = hands.store, hands.store.catalog, is_last
         self._ids = [one.id for one in group.members]
         self._wanted = np.array(sorted(group.wanted), np.int32)
-        self._what = tuple(name for name in run.order.what if name == QC or not group.is_derived)
-        self._rejudging = Rejudging(hands.store, hands.shelf, group.members, self._what)
-        self._snapshot = hands.store.snapshot()
+        self._what, self._remaking = self._ordered(group)
+        self._snapshot = self._inputs = hands.store.snapshot()
+        self._rejudging = Rejudging(hands.store, hands.shelf, group.members, self._what, self._remade)
         self._moved = {number: run.moved.setdefault(number, Moved(number)) for number in group.wanted}
         for moved in self._moved.values():
             moved.rows = moved.signed = moved.late = 0  # what another pass has revised is among those that it finds
         self._newest: dict[int, int] = {}
         self._ways: dict[tuple[int, int], tuple[int, bool]] = {}
         self._is_disturbed = False
+
+    def _ordered(self, group: Group) -> tuple[tuple[str, ...], Remaking | None]:
+        """Return what is done anew of a group, and what derives it; what is derived anew is judged anew."""
+        what = self._order.what
+        if not group.is_derived:
+            return tuple(name for name in what if name != DERIVATION), None
+        if DERIVATION not in what:
+            return (QC,), None
+        definitions = self._hands.ask(self._hands.deriving.definitions)
+        mine = [one for one in definitions if one.datastream in group.wanted]
+        return (DERIVATION, QC), Remaking(self._store, mine)
+
+    def _remade(self, rows: ObservationBatch) -> Remade | None:
+        return None if self._remaking is None else self._remaking.of(rows, self._inputs)
 
     def go(self) -> bool:
         """Go through all rows; return False where another pass is needed."""
@@ -127,7 +157,7 @@ class Pass:
             if self._order.end is not None and first >= self._order.end and not self._waits():
                 whole = False
                 break
-            self._check()
+            self._run.check()
             rows, commit = self._rows(self._snapshot, dict.fromkeys(self._ids, first), last)
             for judged in self._rejudging.feed(rows, commit):
                 self._take(judged)
@@ -139,11 +169,6 @@ class Pass:
         elif whole:
             self._hands.ask(self._catch_up)
         return self._is_last or not self._is_disturbed
-
-    def _check(self) -> None:
-        """Give up where the server is stopping."""
-        if self._run.is_over:
-            raise StoreError("reprocessing was given up: the server is stopping; the same command goes on with it")
 
     def _waits(self) -> bool:
         return self._order.end is not None and self._rejudging.is_open(self._order.end)
@@ -169,7 +194,7 @@ class Pass:
 
     def _catch_up(self) -> None:
         """Take what came since the snapshot, and let the live tests go on from here; in the pump's thread."""
-        snapshot = self._store.snapshot()
+        snapshot = self._inputs = self._store.snapshot()
         self._rejudging.refresh(snapshot.by_id(self._rejudging.open_ids()))
         rows, commit = self._rows(snapshot, {number: self._next(number) for number in self._ids}, _FAR)
         for judged in (*self._rejudging.feed(rows, commit), *self._rejudging.rest()):
@@ -204,7 +229,7 @@ class Pass:
         return inside
 
     def _reckon(self, judged: Judged) -> NDArray[np.bool_]:
-        """Write the provenance of the new rows; return where calibration or profile version differ from the old."""
+        """Write the provenance of the new rows; return where calibration, profile or definition differ from the old."""
         old, new = judged.old.provenance, judged.new.provenance
         assert old is not None  # noqa: S101 -- stored rows
         assert new is not None  # noqa: S101
@@ -225,8 +250,10 @@ class Pass:
             calibration = now.calibration if CALIBRATION in what else was.calibration
             version = now.profile_version if QC in what else was.profile_version
             source = was.source or now.source
-            number = self._catalog.provenance(calibration, version, source, __version__, definition=was.definition)
-            known = self._ways[old, new] = number, (calibration, version) != (was.calibration, was.profile_version)
+            definition = now.definition if DERIVATION in self._what else was.definition
+            number = self._catalog.provenance(calibration, version, source, __version__, definition=definition)
+            before = (was.calibration, was.profile_version, was.definition)
+            known = self._ways[old, new] = number, (calibration, version, definition) != before
         return known
 
     def _signed(self, judged: Judged) -> NDArray[np.bool_]:
@@ -243,7 +270,7 @@ class Pass:
 
     def _write(self, judged: Judged, found: Differences) -> tuple[Judged, Differences]:
         """Commit what differs, but for what is signed or was changed meanwhile; in the pump's thread."""
-        stays = self._unchanged(judged)
+        stays = self._unchanged(judged) & self._made_of_the_same(judged)
         if not stays.all():
             self._is_disturbed = True
             late = ~stays
@@ -259,15 +286,13 @@ class Pass:
             written, settled = self._hands.reviewing.over(revised, Settlements.none())
             assert not len(settled)  # noqa: S101 -- none came
             sequence = self._hands.reviewing.commit(written, marked=True)
-            self._run.last = sequence
-            self._run.own.append(sequence)
+            self._run.note(sequence)
         return judged, found
 
     def _unchanged(self, judged: Judged) -> NDArray[np.bool_]:
         """Return the rows of which the same version is served as when they were read."""
         run, since = self._run, self._snapshot.sequence
-        if self._store.sequence() != run.last:
-            run.foreign = run.last = self._store.sequence()
+        run.see(self._store.sequence())
         if run.foreign <= since:
             return np.ones(len(judged), bool)
         time, ids = judged.old.phenomenon_time, judged.old.id
@@ -285,6 +310,22 @@ class Pass:
         if not len(found):
             return np.zeros(len(judged), bool)
         same: NDArray[np.bool_] = (found[order][place] == ids) & (commit[order][place] == judged.commit)
+        return same
+
+    def _made_of_the_same(self, judged: Judged) -> NDArray[np.bool_]:
+        """Return the derived rows that their inputs, as they are by now, still give as they were made."""
+        same, remaking = np.ones(len(judged), bool), self._remaking
+        moved = self._store.sequence() if remaking is not None and remaking.is_chained else self._run.foreign
+        if remaking is None or moved <= self._snapshot.sequence:
+            return same
+        made = remaking.of(judged.old, self._store.snapshot())
+        assert made is not None  # noqa: S101 -- all of them are derived
+        result, uncertainty = judged.new.result, judged.new.result_uncertainty
+        assert result is not None  # noqa: S101 -- finished rows
+        assert uncertainty is not None  # noqa: S101
+        same &= np.isclose(made.result, result, 0.0, 0.0, equal_nan=True)
+        same &= np.isclose(made.uncertainty, uncertainty, 0.0, 0.0, equal_nan=True)
+        same &= made.said == said_of_inputs(judged.new)
         return same
 
     def _count(self, into: dict[int, Moved], judged: Judged, found: Differences, signed: NDArray[np.bool_]) -> None:

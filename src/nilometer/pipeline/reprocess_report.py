@@ -32,7 +32,7 @@ class Differences:
     Parameters
     ----------
     result, uncertainty, flag, tests, way : ndarray of bool, shape (n,)
-        What differs; `way`: the calibration or the profile version.
+        What differs; `way`: the calibration, the profile version or the definition.
     """
 
     result: NDArray[np.bool_]
@@ -147,6 +147,7 @@ class Moved:
     restated: int = 0
     signed: int = 0
     late: int = 0
+    added: int = 0
     appeared: int = 0
     vanished: int = 0
     first: int | None = None
@@ -171,9 +172,7 @@ class Moved:
         self.revised += int(numbers.sum())
         self.restated += int((writes & ~numbers).sum())
         self.tests += int((found.tests & writes).sum())
-        time = old.phenomenon_time[writes]
-        self.first = int(time.min()) if self.first is None else min(self.first, int(time.min()))
-        self.last = int(time.max()) if self.last is None else max(self.last, int(time.max()))
+        self._reach(old.phenomenon_time[writes])
         self._results(old, new, np.flatnonzero(found.result & writes))
         self._uncertainties(old, new, np.flatnonzero(found.uncertainty & writes))
         assert old.result_quality is not None  # noqa: S101 -- finished rows
@@ -187,9 +186,18 @@ class Moved:
             key = (int(code) >> 32, int(code) & 0xFFFFFFFF)
             self.ways[key] = self.ways.get(key, 0) + int(count)
 
+    def add_new(self, time: NDArray[np.int64]) -> None:
+        """Take rows, by their times, that had none before."""
+        self.added += len(time)
+        self._reach(time)
+
+    def _reach(self, time: NDArray[np.int64]) -> None:
+        self.first = int(time.min()) if self.first is None else min(self.first, int(time.min()))
+        self.last = int(time.max()) if self.last is None else max(self.last, int(time.max()))
+
     def take_over(self, other: Moved) -> None:
         """Add what another counted of other rows of the same Datastream."""
-        for name in ("rows", "revised", "restated", "signed", "late", "appeared", "vanished", "tests"):
+        for name in ("rows", "revised", "restated", "signed", "late", "added", "appeared", "vanished", "tests"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.uncertainty_changed += other.uncertainty_changed
         if other.first is not None and other.last is not None:
@@ -235,6 +243,7 @@ class Moved:
             "datastream": named.key,
             "unit": named.unit,
             "rows": self.rows,
+            "added": self.added,
             "unchanged": self.rows - self.revised - self.restated - self.signed - self.late,
             "revised": self.revised,
             "restated": self.restated,
@@ -256,14 +265,16 @@ class Moved:
         }
 
     def _replaced(self, catalog: Catalog) -> dict[str, Any]:
-        """Return which calibrations and profile versions took the place of which."""
+        """Return which calibrations, profile versions and definitions took the place of which."""
         calibrations: dict[tuple[int | None, int | None], int] = {}
         profiles: dict[tuple[int | None, int | None], int] = {}
+        definitions: dict[tuple[int | None, int | None], int] = {}
         for (old, new), count in self.ways.items():
             was, now = _way(catalog, old), _way(catalog, new)
             for found, pair in (
                 (calibrations, (was.calibration, now.calibration)),
                 (profiles, (was.profile_version, now.profile_version)),
+                (definitions, (was.definition, now.definition)),
             ):
                 if pair[0] != pair[1]:
                     found[pair] = found.get(pair, 0) + count
@@ -277,6 +288,10 @@ class Moved:
                 {"old": _profile(catalog, old), "new": _profile(catalog, new), "rows": count}
                 for (old, new), count in profiles.items()
             ],
+            "definitions": [
+                {"old": _definition(catalog, old), "new": _definition(catalog, new), "rows": count}
+                for (old, new), count in definitions.items()
+            ],
         }
 
 
@@ -284,7 +299,7 @@ def report_document(moved: list[Moved], catalog: Catalog, **about: Any) -> dict[
     """Return the report of a whole run: what is told of it, sums, and every Datastream; times in µs become ISO 8601."""
     about |= {name: _text(about.get(name)) for name in ("start", "end", "since")}
     parts = [one.to_document(catalog) for one in moved]
-    sums = ("rows", "unchanged", "revised", "restated", "signed", "changed_meanwhile")
+    sums = ("rows", "added", "unchanged", "revised", "restated", "signed", "changed_meanwhile")
     return {**about, **{name: sum(part[name] for part in parts) for name in sums}, "datastreams": parts}
 
 
@@ -304,6 +319,13 @@ def _profile(catalog: Catalog, number: int | None) -> dict[str, Any] | None:
         return None
     row = catalog.profile_version_row(number)
     return {"id": number, "name": row.name, "version": row.version}
+
+
+def _definition(catalog: Catalog, number: int | None) -> dict[str, Any] | None:
+    if number is None:
+        return None
+    row = catalog.definitions.row(number)
+    return {"id": number, "function": row.document.get("function", ""), "entered": _text(row.time)}
 
 
 def _text(moment: int | None) -> str | None:

@@ -183,7 +183,10 @@ class Reviewing:
 
     def commit(self, rows: ObservationBatch, *, marked: bool = False) -> int:
         """Commit revisions with what is derived of them, and tell; return the sequence."""
-        derived = self._derive(rows)
+        return self.commit_derived(self._derive(rows), marked=marked)
+
+    def commit_derived(self, derived: Derived, *, marked: bool = False) -> int:
+        """Commit what was derived already, and tell; return the sequence."""
         try:
             sequence = self._store.commit(derived.rows, derived.settled, derived.admitted, marked=marked)
         except BaseException:

@@ -266,6 +266,26 @@ export interface StandardSolution {
   opened: number | null;
   expires: number | null;
 }
+/** An input of a derived Datastream: another Datastream, or a constant. */
+export interface DerivedInput {
+  datastream?: string;
+  align?: string;
+  tolerance?: string;
+  value?: number | null;
+  uncertainty?: number | null;
+  unit?: string | null;
+}
+export interface DerivedDocument {
+  function: string;
+  inputs: Record<string, DerivedInput>;
+  clock?: string | null;
+  align?: string;
+  tolerance?: string;
+  deadline?: string;
+  version: number;
+  since: number;
+  problem: string | null;
+}
 export interface DatastreamDetail extends DatastreamShort {
   thing: { id: number; key: string; name: string };
   sensor: SensorInfo | null;
@@ -276,6 +296,7 @@ export interface DatastreamDetail extends DatastreamShort {
   count: number;
   profile_detail: { name: string; version: string; tests: ProfileTest[] } | null;
   calibrations: CalibrationRow[];
+  derived: DerivedDocument | null;
   clock_resolution_us: number;
   mark_scheme: string | null;
 }

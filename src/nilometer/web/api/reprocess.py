@@ -66,7 +66,8 @@ def reprocess_routes(face: Face) -> APIRouter:
     routes = APIRouter(tags=["reprocessing"])
 
     @routes.post(
-        "/reprocess", summary="Have what is stored calibrated and judged again; 202: it began, 503: one goes on"
+        "/reprocess",
+        summary="Have what is stored calibrated, derived and judged again; 202: it began, 503: one goes on",
     )
     def reprocess(body: ReprocessBody) -> Response:
         face.pipeline.reprocessing.start(reprocess_order(body))
