@@ -127,7 +127,7 @@ def test_the_language_is_switched_there_and_back(page, demo):
 def test_a_things_page_draws_its_charts_with_their_flags(page, demo):
     open_page(page, demo, "/")
     page.locator(f"[data-thing={RIVER}] h3 a").click()
-    expect(page.get_by_test_id("chart")).to_have_count(9)
+    expect(page.get_by_test_id("chart")).to_have_count(10)
     expect(page.get_by_test_id("verdict-class").first).to_have_text(re.compile("Class|Inferior", re.I))
     expect(page.get_by_test_id("limiting-item")).to_have_text(re.compile(r"Limiting item.*mg/L"))
     wait_for(

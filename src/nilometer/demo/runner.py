@@ -133,7 +133,7 @@ async def _demo_of_model(
     say(f"virtual water: {', '.join(thing.names['en'] for thing in THINGS)}; time runs {clock.speed:g} times as fast")
     made = [(thing, virtual.simulator_of(thing, clock)) for thing in THINGS]
     sources = [virtual.source_of(thing, await stage.open(simulator), clock.speed) for thing, simulator in made]
-    config = _config([virtual.thing_of(thing) for thing in THINGS], sources)
+    config = _config([virtual.thing_of(thing) for thing in THINGS], sources, virtual.DERIVED)
 
     async def before(pipeline: Pipeline) -> None:
         newest = _newest(pipeline)
@@ -187,8 +187,11 @@ async def _demo_of_recordings(
     await run_server(folder, config, port=port, clock=clock, say=say, ready=ready)
 
 
-def _config(things: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]]) -> Config:
-    return parse({"thing": list(things), "source": list(sources), "store": {"seal_every_s": 20}})
+def _config(
+    things: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], derived: Sequence[Mapping[str, Any]] = ()
+) -> Config:
+    parts = {"thing": list(things), "source": list(sources), "derived": [dict(one) for one in derived]}
+    return parse({**parts, "store": {"seal_every_s": 20}})
 
 
 def _newest(pipeline: Pipeline) -> int | None:

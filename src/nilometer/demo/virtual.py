@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from nilometer.demo.things import BUOY, DISCHARGE, RIVER, THINGS, DemoThing, fee
 from nilometer.model.batch import NO_TIME
 from nilometer.pipeline import Pipeline
 
-__all__ = ["fill_past", "simulator_of", "source_of", "thing_of"]
+__all__ = ["DERIVED", "fill_past", "simulator_of", "source_of", "thing_of"]
 
 PAST_US = 14 * 86_400 * 1_000_000
 MINUTE_US = 60_000_000
@@ -63,6 +63,21 @@ _UNCERTAINTY: Mapping[str, Mapping[str, float]] = {
     DISCHARGE.key: {"ph": 0.05, "water_temperature": 0.1, "codcr": 1.0, "nh3_n": 0.03, "total_phosphorus": 0.006},
 }
 """Standard uncertainty (k = 1) that the virtual certificates state, in the unit of the Datastream."""
+
+_SATURATION: Mapping[str, Any] = {
+    "key": f"{RIVER.key}/oxygen_saturation",
+    "thing": RIVER.key,
+    "property": "oxygen_saturation",
+    "function": "oxygen.saturation",
+    "inputs": {
+        "dissolved_oxygen": f"{RIVER.key}/dissolved_oxygen",
+        "temperature": {"datastream": f"{RIVER.key}/water_temperature", "tolerance": "90 s"},
+        "salinity": {"value": 0.2, "uncertainty": 0.05},
+    },
+}
+
+DERIVED: Sequence[Mapping[str, Any]] = (_SATURATION,)
+"""What the demo computes from what its instruments measure, as ``nilometer.toml`` would have it."""
 
 
 def thing_of(thing: DemoThing) -> dict[str, Any]:
