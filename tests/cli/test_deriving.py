@@ -48,7 +48,7 @@ def test_what_is_derived_is_checked_added_listed_changed_and_removed(data, tmp_p
     assert line == f"{KEY} = oxygen.saturation({inputs}) in %, by the api"
     (told,) = nilometer("derived", "list", "--data", data, "--json").json
     assert (told["key"], told["unit"], told["source"], told["problem"]) == (KEY, "%", "api", None)
-    assert told["inputs"]["temperature"] == {"datastream": "creek/water_temperature", "tolerance": "300.000000 s"}
+    assert told["inputs"]["temperature"] == {"datastream": "creek/water_temperature", "tolerance": "300 s"}
 
     file.write_text(SATURATION.replace("0.2,", "0.3,"), encoding="utf-8")
     (again,) = nilometer("derived", "add", file, "--data", data, "--json").json

@@ -173,9 +173,10 @@ def test_a_datastreams_page_draws_its_chart_and_the_evidence_of_a_failed_value(p
 
 def test_calibration_records_are_shown_with_their_deviations_and_what_is_due(page, demo):
     river = next(thing for thing in things(demo) if thing["key"] == RIVER)
-    key = river["datastreams"][0]["key"]
+    measured = next(one for one in river["datastreams"] if one["property"] == "ph")
+    key = measured["key"]
     now = max(newest(demo).values())
-    standard = {"key": "lot-7", "name": "Control", "value": 7, "unit": river["datastreams"][0]["unit"], "lot": "A7"}
+    standard = {"key": "lot-7", "name": "Control", "value": 7, "unit": measured["unit"], "lot": "A7"}
     demo.client.enter_standard({**standard, "expires": now - HOUR_MS, "by": "Li"})
     done = {"datastream": key, "kind": "verification", "time": now - 3 * HOUR_MS, "operator": "Wang", "by": "Li"}
     point = {"standard": "lot-7", "before": 7.25, "after": 7.02, "readings": 3, "spread": 0.01}
