@@ -15,6 +15,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import gsw
 import numpy as np
@@ -192,11 +193,11 @@ def main() -> None:
         if not name.startswith(options.only):
             continue
         given = columns(function, options.values)
-        ours = speed(lambda: function(*given), options.values)  # noqa: B023 -- called at once
+        ours = speed(partial(function, *given), options.values)
         label, theirs = "", 0.0
         if name in peers:
             label, call = peers[name]
-            theirs = speed(lambda: call(*given), options.values)  # noqa: B023 -- called at once
+            theirs = speed(partial(call, *given), options.values)
         ratio = f"{ours / theirs:.2f}" if theirs else ""
         if ours < AIM and not (theirs and ours >= theirs):
             short.append(name)

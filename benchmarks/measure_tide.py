@@ -15,6 +15,7 @@ import gzip
 import re
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def main() -> None:
         # utide 0.4.0 takes arrays of datetime64.
         theirs_time = when.view("datetime64[us]")
         ours, found = least(
-            lambda: tide_analysis.analyse(y, time=when, constituents=COMMON, robust=robust),  # noqa: B023
+            partial(tide_analysis.analyse, y, time=when, constituents=COMMON, robust=robust),
             asked.rounds,
         )
         settings = {
@@ -80,14 +81,14 @@ def main() -> None:
             "verbose": False,
         }
         settings["phase"] = "Greenwich"
-        theirs, coef = least(lambda: utide.solve(theirs_time, y, **settings), 1)  # noqa: B023
+        theirs, coef = least(partial(utide.solve, theirs_time, y, **settings), 1)
         m2 = list(coef.name).index("M2")
         print(
             f"analysis of {label}, {n:,} hours, {len(COMMON)} constituents: ours {ours:.3f} s, utide {theirs:.3f} s, "
         )
         print(f"  {theirs / ours:.1f} times as fast; M2 {found.constants['M2']} and {coef.A[m2], coef.g[m2]}")
-        ours, level_ours = least(lambda: tide.predict(found.constants, when), asked.rounds)  # noqa: B023
-        theirs, again = least(lambda: utide.reconstruct(theirs_time, coef, verbose=False, min_SNR=0), 1)  # noqa: B023
+        ours, level_ours = least(partial(tide.predict, found.constants, when), asked.rounds)
+        theirs, again = least(partial(utide.reconstruct, theirs_time, coef, verbose=False, min_SNR=0), 1)
         off = np.sqrt(np.mean((level_ours - again.h) ** 2))
         print(
             f"prediction of {label}: ours {ours:.4f} s ({n * len(COMMON) / ours / 1e6:.0f} M vectors/s), "
