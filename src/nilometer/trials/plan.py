@@ -64,6 +64,8 @@ class SourcePlan(_Section):
     """Where a series comes from: a column of a file beside the plan, or a Datastream of a server.
 
     `where` keeps the rows of which columns have these texts (long tables); `missing` names what stands for no value.
+    `time_zone` is that of times that carry none, by default what the file says, else the trial's. Results of a file
+    are instants unless `stands_for` says of what length of time they are means, with stamps of its start or its end.
     """
 
     file: str | None = None
@@ -76,6 +78,8 @@ class SourcePlan(_Section):
     day_first: bool | None = None
     datastream: Key | None = None
     unit: str | None = None
+    stands_for: Seconds | None = None
+    stamped: Literal["start", "end"] = "start"
 
     _checked_unit = field_validator("unit")(_unit)
 
@@ -136,7 +140,7 @@ class ConditionPlan(SourcePlan):
 
 
 class MaintenancePlan(_Section):
-    """A window in which neither arm counts: given here, or by a file of windows with a `start` and an `end` column.
+    """A window in which neither arm counts: given here, or by a file with a column of starts and one of ends.
 
     A window of `kind` cleaning or calibration begins a new interval of drift.
     """
@@ -144,6 +148,8 @@ class MaintenancePlan(_Section):
     start: Moment | None = None
     end: Moment | None = None
     file: str | None = None
+    start_column: str = "start"
+    end_column: str = "end"
     time_zone: str | None = None
     kind: Literal["cleaning", "calibration", "repair", "other"] = "cleaning"
     reason: str = ""
