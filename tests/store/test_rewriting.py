@@ -72,8 +72,7 @@ def written(store, seen, ahead):
     some = np.flatnonzero(table["datastream"].to_numpy() == 1)
     sequence = store.rewriting.reserve(ahead)
     writer = store.rewriting.rewrite(file, sequence)
-    new = table.take(some)
-    writer.change(table, some, changed(new, dict.fromkeys(new["id"].to_pylist(), 9.0)))
+    writer.change(table, some, changed(table, dict.fromkeys(table["id"].to_pylist(), 9.0)))
     return writer.close(), sequence
 
 

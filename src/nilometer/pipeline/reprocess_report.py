@@ -339,7 +339,11 @@ def _way(catalog: Catalog, number: int) -> ProvenanceRow:
 
 def _same(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.bool_]:
     same: NDArray[np.bool_] = one == other
-    same |= np.isnan(one) & np.isnan(other)
+    rest = np.flatnonzero(~same)
+    if len(rest) > len(same) // 8:
+        same |= np.isnan(one) & np.isnan(other)
+    else:
+        same[rest] = np.isnan(one[rest]) & np.isnan(other[rest])
     return same
 
 
@@ -354,7 +358,13 @@ def _other_words(one: Any, other: Any) -> NDArray[np.bool_]:  # noqa: ANN401 -- 
     n = len(one)
     if one.null_count == n and other.null_count == n:
         return np.zeros(n, bool)
-
+    if one.null_count + other.null_count > n:  # where most rows passed every test, only the others are looked at
+        rows = pc.indices_nonzero(pc.or_(one.is_valid(), other.is_valid()))
+        found = np.zeros(n, bool)
+        found[rows.to_numpy()] = pc.not_equal(
+            pc.fill_null(one.take(rows), ""), pc.fill_null(other.take(rows), "")
+        ).to_numpy(zero_copy_only=False)
+        return found
     differ: NDArray[np.bool_] = pc.not_equal(pc.fill_null(one, ""), pc.fill_null(other, "")).to_numpy(
         zero_copy_only=False
     )

@@ -17,7 +17,7 @@ while, whether it has arrived, and a past moment would show first the one and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +47,10 @@ __all__ = ["FileRewriter", "Lying", "Rewriting"]
 
 LEVEL = 1
 """How hard zstd tries: such files stay until their year is still, when a merge writes them to stay."""
+
+
+_MOST_RUNS = 64
+"""With no more stretches of changed rows than this a table is pieced together of slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +104,29 @@ class FileRewriter:
             The rows, with all columns of OBSERVATION, each in one chunk.
         rows : ndarray of int64, ascending
             Those that change.
-        new : mapping of str to pyarrow.Array
-            Columns of which these have other values, and these values; never id, Datastream and time.
+        new : mapping of str to pyarrow.Array, each as long as the table
+            Columns of which these have other values, and these values; never id, Datastream and time. What stands in
+            the other rows is not looked at.
         """
-        n, sequences = table.num_rows, pa.array(np.full(len(rows), self.sequence, np.int64))
-        now, former, mask = table, table, None
-        if len(rows) < n:
+        n = table.num_rows
+        whole = table
+        for name, values in {**new, "commit": pa.repeat(pa.scalar(self.sequence, pa.int64()), n)}.items():
+            item = OBSERVATION.field(name)
+            whole = whole.set_column(table.schema.get_field_index(name), item, values.cast(item.type))
+        runs = _runs(rows)
+        if len(runs) <= _MOST_RUNS:  # nearly all change, or few stretches: nothing is copied
+            former = pa.concat_tables([table.slice(0, 0), *(table.slice(start, stop - start) for start, stop in runs)])
+            now = pa.concat_tables(_woven(table, whole, runs))
+        else:
             chosen = np.zeros(n, bool)
             chosen[rows] = True
             mask = pa.array(chosen)
-            former = table.filter(mask)
-        for name, values in {**new, "commit": sequences}.items():
-            item = OBSERVATION.field(name)
-            place, column = table.schema.get_field_index(name), values.cast(item.type)
-            if mask is not None:
-                column = pc.replace_with_mask(table.column(place).combine_chunks(), mask, column)
-            now = now.set_column(place, item, column)
+            former, now = table.filter(mask), table
+            for name in (*new, "commit"):
+                place = table.schema.get_field_index(name)
+                column = pc.if_else(mask, whole.column(place), table.column(place))
+                now = now.set_column(place, OBSERVATION.field(name), column)
+        sequences = pa.repeat(pa.scalar(self.sequence, pa.int64()), len(rows))
         ended = former.append_column(REVISION.field("superseded_commit"), sequences)
         self._wait()
         # Beside what the caller does next: encoding takes as long as judging.
@@ -198,9 +209,9 @@ class Rewriting:
         ordered = sorted(files, key=lambda file: (file.year, file.first, file.earliest))
         return Lying(tuple(ordered), frozenset(hidden), masks, tombstones)
 
-    def reserve(self, ahead: int) -> int:
-        """Return a sequence that is still to come, `ahead` of the last one."""
-        return self._parts.journal.sequence + ahead
+    def reserve(self, ahead: int, *, behind: int = 0) -> int:
+        """Return a sequence that is still to come, `ahead` of the last one and of one that was reserved before."""
+        return max(self._parts.journal.sequence, behind) + ahead
 
     def rewrite(self, file: LakeFile, sequence: int) -> FileRewriter:
         """Begin to write a file anew, the changed rows with a sequence that was reserved."""
@@ -287,3 +298,21 @@ class Rewriting:
 def _nothing() -> tuple[bytes | memoryview, ...]:
     """Return the body of a record without rows."""
     return row_parts(no_rows(), Settlements.none(), marked=True)
+
+
+def _runs(rows: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return the stretches, start and end, that ascending rows are."""
+    if not len(rows):
+        return []
+    breaks = np.flatnonzero(rows[1:] - rows[:-1] != 1)
+    starts, stops = np.append(0, breaks + 1), np.append(breaks, len(rows) - 1)
+    return list(zip(rows[starts].tolist(), (rows[stops] + 1).tolist(), strict=True))
+
+
+def _woven(table: pa.Table, whole: pa.Table, runs: Sequence[tuple[int, int]]) -> list[pa.Table]:
+    """Return slices that follow each other: of `whole` where runs are, of `table` between them."""
+    parts, at = [], 0
+    for start, stop in [*runs, (table.num_rows, table.num_rows)]:
+        parts += [table.slice(at, start - at), whole.slice(start, stop - start)]
+        at = stop
+    return [part for part in parts if part.num_rows]
