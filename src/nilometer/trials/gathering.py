@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,15 +27,26 @@ from nilometer.units import affine, convert
 
 if TYPE_CHECKING:
     from nilometer.acquisition.formats.recording import Recording
-    from nilometer.client import Client
 
-__all__ = ["Gathered", "Taken", "gather"]
+__all__ = ["Gathered", "Rows", "Taken", "gather"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
 
 _ROW_US = 1_000_000  # rows that pair by order stand a second apart, so that their order is their time
 _DAY_BEGINS_AFRESH = {"cleaning", "calibration"}
+
+
+class Rows(Protocol):
+    """What has Datastreams: `nilometer.connect(url)` does."""
+
+    def datastream(self, name: str | int) -> dict[str, Any]:
+        """Return what a Datastream is, its ``unit`` at least."""
+        ...
+
+    def read(self, datastream: str | int, start: str | None = None, end: str | None = None, **query: Any) -> pa.Table:  # noqa: ANN401 -- query options
+        """Return rows with the columns asked for, in order of time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +115,7 @@ class Gathered:
         return min(int(arm.time[0]) for arm in self.candidates.values())
 
 
-def gather(
-    plan: Plan, folder: str | Path = ".", *, client: Client | None = None, tell: Progress | None = None
-) -> Gathered:
+def gather(plan: Plan, folder: str | Path = ".", *, rows: Rows | None = None, tell: Progress | None = None) -> Gathered:
     """Read what a plan names.
 
     Parameters
@@ -115,8 +124,8 @@ def gather(
         What is wanted.
     folder : path
         Files are looked for beside the plan: the folder that holds it.
-    client : Client, optional
-        The server that has the plan's Datastreams.
+    rows : Rows, optional
+        What has the plan's Datastreams: a client of a server.
     tell : callable, optional
         Is told what is being read.
 
@@ -131,7 +140,7 @@ def gather(
     ValueError
         If times run back or repeat.
     """
-    reader = _Reader(plan, Path(folder), client, tell or (lambda _text: None))
+    reader = _Reader(plan, Path(folder), rows, tell or (lambda _text: None))
     candidates = {arm.name: reader.arm(arm) for arm in plan.candidate}
     references = {arm.name: reader.arm(arm) for arm in plan.reference}
     samples = {one.name: reader.samples(one) for one in plan.sample}
@@ -164,8 +173,8 @@ class _Series:
 
 
 class _Reader:
-    def __init__(self, plan: Plan, folder: Path, client: Client | None, tell: Progress) -> None:
-        self._plan, self._folder, self._client, self._tell = plan, folder, client, tell
+    def __init__(self, plan: Plan, folder: Path, rows: Rows | None, tell: Progress) -> None:
+        self._plan, self._folder, self._datastreams, self._tell = plan, folder, rows, tell
         self._by_order = plan.alignment.by == "order"
         self.taken: list[Taken] = []
 
@@ -258,15 +267,15 @@ class _Reader:
         )
 
     def _datastream(self, name: str, wanted: SourcePlan) -> _Series:
-        if self._client is None:
+        if self._datastreams is None:
             raise ConfigError(
                 "datastream", seen=wanted.datastream, allowed="a server that has it: --server URL, or trial.server"
             )
         key = str(wanted.datastream)
-        about = self._client.datastream(key)
+        about = self._datastreams.datastream(key)
         ends = (self._plan.trial.start, self._plan.trial.end)
         start, end = (None if one is None else _iso(int(self._plan.time(one) or 0)) for one in ends)
-        rows = self._client.read(key, start, end, columns=_COLUMNS)
+        rows = self._datastreams.read(key, start, end, columns=_COLUMNS)
         values = _floats(rows, "result")
         there = np.isfinite(values)
         durations = np.unique(_wholes(rows, "duration", 0)[there])

@@ -56,6 +56,12 @@ def _unit(given: str | None) -> str | None:
     return given
 
 
+def _rising(edges: tuple[float, ...]) -> tuple[float, ...]:
+    if any(left >= right for left, right in pairwise(edges)):
+        raise ValueError("edges rise from the first to the last")
+    return edges
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -131,12 +137,7 @@ class ConditionPlan(SourcePlan):
     edges: tuple[float, ...] = ()
     tolerance: Seconds | None = None
 
-    @field_validator("edges")
-    @classmethod
-    def _rising(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
-        if any(left >= right for left, right in pairwise(edges)):
-            raise ValueError("edges rise from the first to the last")
-        return edges
+    _checked_edges = field_validator("edges")(_rising)
 
 
 class MaintenancePlan(_Section):
@@ -167,17 +168,21 @@ class MaintenancePlan(_Section):
 class AlignmentPlan(_Section):
     """How results are paired.
 
-    `by` time, or by order where rows pair one to one and no clock is common. `clock`: a clock offset is reported, or
-    also corrected. `average` is the interval of which means are compared (default: that of the slower arm). `suspect`
-    says whether SUSPECT results count; the other way is reported beside.
+    `by` time, or by order where rows pair one to one and no clock is common. `pairing`, `tolerance` and `least_share`
+    are those of `nilometer.trials.alignment.Rules`. A clear offset of the candidate's clock is reported; it is taken
+    out where `clock` is ``correct``, or where it is above `clock_tolerance`; with a `clock_search` of 0 the clocks are
+    not compared. `response`: of two declared T90 the faster instrument is slowed down, or both stay as they are.
+    `suspect` says whether SUSPECT results count; the other way is reported beside.
     """
 
     by: Literal["time", "order"] = "time"
+    pairing: Literal["auto", "nearest", "mean"] = "auto"
     tolerance: Seconds | None = None
-    average: Seconds | None = None
+    least_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     clock: Literal["report", "correct"] = "report"
-    most_offset: Seconds = 4 * 3600.0
-    response: Literal["report", "match"] = "report"
+    clock_tolerance: Seconds | None = None
+    clock_search: Seconds = 15 * 3600.0
+    response: Literal["match", "leave"] = "match"
     suspect: bool = True
 
 
@@ -227,8 +232,10 @@ class TrialSection(_Section):
     cleaning: str = ""
     standard: str | None = None
     responsible: str = ""
+    range_edges: tuple[float, ...] = ()
 
     _checked_unit = field_validator("unit")(_unit)
+    _checked_edges = field_validator("range_edges")(_rising)
 
     @field_validator("time_zone")
     @classmethod
@@ -254,7 +261,6 @@ class Plan(_Section):
     reference: tuple[ArmPlan, ...] = Field(min_length=1)
     sample: tuple[SamplePlan, ...] = ()
     condition: dict[Key, ConditionPlan] = {}
-    range_edges: tuple[float, ...] = ()
     maintenance: tuple[MaintenancePlan, ...] = ()
     alignment: AlignmentPlan = AlignmentPlan()
     endpoint: tuple[EndpointPlan, ...] = Field(min_length=1)
