@@ -149,12 +149,13 @@ class Actor:
         with store.rewriting.alone():
             seen = store.rewriting.lying()
             (file,) = (file for file in seen.files if file.year == "2025" and holds(file, ids))
-            table = file.read(np.arange(len(file.blocks.rows)), OBSERVATION.names)
+            groups = np.arange(len(file.blocks.rows))
+            table = file.read(groups, OBSERVATION.names)
             found = np.flatnonzero(np.isin(table["id"].to_numpy(), ids))
             assert len(found) == len(ids)
             sequence = store.rewriting.reserve(3)
             writer = store.rewriting.rewrite(file, sequence)
-            writer.change(table, found, changed(table, values))
+            writer.change(groups, table, found, changed(table, values))
             assert store.rewriting.exchange(writer.close(), sequence, seen)
 
     def ids(self, keys):

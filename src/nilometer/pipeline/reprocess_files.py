@@ -218,7 +218,7 @@ class FilePass(Pass):
             rest = int(settled[start:stop].sum()) - int(differ[start:stop].sum())
             work.kept.setdefault(number, Moved(number)).rows += rest
         _count_runs(work.changed, judged, found, differ, runs)
-        work.take(groups, table, judged, np.flatnonzero(differ), rows_of)
+        work.take(groups, table, judged, found, np.flatnonzero(differ), rows_of)
         self._read(len(rows))
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.model import ObservationBatch
 from nilometer.model.schemas import OBSERVATION
 from nilometer.pipeline.reprocess_judging import Judged
-from nilometer.pipeline.reprocess_report import Moved
+from nilometer.pipeline.reprocess_report import Differences, Moved
 from nilometer.store import Store
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_rewriter import Exchange
@@ -53,7 +52,7 @@ class Work:
     def keep(self, groups: NDArray[np.int64], table: pa.Table) -> None:
         """Take row groups that stay as they are."""
         if self.writer is not None:
-            self.writer.keep(table)
+            self.writer.keep(groups, table)
         else:
             self._buffered.append((groups, np.empty(0, np.int64), None))
 
@@ -62,6 +61,7 @@ class Work:
         groups: NDArray[np.int64],
         table: pa.Table,
         judged: Judged,
+        found: Differences,
         rows: NDArray[np.int64],
         places: NDArray[np.int64] | None,
     ) -> None:
@@ -75,6 +75,8 @@ class Work:
             What is in them.
         judged : Judged
             Rows of them as they are today.
+        found : Differences
+            What differs of them.
         rows : ndarray of int64
             Those of the judged rows that change.
         places : ndarray of int64, optional
@@ -89,14 +91,14 @@ class Work:
             for before, which, few in self._buffered:
                 again = self.file.read(before, OBSERVATION.names).combine_chunks()
                 if few is None:
-                    self.writer.keep(again)
+                    self.writer.keep(before, again)
                 else:
-                    _change(self.writer, again, few.new, np.arange(len(few)), which)
+                    _change(self.writer, before, again, few, None, np.arange(len(few)), which)
             self._buffered = []
         if self.writer is None:
             self._buffered.append((groups, rows if places is None else places[rows], judged.take(rows)))
         else:
-            _change(self.writer, table, judged.new, rows, places)
+            _change(self.writer, groups, table, judged, found, rows, places)
 
     def few(self) -> list[Judged]:
         """Return the rows that differ, where they are few."""
@@ -115,34 +117,45 @@ class Work:
 
 def _change(
     writer: FileRewriter,
+    groups: NDArray[np.int64],
     table: pa.Table,
-    new: ObservationBatch,
+    judged: Judged,
+    found: Differences | None,
     rows: NDArray[np.int64],
     places: NDArray[np.int64] | None,
 ) -> None:
-    """Write a table of which some rows change; see `Work.take`."""
-    columns = _columns(new)
+    """Write row groups of which some rows change; see `Work.take`."""
+    columns = _columns(judged, found, table if places is None else None)
     if places is not None:
         into = np.full(table.num_rows, -1)
         into[places] = np.arange(len(places))
         which = pa.array(into, mask=into < 0)
         columns, rows = {name: column.take(which) for name, column in columns.items()}, places[rows]
-    writer.change(table, rows, columns)
+    writer.change(groups, table, rows, columns)
 
 
-def _columns(new: ObservationBatch) -> dict[str, pa.Array]:
-    """Return what calibration, derivation and qc wrote, as it is stored."""
+def _columns(judged: Judged, found: Differences | None, table: pa.Table | None) -> dict[str, pa.Array]:
+    """Return what calibration, derivation and qc wrote, as it is stored; without columns that came out as they were."""
+    old, new = judged.old, judged.new
     assert new.result is not None  # noqa: S101 -- finished rows
     assert new.result_uncertainty is not None  # noqa: S101
-    raw = new.raw_result
-    return {
-        "result": _known(new.result, np.isnan(new.result)),
-        "raw_result": _known(raw, (new.result == raw) | np.isnan(raw)),  # one that is equal is not stored
-        "result_uncertainty": _known(new.result_uncertainty.astype(np.float32), np.isnan(new.result_uncertainty)),
-        "result_quality": pa.array(new.result_quality, pa.int8()),
-        "tests": new.tests,
-        "provenance": pa.array(new.provenance, pa.int32()),
-    }
+    columns = {}
+    if found is None or found.result.any():
+        raw = new.raw_result
+        columns["result"] = _known(new.result, np.isnan(new.result))
+        untold = (new.result == raw) | np.isnan(raw)  # one that is equal is not stored
+        if raw is not old.raw_result or table is None or untold.any() or table["raw_result"].null_count:
+            columns["raw_result"] = _known(raw, untold)
+    if found is None or found.uncertainty.any():
+        spread = new.result_uncertainty.astype(np.float32)
+        columns["result_uncertainty"] = _known(spread, np.isnan(spread))
+    if found is None or found.flag.any():
+        columns["result_quality"] = pa.array(new.result_quality, pa.int8())
+    if found is None or found.tests.any():
+        columns["tests"] = new.tests
+    if found is None or not pa.array(old.provenance).equals(pa.array(new.provenance)):
+        columns["provenance"] = pa.array(new.provenance, pa.int32())
+    return columns
 
 
 def _known(values: NDArray[np.floating], unknown: NDArray[np.bool_]) -> pa.Array:

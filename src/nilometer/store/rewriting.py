@@ -33,6 +33,7 @@ from nilometer.store.backup import Source
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_rewriter import Exchange
+from nilometer.store.lake_splicer import FileChunks, SplicedFile
 from nilometer.store.lake_writer import YearWriter
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
@@ -85,30 +86,34 @@ class FileRewriter:
 
     file: LakeFile
     sequence: int
-    _current: YearWriter
-    _former: YearWriter
+    _current: YearWriter | SplicedFile
+    _former: YearWriter | SplicedFile
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "nilometer-rewrite"))
     _under_way: list[Future[None]] = field(default_factory=list)
 
-    def keep(self, table: pa.Table) -> None:
-        """Take rows, with all columns of OBSERVATION, that stay as they are."""
+    def keep(self, groups: NDArray[np.int64], table: pa.Table) -> None:
+        """Take row groups and their rows, with all columns of OBSERVATION, that stay as they are."""
         self._wait()
-        self._under_way = [self._pool.submit(self._current.write, table)]
+        self._under_way = [self._pool.submit(_write, self._current, groups, table, ())]
 
-    def change(self, table: pa.Table, rows: NDArray[np.int64], new: Mapping[str, pa.Array]) -> None:
-        """Take rows of which some change.
+    def change(
+        self, groups: NDArray[np.int64], table: pa.Table, rows: NDArray[np.int64], new: Mapping[str, pa.Array]
+    ) -> None:
+        """Take row groups of which some rows change.
 
         Parameters
         ----------
+        groups : ndarray of int64
+            The row groups of the file.
         table : pyarrow.Table
-            The rows, with all columns of OBSERVATION, each in one chunk.
+            Their rows, with all columns of OBSERVATION, each in one chunk.
         rows : ndarray of int64, ascending
             Those that change.
         new : mapping of str to pyarrow.Array, each as long as the table
             Columns of which these have other values, and these values; never id, Datastream and time. What stands in
             the other rows is not looked at.
         """
-        n = table.num_rows
+        n, names = table.num_rows, (*new, "commit")
         whole = table
         for name, values in {**new, "commit": pa.repeat(pa.scalar(self.sequence, pa.int64()), n)}.items():
             item = OBSERVATION.field(name)
@@ -122,15 +127,20 @@ class FileRewriter:
             chosen[rows] = True
             mask = pa.array(chosen)
             former, now = table.filter(mask), table
-            for name in (*new, "commit"):
+            for name in names:
                 place = table.schema.get_field_index(name)
                 column = pc.if_else(mask, whole.column(place), table.column(place))
                 now = now.set_column(place, OBSERVATION.field(name), column)
         sequences = pa.repeat(pa.scalar(self.sequence, pa.int64()), len(rows))
         ended = former.append_column(REVISION.field("superseded_commit"), sequences)
+        stops = np.cumsum(self.file.blocks.rows[groups])
+        counts = np.diff(np.searchsorted(rows, np.append(0, stops)))
         self._wait()
         # Beside what the caller does next: encoding takes as long as judging.
-        self._under_way = [self._pool.submit(self._current.write, now), self._pool.submit(self._former.write, ended)]
+        self._under_way = [
+            self._pool.submit(_write, self._current, groups, now, names),
+            self._pool.submit(_write, self._former, groups, ended, ("superseded_commit",), counts),
+        ]
 
     def close(self) -> Exchange:
         """Write what waits, sync, and return what takes the place of the file.
@@ -215,12 +225,15 @@ class Rewriting:
 
     def rewrite(self, file: LakeFile, sequence: int) -> FileRewriter:
         """Begin to write a file anew, the changed rows with a sequence that was reserved."""
-        return FileRewriter(
-            file,
-            sequence,
-            YearWriter(self._parts.observations.place, file.year, OBSERVATION, level=LEVEL),
-            YearWriter(self._parts.revisions.place, file.year, REVISION, level=LEVEL),
+        source = FileChunks.of(file)
+        tables = ((self._parts.observations.place, OBSERVATION), (self._parts.revisions.place, REVISION))
+        current, former = (
+            YearWriter(place, file.year, schema, level=LEVEL)
+            if source is None
+            else SplicedFile(place, file.year, schema, LEVEL, source)
+            for place, schema in tables
         )
+        return FileRewriter(file, sequence, current, former)
 
     def exchange(self, done: Exchange, sequence: int, seen: Lying) -> bool:
         """Exchange a file, durably and for every reader at once; commits wait meanwhile.
@@ -298,6 +311,20 @@ class Rewriting:
 def _nothing() -> tuple[bytes | memoryview, ...]:
     """Return the body of a record without rows."""
     return row_parts(no_rows(), Settlements.none(), marked=True)
+
+
+def _write(
+    into: YearWriter | SplicedFile,
+    groups: NDArray[np.int64],
+    table: pa.Table,
+    names: Sequence[str],
+    counts: NDArray[np.int64] | None = None,
+) -> None:
+    """Write rows of row groups; see `SplicedFile.write`."""
+    if isinstance(into, SplicedFile):
+        into.write(groups, table, names, counts)
+    else:
+        into.write(table)
 
 
 def _runs(rows: NDArray[np.int64]) -> list[tuple[int, int]]:
