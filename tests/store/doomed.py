@@ -10,7 +10,8 @@ import traceback
 import pytest
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["nilometer.store"])
+# With what the store imports only once it is used, and what the writers import.
+_FORKS.set_forkserver_preload(["nilometer.store", "nilometer.store.admission_walk", "pandas", "tests.store.waters"])
 
 
 def die():

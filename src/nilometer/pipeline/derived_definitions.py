@@ -59,7 +59,7 @@ class Definitions:
         if not self._is_stale:
             return False
         self._is_stale = False
-        made, problems = self._compiled()
+        made, problems, lacking = self._compiled()
         try:
             self.levels = in_order(made)
         except ConfigError as error:
@@ -67,7 +67,9 @@ class Definitions:
             problems |= {one.datastream: str(error) for one in made}
         for number, problem in problems.items():
             if self.problems.get(number) != problem:
-                _log.warning("not derived", datastream=self._store.catalog.datastream(number).key, reason=problem)
+                # An input that its source has not named yet is what every first start looks like.
+                tell = _log.info if number in lacking else _log.warning
+                tell("not derived", datastream=self._store.catalog.datastream(number).key, reason=problem)
         self.problems = problems
         self._count()
         return True
@@ -89,21 +91,24 @@ class Definitions:
         if isinstance(entity, Datastream):
             self._is_stale = True
 
-    def _compiled(self) -> tuple[list[Definition], dict[int, str]]:
+    def _compiled(self) -> tuple[list[Definition], dict[int, str], set[int]]:
+        """Return the definitions, why others are none, and which of these only lack a Datastream so far."""
         catalog = self._store.catalog
         made: list[Definition] = []
         problems: dict[int, str] = {}
+        lacking: set[int] = set()
         for number, row in catalog.definitions.current().items():
             try:
                 config = read_document(row.document, "derived")
-                lacking = absent(config, catalog.datastream_by_key)
-                if lacking:
-                    problems[number] = f"waits for {', '.join(lacking)}: there is no such Datastream yet"
+                absents = absent(config, catalog.datastream_by_key)
+                if absents:
+                    problems[number] = f"waits for {', '.join(absents)}: there is no such Datastream yet"
+                    lacking.add(number)
                     continue
                 made.append(compiled(config, catalog.datastream(number), catalog.datastream_by_key, number=row.id))
             except ConfigError as error:
                 problems[number] = str(error)
-        return made, problems
+        return made, problems, lacking
 
     def _count(self) -> None:
         spans: dict[int, int] = {}

@@ -39,6 +39,7 @@ from nilometer.pipeline.derived_rows import (
     rows_of_each,
     united,
 )
+from nilometer.pipeline.derived_unseen import Unseen, unseen
 from nilometer.pipeline.derived_waiting import Waiting, read_state, written_state
 from nilometer.pipeline.log import Log
 from nilometer.store import REJECTED, UNCHANGED, Store
@@ -100,6 +101,7 @@ class Deriving:
         self._broken: dict[int, str] = {}
         self._waiting: dict[int, Waiting] = {}
         self._owed: list[tuple[list[int], int, int]] = []
+        self._unseen, self._recovered = Unseen(), 0
         self._next_due = EVER
 
     @property
@@ -157,6 +159,7 @@ class Deriving:
         self._look()
         if not self._definitions.levels:
             return Derived(rows, settled)
+        patient(self._take_up)
         admitted: list[ObservationBatch] = []
         try:
             return self._over(rows, settled, _Commit({}, received, patient, only_revisions), admitted)
@@ -199,7 +202,7 @@ class Deriving:
         return now >= self._next_due
 
     def _soonest(self) -> int:
-        soonest = EVER
+        soonest = -EVER if self._unseen else EVER
         for one in self._definitions.all():
             waiting = self._waiting[one.datastream]
             if len(waiting.fresh):
@@ -340,10 +343,10 @@ class Deriving:
     # What outlives the process
 
     def recover(self, now: int) -> None:
-        """Take up where the journal ends: what waited, and rows of clocks whose answer may not be there."""
+        """Take up where the journal ends: what waited, and what its changes since may have let wait."""
         self._definitions.changed()
         self._inputs.forget()
-        self._waiting, self._owed = {}, []
+        self._waiting, self._owed, self._unseen = {}, [], Unseen()
         kept = self._store.load_state(STATE)
         after = 0
         if kept is not None:
@@ -351,21 +354,25 @@ class Deriving:
             try:
                 self._waiting, self._owed = read_state(state)
             except (ValueError, KeyError) as error:
+                after = 0
                 _log.warning("what waited for its inputs cannot be taken up", error=str(error))
-        clocks = {one.clock_datastream for one in self.definitions()}
-        samples = np.array(sorted(self._store.catalog.sample_kinds()), np.int32)
-        for _, rows in self._store.replay(after) if clocks else ():
-            water = np.ones(len(rows), np.bool_) if rows.feature is None else ~np.isin(rows.feature, samples)
-            for one in self.definitions():
-                mine = water & (rows.datastream == one.clock_datastream)
-                if mine.any():
-                    self._waiting[one.datastream].add(np.unique(rows.phenomenon_time[mine]), now)
+        if self.definitions():
+            self._unseen, self._recovered = unseen(self._store, after, self._takes_part), now
         for waiting in self._waiting.values():
             waiting.fresh = waiting.time
         self._next_due = self._soonest()
 
+    def _take_up(self) -> None:
+        """Let wait, and be looked at next, whatever the journal's changes since the kept state concern."""
+        if self._unseen:
+            changed = self._unseen.changed(self._store)
+            for one in self.definitions():
+                self._waiting[one.datastream].add(concerned(self._inputs, one, changed), self._recovered, fresh=True)
+            self._unseen = Unseen()
+
     def save(self, sequence: int) -> None:
         """Keep what waits as of a journal sequence; called where no row is in flight."""
+        self._take_up()
         self._store.save_state(STATE, sequence, written_state(self._waiting, self._owed))
 
     # Deletions and recomputation
@@ -453,6 +460,7 @@ class Deriving:
 
     def lacking(self, one: Definition, times: Times) -> DerivedRows:
         """Return the rows of times of the clock that have none and wait for nothing; nothing is written."""
+        self._take_up()
         times = np.setdiff1d(times, self._waiting[one.datastream].time)
         if not len(times):
             return rows_of(one, {})

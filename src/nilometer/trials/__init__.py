@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 __all__ = [
+    "allan_curve",
     "allan_deviation",
     "compare_with_laboratory",
     "concordance",
@@ -17,9 +18,11 @@ __all__ = [
     "judge_control_sample",
     "limits_of_agreement",
     "passing_bablok",
+    "read_noise",
 ]
 
 _WHERE = {
+    "allan_curve": "allan",
     "allan_deviation": "allan",
     "compare_with_laboratory": "field_comparison",
     "concordance": "agreement",
@@ -27,6 +30,7 @@ _WHERE = {
     "judge_control_sample": "field_comparison",
     "limits_of_agreement": "agreement",
     "passing_bablok": "regression",
+    "read_noise": "allan_noise",
 }
 
 

@@ -56,6 +56,12 @@ def _unit(given: str | None) -> str | None:
     return given
 
 
+def _rising(edges: tuple[float, ...]) -> tuple[float, ...]:
+    if any(left >= right for left, right in pairwise(edges)):
+        raise ValueError("edges rise from the first to the last")
+    return edges
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,6 +70,8 @@ class SourcePlan(_Section):
     """Where a series comes from: a column of a file beside the plan, or a Datastream of a server.
 
     `where` keeps the rows of which columns have these texts (long tables); `missing` names what stands for no value.
+    `time_zone` is that of times that carry none, by default what the file says, else the trial's. Results of a file
+    are instants unless `stands_for` says of what length of time they are means, with stamps of its start or its end.
     """
 
     file: str | None = None
@@ -76,6 +84,8 @@ class SourcePlan(_Section):
     day_first: bool | None = None
     datastream: Key | None = None
     unit: str | None = None
+    stands_for: Seconds | None = None
+    stamped: Literal["start", "end"] = "start"
 
     _checked_unit = field_validator("unit")(_unit)
 
@@ -127,16 +137,11 @@ class ConditionPlan(SourcePlan):
     edges: tuple[float, ...] = ()
     tolerance: Seconds | None = None
 
-    @field_validator("edges")
-    @classmethod
-    def _rising(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
-        if any(left >= right for left, right in pairwise(edges)):
-            raise ValueError("edges rise from the first to the last")
-        return edges
+    _checked_edges = field_validator("edges")(_rising)
 
 
 class MaintenancePlan(_Section):
-    """A window in which neither arm counts: given here, or by a file of windows with a `start` and an `end` column.
+    """A window in which neither arm counts: given here, or by a file with a column of starts and one of ends.
 
     A window of `kind` cleaning or calibration begins a new interval of drift.
     """
@@ -144,6 +149,8 @@ class MaintenancePlan(_Section):
     start: Moment | None = None
     end: Moment | None = None
     file: str | None = None
+    start_column: str = "start"
+    end_column: str = "end"
     time_zone: str | None = None
     kind: Literal["cleaning", "calibration", "repair", "other"] = "cleaning"
     reason: str = ""
@@ -161,17 +168,21 @@ class MaintenancePlan(_Section):
 class AlignmentPlan(_Section):
     """How results are paired.
 
-    `by` time, or by order where rows pair one to one and no clock is common. `clock`: a clock offset is reported, or
-    also corrected. `average` is the interval of which means are compared (default: that of the slower arm). `suspect`
-    says whether SUSPECT results count; the other way is reported beside.
+    `by` time, or by order where rows pair one to one and no clock is common. `pairing`, `tolerance` and `least_share`
+    are those of `nilometer.trials.alignment.Rules`. A clear offset of the candidate's clock is reported; it is taken
+    out where `clock` is ``correct``, or where it is above `clock_tolerance`; with a `clock_search` of 0 the clocks are
+    not compared. `response`: of two declared T90 the faster instrument is slowed down, or both stay as they are.
+    `suspect` says whether SUSPECT results count; the other way is reported beside.
     """
 
     by: Literal["time", "order"] = "time"
+    pairing: Literal["auto", "nearest", "mean"] = "auto"
     tolerance: Seconds | None = None
-    average: Seconds | None = None
+    least_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     clock: Literal["report", "correct"] = "report"
-    most_offset: Seconds = 4 * 3600.0
-    response: Literal["report", "match"] = "report"
+    clock_tolerance: Seconds | None = None
+    clock_search: Seconds = 15 * 3600.0
+    response: Literal["match", "leave"] = "match"
     suspect: bool = True
 
 
@@ -221,8 +232,10 @@ class TrialSection(_Section):
     cleaning: str = ""
     standard: str | None = None
     responsible: str = ""
+    range_edges: tuple[float, ...] = ()
 
     _checked_unit = field_validator("unit")(_unit)
+    _checked_edges = field_validator("range_edges")(_rising)
 
     @field_validator("time_zone")
     @classmethod
@@ -248,7 +261,6 @@ class Plan(_Section):
     reference: tuple[ArmPlan, ...] = Field(min_length=1)
     sample: tuple[SamplePlan, ...] = ()
     condition: dict[Key, ConditionPlan] = {}
-    range_edges: tuple[float, ...] = ()
     maintenance: tuple[MaintenancePlan, ...] = ()
     alignment: AlignmentPlan = AlignmentPlan()
     endpoint: tuple[EndpointPlan, ...] = Field(min_length=1)
