@@ -59,8 +59,18 @@ NAMES: dict[str, str] = {
     "class_agreement": "share of pairs of one class of a standard",
     "weighted_kappa": "agreement of classes beyond chance, by their distance",
     "off_by_one_near_limit": "share of pairs one class apart that lie near a limit",
+    "excess_error": "mean of the candidate's error less the reference's, without signs, against the laboratory",
+    "excess_mean_square": "the same of their squares: the laboratory's own error cancels",
+    "candidate_error": "mean of candidate minus laboratory",
+    "reference_error": "mean of reference minus laboratory",
+    "candidate_error_rms": "root mean square of candidate minus laboratory, less the laboratory's uncertainty",
+    "reference_error_rms": "the same of the reference",
+    "score_share": "share of samples whose error is within twice the combined uncertainty",
+    "within_sd": "standard deviation of results within a unit",
+    "unit_sd": "standard deviation between units of a lot",
+    "lot_sd": "standard deviation between lots",
 }
-"""What each figure is. Those from `data_yield` on are made by `availability` and `water_class`."""
+"""What each figure is. Those from `data_yield` on are of `availability`, `water_class`, `samples` and `lots`."""
 
 STATISTICS: dict[str, Statistic] = {
     "bias": differences.bias_of,
