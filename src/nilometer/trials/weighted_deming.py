@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 _MOST_TURNS = 200
 _CLOSE = 1e-12
-_GROUPS = 500
+_GROUPS = 200
 """Pairs are left out one by one up to this many, in as many even groups beyond."""
 
 
