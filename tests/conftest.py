@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from nilometer.store import store
@@ -123,3 +124,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     skipped = _skipped(reporter) if reporter is not None else []
     if skipped and exitstatus == 0 and os.environ.get("NILOMETER_NOTHING_SKIPPED"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _log_is_nobodys() -> Iterator[None]:
+    """A command that ran in this process set the log up for itself: what comes after it would write where it wrote."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
