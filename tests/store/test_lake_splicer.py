@@ -80,7 +80,7 @@ def test_copied_groups_hold_the_rows_that_they_held_and_new_columns_beside_them(
     counts = np.add.reduceat(ended, np.append(0, np.cumsum(lengths)[:-1]), dtype=np.int64)
     former = SplicedFile(file.place, file.year, REVISION, 1, source)
     rows = table.filter(pa.array(ended))
-    rows = rows.append_column(REVISION.field("superseded_commit"), pa.array(np.arange(len(rows)), pa.int64()))
+    rows = rows.append_column(REVISION.field("superseded_commit"), pa.repeat(pa.scalar(77, pa.int64()), len(rows)))
     former.write(groups, rows, ["superseded_commit"], counts)
     (over,) = former.close()
     found = read(over.place.at(over.path))

@@ -9,7 +9,7 @@ the rows are encoded as anywhere else. So most of what is not decoded for judgin
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +29,8 @@ from nilometer.store.parquet_footer import MAGIC, Chunk, Footer, row_group, sort
 
 __all__ = ["FileChunks", "SplicedFile"]
 
+_Chunks = dict[str, tuple[Chunk, memoryview]]
+
 _TAIL = 8
 """The length of the footer, and the mark at the end."""
 
@@ -39,25 +41,34 @@ class FileChunks:
 
     Parameters
     ----------
-    data : mmap
-        The file.
+    data : mmap or bytes
+        The file: mapped where it lies on a disk, fetched where it lies in an object store.
     footer : Footer
         Where its chunks are.
+    uniform : frozenset of str
+        Columns that say the same in every row.
     """
 
-    data: mmap.mmap
+    data: mmap.mmap | bytes
     footer: Footer
+    uniform: frozenset[str]
 
     @staticmethod
     def of(file: LakeFile) -> FileChunks | None:
         """Return them; None where the file is not as this version writes one: its rows are to be encoded anew."""
-        with Path(file.place.at(file.path)).open("rb") as opened:
-            data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        data: mmap.mmap | bytes
+        with file.place.reading(file.path, file.size) as source:
+            if isinstance(source, Path):
+                with source.open("rb") as opened:
+                    data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+            else:
+                data = source.read()
         footer = _footer(data, len(file.blocks.rows), len(OBSERVATION.names))
         if footer is None or footer.fields[2] != _empty(OBSERVATION).fields[2]:
-            data.close()
+            if isinstance(data, mmap.mmap):
+                data.close()
             return None
-        return FileChunks(data, footer)
+        return FileChunks(data, footer, file.absent | file.constant.keys())
 
 
 class SplicedFile:
@@ -84,6 +95,7 @@ class SplicedFile:
         self._path, self._sink, self._at = "", None, 0
         self._sorting = sorting_columns([schema.get_field_index(name) for name in SORTED_BY])
         self._files: list[LakeFile] = []
+        self._uniform: dict[int, _Chunks] = {}
 
     _sink: Any
 
@@ -103,7 +115,7 @@ class SplicedFile:
         table : pyarrow.Table
             The rows, with all columns.
         names : sequence of str
-            The columns in which they are others than in the other file.
+            The columns in which they are others than in the other file; one that is not in that has one value.
         counts : ndarray of int64, shape (g,), optional
             How many rows there are of each row group; None: all.
         """
@@ -113,8 +125,10 @@ class SplicedFile:
             return
         self._counted.count(table)
         is_whole, starts = counts == lengths, np.cumsum(counts) - counts
-        changed = self._encoded(table, names, starts[is_whole], counts[is_whole])
-        anew = self._encoded(table, self._schema.names, starts[~is_whole], counts[~is_whole])
+        same = {name for name in names if name not in OBSERVATION.names}
+        changed = self._encoded(table, names, same, starts[is_whole], counts[is_whole])
+        even = same | (self._source.uniform - set(names))
+        anew = self._encoded(table, self._schema.names, even, starts[~is_whole], counts[~is_whole])
         for group, count, whole in zip(groups.tolist(), counts.tolist(), is_whole.tolist(), strict=True):
             if count:
                 found = next(changed if whole else anew)
@@ -147,28 +161,27 @@ class SplicedFile:
         return chunk, memoryview(source.data)[chunk.start : chunk.start + chunk.size]
 
     def _encoded(
-        self, table: pa.Table, names: Sequence[str], starts: NDArray[np.int64], counts: NDArray[np.int64]
-    ) -> Any:  # noqa: ANN401 -- an iterator
-        """Return, row group by row group, the chunks of columns, newly encoded, with their bytes."""
+        self,
+        table: pa.Table,
+        names: Sequence[str],
+        same: Set[str],
+        starts: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> Iterator[_Chunks]:
+        """Yield, row group by row group, the chunks of columns, newly encoded; once for those always the `same`."""
         counts, starts = counts[counts > 0], starts[counts > 0]
-        if not len(counts) or not names:
-            return iter([{}] * len(counts))
-        schema = pa.schema([self._schema.field(name) for name in names])
-        part = pa.table([table[name] for name in names], schema=schema)
-        sink = pa.BufferOutputStream()
-        with pq.ParquetWriter(sink, schema, **encodings(schema, part.slice(0, int(counts[0])), self._level)) as writer:
-            for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
-                writer.write_table(part.slice(start, count), row_group_size=count)
-        data = memoryview(sink.getvalue())
-        footer = _footer(data, len(counts), len(names))
-        assert footer is not None  # noqa: S101 -- pyarrow has just written it
-        return (
-            {
-                name: (chunk, data[chunk.start : chunk.start + chunk.size])
-                for name, chunk in zip(names, (footer.chunk(group, at) for at in range(len(names))), strict=True)
-            }
-            for group in range(len(counts))
-        )
+        rest = [name for name in names if name not in same]
+        fresh = _encode(table.select(rest), self._fields(rest), starts, counts, self._level)
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+            kept = self._uniform.setdefault(count, {})
+            lacking = [name for name in names if name in same and name not in kept]
+            if lacking:
+                one = (np.array([start]), np.array([count]))
+                kept |= next(_encode(table.select(lacking), self._fields(lacking), *one, self._level))
+            yield kept | next(fresh)
+
+    def _fields(self, names: Sequence[str]) -> pa.Schema:
+        return pa.schema([self._schema.field(name) for name in names])
 
     def _add(self, chunks: list[tuple[Chunk, memoryview]], rows: int) -> None:
         if self._sink is None:
@@ -182,6 +195,30 @@ class SplicedFile:
             self._at += len(data)
         self._sink.write(b"".join(data for _, data in chunks))
         self._groups.append(row_group(placed, rows, self._sorting, len(self._groups)))
+
+
+def _encode(
+    table: pa.Table, schema: pa.Schema, starts: NDArray[np.int64], counts: NDArray[np.int64], level: int
+) -> Iterator[_Chunks]:
+    """Yield the chunks of row groups, of which start and number of rows are given."""
+    if not len(counts) or not schema.names:
+        yield from ({} for _ in counts)
+        return
+    part = pa.Table.from_arrays(table.columns, schema=schema)
+    sink = pa.BufferOutputStream()
+    options = encodings(schema, part.slice(int(starts[0]), int(counts[0])), level)
+    with pq.ParquetWriter(sink, schema, **options) as writer:
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+            writer.write_table(part.slice(start, count), row_group_size=count)
+    data = memoryview(sink.getvalue())
+    footer = _footer(data, len(counts), len(schema.names))
+    assert footer is not None  # noqa: S101 -- pyarrow has just written it
+    for group in range(len(counts)):
+        chunks = [footer.chunk(group, column) for column in range(len(schema.names))]
+        yield {
+            name: (chunk, data[chunk.start : chunk.start + chunk.size])
+            for name, chunk in zip(schema.names, chunks, strict=True)
+        }
 
 
 def _footer(data: Any, groups: int, columns: int) -> Footer | None:  # noqa: ANN401 -- what can be sliced
