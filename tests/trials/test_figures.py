@@ -15,6 +15,7 @@ from nilometer.trials.availability import availability
 from nilometer.trials.drift import drift
 from nilometer.trials.figures import NAMES, STATISTICS, classical_figures, response_lag
 from nilometer.trials.pairs import Pairs
+from nilometer.trials.pooling import pool
 from nilometer.trials.response import first_order
 from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase
 from nilometer.trials.water_class import class_agreement, weighted_kappa
@@ -47,6 +48,25 @@ def test_every_figure_has_a_name_an_interval_and_the_plain_statistic():
     assert "no uncertainty is stated" in classical_figures(water(200), ["slope"])[0].note
     with pytest.raises(ConfigError, match="did you mean bias"):
         classical_figures(pairs, ["bais"])
+
+
+def test_limits_of_several_units_hold_what_differs_between_them():
+    rng = np.random.default_rng(25)
+    parts = {}
+    for name, off in zip("abcdef", (-0.5, -0.3, 0.0, 0.1, 0.3, 0.6), strict=True):
+        plain = water(300, seed=ord(name))
+        parts[name] = Pairs.of(plain.time, plain.reference + off + rng.normal(0, 0.1, 300), plain.reference, "mg L-1")
+    last = parts["f"]
+    parts["f"] = Pairs.of(last.time, 1000 * last.candidate, 1000 * last.reference, "ug L-1")
+    whole = pool(parts)
+    one, all_ = (classical_figures(pairs, ["upper_limit"])[0] for pairs in (parts["c"], whole))
+    assert one.method == "student_t"
+    assert all_.method == "jackknife"
+    assert "of 6 units: 0.10" in all_.note
+    assert all_.value == pytest.approx(0.033 + 1.96 * math.hypot(0.1, 0.40), abs=0.05)
+    assert all_.interval[1] - all_.interval[0] > 10 * (one.interval[1] - one.interval[0])
+    with pytest.raises(ValueError, match="of 6 clusters already"):
+        pool({"again": whole})
 
 
 def test_what_pairs_do_not_allow_has_a_reason_where_the_number_would_be():

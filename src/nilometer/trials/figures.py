@@ -25,6 +25,7 @@ from nilometer.trials.pairs import Pairs
 from nilometer.trials.proportional import RatioLimits, SlopingLimits, ratio_limits, sloping_limits
 from nilometer.trials.reference_error import stated_ratio
 from nilometer.trials.regression import Line, deming, passing_bablok
+from nilometer.trials.repeated import RepeatedAgreement, repeated_limits
 from nilometer.trials.weighted_deming import jackknifed_deming, weighted_deming
 from nilometer.uncertainty.coverage import coverage_factor
 
@@ -107,7 +108,8 @@ def classical_figures(
     Parameters
     ----------
     pairs : Pairs
-        Censored ones are left out, and each figure says how many.
+        Censored ones are left out, and each figure says how many. Limits of agreement of several clusters are those of
+        repeated measurements, with units as what is independent.
     names : iterable of str, optional
         Of `NAMES`; without them all that pairs have.
     ratio : float, optional
@@ -248,10 +250,25 @@ class _Making:
         return ratio_limits(self.plain.candidate, self.plain.reference, probability=self.probability)
 
     def _limit(self, name: str) -> Figure:
+        if "ratio" not in name and len(np.unique(self.plain.cluster)) > 1:
+            return self._repeated_limit(name)
         found = self._ratios if "ratio" in name else self._agreement
         if name.startswith("lower"):
             return self._made(name, found.limits[0], found.lower_interval, "student_t")
         return self._made(name, found.limits[1], found.upper_interval, "student_t")
+
+    @cached_property
+    def _repeated(self) -> RepeatedAgreement:
+        plain = self.plain
+        return repeated_limits(plain.candidate, plain.reference, plain.cluster, probability=self.probability)
+
+    def _repeated_limit(self, name: str) -> Figure:
+        """Return a limit for several units: the variance within one and that between, not the pooled one."""
+        found = self._repeated
+        note = self._noted(f"of {found.units} units: {found.within_sd:.3g} within one, {found.between_sd:.3g} between")
+        if name.startswith("lower"):
+            return self._made(name, found.limits[0], found.lower_interval, "jackknife", note)
+        return self._made(name, found.limits[1], found.upper_interval, "jackknife", note)
 
     @cached_property
     def _lines(self) -> SlopingLimits:
@@ -259,8 +276,8 @@ class _Making:
 
     def _sloping(self, name: str) -> Figure:
         if name == "bias_slope":
-            return self._made(name, self._lines.slope, self._lines.slope_interval, "student_t")
-        return self._made(name, self._lines.spread_slope, self._lines.spread_slope_interval, "student_t")
+            return self._made(name, self._lines.slope, self._lines.slope_interval, "robust")
+        return self._made(name, self._lines.spread_slope, self._lines.spread_slope_interval, "robust")
 
     def _concordance(self, name: str) -> Figure:
         value, ends = concordance(self.plain.candidate, self.plain.reference, probability=self.probability)

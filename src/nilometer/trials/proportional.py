@@ -133,7 +133,7 @@ def sloping_limits(candidate: Any, reference: Any, *, k: float = 1.96, probabili
     k : float
         1.96 for 95 % of normal differences.
     probability : float
-        Of the intervals, by Student's t.
+        Of the intervals, by Student's t of standard errors that allow for scatter along the line.
 
     Raises
     ------
@@ -171,5 +171,7 @@ def _least_squares(x: Any, y: Any) -> tuple[float, float, float]:  # noqa: ANN40
     spread = float(np.sum(away**2))
     slope = float(np.sum(away * y)) / spread
     intercept = float(y.mean()) - slope * float(x.mean())
-    left = y - intercept - slope * x
-    return intercept, slope, math.sqrt(float(np.sum(left**2)) / (len(x) - 2) / spread)
+    # Scatter that grows along the line makes the usual standard error far too small: this one takes it as it is.
+    leverage = 1.0 / len(x) + away**2 / spread
+    left = (y - intercept - slope * x) / np.maximum(1.0 - leverage, 1e-9)
+    return intercept, slope, math.sqrt(float(np.sum((away * left) ** 2))) / spread

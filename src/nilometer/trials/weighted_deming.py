@@ -16,6 +16,8 @@ __all__ = ["jackknifed_deming", "weighted_deming"]
 
 Floats = NDArray[np.float64]
 
+_AT_ONCE = 1 << 20
+"""Numbers that a step of the jackknife holds at once."""
 _MOST_TURNS = 200
 _CLOSE = 1e-12
 _GROUPS = 200
@@ -107,7 +109,7 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
     member = np.arange(n) % groups
     parts = [
         _fit(first, second, (member != each[:, None]).astype(np.float64), ratio, is_weighted=is_weighted)
-        for each in np.array_split(np.arange(groups), -(-groups // 50))
+        for each in np.array_split(np.arange(groups), -(-groups * n // _AT_ONCE))
     ]
     left = np.array([np.concatenate([part[side] for part in parts]) for side in (0, 1)])
     whole = np.array([[slope], [intercept]])
