@@ -29,6 +29,7 @@ __all__ = [
     "condition_of",
     "decide",
     "distance_of",
+    "in_order",
     "margin_of",
     "outcome_of",
     "within",
@@ -130,17 +131,25 @@ def decide(
             raise ValueError(f"{name}: {len(column)} rows for {len(pairs)} pairs: give as many")
     for endpoint in endpoints:
         _check(endpoint, pairs, arbiter, how)
-    decisions: list[Decision] = []
+    return in_order([_decide_one(pairs, endpoint, arbiter, suspect, how) for endpoint in endpoints])
+
+
+def in_order(decisions: Sequence[Decision]) -> list[Decision]:
+    """Return decisions with all behind the first that was not shown NOT_TESTED; their figures stay.
+
+    Each claim is tested at its full level, for none is tested unless all before it were shown.
+    """
+    ordered: list[Decision] = []
     before: Endpoint | None = None
-    for endpoint in endpoints:
-        decision = _decide_one(pairs, endpoint, arbiter, suspect, how)
+    for decision in decisions:
         if before is not None:
             reason = f"not tested, for {before.name!r} before it was not shown; its figure alone: {decision.reason}"
-            decision = replace(decision, outcome=Outcome.NOT_TESTED, reason=reason)
-        elif decision.outcome not in {Outcome.NON_INFERIOR, Outcome.EQUIVALENT}:
-            before = endpoint
-        decisions.append(decision)
-    return decisions
+            ordered.append(replace(decision, outcome=Outcome.NOT_TESTED, reason=reason))
+            continue
+        if decision.outcome not in {Outcome.NON_INFERIOR, Outcome.EQUIVALENT}:
+            before = decision.endpoint
+        ordered.append(decision)
+    return ordered
 
 
 def within(pairs: Pairs, condition: Mapping[str, Interval]) -> NDArray[np.bool_]:
