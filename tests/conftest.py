@@ -18,6 +18,7 @@ from nilometer.store.catalog_place import CATALOG_FILE
 from tests.object_store import ObjectStore
 from tests.object_store import object_store as running_object_store
 from tests.postgres import PASSWORD, Cluster, cluster
+from tests.store.unsynced import sync_nothing
 
 if sys.platform != "win32":
     import uvloop
@@ -76,6 +77,13 @@ def object_store() -> Iterator[ObjectStore]:
     """Give an S3 server of the session's own."""
     with running_object_store() as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        sync_nothing(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
