@@ -26,6 +26,7 @@ from nilometer.trials.result import Comparison, Stratum
 from nilometer.trials.samples import Sampled, error_figures, match_samples
 from nilometer.trials.strata import Part, by_condition, by_time, quantile_edges
 from nilometer.trials.water_class import ClassAgreement, class_agreement
+from nilometer.units import affine, same_dimension
 
 __all__ = ["compare"]
 
@@ -33,7 +34,8 @@ _SEEN = frozenset({QartodFlag.PASS})
 _DOUBTED = frozenset({QartodFlag.PASS, QartodFlag.SUSPECT})
 _LEAST = 3  # pairs of a stratum, below which it has no figures
 _WEEKS_UP_TO_US = 120 * 86_400_000_000  # longer trials are shown by month
-_OF_STRATA = ("bias", "mean_absolute_difference", "rmse", "lower_limit", "upper_limit")
+_OF_STRATA = ("bias", "rmse", "lower_limit", "upper_limit")
+_OF_TIME = ("bias", "rmse")
 
 
 def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, resamples: int = 10_000) -> Comparison:
@@ -60,7 +62,7 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     pairs, alignment, doubtful = _paired(plan, gathered, candidate, reference)
     how = Sampling(resamples=resamples)
     sampled = how.of(pairs)
-    robust = figures(sampled)
+    robust = [figure for figure in figures(sampled) if figure.name not in _meaningless(pairs.unit)]
     without = figures(how.of(pairs.take(~doubtful))) if doubtful.any() and (~doubtful).sum() >= _LEAST else []
     samples = _samples(plan, gathered, candidate, reference)
     decisions = _decisions(plan, pairs, doubtful, samples, how)
@@ -141,6 +143,11 @@ def _with_classical(robust: Sequence[Figure], pairs: Pairs, alignment: Alignment
     return (*_known(robust), *_known(rest))
 
 
+def _meaningless(unit: str) -> frozenset[str]:
+    """Return figures that a unit with an arbitrary zero does not allow: a share of 10 degree Celsius is none."""
+    return frozenset({"relative_bias"}) if same_dimension(unit, "K") and affine(unit, "K")[1] else frozenset()
+
+
 def _known(made: Iterable[Figure]) -> tuple[Figure, ...]:
     """Return figures without those that these pairs cannot have for want of what the plan does not name."""
     return tuple(figure for figure in made if figure.name not in {"class_agreement", "excess_error"})
@@ -195,7 +202,7 @@ def _strata(plan: Plan, pairs: Pairs, gathered: Gathered, first: Endpoint, how: 
         if not np.isfinite(condition_of(pairs, name)).any():
             continue
         parts = by_condition(pairs, name, edges[name] or quantile_edges(pairs, name))
-        made = [(_stratum(part, unit), part.pairs) for part in parts]
+        made = [(_stratum(part, unit, how), part.pairs) for part in parts]
         if edges[name]:
             declared += [one for one, part in zip(made, parts, strict=True) if not part.is_unknown]
         else:
@@ -208,13 +215,13 @@ def _over_time(plan: Plan, pairs: Pairs) -> Iterable[Stratum]:
         return
     span = "week" if int(pairs.time[-1] - pairs.time[0]) <= _WEEKS_UP_TO_US else "month"
     for part in by_time(pairs, span, plan.trial.time_zone):
-        yield _stratum(part, "us")
+        yield _stratum(part, "us", Sampling(resamples=1000), _OF_TIME)
 
 
-def _stratum(part: Part, unit: str) -> Stratum:
+def _stratum(part: Part, unit: str, how: Sampling, names: Sequence[str] = _OF_STRATA) -> Stratum:
     made: list[Figure] = []
     if len(part.pairs) >= _LEAST:
-        made = figures(Sampling(resamples=1000).of(part.pairs), _OF_STRATA)
+        made = figures(how.of(part.pairs), names)
     return Stratum(
         condition=part.condition, low=part.low, high=part.high, unit=unit, n=len(part.pairs), figures=tuple(made)
     )

@@ -40,7 +40,9 @@ def decided_strata(
     asked = [len(pairs) >= _FEWEST for _, pairs in strata]
     shared = replace(endpoint, alpha=endpoint.alpha / max(sum(asked), 1), condition={})
     return [
-        replace(stratum, decisions=tuple(decide(pairs, [shared], sampling=sampling))) if is_asked else stratum
+        replace(stratum, decisions=tuple(decide(pairs, [shared], sampling=sampling, sensitivity=False)))
+        if is_asked
+        else stratum
         for (stratum, pairs), is_asked in zip(strata, asked, strict=True)
     ]
 
