@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from nilometer.store import store
@@ -17,6 +18,7 @@ from nilometer.store.catalog_place import CATALOG_FILE
 from tests.object_store import ObjectStore
 from tests.object_store import object_store as running_object_store
 from tests.postgres import PASSWORD, Cluster, cluster
+from tests.store.unsynced import sync_nothing
 
 if sys.platform != "win32":
     import uvloop
@@ -78,6 +80,13 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        sync_nothing(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _catalogs_on_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
     """With NILOMETER_CATALOG=postgresql, have every store of this process keep its catalog there."""
     if os.environ.get("NILOMETER_CATALOG") != "postgresql":
@@ -123,3 +132,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     skipped = _skipped(reporter) if reporter is not None else []
     if skipped and exitstatus == 0 and os.environ.get("NILOMETER_NOTHING_SKIPPED"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _log_is_nobodys() -> Iterator[None]:
+    """A command that ran in this process set the log up for itself: what comes after it would write where it wrote."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()

@@ -7,7 +7,8 @@ independent results would promise far too much of the next.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,11 @@ class Availability:
     data_yield: Figure
     uptime: Figure
     reasons: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        plain = asdict(self)
+        return {**plain, "data_yield": self.data_yield.to_dict(), "uptime": self.uptime.to_dict()}
 
 
 def availability(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.trials.differences import lacking, measured
-from nilometer.trials.figure import Figure
+from nilometer.trials.figure import Figure, plain
 from nilometer.trials.pairs import Pairs
 from nilometer.uncertainty.coverage import coverage_factor
 
@@ -49,6 +49,12 @@ class Row:
     interval: tuple[float, float]
     apart: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON, what is NaN as null."""
+        numbers = {"mean": plain(self.mean), "sd": plain(self.sd), "apart": plain(self.apart)}
+        ends = [plain(end) for end in self.interval]
+        return {"name": self.name, "lot": self.lot, "n": self.n, **numbers, "interval": ends}
+
 
 @dataclass(frozen=True, slots=True)
 class Components:
@@ -74,6 +80,18 @@ class Components:
     total: float
     units: tuple[Row, ...]
     lots: tuple[Row, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON, what is NaN as null."""
+        return {
+            "within": self.within.to_dict(),
+            "unit": self.unit.to_dict(),
+            "lot": self.lot.to_dict(),
+            "variances": [plain(each) for each in self.variances],
+            "total": plain(self.total),
+            "units": [row.to_dict() for row in self.units],
+            "lots": [row.to_dict() for row in self.lots],
+        }
 
 
 def components(
@@ -215,10 +233,10 @@ def unit_table(
         raise ValueError(f"no lot is named for {', '.join(missing)}")
     columns, names = [], []
     for name, each in pairs.items():
-        plain, _ = measured(each)
-        column = plain.difference
-        if block_us and len(plain):
-            block = np.unique(plain.time // block_us, return_inverse=True)[1]
+        whole, _ = measured(each)
+        column = whole.difference
+        if block_us and len(whole):
+            block = np.unique(whole.time // block_us, return_inverse=True)[1]
             column = np.bincount(block, column) / np.bincount(block)
         columns.append(column)
         names += [name] * len(column)

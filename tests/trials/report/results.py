@@ -9,16 +9,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from nilometer.trials.agreement import concordance, limits_of_agreement
 from nilometer.trials.alignment import Rules, align, with_condition
 from nilometer.trials.arm import Arm
+from nilometer.trials.differences import lacking
 from nilometer.trials.endpoint import Decision, Endpoint, Outcome
 from nilometer.trials.figure import Figure
+from nilometer.trials.figures import classical_figures
 from nilometer.trials.gathering import Taken
 from nilometer.trials.history import Frozen, amended, begun
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.plan import Plan, parse_plan
-from nilometer.trials.regression import deming
 from nilometer.trials.result import Comparison, Grade, Stratum, TrialResult
 
 MINUTE, DAY = 60_000_000, 86_400_000_000
@@ -127,60 +127,20 @@ def water(days: float, *, bias: float, seed: int = 1, scatter: float = 0.15, ste
     return with_condition(pairs, "temperature", climate, 10 * MINUTE), account
 
 
-def figures_of(pairs: Pairs) -> tuple[Figure, ...]:
-    """What is known of pairs; where they are too few a figure says so instead."""
-    if len(pairs) < 4:
-        why = "4 pairs or more are needed"
-        return (Figure(name="bias", value=math.nan, unit=pairs.unit, n=len(pairs), note=why),)
-    found = limits_of_agreement(pairs.candidate, pairs.reference)
-    line = deming(pairs.reference, pairs.candidate)
-    ccc, ends = concordance(pairs.candidate, pairs.reference)
-    n, difference = len(pairs), pairs.difference
-    apart = difference - difference.mean()
-    r = float(apart[1:] @ apart[:-1]) / float(apart @ apart)
-    worth = max(n * (1 - r) / (1 + r), 2.0)
-    half = 2.0 * found.sd / math.sqrt(worth)
-    days = (pairs.time - pairs.time[0]) / DAY
-    drift, se = float(np.polyfit(days, difference, 1)[0]), half / max(float(np.std(days)), 1e-9) / 2
-    common = {"n": n, "n_effective": worth, "method": "block_bootstrap"}
-    rmse = float(np.sqrt((difference**2).mean()))
-    return (
-        Figure(
-            name="bias", value=found.mean, unit=pairs.unit, interval=(found.mean - half, found.mean + half), **common
-        ),
-        Figure(
-            name="lower_limit",
-            value=found.limits[0],
-            unit=pairs.unit,
-            interval=found.lower_interval,
-            n=n,
-            method="student_t",
-        ),
-        Figure(
-            name="upper_limit",
-            value=found.limits[1],
-            unit=pairs.unit,
-            interval=found.upper_interval,
-            n=n,
-            method="student_t",
-        ),
-        Figure(name="rmse", value=rmse, unit=pairs.unit, interval=(rmse - half / 2, rmse + half / 2), **common),
-        Figure(name="deming_slope", value=line.slope, unit="1", interval=line.slope_interval, n=n, method="jackknife"),
-        Figure(
-            name="deming_intercept",
-            value=line.intercept,
-            unit=pairs.unit,
-            interval=line.intercept_interval,
-            n=n,
-            method="jackknife",
-        ),
-        Figure(name="concordance", value=ccc, unit="1", interval=ends, n=n, method="fisher_z"),
-        Figure(
-            name="drift", value=drift, unit=f"{pairs.unit} d-1", interval=(drift - 2 * se, drift + 2 * se), **common
-        ),
-        Figure(name="class_agreement", value=0.934, unit="1", interval=(0.91, 0.957), n=n, method="wilson"),
-        Figure(name="weighted_kappa", value=math.nan, unit="1", n=n, note="no limits of classes are given"),
-    )
+STRATUM = ("bias", "rmse", "lower_limit", "upper_limit")
+
+
+def figures_of(pairs: Pairs, names=None) -> tuple[Figure, ...]:
+    """Figures of pairs as a trial has them; the bias and the drift with what they are worth."""
+    made = list(classical_figures(pairs, names))
+    if len(pairs) > 9:
+        made[0] = replace(made[0], n_effective=len(pairs) / 21.5, method="block_bootstrap")
+    if names is None:
+        drift = next((one for one in made if one.name == "theil_sen_drift"), None)
+        made.append(Figure(name="class_agreement", value=0.934, unit="1", interval=(0.91, 0.957), n=9, method="wilson"))
+        made.append(lacking("weighted_kappa", "1", len(pairs), "all pairs are of one class: chance alone agrees"))
+        made += [replace(drift, name="drift")] if drift else []
+    return tuple(made)
 
 
 def decisions_of(plan: Plan, figures: tuple[Figure, ...], outcomes: tuple[Outcome, ...]) -> tuple[Decision, ...]:
@@ -219,7 +179,7 @@ def comparison_of(
                     high=high,
                     unit=unit,
                     n=len(part),
-                    figures=figures_of(part) if len(part) else (),
+                    figures=figures_of(part, STRATUM) if len(part) else (),
                 )
             )
     weeks = []
@@ -233,7 +193,7 @@ def comparison_of(
                     high=begin + 7 * DAY,
                     unit="us",
                     n=len(part),
-                    figures=figures_of(part)[:1],
+                    figures=figures_of(part, ["bias"]),
                 )
             )
     met = {"range": (1.0, 12.0), "temperature": (9.5, 25.0)} if outcomes[0] is Outcome.NON_INFERIOR else {}
@@ -244,7 +204,7 @@ def comparison_of(
         pairs=pairs,
         alignment=account,
         figures=figures,
-        without_suspect=figures_of(pairs.take(np.arange(len(pairs)) % 7 > 0))[:4],
+        without_suspect=figures_of(pairs.take(np.arange(len(pairs)) % 7 > 0), STRATUM),
         strata=tuple(strata),
         over_time=tuple(weeks),
         decisions=decisions_of(plan, figures, outcomes),
@@ -301,7 +261,7 @@ def tiny() -> TrialResult:
         pairs=few,
         alignment=replace(account, pairs=3),
         figures=figures,
-        decisions=decisions_of(plan, figures, (OPEN, NOT, NOT)),
+        decisions=decisions_of(plan, (lacking("bias", "mg L-1", 3, "4 pairs are needed"),), (OPEN, NOT, NOT)),
         grade=Grade(outcome=OPEN),
     )
     return result_of(plan, (none,), Frozen())
@@ -346,7 +306,7 @@ def crowded() -> TrialResult:
     censored = np.zeros(len(pairs), np.int8)
     censored[5:40] = -1
     pairs = replace(pairs, reference_censored=censored, time=np.arange(len(pairs), dtype=np.int64) * 1_000_000)
-    figures = figures_of(pairs)
+    figures = figures_of(pairs, (*STRATUM, "slope", "intercept"))
     one = Comparison(
         candidate="Optode A",
         reference="Reference R",

@@ -18,11 +18,14 @@ from tests.trials.report import results
 from tests.trials.report.results import COMMAND, HOSTILE
 
 from nilometer.errors import ConfigError
+from nilometer.trials.endpoint import Outcome
 from nilometer.trials.figure import Figure
 from nilometer.trials.report import document_of, pdf, render_html, render_pdf, write_report
 from nilometer.trials.report.canvas import paper, points
 from nilometer.trials.report.html import html_of
 from nilometer.trials.report.numbers import fixed, interval, plain
+from nilometer.trials.report.reasons import reason_of
+from nilometer.trials.report.telling import Teller
 from nilometer.trials.report.words import LANGUAGES, Words, visible
 
 
@@ -206,6 +209,37 @@ def test_words_are_complete_and_both_languages_fill_the_same_holes():
     assert is_told
     assert told == "任何偏差下吻合都差（相关系数 0.31）；另有偏差吻合程度相近"
     assert Words("zh").told("a sentence of tomorrow") == ("a sentence of tomorrow", False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "told"),
+    [
+        (
+            Outcome.NON_INFERIOR,
+            "bias 0.069, 95 % interval 0.046 to 0.091 mg/L (-0.3 to 0.3 allowed) lies within what is allowed; "
+            "it hangs on how it is reckoned: inconclusive with blocks of twice the length",
+            "整个区间都在界值之内。结论取决于计算方式：块长加倍时无法判定。",
+        ),
+        (
+            Outcome.INCONCLUSIVE,
+            "bias 0.1, 95 % interval 0 to 0.2 mg/L (-0.3 to 0.3 allowed) decides nothing: "
+            "worth 4 independent pairs, and 10 are needed",
+            "区间本身过于不确定，不能据此判定。相当于 4 个独立数据对，而需要 10 个。",
+        ),
+        (
+            Outcome.NOT_TESTED,
+            "not tested, for 'Accuracy' before it was not shown; its figure alone: bias cannot be formed: "
+            "all pairs are of one time",
+            "次序在前的“Accuracy”未获证实，故不再检验。全部数据对同一时刻。",
+        ),
+    ],
+)
+def test_a_reason_tells_what_the_numbers_beside_it_do_not(outcome, reason, told):
+    result = results.passed()
+    decision = replace(result.comparisons[0].decisions[0], outcome=outcome, reason=reason)
+    assert "".join(text for _, text in reason_of(Teller(result, "zh"), decision)) == told
+    other = replace(decision, reason="because the moon was full")
+    assert reason_of(Teller(result, "zh"), other)[-1] == ("quiet", "Because the moon was full。")
 
 
 def test_what_is_missing_is_told_with_what_to_install(monkeypatch, tmp_path):

@@ -31,6 +31,7 @@ from nilometer.trials.result import Comparison, Stratum
 __all__ = ["comparing"]
 
 _ROWS = 26  # of one picture
+_LONG = 150  # figures of strata that are all shown
 _LEAST = 8  # pairs, to say how neighbours depend on each other
 
 
@@ -189,16 +190,15 @@ def _strata(tell: Teller, comparison: Comparison) -> list[Block]:
         first = [Row(words("chart.all_pairs"), whole, len(comparison.pairs))] if whole else []
         title = words(f"section.{key}")
         blocks.append(Heading(2, title if key == "strata" else f"{title}: {words.name('statistic', 'bias')}"))
-        if key == "strata":
-            blocks.append(Text(line(words("sentence.strata_says"))))
+        says = words("sentence.strata_says") if key == "strata" else ""
         for begin in range(0, len(rows), _ROWS):
             part = first + rows[begin : begin + _ROWS]
             told = "; ".join(
                 f"{row.name}: {_with_ends(tell, row.figure) if row.figure else row.why} (n = {row.n:,})" for row in part
             )
             svg = by_condition(part, words, _margin_of(comparison, "bias"))
-            blocks.append(Picture(svg, f"{title}, {tell.who(comparison)}. {told}", ""))
-        blocks += _stratum_tables(tell, strata)
+            blocks.append(Picture(svg, f"{title}, {tell.who(comparison)}. {told}", says))
+        blocks += _stratum_tables(tell, comparison, strata)
     return blocks
 
 
@@ -211,9 +211,17 @@ def _stratum_row(tell: Teller, stratum: Stratum) -> Row:
     return Row(name, bias, stratum.n, f"{why} (n = {stratum.n:,})" if stratum.n else why)
 
 
-def _stratum_tables(tell: Teller, strata: tuple[Stratum, ...]) -> list[Block]:
-    """Return all figures of strata but the bias, which the picture has, and decisions that the plan asks for."""
+def _stratum_tables(tell: Teller, comparison: Comparison, strata: tuple[Stratum, ...]) -> list[Block]:
+    """Return the figures of strata, and decisions that the plan asks for.
+
+    A year of weeks with twenty figures each is no table that anybody reads: of so many those that endpoints are made
+    of are shown, and how many are not.
+    """
     words = tell.words
+    count = sum(len(stratum.figures) for stratum in strata)
+    kept = {figure.name for stratum in strata for figure in stratum.figures}
+    if count > _LONG:
+        kept &= {"bias", "rmse", *(one.endpoint.statistic for one in comparison.decisions)}
     rows = [
         (
             (quiet if place else bold)(_stratum_row(tell, stratum).name),
@@ -224,13 +232,15 @@ def _stratum_tables(tell: Teller, strata: tuple[Stratum, ...]) -> list[Block]:
             line(_effective(figure)),
         )
         for stratum in strata
-        for place, figure in enumerate(stratum.figures)
+        for place, figure in enumerate(one for one in stratum.figures if one.name in kept)
     ]
     blocks: list[Block] = []
     if rows:
         head = tuple(words(f"column.{name}") for name in ("range", "figure", "value", "interval", "pairs", "effective"))
         align = ("left", "left", "right", "right", "right", "right")
         blocks.append(Table(head, tuple(rows), align, (4, 4, 0, 0, 0, 0)))
+    if len(rows) < count:
+        blocks.append(Text(line(words("sentence.not_shown", count=f"{count - len(rows):,}")), "quiet"))
     decided = [
         (
             line(_stratum_row(tell, stratum).name),

@@ -27,6 +27,7 @@ from nilometer.trials.report.document import (
     quiet,
 )
 from nilometer.trials.report.numbers import length, plain, quantity, share
+from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.report.words import visible
 from nilometer.trials.result import Comparison
@@ -79,18 +80,8 @@ def _decision_row(tell: Teller, decision: Decision) -> tuple[Line, ...]:
         estimate,
         line(tell.margin(decision)),
         marked(str(decision.outcome), words.outcome(decision.outcome)),
-        _reason(tell, decision),
+        reason_of(tell, decision),
     )
-
-
-def _reason(tell: Teller, decision: Decision) -> Line:
-    """Return why, in this language: the engine's sentence where it can be told, else what the numbers say."""
-    told, is_told = tell.words.told(decision.reason)
-    if decision.reason and is_told:
-        return line(told)
-    has_interval = all(math.isfinite(end) for end in decision.figure.interval)
-    key = "unknown" if decision.outcome is Outcome.INCONCLUSIVE and not has_interval else str(decision.outcome)
-    return line(tell.words(f"sentence.why_{key}"))
 
 
 def _origins(tell: Teller) -> list[Block]:
@@ -159,6 +150,8 @@ def _arm(tell: Teller, arm: ArmPlan) -> tuple[tuple[str, Line], ...]:
         ("profile", arm.profile or ""),
     )
     rows += [(words(f"column.{key}"), line(text)) for key, text in optional if text.strip()]
+    if arm.calibration is not None:
+        rows.append((words("column.calibration"), line(_value(tell, arm.calibration))))
     return tuple(rows)
 
 

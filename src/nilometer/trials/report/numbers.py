@@ -16,7 +16,9 @@ __all__ = ["Dates", "decimals_for", "fixed", "interval", "joined", "length", "pl
 
 NONE = "—"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SHARES = frozenset({"relative_bias", "class_agreement", "data_yield", "uptime"})
+_SHARES = frozenset(
+    {"relative_bias", "class_agreement", "data_yield", "uptime", "off_by_one_near_limit", "score_share"}
+)
 
 
 def decimals_for(half_width: float) -> int:
@@ -57,13 +59,18 @@ def plain(number: float, digits: int = 3) -> str:
     Examples
     --------
     >>> plain(0.30000000000000004), plain(1500.0), plain(-0.00001234)
-    ('0.3', '1500', '−0.0000123')
+    ('0.3', '1500', '−1.23 × 10⁻⁵')
     """
     if not math.isfinite(number) or number == 0.0:
         return fixed(number, 0)
-    decimals = digits - 1 - int(f"{number:.{digits - 1}e}".partition("e")[2])
-    text = fixed(number, max(decimals, 0))
-    return text.rstrip("0").rstrip(".") if "." in text and "×" not in text else text
+    mantissa, _, power = f"{number:.{digits - 1}e}".partition("e")
+    exponent = int(power)
+    # Below a ten thousandth nobody counts zeros.
+    if not -5 < exponent < 9:
+        short = mantissa.rstrip("0").rstrip(".").replace("-", "−")
+        return f"{short} × 10{str(exponent).translate(_SUPERSCRIPT)}"
+    text = fixed(number, max(digits - 1 - exponent, 0))
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def share(number: float, digits: int = 3) -> str:

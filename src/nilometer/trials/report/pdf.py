@@ -110,7 +110,7 @@ def _breakable(value: Any, key: str = "") -> Any:  # noqa: ANN401 -- JSON
     if isinstance(value, dict):
         return {name: _breakable(part, name) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        if len(value) == 2 and value[0] in {"mono", "mark"}:
+        if len(value) == 2 and isinstance(value[0], str) and value[0] in {"mono", "mark"}:
             return list(value)
         return [_breakable(part, key) for part in value]
     if isinstance(value, str) and key not in {"svg", "kind", "outcome", "fonts", "alt", "text_of_code"}:

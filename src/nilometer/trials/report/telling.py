@@ -77,6 +77,8 @@ class Teller:
 
     def span(self, low: float, high: float, unit: str) -> str:
         """Return a range with its unit."""
+        if math.isnan(low) and math.isnan(high):
+            return self.words("page.not_known")
         if math.isfinite(low) and math.isfinite(high):
             return quantity(self.words("page.range_to", low=plain(low), high=plain(high)), unit)
         if math.isfinite(low):
