@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nilometer.errors import UnitError
@@ -179,3 +180,25 @@ def test_pairs_know_their_cleaning_and_what_the_water_was_like():
     assert with_condition(pairs, "temperature", warm, 10 * MINUTE).conditions["temperature"].tolist() == pytest.approx(
         [5.0, 5.0, math.nan, math.nan, math.nan, 7.0], nan_ok=True
     )
+
+
+@pytest.mark.real
+def test_real_sensors_that_keep_local_time_are_found_to(real_data):
+    """EPA's three sensors of one model log UTC−5 through the summer; the station's means of hours are in UTC."""
+    folder = real_data / "collocation" / "epa_sensortoolkit"
+    station = pd.read_csv(folder / "airnowtech_example_reference_data.csv.gz").query("Param in ['OZONE', 'O3']")
+    hours = pd.to_datetime(station["Date (UTC)"] + " " + station["Time (UTC)"]).to_numpy("datetime64[us]").astype("i8")
+    reference = Arm(time=hours, values=station.Value.to_numpy(float), unit="1", name="station", duration_us=HOUR)
+    for number in (1, 2, 3):
+        rows = pd.read_csv(folder / f"toco_toucan_RT0{number}_raw.csv.gz", skiprows=5)
+        minutes = pd.to_datetime(rows["Time"]).to_numpy("datetime64[us]").astype("i8")
+        later = np.concatenate([[True], np.diff(minutes) > 0])
+        candidate = Arm(time=minutes[later], values=rows["O3 (ppb)"].to_numpy(float)[later], unit="1", name="sensor")
+        _, account = align(candidate, reference)
+        assert (account.clock.is_clear, account.clock.named, account.clock.named_us) == (True, "time_zone", -5 * HOUR)
+        assert account.clock.correlation_at_zero < 0.3
+        assert account.pairing is Pairing.MEAN
+        moved, account = align(candidate, reference, Rules(correct_clock=True))
+        assert account.clock_correction_us == -5 * HOUR
+        assert np.corrcoef(moved.candidate, moved.reference)[0, 1] > 0.92
+        adds_up(account)

@@ -41,26 +41,32 @@ class FileChunks:
 
     Parameters
     ----------
-    data : mmap
-        The file.
+    data : mmap or bytes
+        The file: mapped where it lies on a disk, fetched where it lies in an object store.
     footer : Footer
         Where its chunks are.
     uniform : frozenset of str
         Columns that say the same in every row.
     """
 
-    data: mmap.mmap
+    data: mmap.mmap | bytes
     footer: Footer
     uniform: frozenset[str]
 
     @staticmethod
     def of(file: LakeFile) -> FileChunks | None:
         """Return them; None where the file is not as this version writes one: its rows are to be encoded anew."""
-        with Path(file.place.at(file.path)).open("rb") as opened:
-            data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        data: mmap.mmap | bytes
+        with file.place.reading(file.path, file.size) as source:
+            if isinstance(source, Path):
+                with source.open("rb") as opened:
+                    data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+            else:
+                data = source.read()
         footer = _footer(data, len(file.blocks.rows), len(OBSERVATION.names))
         if footer is None or footer.fields[2] != _empty(OBSERVATION).fields[2]:
-            data.close()
+            if isinstance(data, mmap.mmap):
+                data.close()
             return None
         return FileChunks(data, footer, file.absent | file.constant.keys())
 

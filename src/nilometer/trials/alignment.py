@@ -333,7 +333,7 @@ def _clocks(sides: tuple[_Side, _Side], rules: Rules, notes: list[str]) -> tuple
     is_real = abs(found.offset_us) > 3.0 * found.uncertainty_us
     if is_wanted and is_real:
         correction = found.named_us or round(found.offset_us)
-        notes.append(f"the candidate's clock ran {correction / 1e6:.0f} s ahead and was corrected")
+        notes.append(f"the candidate's clock ran {_ahead(correction)} and was corrected")
         return found, correction
     if found.named:
         kind = "daylight saving" if found.named == "daylight_saving" else "another time zone"
@@ -341,8 +341,12 @@ def _clocks(sides: tuple[_Side, _Side], rules: Rules, notes: list[str]) -> tuple
             f"the clocks are {found.named_us / 3.6e9:+.0f} h apart, which looks like {kind}; nothing was moved"
         )
     elif is_real and abs(found.offset_us) > found.step_us / 2:
-        notes.append(f"the candidate's clock seems to run {found.offset_us / 1e6:.0f} s ahead; nothing was moved")
+        notes.append(f"the candidate's clock seems to run {_ahead(found.offset_us)}; nothing was moved")
     return found, 0
+
+
+def _ahead(offset_us: float) -> str:
+    return f"{abs(offset_us) / 1e6:.0f} s {'ahead' if offset_us > 0 else 'behind'}"
 
 
 def _must_overlap(sides: tuple[_Side, _Side], clock: ClockOffset) -> None:

@@ -283,7 +283,7 @@ def _drift(parts: Floats) -> tuple[float, float]:
 
 def _name(offset: float, sure: float, step: int) -> tuple[str, int]:
     hours = round(offset / HOUR_US)
-    near = max(3.0 * sure if math.isfinite(sure) else 0.0, step / 2.0, 60e6)
+    near = max(3.0 * sure if math.isfinite(sure) else step / 2.0, 60e6)
     if not hours or near > HOUR_US / 4 or abs(offset - hours * HOUR_US) > near:
         return "", 0
     return ("daylight_saving" if abs(hours) == 1 else "time_zone"), hours * HOUR_US

@@ -19,9 +19,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from nilometer.config import config_error
 from nilometer.config_fields import Key, Seconds
-from nilometer.errors import ConfigError
+from nilometer.errors import ConfigError, UnitError
+from nilometer.model.entities import WaterBody
 from nilometer.trials.endpoint import Kind, Margin, Origin
-from nilometer.units import affine, canonical
+from nilometer.trials.moments import unit_of
+from nilometer.units import canonical, same_dimension
 
 __all__ = [
     "AlignmentPlan",
@@ -189,7 +191,7 @@ class AlignmentPlan(_Section):
 class EndpointPlan(_Section):
     """One claim: a statistic of the pairs, held against a margin whose origin is told.
 
-    `margin` in `unit`, by default that of the trial, or with ``relative = true`` a share of the reference's mean.
+    `margin` in `unit`, by default that of the statistic, or with ``relative = true`` a share of the reference's mean.
     """
 
     name: Name
@@ -210,7 +212,7 @@ class EndpointPlan(_Section):
         """Return the margin, in `unit` where it names none."""
         return Margin(
             value=self.margin,
-            unit="1" if self.relative else self.unit or unit,
+            unit="1" if self.relative else self.unit or unit_of(self.statistic, unit),
             origin=self.origin,
             source=self.source,
             is_relative=self.relative,
@@ -218,7 +220,11 @@ class EndpointPlan(_Section):
 
 
 class TrialSection(_Section):
-    """``[trial]``: the question, where and when."""
+    """``[trial]``: the question, where and when.
+
+    Classes of `standard` are compared, by the limits of its `water_body`; `range_edges` part the reference's own
+    results into strata.
+    """
 
     title: Name
     question: str = ""
@@ -231,6 +237,7 @@ class TrialSection(_Section):
     server: str | None = None
     cleaning: str = ""
     standard: str | None = None
+    water_body: WaterBody = WaterBody.RIVER
     responsible: str = ""
     range_edges: tuple[float, ...] = ()
 
@@ -277,8 +284,12 @@ class Plan(_Section):
                 raise ValueError(f"two endpoints are called {name!r}: give each a name of its own")
         known = {*self.condition, "range"}
         for one in self.endpoint:
-            if not one.relative and one.unit is not None:
-                affine(one.unit, self.trial.unit)
+            due = unit_of(one.statistic, self.trial.unit)
+            if not one.relative and one.unit is not None and not same_dimension(one.unit, due):
+                raise UnitError(
+                    f"endpoint {one.name!r}: a margin in {one.unit} for {one.statistic}, which is in {due}: "
+                    "give it in a unit of that dimension"
+                )
             for condition in one.condition:
                 if condition not in known:
                     raise ValueError(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nilometer.trials.alignment import Alignment
+from nilometer.trials.availability import Availability
 from nilometer.trials.endpoint import Decision, Outcome
 from nilometer.trials.figure import Figure
 from nilometer.trials.freezing import Frozen
 from nilometer.trials.gathering import Taken
+from nilometer.trials.lots import Components
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.plan import Plan
+from nilometer.trials.water_class import ClassAgreement
 
 __all__ = ["Comparison", "Grade", "Stratum", "TrialResult"]
 
@@ -113,6 +117,12 @@ class Comparison:
         In the plan's order.
     grade : Grade
         The answer.
+    availability : dict of str to Availability
+        Of either arm by its name: what was due and what was given; empty where rows pair by order.
+    samples : dict of str to tuple of Figure
+        How either arm erred against samples, by the name the plan has for them.
+    classes : ClassAgreement or None
+        How they agree on the class of a standard, where the plan names one.
     """
 
     candidate: str
@@ -125,6 +135,9 @@ class Comparison:
     over_time: tuple[Stratum, ...] = ()
     decisions: tuple[Decision, ...] = ()
     grade: Grade
+    availability: Mapping[str, Availability] = field(default_factory=dict)
+    samples: Mapping[str, tuple[Figure, ...]] = field(default_factory=dict)
+    classes: ClassAgreement | None = None
 
     def figure(self, name: str) -> Figure | None:
         """Return a figure of all pairs by its name."""
@@ -142,6 +155,9 @@ class Comparison:
             "over_time": [stratum.to_dict() for stratum in self.over_time],
             "decisions": [decision.to_dict() for decision in self.decisions],
             "grade": self.grade.to_dict(),
+            "availability": {name: one.to_dict() for name, one in self.availability.items()},
+            "samples": {name: [figure.to_dict() for figure in one] for name, one in self.samples.items()},
+            "classes": None if self.classes is None else self.classes.to_dict(),
         }
 
 
@@ -167,6 +183,8 @@ class TrialResult:
         Of this software.
     made_at : str
         When it was computed, UTC, ISO 8601; no number hangs on it.
+    units : dict of str to Components
+        Of several candidates beside a reference, by its name: how units and lots differ.
     notes : tuple of str
         What holds for the whole trial.
     """
@@ -179,6 +197,7 @@ class TrialResult:
     comparisons: tuple[Comparison, ...]
     version: str
     made_at: str
+    units: Mapping[str, Components] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -203,5 +222,6 @@ class TrialResult:
             "comparisons": [one.to_dict() for one in self.comparisons],
             "version": self.version,
             "made_at": self.made_at,
+            "units": {name: one.to_dict() for name, one in self.units.items()},
             "notes": list(self.notes),
         }

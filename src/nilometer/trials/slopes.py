@@ -18,8 +18,8 @@ __all__ = ["PairwiseSlopes"]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_FEW = 1500
-"""Points of which all slopes are simply made: a million of them."""
+_FEW = 500
+"""Points of which all slopes are simply made and kept: 1 MB of them."""
 _BINS = 1 << 16
 _SAMPLE = 20_000
 _ROUNDS = 80
@@ -34,6 +34,13 @@ class PairwiseSlopes:
     ----------
     x, y : ndarray of float64, shape (n,)
         Without NaN.
+
+    Attributes
+    ----------
+    count : int
+        Of slopes.
+    finite : int
+        Of those between points of different x.
 
     Examples
     --------
@@ -52,37 +59,45 @@ class PairwiseSlopes:
         same_x = _pairs_of(np.diff(np.append(np.flatnonzero(new_x), n)))
         new_point = new_x | np.concatenate([[True], np.diff(self._y) != 0.0])
         same_point = _pairs_of(np.diff(np.append(np.flatnonzero(new_point), n)))
-        self._finite = n * (n - 1) // 2 - same_x
+        self.finite = n * (n - 1) // 2 - same_x
         self._rising = same_x - same_point - self._falling
-        self.count = self._finite + self._falling + self._rising
+        self.count = self.finite + self._falling + self._rising
         self._sorted = self._all() if n <= _FEW else None
         # Keys are of centred columns, whose rounding errors are small beside their spread.
         self._kx, self._ky = self._x - self._x[n // 2], self._y - np.median(self._y)
-        self._sample = self._draw() if self._sorted is None and self._finite else np.zeros(0)
+        self._sample = self._draw() if self._sorted is None and self.finite else np.zeros(0)
 
     def rank(self, value: float) -> tuple[int, int]:
         """Return how many slopes lie below a finite value, and how many are it exactly."""
+        less, same = self.rank_finite(value)
+        return self._falling + less, same
+
+    def rank_finite(self, value: float) -> tuple[int, int]:
+        """Return the same among the slopes of points of different x."""
         if self._sorted is not None:
             ends = [int(np.searchsorted(self._sorted, value, side=side)) for side in ("left", "right")]
-            return self._falling + ends[0], ends[1] - ends[0]
+            return ends[0], ends[1] - ends[0]
         low, below = self._clear(value, -1.0)
         high, _ = self._clear(value, 1.0)
         histogram = np.zeros(1, np.int64)
         less = self._walk(low, high, _ordinal(value), 1, histogram)
-        return self._falling + below + less, int(histogram[0])
+        return below + less, int(histogram[0])
 
     def at(self, rank: int) -> float:
         """Return the slope of a rank, counted from 1; beyond the ends there is only infinity to say."""
-        place = rank - self._falling
+        return self.at_finite(rank - self._falling)
+
+    def at_finite(self, place: int) -> float:
+        """Return the slope of a rank among those of points of different x."""
         if place < 1:
             return -math.inf
-        if place > self._finite:
+        if place > self.finite:
             return math.inf
         if self._sorted is not None:
             return float(self._sorted[place - 1])
         low, high = self._bracket(place)
         low, below = self._clear(low, -1.0) if math.isfinite(low) else (low, 0)
-        high, _ = self._clear(high, 1.0) if math.isfinite(high) else (high, self._finite)
+        high, _ = self._clear(high, 1.0) if math.isfinite(high) else (high, self.finite)
         return self._within(low, high, place - below)
 
     def _all(self) -> Floats:
@@ -124,8 +139,8 @@ class PairwiseSlopes:
         return low, high
 
     def _first_bracket(self, place: int) -> tuple[float, float, int, int]:
-        sample, low, high, at_low, at_high = self._sample, -math.inf, math.inf, 0, self._finite
-        middle = place / self._finite * len(sample)
+        sample, low, high, at_low, at_high = self._sample, -math.inf, math.inf, 0, self.finite
+        middle = place / self.finite * len(sample)
         for spread in (4.0, 20.0, 1e9):
             reach = spread * (math.sqrt(len(sample)) / 2.0 + 1.0)
             first, last = max(int(middle - reach), 0), min(int(middle + reach), len(sample) - 1)
@@ -138,7 +153,7 @@ class PairwiseSlopes:
                 return low, high, at_low, at_high
         # An extreme rank, or hardly any slopes but one: the walk takes what lies beyond the sample.
         low, at_low = (low, at_low) if at_low < place and math.isfinite(low) else (-math.inf, 0)
-        high, at_high = (high, at_high) if at_high >= place and math.isfinite(high) else (math.inf, self._finite)
+        high, at_high = (high, at_high) if at_high >= place and math.isfinite(high) else (math.inf, self.finite)
         return low, high, at_low, at_high
 
     def _clear(self, t: float, side: float) -> tuple[float, int]:
@@ -156,7 +171,7 @@ class PairwiseSlopes:
                 return place, self._below(place)
             away *= 3.0
             place = t + side * away * max(abs(t), scale)
-        return (-math.inf, 0) if side < 0.0 else (math.inf, self._finite)
+        return (-math.inf, 0) if side < 0.0 else (math.inf, self.finite)
 
     def _order(self, t: float) -> Rows:
         if t == -math.inf:
