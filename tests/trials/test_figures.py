@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import tomllib
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from nilometer.trials.arm import Arm
 from nilometer.trials.availability import availability
 from nilometer.trials.drift import drift
 from nilometer.trials.figures import NAMES, STATISTICS, classical_figures, response_lag
+from nilometer.trials.intervals import figures, sample
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.pooling import pool
 from nilometer.trials.response import first_order
@@ -42,6 +45,13 @@ def test_every_figure_has_a_name_an_interval_and_the_plain_statistic():
     for name, one in found.items():
         if name != "linearity":
             assert one.interval[0] < one.value < one.interval[1], name
+    shared = {one.name: one for one in figures(sample(pairs, resamples=200))}
+    assert len(shared.keys() & found.keys()) >= 9
+    for name in shared.keys() & found.keys():  # another interval, the same statistic
+        assert shared[name].value == pytest.approx(found[name].value, rel=1e-9), name
+    words = tomllib.loads((resources.files("nilometer.trials.report") / "words.toml").read_text("utf-8"))
+    assert set(NAMES) <= set(words["statistic"])
+    assert {one.method for one in found.values()} <= set(words["interval"])
     assert found["bias"].unit == found["upper_limit"].unit == found["intercept"].unit == "mg L-1"
     assert found["theil_sen_drift"].unit == "mg L-1 d-1"
     assert found["slope"].value == pytest.approx(1.0, abs=0.05)

@@ -21,7 +21,8 @@ _AT_ONCE = 1 << 20
 _MOST_TURNS = 200
 _CLOSE = 1e-12
 _GROUPS = 200
-"""Pairs are left out one by one up to this many, in as many even groups beyond."""
+"""Pairs are left out one by one up to this many, in as many even groups beyond; in fewer of very many pairs."""
+_FEWEST_GROUPS, _MOST_PRODUCTS = 40, 1 << 24
 
 
 def jackknifed_deming(x: Any, y: Any, *, ratio: float = 1.0, probability: float = 0.95) -> Line:  # noqa: ANN401 -- any series
@@ -104,7 +105,7 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
     slope, intercept = float(slopes[0]), float(intercepts[0])
     if not math.isfinite(slope):
         raise ValueError("x and y do not vary together: there is no line")
-    groups = min(n, _GROUPS)
+    groups = min(n, _GROUPS, max(_MOST_PRODUCTS // n, _FEWEST_GROUPS))
     # Neighbours fall into different groups, so that all are alike.
     member = np.arange(n) % groups
     parts = [
