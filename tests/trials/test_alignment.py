@@ -179,6 +179,11 @@ def test_what_cannot_be_paired_says_what_where_and_what_to_do():
         align(arm([1.0, 2.0]), arm([1.0, 2.0], start=DAY))
     with pytest.raises(ValueError, match=r"none of 2 results may count \(flag_fail: 2\)"):
         align(arm([1.0, 2.0], flags=np.full(2, 4, np.uint8)), arm([1.0, 2.0]))
+    with pytest.raises(ValueError, match="the series is empty"):
+        align(arm([]), arm([1.0]))
+    slow = arm([1.0, 2.0], response_us=DAY)
+    with pytest.raises(ValueError, match="no result is left after it was slowed down"):
+        align(arm([1.0, 2.0]), slow)
     with pytest.raises(ValueError, match=r"no result of series meets one of series.*'unmatched': 2.*tolerance is 0 s"):
         align(arm([1.0, 2.0]), arm([1.0, 2.0], start=1), Rules(clock_search_us=0, tolerance_us=0))
     with pytest.raises(ValueError, match="2 times and 1 values"):

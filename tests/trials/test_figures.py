@@ -88,6 +88,12 @@ def test_what_pairs_do_not_allow_has_a_reason_where_the_number_would_be():
     assert "never changes" in by_name["concordance"].note
     assert "above 0" in by_name["lower_ratio_limit"].note
     assert by_name["bias"].value == pytest.approx(-1.0)
+    # Results below 0 turn the ends of an intercept round, and three pairs that fall have no rising line at all.
+    below = Pairs.of(np.arange(40), np.arange(-40.0, 0.0) + np.sin(np.arange(40.0)), np.arange(-40.0, 0.0), "m")
+    low, high = classical_figures(below, ["passing_bablok_intercept"])[0].interval
+    assert low < high
+    falling = Pairs.of(range(3), [3.0, 2.0, 0.5], [1.0, 1.5, 1.6], "m")
+    assert "do not rise together" in classical_figures(falling, ["passing_bablok_slope"])[0].note
 
 
 def test_drift_is_that_between_cleanings_and_not_the_step_at_one(monkeypatch):
