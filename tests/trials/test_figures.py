@@ -20,7 +20,7 @@ from nilometer.trials.intervals import figures, sample
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.pooling import pool
 from nilometer.trials.response import first_order
-from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase
+from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase, with_tide_phase
 from nilometer.trials.water_class import class_agreement, weighted_kappa
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -193,6 +193,26 @@ def test_strata_lose_no_pair_and_keep_what_was_not_met():
     assert [len(part.pairs) for part in by_time(gap, "month")] == [1, 0, 1]
     high = np.array([0, 12, 25, 80]) * HOUR
     assert tide_phase(np.array([6, 50]) * HOUR, high).tolist() == pytest.approx([0.5, math.nan], nan_ok=True)
+
+
+@pytest.mark.real
+def test_the_tide_at_halifax_has_its_phases(real_data):
+    """Levels by phase fall from high water and rise again to it, through the tides of months."""
+    rows = np.genfromtxt(
+        real_data / "level" / "tide" / "490-01-JAN-2003_slev.csv",
+        delimiter=",",
+        skip_header=8,
+        dtype=str,
+        usecols=(0, 1),
+    )
+    time = np.array([stamp.replace("/", "-").strip() for stamp in rows[:, 0]], "datetime64[us]").astype("i8")
+    level = Arm(time=time, values=rows[:, 1].astype(float), unit="m", name="gauge")
+    pairs = with_tide_phase(Pairs.of(time, level.values, level.values, "m"), level)
+    parts = by_condition(pairs, "tide_phase", np.arange(0.125, 1.0, 0.25).tolist())
+    high, ebb, low, flood, again, *_ = (float(part.pairs.reference.mean()) for part in parts)
+    assert high > ebb > low < flood < again
+    assert high == pytest.approx(again, abs=0.05)
+    assert np.isnan(pairs.conditions["tide_phase"]).mean() < 0.1
 
 
 def test_a_slow_instrument_shows_its_lag():
