@@ -71,7 +71,7 @@ def margins(decisions: Sequence[tuple[str, Decision]], words: Words) -> tuple[st
         axes.set_ylim(len(decisions) - 0.45, -0.55)
         axes.set_yticks(range(len(decisions)), [label(name, 26) for name, _decision in decisions])
         axes.set_xlabel(words("chart.in_margins"))
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.tick_params(axis="y", length=0, pad=9, labelcolor=INK)
         axes.spines["left"].set_visible(False)
         return svg_of(figure), is_cut
 

@@ -189,7 +189,7 @@ def _strata(tell: Teller, comparison: Comparison) -> list[Block]:
         whole = comparison.figure("bias")
         first = [Row(words("chart.all_pairs"), whole, len(comparison.pairs))] if whole else []
         title = words(f"section.{key}")
-        blocks.append(Heading(2, title if key == "strata" else f"{title}: {words.name('statistic', 'bias')}"))
+        blocks.append(Heading(2, title if key == "strata" else f"{title} ({words.name('statistic', 'bias')})"))
         says = words("sentence.strata_says") if key == "strata" else ""
         for begin in range(0, len(rows), _ROWS):
             part = first + rows[begin : begin + _ROWS]

@@ -10,7 +10,7 @@ import numpy as np
 
 from nilometer.trials.endpoint import Decision, Outcome
 from nilometer.trials.history import Entry
-from nilometer.trials.plan import ArmPlan
+from nilometer.trials.plan import ArmPlan, EndpointPlan
 from nilometer.trials.report.document import (
     Block,
     Bullets,
@@ -26,7 +26,7 @@ from nilometer.trials.report.document import (
     mono,
     quiet,
 )
-from nilometer.trials.report.numbers import length, plain, quantity, share
+from nilometer.trials.report.numbers import SHARES, length, plain, quantity, share
 from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.report.words import visible
@@ -88,22 +88,27 @@ def _origins(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for one in tell.result.plan.endpoint:
-        margin = one.as_margin(tell.result.plan.trial.unit)
-        value = (
-            words("origin.relative", share=share(margin.value))
-            if margin.is_relative
-            else quantity(plain(margin.value), margin.unit)
-        )
-        source = line(margin.source) if margin.source.strip() else quiet(words("origin.no_source"))
+        source = line(one.source) if one.source.strip() else quiet(words("origin.no_source"))
         name: Line = bold(one.name)
         if one.against == "samples":
             name += (("quiet", f"\n{words('kind.against_samples')}"),)
-        rows.append((name, line(value), line(words(f"origin.{margin.origin}")), source))
+        rows.append((name, line(_planned(tell, one)), line(words(f"origin.{one.origin}")), source))
     head = tuple(words(f"column.{name}") for name in ("endpoint", "margin", "origin", "source"))
     return [
         Heading(2, words("section.origins")),
         Table(head, tuple(rows), ("left", "left", "left", "left"), (3, 2, 3, 5)),
     ]
+
+
+def _planned(tell: Teller, endpoint: EndpointPlan) -> str:
+    """Return a margin as the plan has it, in the unit of its statistic."""
+    if endpoint.relative:
+        return tell.words("origin.relative", share=share(endpoint.margin))
+    if endpoint.statistic in SHARES:
+        return share(endpoint.margin)
+    decided = (decision for one in tell.result.comparisons for decision in one.decisions)
+    units = [decision.figure.unit for decision in decided if decision.endpoint.name == endpoint.name]
+    return quantity(plain(endpoint.margin), endpoint.unit or next(iter(units), tell.result.plan.trial.unit))
 
 
 def compared(tell: Teller) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,13 +13,24 @@ from nilometer.trials.figure import Figure
 from nilometer.trials.report.words import Words
 from nilometer.units import symbol
 
-__all__ = ["Dates", "decimals_for", "fixed", "interval", "joined", "length", "plain", "quantity", "share", "unit_text"]
+__all__ = [
+    "SHARES",
+    "Dates",
+    "decimals_for",
+    "fixed",
+    "interval",
+    "joined",
+    "length",
+    "plain",
+    "quantity",
+    "share",
+    "unit_text",
+]
 
 NONE = "—"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SHARES = frozenset(
-    {"relative_bias", "class_agreement", "data_yield", "uptime", "off_by_one_near_limit", "score_share"}
-)
+_POWER = re.compile(r"1e([+-]?\d+)(.*)")
+SHARES = frozenset({"relative_bias", "class_agreement", "data_yield", "uptime", "off_by_one_near_limit", "score_share"})
 
 
 def decimals_for(half_width: float) -> int:
@@ -79,11 +91,19 @@ def share(number: float, digits: int = 3) -> str:
 
 
 def unit_text(unit: str) -> str:
-    """Return a unit as people read it; empty for ``1``."""
+    """Return a unit as people read it; empty for ``1``.
+
+    Examples
+    --------
+    >>> unit_text("mg L-1"), unit_text("1e-9"), unit_text("1")
+    ('mg/L', '10⁻⁹', '')
+    """
     try:
-        return symbol(unit)
+        text = symbol(unit)
     except UnitError:
         return unit
+    power = _POWER.fullmatch(text)
+    return f"10{power[1].translate(_SUPERSCRIPT)}{power[2]}" if power else text
 
 
 def quantity(number: str, unit: str) -> str:
@@ -92,15 +112,17 @@ def quantity(number: str, unit: str) -> str:
 
 
 def joined(number: str, shown: str) -> str:
-    """Return a number with a unit as it is shown."""
+    """Return a number with a unit as it is shown; no line ends between the two."""
     if number == NONE or not shown:
         return number
-    return f"{number}%" if shown == "%" else f"{number} {shown}"
+    if shown == "%":
+        return f"{number}%"
+    return f"{number}\u00a0×\u00a0{shown}" if shown.startswith("10") else f"{number}\u00a0{shown}"
 
 
 def interval(figure: Figure) -> tuple[str, str, str, str]:
     """Return an estimate, the ends of its interval and their unit, all to two significant digits of its half width."""
-    is_share = figure.name in _SHARES and figure.unit == "1"
+    is_share = figure.name in SHARES and figure.unit == "1"
     factor, unit = (100.0, "%") if is_share else (1.0, unit_text(figure.unit))
     value, low, high = (factor * number for number in (figure.value, *figure.interval))
     finite = [end for end in (low, high) if math.isfinite(end)]

@@ -12,7 +12,7 @@ from nilometer.trials.endpoint import Decision
 from nilometer.trials.figure import Figure
 from nilometer.trials.plan import ArmPlan
 from nilometer.trials.report.document import Line, line, quiet
-from nilometer.trials.report.numbers import NONE, Dates, interval, joined, plain, quantity, share, unit_text
+from nilometer.trials.report.numbers import NONE, SHARES, Dates, interval, joined, plain, quantity, share, unit_text
 from nilometer.trials.report.words import Language, Words, visible
 from nilometer.trials.result import Comparison, Stratum, TrialResult
 
@@ -111,7 +111,7 @@ class Teller:
         """Return what a margin came to."""
         margin = decision.endpoint.margin
         unit = decision.figure.unit
-        if decision.figure.name == "relative_bias" or (margin.is_relative and not math.isfinite(decision.margin)):
+        if decision.figure.name in SHARES or (margin.is_relative and not math.isfinite(decision.margin)):
             return share(decision.margin if math.isfinite(decision.margin) else margin.value)
         return quantity(plain(decision.margin), unit)
 
