@@ -46,6 +46,8 @@ def test_every_result_is_in_one_pair_or_left_out_by_a_reason():
     reference = arm(np.arange(12.0), unit="ug L-1")
     rules = Rules(clock_search_us=0, maintenance=[(60 * MINUTE, 71 * MINUTE)], period=(0, 100 * MINUTE))
     pairs, account = align(candidate, reference, rules)
+    assert account.notes == ()
+    assert "300 s apart" in align(arm(np.arange(9.0), start=5 * MINUTE), reference, STILL)[1].notes[0]
     assert pairs.candidate.tolist() == [0, 1000, 4000, 8000, 9000]
     assert pairs.reference.tolist() == [0, 1, 4, 8, 9]
     assert pairs.time.tolist() == [0, 10 * MINUTE, 40 * MINUTE, 80 * MINUTE, 90 * MINUTE]

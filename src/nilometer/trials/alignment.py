@@ -208,7 +208,7 @@ def align(candidate: Arm, reference: Arm, rules: Rules | None = None) -> tuple[P
         sides = _admitted(converted, reference, rules, correction)
         _slow_down(sides, rules, [])
     _must_overlap(sides)
-    pairs, pairing, averaged, length, tolerance = _paired(sides, rules)
+    pairs, pairing, averaged, length, tolerance = _paired(sides, rules, notes)
     ours, theirs = sides
     if not len(pairs):
         raise ValueError(
@@ -370,7 +370,7 @@ def _must_overlap(sides: tuple[_Side, _Side]) -> None:
     )
 
 
-def _paired(sides: tuple[_Side, _Side], rules: Rules) -> tuple[Pairs, Pairing, str, int, int]:
+def _paired(sides: tuple[_Side, _Side], rules: Rules, notes: list[str]) -> tuple[Pairs, Pairing, str, int, int]:
     ours, theirs = sides
     # Where both are alike the reference gives the times.
     slow, fast = (ours, theirs) if _length(ours.arm) > _length(theirs.arm) else (theirs, ours)
@@ -387,6 +387,11 @@ def _paired(sides: tuple[_Side, _Side], rules: Rules) -> tuple[Pairs, Pairing, s
         middle = [side.arm.time + side.arm.duration_us // 2 for side in (slow, fast)]
         rows, others = mutual_nearest(middle[0], middle[1], tolerance)
         fast_arm = fast.arm.take(others)
+        apart = float(np.median(np.abs(middle[0][rows] - middle[1][others]))) if len(rows) else 0.0
+        if apart > 0.25 * max(min(steps, default=0), 1):
+            notes.append(
+                f"the results of a pair lie {apart / 1e6:g} s apart in the median: what the water did then is in it"
+            )
         slow.leave("unmatched", len(slow.arm) - len(rows))
         fast.leave("unmatched", len(fast.arm) - len(others))
         fast.used = len(others)
