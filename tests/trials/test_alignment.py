@@ -126,9 +126,23 @@ def test_clocks_that_agree_are_left_alone_and_a_still_series_shows_no_clock():
     _, account = align(arm(np.full(1000, 7.0)), arm(water(seconds[:1000])), Rules(correct_clock=True))
     assert math.isnan(account.clock.offset_us)
     assert "candidate never changes" in account.clock.note
-    assert "was not corrected" in account.notes[0]
+    assert "left alone" in account.notes[0]
     noise = [arm(rng.normal(size=2000)) for _ in range(2)]
     assert not clock_offset((noise[0].time, noise[0].values), (noise[1].time, noise[1].values), step_us=1).is_clear
+
+
+@pytest.mark.parametrize(("hours", "way"), [(1, "forward"), (-1, "back")])
+def test_a_clock_that_changes_to_summer_time_on_the_way_is_found_out(hours, way):
+    rng = np.random.default_rng(7)
+    seconds = np.arange(0, 20 * 86400, 600.0)
+    one, other = (water(seconds) + rng.normal(0, 0.05, len(seconds)) for _ in range(2))
+    local = seconds + 3600 * hours * (seconds >= 8 * 86400)
+    kept = np.diff(np.maximum.accumulate(local), prepend=-1) > 0  # what is written twice can stand only once
+    candidate = Arm(time=(local[kept] * 1e6).astype(np.int64), values=one[kept], unit="1")
+    _, account = align(candidate, arm(other, unit="1"), Rules(correct_clock=True))
+    assert (account.clock.named, account.clock.is_clear) == ("daylight_saving_change", False)
+    assert account.clock_correction_us == 0
+    assert f"put {way} by an hour near 1970-01-0" in account.notes[0]
 
 
 def test_the_faster_instrument_is_slowed_down_to_the_slower():

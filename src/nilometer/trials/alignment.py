@@ -327,8 +327,8 @@ def _clocks(sides: tuple[_Side, _Side], rules: Rules, notes: list[str]) -> tuple
     limit = rules.clock_tolerance_us
     is_wanted = rules.correct_clock or (limit is not None and abs(found.offset_us) > limit)
     if not found.is_clear:
-        if rules.correct_clock:
-            notes.append(f"the candidate's clock was not corrected: {found.note}")
+        if rules.correct_clock or found.named:
+            notes.append(f"the clocks were left alone: {found.note}")
         return found, 0
     is_real = abs(found.offset_us) > 3.0 * found.uncertainty_us
     if is_wanted and is_real:

@@ -48,7 +48,8 @@ class ClockOffset:
     is_clear : bool
         Whether the peak is high, stands out of every other, and lies inside what was searched.
     named : str
-        ``daylight_saving`` (1 h), ``time_zone`` (other whole hours), or empty.
+        ``daylight_saving`` (1 h), ``time_zone`` (other whole hours), ``daylight_saving_change`` (an hour's jump within
+        the record), or empty.
     named_us : int
         The exact offset of that name.
     drift_us_per_day, drift_uncertainty : float
@@ -122,28 +123,30 @@ def clock_offset(
         return ClockOffset(note="both have too few values at the same times to compare their clocks", step_us=coarse)
     best = int(np.nanargmax(found))
     first = _refined(candidate, reference, int(shifts[best]) * coarse, coarse)
-    parts = _parts(candidate, reference, round(first), (int(start), int(end)), step_us, 3 * coarse)
+    ends = (int(start), int(end))
+    parts = _parts(candidate, reference, round(first), ends, step_us, 3 * coarse)
+    jump = _jump(candidate, reference, round(first), ends, step_us)
     offset = first if coarse == step_us or not len(parts) else float(np.median(parts[:, 1]))
     sure = float(parts[:, 1].std(ddof=1) / math.sqrt(len(parts))) if len(parts) >= _LEAST_BLOCKS else math.nan
     drift, drift_sure = _drift(parts)
     peak, second = float(found[best]), _runner_up(found, best)
     is_inside = 0 < best < len(found) - 1
     stands_out = math.isnan(second) or 1.0 - second >= _APART * (1.0 - peak)
-    named, named_us = _name(offset, sure, step_us)
+    named, named_us = ("daylight_saving_change", 0) if jump else _name(offset, sure, step_us)
     return ClockOffset(
         offset_us=offset,
         uncertainty_us=sure,
         correlation=peak,
         correlation_at_zero=float(found[len(found) // 2]),
         runner_up=second,
-        is_clear=peak >= _LEAST_CORRELATION and stands_out and is_inside and math.isfinite(sure),
+        is_clear=peak >= _LEAST_CORRELATION and stands_out and is_inside and math.isfinite(sure) and not jump,
         named=named,
         named_us=named_us,
         drift_us_per_day=drift,
         drift_uncertainty=drift_sure,
         step_us=step_us,
         searched_us=search,
-        note=_note(peak, sure, is_inside=is_inside, stands_out=stands_out),
+        note=jump or _note(peak, sure, is_inside=is_inside, stands_out=stands_out),
     )
 
 
@@ -270,6 +273,30 @@ def _parts(
         if 0 < best < len(found) - 1 and found[best] > 0.0:
             rows.append((middle, first + (shifts[best] + _vertex(found, best)) * step))
     return np.array(rows, np.float64).reshape(-1, 2)
+
+
+def _jump(
+    candidate: tuple[Times, Floats], reference: tuple[Times, Floats], first: int, span: tuple[int, int], step: int
+) -> str:
+    """Return what to say of a clock that is put forward or back by an hour on the way; empty where none is."""
+    length = (span[1] - span[0]) // _BLOCKS
+    if step > HOUR_US // 3 or min(length, _BLOCK_POINTS * step) < 6 * HOUR_US:
+        return ""
+    parts = _parts(candidate, reference, first, span, step, HOUR_US + HOUR_US // 4)
+    offsets = parts[:, 1]
+    for split in range(2, len(parts) - 1):
+        # The part that holds the change shows anything.
+        before, after = offsets[: split - 1], offsets[split:]
+        change = float(np.median(after) - np.median(before))
+        is_even = all(np.all(np.abs(side - np.median(side)) < HOUR_US / 6) for side in (before, after))
+        if is_even and abs(abs(change) - HOUR_US) < HOUR_US / 6:
+            way = "forward" if change > 0.0 else "back"
+            day = np.datetime64(int(parts[split - 1, 0]), "us").astype("datetime64[D]")
+            return (
+                f"the candidate's clock is put {way} by an hour near {day}, as for daylight saving: give its times in "
+                "one zone throughout"
+            )
+    return ""
 
 
 def _drift(parts: Floats) -> tuple[float, float]:

@@ -131,17 +131,21 @@ def mean_absolute_difference(pairs: Pairs, *, probability: float = 0.95) -> Figu
 
 
 def rmse(pairs: Pairs, *, probability: float = 0.95) -> Figure:
-    """Return the root mean square of the differences; its interval by Student's t of the logarithm of the mean square.
+    """Return the root mean square of the differences; its interval by the jackknife of its logarithm.
 
     As `bias`. A candidate's random error and its bias are both in it, and so is the reference's error.
     """
-    spread = _mean_of(lambda c, r: (c - r) ** 2)
 
-    def halved(candidate: Floats, reference: Floats) -> float:
-        value = rmse_of(candidate, reference)
-        return spread(candidate, reference) / (2.0 * value) if value else 0.0
+    def left_out(candidate: Floats, reference: Floats) -> float:
+        squares = (candidate - reference) ** 2
+        n, rest = len(squares), float(squares.sum()) - squares
+        if not np.all(rest > 0.0):
+            return 0.0
+        halves = np.log(rest) / 2.0
+        spread = math.sqrt((n - 1) / n * float(np.sum((halves - halves.mean()) ** 2)))
+        return spread * rmse_of(candidate, reference)
 
-    return _figure("rmse", pairs, rmse_of, halved, probability, is_positive=True)
+    return _figure("rmse", pairs, rmse_of, left_out, probability, is_positive=True, method="jackknife")
 
 
 def _mean_of(column: Callable[[Floats, Floats], Floats]) -> Callable[[Floats, Floats], float]:
@@ -169,6 +173,7 @@ def _figure(
     *,
     unit: str | None = None,
     is_positive: bool = False,
+    method: str = "student_t",
 ) -> Figure:
     plain, note = measured(pairs)
     unit = pairs.unit if unit is None else unit
@@ -185,5 +190,5 @@ def _figure(
     if is_positive and value > 0.0:
         ends = (value * math.exp(-half / value), value * math.exp(half / value))
     return Figure(
-        name=name, value=value, unit=unit, interval=ends, probability=probability, n=n, method="student_t", note=note
+        name=name, value=value, unit=unit, interval=ends, probability=probability, n=n, method=method, note=note
     )

@@ -82,8 +82,8 @@ STATISTICS: dict[str, Statistic] = {
     "upper_limit": lambda c, r: limits_of_agreement(c, r).limits[1],
     "lower_ratio_limit": lambda c, r: ratio_limits(c, r).limits[0],
     "upper_ratio_limit": lambda c, r: ratio_limits(c, r).limits[1],
-    "bias_slope": lambda c, r: sloping_limits(c, r).slope,
-    "spread_slope": lambda c, r: sloping_limits(c, r).spread_slope,
+    "bias_slope": lambda c, r: sloping_limits(c, r, weighted=True).slope,
+    "spread_slope": lambda c, r: sloping_limits(c, r, weighted=True).spread_slope,
     "concordance": lambda c, r: concordance(c, r)[0],
     "slope": lambda c, r: deming(r, c).slope,
     "intercept": lambda c, r: deming(r, c).intercept,
@@ -272,7 +272,8 @@ class _Making:
 
     @cached_property
     def _lines(self) -> SlopingLimits:
-        return sloping_limits(self.plain.candidate, self.plain.reference, probability=self.probability)
+        plain = self.plain
+        return sloping_limits(plain.candidate, plain.reference, probability=self.probability, weighted=True)
 
     def _sloping(self, name: str) -> Figure:
         if name == "bias_slope":

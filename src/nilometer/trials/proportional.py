@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nilometer.trials.agreement import Agreement, limits_of_agreement
 from nilometer.trials.pairs import complete
 from nilometer.uncertainty.coverage import coverage_factor
 
 __all__ = ["RatioLimits", "SlopingLimits", "ratio_limits", "sloping_limits"]
+
+Floats = NDArray[np.float64]
 
 _HALF_NORMAL = math.sqrt(math.pi / 2.0)
 """Standard deviation over mean absolute value, of a normal distribution."""
@@ -123,7 +126,14 @@ def ratio_limits(candidate: Any, reference: Any, *, k: float = 1.96, probability
     )
 
 
-def sloping_limits(candidate: Any, reference: Any, *, k: float = 1.96, probability: float = 0.95) -> SlopingLimits:  # noqa: ANN401 -- any series
+def sloping_limits(
+    candidate: Any,  # noqa: ANN401 -- any series
+    reference: Any,  # noqa: ANN401 -- any series
+    *,
+    k: float = 1.96,
+    probability: float = 0.95,
+    weighted: bool = False,
+) -> SlopingLimits:
     """Return limits whose mean and width are lines over the mean of a pair.
 
     Parameters
@@ -134,6 +144,9 @@ def sloping_limits(candidate: Any, reference: Any, *, k: float = 1.96, probabili
         1.96 for 95 % of normal differences.
     probability : float
         Of the intervals, by Student's t of standard errors that allow for scatter along the line.
+    weighted : bool
+        Fit both lines again, twice, with weights of one over the spread's square, and free the residuals of what the
+        fit takes from them: surer, and less biased, than the paper's plain least squares.
 
     Raises
     ------
@@ -149,9 +162,16 @@ def sloping_limits(candidate: Any, reference: Any, *, k: float = 1.96, probabili
     middle, difference = (first + second) / 2.0, first - second
     if middle.min() == middle.max():
         raise ValueError("all pairs have one mean: no limits can slope over it")
-    intercept, slope, slope_se = _least_squares(middle, difference)
-    left = np.abs(difference - intercept - slope * middle)
-    low, rise, rise_se = _least_squares(middle, left)
+    weight = np.ones(len(first))
+    for turn in range(3 if weighted else 1):
+        intercept, slope, slope_se, leverage = _least_squares(middle, difference, weight)
+        left = np.abs(difference - intercept - slope * middle)
+        if turn:
+            left /= np.sqrt(np.maximum(1.0 - leverage, 1e-9))
+        low, rise, rise_se, _ = _least_squares(middle, left, weight)
+        # Where the line of the spread runs to nothing, a tenth of its mean stands in: a weight has to be one.
+        floor = max(0.1 * float(left.mean()), 1e-300)
+        weight = 1.0 / np.maximum(low + rise * middle, floor) ** 2 if left.any() else weight
     t = coverage_factor(probability, len(first) - 2)
     spread = rise * _HALF_NORMAL, t * rise_se * _HALF_NORMAL
     return SlopingLimits(
@@ -166,12 +186,14 @@ def sloping_limits(candidate: Any, reference: Any, *, k: float = 1.96, probabili
     )
 
 
-def _least_squares(x: Any, y: Any) -> tuple[float, float, float]:  # noqa: ANN401 -- arrays
-    away = x - x.mean()
-    spread = float(np.sum(away**2))
-    slope = float(np.sum(away * y)) / spread
-    intercept = float(y.mean()) - slope * float(x.mean())
+def _least_squares(x: Floats, y: Floats, weight: Floats) -> tuple[float, float, float, Floats]:
+    """Return intercept, slope, its standard error and the leverage of each point."""
+    share = weight / float(weight.sum())
+    away = x - float(np.sum(share * x))
+    spread = float(np.sum(share * away**2))
+    slope = float(np.sum(share * away * y)) / spread
+    intercept = float(np.sum(share * y)) - slope * float(np.sum(share * x))
     # Scatter that grows along the line makes the usual standard error far too small: this one takes it as it is.
-    leverage = 1.0 / len(x) + away**2 / spread
+    leverage = share * (1.0 + away**2 / spread)
     left = (y - intercept - slope * x) / np.maximum(1.0 - leverage, 1e-9)
-    return intercept, slope, math.sqrt(float(np.sum((away * left) ** 2))) / spread
+    return intercept, slope, math.sqrt(float(np.sum((share * away * left) ** 2))) / spread, leverage
