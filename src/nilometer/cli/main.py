@@ -25,6 +25,7 @@ from nilometer.cli import (
     reprocessing,
     reviewing,
     running,
+    trial,
     uplinking,
     wire,
 )
@@ -63,6 +64,7 @@ for family in (
     files,
     quality,
     rating,
+    trial,
     wire,
     folder,
     backing_up,

@@ -186,8 +186,10 @@ class Rejudging:
                 yield judged.take(np.flatnonzero(~waits))
 
     def _is_open(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        open_ids = self.judging.pending() if self._judges else np.empty(0, np.int64)
-        return np.isin(ids, open_ids) if len(open_ids) else np.zeros(len(ids), bool)
+        found = np.zeros(len(ids), bool)
+        if self._judges:
+            found[_places(ids, self.judging.pending())] = True
+        return found
 
     def rest(self) -> Iterator[Judged]:
         """Yield what was not settled: the newest rows wait for a successor, as live rows do."""
@@ -251,7 +253,7 @@ class Rejudging:
             assert part.result_quality is not None  # noqa: S101 -- written by qc
             new.result_quality[start:stop] = part.result_quality
             parts.append(part.tests)
-        new.tests = pa.concat_arrays(parts) if parts else tests
+        new.tests = pa.concat_arrays(parts) if len(parts) > 1 else parts[0] if parts else tests
         new.syntax = None
         for one in settled:
             if len(one):
@@ -391,11 +393,24 @@ def _beside(old: ObservationBatch, new: ObservationBatch) -> ObservationBatch:
     return replace(_as_sent(old), raw_result=new.raw_result, **{name: getattr(new, name) for name in _WRITTEN})
 
 
+def _places(ids: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, ascending, where among ids, each there once, some of them and others are."""
+    if not len(ids) or not len(some):
+        return np.empty(0, np.int64)
+    if not (ids[1:] > ids[:-1]).all():
+        return np.flatnonzero(np.isin(ids, some))
+    wanted = np.unique(some)  # in the order of the ids: nothing is to be sorted
+    at = np.searchsorted(ids, wanted)
+    at[at == len(ids)] = 0
+    found: NDArray[np.int64] = at[ids[at] == wanted]
+    return found
+
+
 def _settle(rows: ObservationBatch, settled: Settlements) -> None:
     """Write settlements into those of the rows that they speak of."""
     assert rows.id is not None  # noqa: S101 -- stored rows
     assert rows.result_quality is not None  # noqa: S101
-    mine = np.flatnonzero(np.isin(rows.id, settled.id))
+    mine = _places(rows.id, settled.id)
     if not len(mine):
         return
     order = np.argsort(settled.id, kind="stable")

@@ -30,7 +30,7 @@ from nilometer.store import Snapshot, Store
 from nilometer.store.ledger import ProvenanceRow
 from nilometer.store.review_ledger import levels
 
-__all__ = ["Hands", "Pass", "Run"]
+__all__ = ["Hands", "Pass", "Run", "stretches"]
 
 PIECE_ROWS = 500_000
 """Rows that are worked on at once, and about what one commit holds at most."""
@@ -250,10 +250,16 @@ class Pass:
         old, new = judged.old.provenance, judged.new.provenance
         assert old is not None  # noqa: S101 -- stored rows
         assert new is not None  # noqa: S101
-        codes, which = np.unique(old.astype(np.int64) << 32 | new.astype(np.int64), return_inverse=True)
+        if not len(old):
+            return np.zeros(0, bool)
+        # Where rows lie in the order of their Datastreams the pairs are a few long stretches.
+        starts = np.flatnonzero(np.append(True, (old[1:] != old[:-1]) | (new[1:] != new[:-1])))
+        pairs = old[starts].astype(np.int64) << 32 | new[starts].astype(np.int64)
+        codes, which = np.unique(pairs, return_inverse=True)
         ways = [self._way(int(code) >> 32, int(code) & 0xFFFFFFFF) for code in codes]
-        judged.new.provenance = np.array([way[0] for way in ways], np.int32)[which]
-        differs: NDArray[np.bool_] = np.array([way[1] for way in ways])[which]
+        length = np.diff(np.append(starts, len(old)))
+        judged.new.provenance = np.repeat(np.array([way[0] for way in ways], np.int32)[which], length)
+        differs: NDArray[np.bool_] = np.repeat(np.array([way[1] for way in ways])[which], length)
         return differs
 
     def _way(self, old: int, new: int) -> tuple[int, bool]:
@@ -360,12 +366,10 @@ class Pass:
 
     def _count(self, into: dict[int, Moved], judged: Judged, found: Differences, signed: NDArray[np.bool_]) -> None:
         owner = judged.old.datastream
-        starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
-        ends = np.append(starts[1:], len(owner))
-        numbers = owner[starts]
-        if len(np.unique(numbers)) == len(numbers):  # one behind the other: nothing is copied
-            for number, start, end in zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True):
-                part = slice(start, end)
+        numbers, starts, stops = stretches(owner)
+        if len(set(numbers)) == len(numbers):  # one behind the other: nothing is copied
+            for number, start, stop in zip(numbers, starts, stops, strict=True):
+                part = slice(start, stop)
                 into[number].add(judged.take(part), found.take(part), signed[part])
         else:
             for number in np.unique(owner).tolist():
@@ -383,6 +387,14 @@ class Pass:
         self._store.seal()
         if self._store.status().hot_rows >= HOT_ROWS:
             self._store.compact(everything=False)
+
+
+def stretches(owner: NDArray[np.int32]) -> tuple[list[int], list[int], list[int]]:
+    """Return whose rows lie together, and where each such stretch starts and stops."""
+    if not len(owner):
+        return [], [], []
+    starts = np.append(0, np.flatnonzero(owner[1:] != owner[:-1]) + 1)
+    return owner[starts].tolist(), starts.tolist(), [*starts[1:].tolist(), len(owner)]
 
 
 def _windows(snapshot: Snapshot, datastreams: Sequence[int]) -> Iterator[tuple[int, int]]:

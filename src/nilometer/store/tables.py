@@ -1,7 +1,8 @@
 """The tables of the catalog, as SQLAlchemy Core MetaData: what they hold and how they hang together.
 
 The catalog never holds an Observation; those are in the journal and in the lake. Times are int64 µs since 1970 UTC.
-The migrations in `migrations/` build exactly these tables; a test compares the two.
+A new catalog gets exactly these tables; the migrations in `migrations/` bring an older one to them, and a test
+compares the two.
 """
 
 from __future__ import annotations
