@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from nilometer.trials.history import Frozen, amended, begun
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.plan import Plan, parse_plan
 from nilometer.trials.result import Comparison, Grade, Stratum, TrialResult
+from nilometer.trials.trial import run_trial
 
 MINUTE, DAY = 60_000_000, 86_400_000_000
 START = 1_772_323_200_000_000  # 2026-03-01 in UTC
@@ -244,11 +246,6 @@ PASS, FAIL, OPEN, NOT = Outcome.NON_INFERIOR, Outcome.INFERIOR, Outcome.INCONCLU
 COMMAND = "nilometer trial PLAN.toml -o report.pdf"
 
 
-def passed() -> TrialResult:
-    plan = plan_of()
-    return result_of(plan, (comparison_of(plan, outcomes=(PASS, PASS, Outcome.EQUIVALENT)),))
-
-
 def tiny() -> TrialResult:
     """Three pairs, of which nothing can be said."""
     plan = plan_of()
@@ -317,3 +314,40 @@ def crowded() -> TrialResult:
         grade=Grade(outcome=PASS),
     )
     return replace(result_of(plan, (one,)), first_datum=0)
+
+
+def run_in(folder: Path) -> TrialResult:
+    """A trial that is run: files of two units of two lots, samples, a standard's classes, strata, and a cleaning."""
+    step, count = 60 * MINUTE, 24 * 20
+    time = START + np.arange(count, dtype=np.int64) * step
+    truth = 6.2 + 1.5 * np.sin(np.arange(count) / 24 * 2 * np.pi) + wander(count, 5, 0.98, 0.7)
+    warm = 14 + 6 * np.sin(np.arange(count) / 24 * 2 * np.pi)
+    columns = {
+        "a1": truth + 0.05 + wander(count, 6, 0.8, 0.1),
+        "b2": truth + 0.85 + wander(count, 7, 0.8, 0.2),
+        "r": truth + np.random.default_rng(8).normal(0, 0.03, count),
+        "t": warm,
+    }
+    stamps = [datetime.fromtimestamp(each / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in time.tolist()]
+    for name, values in columns.items():
+        rows = [f"{stamp},{value:.3f}" for stamp, value in zip(stamps, values, strict=True) if stamp[11:13] != "17"]
+        (folder / f"{name}.csv").write_text("\n".join([f"time,{name}", *rows]) + "\n", encoding="utf-8")
+    grabs = [f"{stamps[i]},{truth[i] + 0.02:.2f}" for i in range(10, count, 24)]
+    (folder / "lab.csv").write_text("\n".join(["time,lab", *grabs]) + "\n", encoding="utf-8")
+    document = written()
+    document["trial"] |= {"standard": "GB 3838-2002", "range_edges": [5, 7.5]}
+    common = {"unit": "mg L-1", "every": "1 h", "t90": "40 s"}
+    document["candidate"] = [
+        {"name": "A-1", "file": "a1.csv", "column": "a1", "lot": "2026-01", "serial": "A-1", **common},
+        {"name": "B-2", "file": "b2.csv", "column": "b2", "lot": "2026-02", "serial": "B-2", **common},
+    ]
+    document["reference"] = [{"name": "R", "file": "r.csv", "column": "r", "uncertainty": 0.05, **common}]
+    document["sample"] = [
+        {"name": "Winkler", "file": "lab.csv", "column": "lab", "unit": "mg L-1", "uncertainty": 0.04, "window": "1 h"}
+    ]
+    document["condition"] = {
+        "temperature": {"file": "t.csv", "column": "t", "unit": "degree_Celsius", "edges": [12, 16]}
+    }
+    document["endpoint"] = document["endpoint"][:2]
+    plan = parse_plan(document)
+    return run_trial(plan, folder, frozen=frozen_of(plan), resamples=1000, now=datetime(2026, 4, 2, tzinfo=UTC))

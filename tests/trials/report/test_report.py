@@ -27,6 +27,7 @@ from nilometer.trials.report.numbers import fixed, interval, plain
 from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.report.words import LANGUAGES, Words, visible
+from nilometer.trials.result import TrialResult
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,15 +100,19 @@ class Page(HTMLParser):
             self.text.append(data)
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> TrialResult:
+    return results.run_in(tmp_path_factory.mktemp("trial"))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_report_says_all_that_is_known_in_both_forms(language):
-    result = results.passed()
+def test_a_report_says_all_that_a_trial_gave_in_both_forms(language, ran):
+    result = ran
     words = Words(language)
     document = document_of(result, language=language, command=COMMAND)
     content = pdf.pdf_of(document)
     texts = pages(content)
     page = Page(html_of(document))
-    comparison = result.comparisons[0]
     expected = [
         result.plan.hash(),
         result.data_hash,
@@ -116,16 +121,26 @@ def test_a_report_says_all_that_is_known_in_both_forms(language):
         *(part.hash for part in result.taken),
     ]
     expected += [arm.certificate for arm in result.plan.candidate] + [one.source for one in result.plan.endpoint]
-    for figure in (*comparison.figures, *(each for stratum in comparison.strata for each in stratum.figures)):
+    figures = [each for found in result.units.values() for each in (found.within, found.unit, found.lot)]
+    for comparison in result.comparisons:
+        figures += comparison.figures + comparison.without_suspect
+        figures += [each for part in comparison.strata + comparison.over_time for each in part.figures]
+        figures += [each for made in comparison.samples.values() for each in made]
+        figures += [comparison.classes.agreement, comparison.classes.kappa]
+        expected += [f"{one.due:,}" for one in comparison.availability.values()]
+        expected += [f"{count:,}" for count in comparison.classes.confusion.ravel().tolist() if count]
+        for decision in comparison.decisions:
+            expected += [decision.endpoint.name, words.outcome(decision.outcome), plain(decision.margin)]
+    for figure in figures:
         value, low, high, _unit = interval(figure)
         expected += [words.name("statistic", figure.name), value, low, high, f"{figure.n:,}"]
-    for decision in comparison.decisions:
-        expected += [decision.endpoint.name, words.outcome(decision.outcome), plain(decision.margin)]
-    expected += [words("page.supporting"), words("sentence.no_pairs"), words("standing.confirmatory")]
+    assert len(figures) > 100
+    expected += [words("page.supporting"), words("section.units"), words("standing.confirmatory")]
     for told in (tight("".join(texts)), tight("".join(page.text))):
         assert [each for each in expected if tight(each) not in told] == []
     first = tight(texts[0])
-    for each in (result.plan.trial.question, words.outcome("non_inferior"), words("standing.confirmatory")):
+    shown = [words.outcome(outcome) for outcome in ("non_inferior", "inferior")]
+    for each in (result.plan.trial.question, *shown, words("standing.confirmatory")):
         assert tight(each) in first
     assert all(tight(words("page.page_of", page=n, pages=len(texts))) in tight(text) for n, text in enumerate(texts, 1))
     assert len(content) < 1_000_000
@@ -134,11 +149,23 @@ def test_a_report_says_all_that_is_known_in_both_forms(language):
         assert content == render_pdf(result, language=language, command=COMMAND)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_outcome_stands_on_the_first_page_and_no_name_is_markup(language):
+def test_every_sentence_of_a_trial_is_told_in_chinese(ran):
+    words, tell = Words("zh"), Teller(ran, "zh")
+    notes = list(ran.notes)
+    for one in ran.comparisons:
+        notes += [*one.alignment.notes, one.alignment.clock.note, *one.grade.notes]
+        parts = [one.figures, *one.samples.values(), *(stratum.figures for stratum in one.strata + one.over_time)]
+        notes += [figure.note for part in parts for figure in part]
+        for decision in one.decisions:
+            assert all(style == "plain" for style, _ in reason_of(tell, decision))
+    reasons = {decision.reason for one in ran.comparisons for decision in one.decisions}
+    assert {note for note in notes if note not in reasons and not words.told(note)[1]} == set()
+
+
+def test_every_outcome_stands_on_the_first_page_and_no_name_is_markup():
     result = results.every_outcome()
-    words = Words(language)
-    document = document_of(result, language=language, command=f"{COMMAND} {HOSTILE}")
+    words = Words("en")
+    document = document_of(result, language="en", command=f"{COMMAND} {HOSTILE}")
     texts = pages(pdf.pdf_of(document))
     page = Page(html_of(document))
     for outcome in ("non_inferior", "inferior", "inconclusive", "not_tested"):
@@ -235,8 +262,9 @@ def test_words_are_complete_and_both_languages_fill_the_same_holes():
     ],
 )
 def test_a_reason_tells_what_the_numbers_beside_it_do_not(outcome, reason, told):
-    result = results.passed()
-    decision = replace(result.comparisons[0].decisions[0], outcome=outcome, reason=reason)
+    result = results.tiny()
+    figure = Figure(name="bias", value=0.1, unit="mg L-1", interval=(0.0, 0.2))
+    decision = replace(result.comparisons[0].decisions[0], figure=figure, outcome=outcome, reason=reason)
     assert "".join(text for _, text in reason_of(Teller(result, "zh"), decision)) == told
     other = replace(decision, reason="because the moon was full")
     assert reason_of(Teller(result, "zh"), other)[-1] == ("quiet", "Because the moon was full。")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nilometer.trials.deciding import IDEAL, distance_of
 from nilometer.trials.endpoint import Decision, Kind
 from nilometer.trials.figure import Figure
 from nilometer.trials.report.canvas import ACCENT, GREY, INK, LINE, MARKS, SHADE, SOFT, VERMILION, label, paper, svg_of
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "by_condition", "margins"]
 
-# Where a perfect candidate is, for statistics that may miss it to both sides; else nearer to 0 is better.
-_IDEAL = {
-    **dict.fromkeys(("bias", "relative_bias", "drift", "intercept", "lower_limit", "upper_limit"), 0.0),
-    "slope": 1.0,
-}
-_HIGHER_IS_BETTER = ("concordance", "class_agreement")
 _FARTHEST = 3.0  # margins from the ideal; beyond it the axis ends in an arrow
 
 
@@ -80,11 +75,9 @@ def _scaled(decision: Decision) -> tuple[float, float, float]:
     """Return value and ends as distances from the ideal, in margins, rising with how bad the candidate is."""
     if not decision.margin > 0.0:
         return math.nan, math.nan, math.nan
-    name = decision.endpoint.statistic
-    ideal = 1.0 if name in _HIGHER_IS_BETTER else _IDEAL.get(name, 0.0)
-    sign = -1.0 if name in _HIGHER_IS_BETTER else 1.0
     value, *ends = (
-        sign * (each - ideal) / decision.margin for each in (decision.figure.value, *decision.figure.interval)
+        distance_of(decision.endpoint.statistic, each) / decision.margin
+        for each in (decision.figure.value, *decision.figure.interval)
     )
     low, high = sorted(ends)
     return value, low, high
@@ -92,7 +85,7 @@ def _scaled(decision: Decision) -> tuple[float, float, float]:
 
 def _is_two_sided(decision: Decision) -> bool:
     endpoint = decision.endpoint
-    return endpoint.statistic in _IDEAL or (endpoint.kind is Kind.EQUIVALENCE and endpoint.statistic == "excess_error")
+    return endpoint.statistic in IDEAL or (endpoint.kind is Kind.EQUIVALENCE and endpoint.statistic == "excess_error")
 
 
 def _interval(

@@ -24,7 +24,8 @@ from nilometer.trials.report.document import (
     marked,
     quiet,
 )
-from nilometer.trials.report.numbers import NONE, decimals_for, interval, length, plain
+from nilometer.trials.report.numbers import NONE, decimals_for, length, plain
+from nilometer.trials.report.tables import effective, ends_alone, figure_table, of_comparison, usual_probability
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.result import Comparison, Stratum
 
@@ -32,6 +33,7 @@ __all__ = ["comparing"]
 
 _ROWS = 26  # of one picture
 _LONG = 150  # figures of strata that are all shown
+_CLEAR = 2.0  # standard uncertainties, beyond which a clock is off
 _LEAST = 8  # pairs, to say how neighbours depend on each other
 
 
@@ -39,65 +41,27 @@ def comparing(tell: Teller, comparison: Comparison) -> list[Block]:
     """Return the blocks of a comparison."""
     words = tell.words
     blocks: list[Block] = [Heading(1, tell.who(comparison)), Heading(2, words("section.figures"))]
-    blocks += figure_tables(tell, comparison)
+    blocks += _figures(tell, comparison)
     if len(comparison.pairs):
         blocks += _pictures(tell, comparison)
-    blocks += _strata(tell, comparison)
+    blocks += _strata(tell, comparison) + of_comparison(tell, comparison)
     blocks += [Heading(2, words("section.dependence")), Text(line(_dependence(tell, comparison)))]
     return blocks + _alignment(tell, comparison)
 
 
-def figure_tables(tell: Teller, comparison: Comparison) -> list[Block]:
+def _figures(tell: Teller, comparison: Comparison) -> list[Block]:
     """Return every figure with its interval, and the same without SUSPECT results where there are any."""
     words = tell.words
     if not comparison.figures:
         return [Text(line(words("sentence.nothing_figured")))]
-    usual = max(
-        {figure.probability for figure in comparison.figures},
-        key=[figure.probability for figure in comparison.figures].count,
-    )
+    usual = tell.probability(usual_probability(comparison.figures))
     blocks: list[Block] = [
-        Table(
-            tuple(words(f"column.{name}") for name in ("figure", "value", "interval", "pairs", "effective", "method")),
-            tuple(_figure_row(tell, figure, usual) for figure in comparison.figures),
-            ("left", "right", "right", "right", "right", "left"),
-            (3, 0, 0, 0, 0, 4),
-        ),
-        Text(line(words("sentence.few_figures", probability=tell.probability(usual))), "quiet"),
+        figure_table(tell, comparison.figures),
+        Text(line(words("sentence.few_figures", probability=usual)), "quiet"),
     ]
     if comparison.without_suspect:
         blocks += [Text(line(words("sentence.suspect"))), _suspect_table(tell, comparison)]
     return blocks
-
-
-def _figure_row(tell: Teller, figure: Figure, usual: float) -> tuple[Line, ...]:
-    words = tell.words
-    method = words.name("interval", figure.method) if figure.method else words("interval.no_interval")
-    if figure.method and figure.probability != usual:
-        method += f" ({tell.probability(figure.probability)})"
-    told: Line = line(method)
-    if figure.note:
-        told += (("plain", "; " if words.language == "en" else "；"), *tell.sentence(figure.note))
-    return (
-        line(words.name("statistic", figure.name)),
-        line(tell.estimate(figure)),
-        line(_ends_alone(tell, figure)),
-        line(f"{figure.n:,}"),
-        line(_effective(figure)),
-        told,
-    )
-
-
-def _ends_alone(tell: Teller, figure: Figure) -> str:
-    """Return the ends without their unit, which stands beside the value."""
-    _value, low, high, _unit = interval(figure)
-    return NONE if low == high == NONE else tell.words("page.range_to", low=low, high=high)
-
-
-def _effective(figure: Figure) -> str:
-    if not math.isfinite(figure.n_effective):
-        return NONE
-    return f"{figure.n_effective:,.0f}" if figure.n_effective >= 100 else plain(figure.n_effective, 2)
 
 
 def _suspect_table(tell: Teller, comparison: Comparison) -> Table:
@@ -118,7 +82,7 @@ def _suspect_table(tell: Teller, comparison: Comparison) -> Table:
 
 
 def _with_ends(tell: Teller, figure: Figure) -> str:
-    ends = _ends_alone(tell, figure)
+    ends = ends_alone(tell, figure)
     return tell.estimate(figure) if ends == NONE else f"{tell.estimate(figure)} ({ends})"
 
 
@@ -227,9 +191,9 @@ def _stratum_tables(tell: Teller, comparison: Comparison, strata: tuple[Stratum,
             (quiet if place else bold)(_stratum_row(tell, stratum).name),
             line(words.name("statistic", figure.name)),
             line(tell.estimate(figure)),
-            line(_ends_alone(tell, figure)),
+            line(ends_alone(tell, figure)),
             line(f"{figure.n:,}"),
-            line(_effective(figure)),
+            line(effective(figure)),
         )
         for stratum in strata
         for place, figure in enumerate(one for one in stratum.figures if one.name in kept)
@@ -274,7 +238,7 @@ def _dependence(tell: Teller, comparison: Comparison) -> str:
     known = {"n": f"{len(pairs):,}", "span": span, "r": plain(r, 2)}
     if bias is None or not math.isfinite(bias.n_effective):
         return words("sentence.dependence_plain", **known)
-    return words("sentence.dependence", **known, n_eff=_effective(bias))
+    return words("sentence.dependence", **known, n_eff=effective(bias))
 
 
 def _alignment(tell: Teller, comparison: Comparison) -> list[Block]:
@@ -330,7 +294,7 @@ def _clock(tell: Teller, comparison: Comparison) -> str:
         return f"{words('alignment.clock_unclear')}{_because(tell, clock.note)}"
     seconds = clock.offset_us / 1e6
     offset = words("alignment.alike")
-    if seconds:
+    if abs(seconds) > _CLEAR * clock.uncertainty_us / 1e6 or not math.isfinite(clock.uncertainty_us):
         spread_s = clock.uncertainty_us / 1e6
         # No more digits than it is known to.
         shown = round(abs(seconds), decimals_for(spread_s)) if spread_s > 0.0 else abs(seconds)

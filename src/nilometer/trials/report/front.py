@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nilometer.trials.endpoint import Outcome
+from nilometer.trials.grading import SHOWN
 from nilometer.trials.report.charts_of_figures import margins
 from nilometer.trials.report.document import (
     Answer,
@@ -17,7 +18,9 @@ from nilometer.trials.report.document import (
     bold,
     line,
 )
+from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
+from nilometer.trials.report.words import visible
 from nilometer.trials.result import Comparison, Grade
 
 __all__ = ["front", "standing"]
@@ -84,13 +87,23 @@ def _answer(tell: Teller, comparison: Comparison) -> Answer:
         ranges=tuple(
             (tell.condition(name), tell.span(*ends, grade.units.get(name, "1"))) for name, ends in grade.ranges.items()
         ),
-        notes=tuple(tell.sentence(note) for note in grade.notes),
+        notes=tuple(_note(tell, comparison, note) for note in grade.notes),
     )
+
+
+def _note(tell: Teller, comparison: Comparison, note: str) -> Line:
+    """Return a note; of one that is the reason of a decision, what it says of which endpoint."""
+    for decision in comparison.decisions:
+        if note == decision.reason:
+            return (("bold", visible(decision.endpoint.name)), ("plain", " – "), *reason_of(tell, decision))
+    return tell.sentence(note)
 
 
 def _holds(tell: Teller, grade: Grade) -> str:
     if grade.outcome is Outcome.NOT_TESTED:
         return ""
+    if grade.outcome not in SHOWN:
+        return tell.words("outcome.of_this_water")
     return tell.words("outcome.holds_in" if grade.ranges else "outcome.holds_nowhere")
 
 
