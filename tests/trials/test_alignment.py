@@ -46,6 +46,8 @@ def test_every_result_is_in_one_pair_or_left_out_by_a_reason():
     reference = arm(np.arange(12.0), unit="ug L-1")
     rules = Rules(clock_search_us=0, maintenance=[(60 * MINUTE, 71 * MINUTE)], period=(0, 100 * MINUTE))
     pairs, account = align(candidate, reference, rules)
+    assert account.notes == ()
+    assert "300 s apart" in align(arm(np.arange(9.0), start=5 * MINUTE), reference, STILL)[1].notes[0]
     assert pairs.candidate.tolist() == [0, 1000, 4000, 8000, 9000]
     assert pairs.reference.tolist() == [0, 1, 4, 8, 9]
     assert pairs.time.tolist() == [0, 10 * MINUTE, 40 * MINUTE, 80 * MINUTE, 90 * MINUTE]
@@ -179,6 +181,11 @@ def test_what_cannot_be_paired_says_what_where_and_what_to_do():
         align(arm([1.0, 2.0]), arm([1.0, 2.0], start=DAY))
     with pytest.raises(ValueError, match=r"none of 2 results may count \(flag_fail: 2\)"):
         align(arm([1.0, 2.0], flags=np.full(2, 4, np.uint8)), arm([1.0, 2.0]))
+    with pytest.raises(ValueError, match="the series is empty"):
+        align(arm([]), arm([1.0]))
+    slow = arm([1.0, 2.0], response_us=DAY)
+    with pytest.raises(ValueError, match="no result is left after it was slowed down"):
+        align(arm([1.0, 2.0]), slow)
     with pytest.raises(ValueError, match=r"no result of series meets one of series.*'unmatched': 2.*tolerance is 0 s"):
         align(arm([1.0, 2.0]), arm([1.0, 2.0], start=1), Rules(clock_search_us=0, tolerance_us=0))
     with pytest.raises(ValueError, match="2 times and 1 values"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import tomllib
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -14,10 +16,11 @@ from nilometer.trials.arm import Arm
 from nilometer.trials.availability import availability
 from nilometer.trials.drift import drift
 from nilometer.trials.figures import NAMES, STATISTICS, classical_figures, response_lag
+from nilometer.trials.intervals import figures, sample
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.pooling import pool
 from nilometer.trials.response import first_order
-from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase
+from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase, with_tide_phase
 from nilometer.trials.water_class import class_agreement, weighted_kappa
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -42,6 +45,13 @@ def test_every_figure_has_a_name_an_interval_and_the_plain_statistic():
     for name, one in found.items():
         if name != "linearity":
             assert one.interval[0] < one.value < one.interval[1], name
+    shared = {one.name: one for one in figures(sample(pairs, resamples=200))}
+    assert len(shared.keys() & found.keys()) >= 9
+    for name in shared.keys() & found.keys():  # another interval, the same statistic
+        assert shared[name].value == pytest.approx(found[name].value, rel=1e-9), name
+    words = tomllib.loads((resources.files("nilometer.trials.report") / "words.toml").read_text("utf-8"))
+    assert set(NAMES) <= set(words["statistic"])
+    assert {one.method for one in found.values()} <= set(words["interval"])
     assert found["bias"].unit == found["upper_limit"].unit == found["intercept"].unit == "mg L-1"
     assert found["theil_sen_drift"].unit == "mg L-1 d-1"
     assert found["slope"].value == pytest.approx(1.0, abs=0.05)
@@ -78,6 +88,12 @@ def test_what_pairs_do_not_allow_has_a_reason_where_the_number_would_be():
     assert "never changes" in by_name["concordance"].note
     assert "above 0" in by_name["lower_ratio_limit"].note
     assert by_name["bias"].value == pytest.approx(-1.0)
+    # Results below 0 turn the ends of an intercept round, and three pairs that fall have no rising line at all.
+    below = Pairs.of(np.arange(40), np.arange(-40.0, 0.0) + np.sin(np.arange(40.0)), np.arange(-40.0, 0.0), "m")
+    low, high = classical_figures(below, ["passing_bablok_intercept"])[0].interval
+    assert low < high
+    falling = Pairs.of(range(3), [3.0, 2.0, 0.5], [1.0, 1.5, 1.6], "m")
+    assert "do not rise together" in classical_figures(falling, ["passing_bablok_slope"])[0].note
 
 
 def test_drift_is_that_between_cleanings_and_not_the_step_at_one(monkeypatch):
@@ -177,6 +193,26 @@ def test_strata_lose_no_pair_and_keep_what_was_not_met():
     assert [len(part.pairs) for part in by_time(gap, "month")] == [1, 0, 1]
     high = np.array([0, 12, 25, 80]) * HOUR
     assert tide_phase(np.array([6, 50]) * HOUR, high).tolist() == pytest.approx([0.5, math.nan], nan_ok=True)
+
+
+@pytest.mark.real
+def test_the_tide_at_halifax_has_its_phases(real_data):
+    """Levels by phase fall from high water and rise again to it, through the tides of months."""
+    rows = np.genfromtxt(
+        real_data / "level" / "tide" / "490-01-JAN-2003_slev.csv",
+        delimiter=",",
+        skip_header=8,
+        dtype=str,
+        usecols=(0, 1),
+    )
+    time = np.array([stamp.replace("/", "-").strip() for stamp in rows[:, 0]], "datetime64[us]").astype("i8")
+    level = Arm(time=time, values=rows[:, 1].astype(float), unit="m", name="gauge")
+    pairs = with_tide_phase(Pairs.of(time, level.values, level.values, "m"), level)
+    parts = by_condition(pairs, "tide_phase", np.arange(0.125, 1.0, 0.25).tolist())
+    high, ebb, low, flood, again, *_ = (float(part.pairs.reference.mean()) for part in parts)
+    assert high > ebb > low < flood < again
+    assert high == pytest.approx(again, abs=0.05)
+    assert np.isnan(pairs.conditions["tide_phase"]).mean() < 0.1
 
 
 def test_a_slow_instrument_shows_its_lag():

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "trial"]
 
-_COMMANDS = ("run", "new", "freeze", "amend", "check")
-
 
 class _RunByDefault(TyperGroup):
     """A group whose first word is a command, or else a plan or a series: then it is run."""
@@ -148,6 +146,44 @@ def check(plan: Plans) -> None:
     for entry in frozen.entries:
         told = f"amended: {entry.why}" if entry.before else "frozen"
         typer.echo(f"  {entry.at} {told}{f' ({entry.by})' if entry.by else ''}")
+
+
+@trial.command("plan")
+def size(
+    pilot: Annotated[Path, typer.Argument(help="A plan whose data are those of a pilot: some weeks side by side.")],
+    *,
+    power: Annotated[float, typer.Option(help="Wanted chance to show each claim, if it is true.")] = 0.8,
+    difference: Annotated[
+        float | None, typer.Option(help="How far from its ideal the statistic is expected; default: as in the pilot.")
+    ] = None,
+    arbiter_uncertainty: Annotated[
+        float, typer.Option(help="Standard uncertainty of one grab sample, in the unit of the trial.")
+    ] = 0.0,
+    server: Annotated[str | None, typer.Option(help="URL of the server that has the Datastreams.")] = None,
+    token: Annotated[str | None, typer.Option(envvar="NILOMETER_TOKEN", help="Its token.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how long a trial has to be: days, references, grab samples, for a wanted power.
+
+    Example: nilometer trial plan PILOT.toml --power 0.9
+    """
+    from nilometer.trials.plan import load_plan
+    from nilometer.trials.sizing import sizes
+
+    plan = load_plan(pilot)
+    found = sizes(
+        plan,
+        pilot.parent,
+        rows=_client(plan, server, token),
+        power=power,
+        difference=difference,
+        arbiter_uncertainty=arbiter_uncertainty,
+    )
+    if as_json:
+        typer.echo(json.dumps([one.to_dict() for one in found], ensure_ascii=False))
+        return
+    for one in found:
+        typer.echo(f"{one.candidate} beside {one.reference}, {one.endpoint}: {one.told()}")
 
 
 @trial.command()

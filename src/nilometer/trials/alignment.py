@@ -207,8 +207,8 @@ def align(candidate: Arm, reference: Arm, rules: Rules | None = None) -> tuple[P
         # Spans of maintenance are by the reference's clock: what they touch is known only now.
         sides = _admitted(converted, reference, rules, correction)
         _slow_down(sides, rules, [])
-    _must_overlap(sides, clock)
-    pairs, pairing, averaged, length, tolerance = _paired(sides, rules)
+    _must_overlap(sides)
+    pairs, pairing, averaged, length, tolerance = _paired(sides, rules, notes)
     ours, theirs = sides
     if not len(pairs):
         raise ValueError(
@@ -275,6 +275,8 @@ def _in_unit(candidate: Arm, reference: Arm) -> Arm:
 def _admitted(candidate: Arm, reference: Arm, rules: Rules, correction: int) -> tuple[_Side, _Side]:
     sides = []
     for arm in (candidate.shifted(-correction), reference):
+        if not len(arm):
+            raise ValueError(f"{arm.name}: the series is empty: there is nothing to pair")
         usable, reasons = arm.admissible(rules.flags, rules.maintenance, rules.period)
         if not len(usable):
             raise ValueError(
@@ -349,7 +351,13 @@ def _ahead(offset_us: float) -> str:
     return f"{abs(offset_us) / 1e6:.0f} s {'ahead' if offset_us > 0 else 'behind'}"
 
 
-def _must_overlap(sides: tuple[_Side, _Side], clock: ClockOffset) -> None:
+def _must_overlap(sides: tuple[_Side, _Side]) -> None:
+    for side in sides:
+        if not len(side.arm):
+            raise ValueError(
+                f"{side.arm.name}: no result is left after it was slowed down ({side.left_out}): its stretches are "
+                "shorter than the other's response time; leave the responses as they are"
+            )
     (a, b) = (side.arm for side in sides)
     ends = [(int(arm.time[0]), int(arm.time[-1]) + arm.duration_us) for arm in (a, b)]
     slack = max(a.step_us, b.step_us)
@@ -362,7 +370,7 @@ def _must_overlap(sides: tuple[_Side, _Side], clock: ClockOffset) -> None:
     )
 
 
-def _paired(sides: tuple[_Side, _Side], rules: Rules) -> tuple[Pairs, Pairing, str, int, int]:
+def _paired(sides: tuple[_Side, _Side], rules: Rules, notes: list[str]) -> tuple[Pairs, Pairing, str, int, int]:
     ours, theirs = sides
     # Where both are alike the reference gives the times.
     slow, fast = (ours, theirs) if _length(ours.arm) > _length(theirs.arm) else (theirs, ours)
@@ -379,6 +387,11 @@ def _paired(sides: tuple[_Side, _Side], rules: Rules) -> tuple[Pairs, Pairing, s
         middle = [side.arm.time + side.arm.duration_us // 2 for side in (slow, fast)]
         rows, others = mutual_nearest(middle[0], middle[1], tolerance)
         fast_arm = fast.arm.take(others)
+        apart = float(np.median(np.abs(middle[0][rows] - middle[1][others]))) if len(rows) else 0.0
+        if apart > 0.25 * max(min(steps, default=0), 1):
+            notes.append(
+                f"the results of a pair lie {apart / 1e6:g} s apart in the median: what the water did then is in it"
+            )
         slow.leave("unmatched", len(slow.arm) - len(rows))
         fast.leave("unmatched", len(fast.arm) - len(others))
         fast.used = len(others)

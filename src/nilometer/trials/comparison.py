@@ -28,7 +28,7 @@ from nilometer.trials.strata import Part, by_condition, by_time, quantile_edges
 from nilometer.trials.water_class import ClassAgreement, class_agreement
 from nilometer.units import affine, same_dimension
 
-__all__ = ["compare"]
+__all__ = ["compare", "endpoint_of", "pairs_of"]
 
 _SEEN = frozenset({QartodFlag.PASS})
 _DOUBTED = frozenset({QartodFlag.PASS, QartodFlag.SUSPECT})
@@ -59,7 +59,7 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     ValueError
         If nothing can be paired, or nothing is left.
     """
-    pairs, alignment, doubtful = _paired(plan, gathered, candidate, reference)
+    pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
     how = Sampling(resamples=resamples)
     sampled = how.of(pairs)
     robust = [figure for figure in figures(sampled) if figure.name not in _meaningless(pairs.unit)]
@@ -84,10 +84,18 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     )
 
 
-def _paired(
+def pairs_of(
     plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm
 ) -> tuple[Pairs, Alignment, NDArray[np.bool_]]:
-    """Return the pairs that count, how they came to be, and which of them rest on a result that is SUSPECT."""
+    """Return the pairs that count, how they came to be, and which of them rest on a result that is SUSPECT.
+
+    Raises
+    ------
+    TrialError
+        If rows that pair by order are not as many.
+    ValueError
+        If nothing can be paired.
+    """
     if plan.alignment.by == "order" and len(candidate) != len(reference):
         raise TrialError(
             f"{len(candidate)} and {len(reference)} rows do not pair by order: one a row of the other is needed",
@@ -169,7 +177,7 @@ def _decisions(
     """Return what is decided of each endpoint, in the plan's order over those of pairs and of samples."""
     made: list[Decision] = []
     for told in plan.endpoint:
-        endpoint = _endpoint(told, pairs.unit)
+        endpoint = endpoint_of(told, pairs.unit)
         if told.against == "reference":
             made += decide(pairs, [endpoint], suspect=doubtful if doubtful.any() else None, sampling=how)
             continue
@@ -178,7 +186,8 @@ def _decisions(
     return in_order(made)
 
 
-def _endpoint(told: EndpointPlan, unit: str) -> Endpoint:
+def endpoint_of(told: EndpointPlan, unit: str) -> Endpoint:
+    """Return a claim of a plan, of pairs in a unit."""
     return Endpoint(
         name=told.name,
         statistic=told.statistic,

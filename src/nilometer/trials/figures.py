@@ -305,6 +305,8 @@ class _Making:
         return passing_bablok(self.plain.reference, self.plain.candidate, probability=self.probability)
 
     def _of_line(self, name: str, line: Line, method: str) -> Figure:
+        if not math.isfinite(line.slope):
+            raise ValueError("candidate and reference do not rise together: there is no line")
         note = self.note if method == "rank" else self.line_note
         if name.endswith("intercept"):
             return self._made(name, line.intercept, line.intercept_interval, method, note)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.acquisition.formats.csv import raw_table_of
+from nilometer.acquisition.formats.naming import split_name
 from nilometer.acquisition.formats.numbers import numbers
 from nilometer.acquisition.formats.opening import text_of
 from nilometer.acquisition.formats.reading import read
@@ -23,7 +24,7 @@ from nilometer.errors import ConfigError, ReadError
 from nilometer.qc import check
 from nilometer.trials.arm import Arm
 from nilometer.trials.plan import ArmPlan, ConditionPlan, MaintenancePlan, Plan, SamplePlan, SourcePlan
-from nilometer.units import affine, convert
+from nilometer.units import affine, canonical, convert
 
 if TYPE_CHECKING:
     from nilometer.acquisition.formats.recording import Recording
@@ -371,15 +372,24 @@ def _rows(path: Path, wanted: SourcePlan) -> _Series:
         lines = text_of(path)[0].decode().splitlines()
         names, columns, decimal, notes = [lines[0].strip()], [pa.array(lines[1:])], ".", ()
     name = wanted.column or (names[0] if len(names) == 1 else "")
-    if name not in names:
+    # A file's own name of a column may hold its unit: "DO (mg/L)" is asked for as DO, as where times are read.
+    bare = [each if each == name else split_name(each)[0] for each in names]
+    if name not in bare:
         raise ConfigError("column", seen=name, allowed=names, file=path)
-    found = numbers(columns[names.index(name)], decimal=decimal, missing=wanted.missing)
+    found = numbers(columns[bare.index(name)], decimal=decimal, missing=wanted.missing)
     if found is None:
         raise ReadError(f"column {name!r} holds no numbers", path=path)
     if found.strange:
         notes += (f"{found.strange} texts of {name!r} are no numbers, such as {found.example!r}: they are missing",)
-    time = np.arange(len(found.values), dtype=np.int64) * _ROW_US
-    return _Series(time, found.values, wanted.unit or "1", f"{wanted.file}: {name}, by order", notes, found.censored)
+    told = split_name(names[bare.index(name)])[1]
+    return _Series(
+        time=np.arange(len(found.values), dtype=np.int64) * _ROW_US,
+        values=found.values,
+        unit=wanted.unit or (canonical(told) if told else "1"),
+        place=f"{wanted.file}: {name}, by order",
+        notes=notes,
+        censored=found.censored,
+    )
 
 
 def _moments(path: Path, column: str, zone: str) -> NDArray[np.int64]:

@@ -154,4 +154,5 @@ def passing_bablok(x: Any, y: Any, *, probability: float = 0.95) -> Line:  # noq
     intercept, *others = (
         float(np.median(second - b * first)) if math.isfinite(b) else -b for b in (slope, ends[1], ends[0])
     )
-    return Line(intercept, slope, (others[0], others[1]), ends, math.nan, math.nan, n)
+    # The steeper end has the higher intercept where x lies below 0.
+    return Line(intercept, slope, (min(others), max(others)), ends, math.nan, math.nan, n)

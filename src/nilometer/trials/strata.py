@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer.derivation.tide_levels import observed_extremes
 from nilometer.errors import ConfigError
+from nilometer.model.flags import QartodFlag
 from nilometer.periods.spans import edges as span_edges
+from nilometer.trials.arm import Arm
 from nilometer.trials.pairs import Pairs
 
-__all__ = ["RANGE", "TIDE", "Part", "by_condition", "by_time", "quantile_edges", "tide_phase"]
+__all__ = ["RANGE", "TIDE", "Part", "by_condition", "by_time", "quantile_edges", "tide_phase", "with_tide_phase"]
 
 RANGE = "range"
 """The condition that is the reference's own result."""
@@ -184,6 +187,46 @@ def tide_phase(time: NDArray[np.int64], high_waters: NDArray[np.int64]) -> NDArr
     phase = (time[inside] - start) / length
     found[inside] = np.where(length <= 30 * 3_600_000_000, phase, np.nan)
     return found
+
+
+def with_tide_phase(pairs: Pairs, level: Arm, least_range: float | None = None) -> Pairs:
+    """Return the pairs with the condition ``tide_phase``, from an observed level near them.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        In any order.
+    level : Arm
+        Its series, free of waves; only values that PASS count.
+    least_range : float, optional
+        By how much the level has to fall from a high water for it to be one, in the level's unit; default: a fifth of
+        what lies between the 5th and the 95th percentile.
+
+    Raises
+    ------
+    ValueError
+        If no two high waters are found.
+
+    Examples
+    --------
+    >>> time = np.arange(0, 200) * 600_000_000
+    >>> level = Arm(time=time, values=np.cos(2 * np.pi * time / 43_200e6), unit="m")
+    >>> pairs = Pairs.of([43_200_000_000 + 10_800_000_000], [1.0], [1.0], "m")
+    >>> with_tide_phase(pairs, level).conditions["tide_phase"].round(3).tolist()
+    [0.25]
+    """
+    usable, _ = level.admissible(frozenset({QartodFlag.PASS}))
+    if least_range is None:
+        low, high = np.percentile(usable.values, [5, 95]) if len(usable) else (0.0, 0.0)
+        least_range = 0.2 * float(high - low)
+    gap_s = max(7200.0, 3.0 * usable.step_us / 1e6)
+    found = observed_extremes(usable.values, time=usable.time, least_range=least_range, longest_gap_s=gap_s)
+    high_waters = found.time[found.is_high]
+    if len(high_waters) < 2:
+        raise ValueError(
+            f"{level.name}: {len(high_waters)} high waters are found: a phase needs two, one after the other"
+        )
+    return replace(pairs, conditions={**pairs.conditions, TIDE: tide_phase(pairs.time, high_waters)})
 
 
 def _values(pairs: Pairs, condition: str) -> NDArray[np.float64]:

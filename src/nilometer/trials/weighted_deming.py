@@ -21,7 +21,8 @@ _AT_ONCE = 1 << 20
 _MOST_TURNS = 200
 _CLOSE = 1e-12
 _GROUPS = 200
-"""Pairs are left out one by one up to this many, in as many even groups beyond."""
+"""Pairs are left out one by one up to this many, in as many even groups beyond; in fewer of very many pairs."""
+_FEWEST_GROUPS, _MOST_PRODUCTS = 40, 1 << 24
 
 
 def jackknifed_deming(x: Any, y: Any, *, ratio: float = 1.0, probability: float = 0.95) -> Line:  # noqa: ANN401 -- any series
@@ -104,7 +105,7 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
     slope, intercept = float(slopes[0]), float(intercepts[0])
     if not math.isfinite(slope):
         raise ValueError("x and y do not vary together: there is no line")
-    groups = min(n, _GROUPS)
+    groups = min(n, _GROUPS, max(_MOST_PRODUCTS // n, _FEWEST_GROUPS))
     # Neighbours fall into different groups, so that all are alike.
     member = np.arange(n) % groups
     parts = [
@@ -112,6 +113,8 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
         for each in np.array_split(np.arange(groups), -(-groups * n // _AT_ONCE))
     ]
     left = np.array([np.concatenate([part[side] for part in parts]) for side in (0, 1)])
+    if not np.isfinite(left).all():
+        raise ValueError("one pair alone makes the line: without it x and y do not vary together")
     whole = np.array([[slope], [intercept]])
     pseudo = groups * whole - (groups - 1) * left
     slope_se, intercept_se = (float(row.std(ddof=1)) / math.sqrt(groups) for row in pseudo)
@@ -129,9 +132,13 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
 
 def _fit(x: Floats, y: Floats, kept: Floats, ratio: float, *, is_weighted: bool) -> tuple[Floats, Floats]:
     """Return slopes and intercepts of several choices of pairs, a row of `kept` each."""
+    # Choices of pairs that do not vary together have no line: they come out as what is not finite.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return _settled(x, y, kept, ratio) if is_weighted else _weighted(x, y, kept, ratio)
+
+
+def _settled(x: Floats, y: Floats, kept: Floats, ratio: float) -> tuple[Floats, Floats]:
     slope, intercept = _weighted(x, y, kept, ratio)
-    if not is_weighted:
-        return slope, intercept
     for _ in range(_MOST_TURNS):
         left = y - intercept[:, None] - slope[:, None] * x
         share = left / (ratio + slope[:, None] ** 2)
@@ -156,6 +163,5 @@ def _weighted(x: Floats, y: Floats, weight: Floats, ratio: float) -> tuple[Float
     syy = weight @ (b * b) - total * cb**2
     sxy = weight @ (a * b) - total * ca * cb
     half = syy - ratio * sxx
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slope = (half + np.sqrt(half**2 + 4.0 * ratio * sxy**2)) / (2.0 * sxy)
+    slope = (half + np.sqrt(half**2 + 4.0 * ratio * sxy**2)) / (2.0 * sxy)
     return slope, other - slope * middle
