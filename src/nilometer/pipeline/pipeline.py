@@ -112,12 +112,9 @@ class Pipeline:
         try:
             self._wiring = Wiring(self.store, config, self.started, shelf)
             self._judging = Judging(self.store, shelf)
-            self._deriving = Deriving(
-                self.store,
-                self._judging.finish_derived,
-                lambda rows, settled: self._reviewing.over(rows, settled),  # noqa: PLW0108 -- it is made below
-                lambda: self._pump.finish_writing(),  # noqa: PLW0108
-            )
+            # Both are made below.
+            self._deriving = Deriving(self.store, self._judging, lambda: self._reviewing, self._finish_writing)
+            self._judging.beside = self._deriving.beside
             self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
             self.derived.configure(config.derived, self.started, file=config_file)
             self._judging.recover()
@@ -452,6 +449,9 @@ class Pipeline:
                 self.store.catalog.add_event(thing.id, None, now, "source", detail)
 
             self._pump.call(note)
+
+    def _finish_writing(self) -> None:
+        self._pump.finish_writing()
 
     def _abandon(self, lost: list[ObservationBatch]) -> None:
         """Take back rows that were admitted and judged, and cannot be stored."""

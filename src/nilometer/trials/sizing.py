@@ -50,7 +50,7 @@ class EndpointSize:
         samples = f"{one.grab_samples} grab samples at least {_length(one.apart_s)} apart"
         text = (
             f"{one.days:.1f} days ({one.pairs} pairs, worth {one.effective:.0f} independent ones), or {samples}, "
-            f"for a power of {one.power:g} at a true difference of {one.difference:.3g} and a margin of {one.margin:.3g}"
+            f"for power {one.power:g} at a true difference of {one.difference:.3g} and a margin of {one.margin:.3g}"
         )
         if one.by_references:
             text += "; " + ", ".join(
