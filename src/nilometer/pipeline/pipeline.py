@@ -16,7 +16,7 @@ from nilometer.config import Config, DatastreamConfig, ThingConfig
 from nilometer.config_derived import DerivedConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
-from nilometer.pipeline.answers import call, settle
+from nilometer.pipeline.answers import asked, call, settle
 from nilometer.pipeline.calibrating import CalibrationBook, Calibrations
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
@@ -38,6 +38,8 @@ from nilometer.pipeline.reviewing import Reviewing
 from nilometer.pipeline.sealing import Sealing
 from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
+from nilometer.pipeline.trial_book import TrialBook
+from nilometer.pipeline.trial_running import TrialRunner
 from nilometer.pipeline.uplinks import Uplinks, check_uplinks
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
 from nilometer.pipeline.wiring import Wiring
@@ -170,6 +172,8 @@ class Pipeline:
             self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._deriving, self._save_state
         )
         self.reprocessing = Reprocessing(hands)
+        self.trials = TrialBook(self.store, clock)
+        self.trial_runner = TrialRunner(self.store, self.trials, clock)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
@@ -222,6 +226,7 @@ class Pipeline:
 
     def _end(self) -> None:
         self.reprocessing.stop()
+        self.trial_runner.stop()
         self._pump.stop()
         self._sealing.end()
         try:
@@ -382,19 +387,7 @@ class Pipeline:
 
     async def _in_pump(self, action: Callable[[], T]) -> T:
         """Do something in the pump's thread, where no row is in flight, and return what it gives."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-
-        def act() -> None:
-            try:
-                done = action()
-            except Exception as error:  # noqa: BLE001 -- handed to the caller, who waits in another thread
-                call(loop, settle, answer, error)
-            else:
-                call(loop, settle, answer, done)
-
-        self._pump.call(act)
-        return await answer
+        return await asked(self._pump.call, action)
 
     def entity_changed(self, datastream_id: int) -> None:
         """Take a Datastream's changed profile, unit or calibrations from the next commit on."""
