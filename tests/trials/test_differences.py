@@ -133,6 +133,17 @@ def test_weighted_deming_is_not_led_by_the_largest_values():
         weighted_deming([1.0, 2.0, -3.0, 4.0], [1.0, 2.0, 3.0, 4.0])
 
 
+def test_lines_with_the_jackknife_come_out_as_other_programs_print_them():
+    """NCSS, chapter 303, examples 5 and 6, as R's mcr has them: their ratio of 4 is that of x over y, here 0.25."""
+    x = [7, 8.3, 10.5, 9, 5.1, 8.2, 10.2, 10.3, 7.1, 5.9]
+    y = [7.9, 8.2, 9.6, 9, 6.5, 7.3, 10.2, 10.6, 6.3, 5.2]
+    plain, weighted = jackknifed_deming(x, y, ratio=0.25), weighted_deming(x, y, ratio=0.25)
+    assert (plain.slope, plain.intercept) == pytest.approx((1.0011942, -0.0897449), abs=5e-8)
+    assert plain.slope_interval == pytest.approx((0.5695632, 1.4328253), abs=5e-8)
+    assert (weighted.slope, weighted.intercept) == pytest.approx((1.0312280, -0.3283761), abs=5e-8)
+    assert weighted.slope_interval == pytest.approx((0.5234374, 1.5390186), abs=5e-8)
+
+
 def test_the_jackknife_leaves_out_groups_of_many_pairs():
     rng = np.random.default_rng(14)
     x = rng.uniform(0, 10, 5000)
