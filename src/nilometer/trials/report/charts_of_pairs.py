@@ -36,6 +36,10 @@ __all__ = ["Drawn", "agreement", "over_time", "regression", "regression_lines"]
 
 Floats = NDArray[np.float64]
 
+_BARS = {
+    "bias": 0.97,
+    "upper_limit": 0.982,
+}  # share of the width at which an interval stands, so that none covers another
 _DASHES = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)))
 
 
@@ -85,7 +89,12 @@ def agreement(comparison: Comparison, words: Words, margin: float | None = None)
 def _level(axes: Axes, figure: Figure, style: str, name: str | None) -> None:
     low, high = figure.interval
     if math.isfinite(low) and math.isfinite(high):
-        axes.axhspan(low, high, color=SHADE, linewidth=0, zorder=0)
+        if style == "-":
+            axes.axhspan(low, high, color=SHADE, linewidth=0, zorder=0)
+        # Bands of limits would cover one another where pairs are few: their intervals stand at the edge.
+        place = _BARS.get(figure.name, 0.994)
+        (bar,) = axes.plot([place, place], [low, high], color=INK, linewidth=1.4, solid_capstyle="butt", zorder=4)
+        bar.set_transform(axes.get_yaxis_transform())
     axes.axhline(figure.value, color=INK, linewidth=1.0, linestyle=style, label=name, zorder=3)
     text, _low, _high, unit = interval(figure)
     axes.annotate(

@@ -34,6 +34,7 @@ __all__ = ["comparing"]
 _ROWS = 26  # of one picture
 _LONG = 150  # figures of strata that are all shown
 _CLEAR = 2.0  # standard uncertainties, beyond which a clock is off
+_OF_TIME = {"drift", "theil_sen_drift", "response_lag"}  # of which rows without times know nothing
 _LEAST = 8  # pairs, to say how neighbours depend on each other
 
 
@@ -56,7 +57,7 @@ def _figures(tell: Teller, comparison: Comparison) -> list[Block]:
         return [Text(line(words("sentence.nothing_figured")))]
     usual = tell.probability(usual_probability(comparison.figures))
     blocks: list[Block] = [
-        figure_table(tell, comparison.figures),
+        figure_table(tell, tuple(one for one in comparison.figures if tell.has_times or one.name not in _OF_TIME)),
         Text(line(words("sentence.few_figures", probability=usual)), "quiet"),
     ]
     if comparison.without_suspect:
@@ -209,14 +210,21 @@ def _stratum_tables(tell: Teller, comparison: Comparison, strata: tuple[Stratum,
         (
             line(_stratum_row(tell, stratum).name),
             line(decision.endpoint.name),
+            line(_with_ends(tell, decision.figure)),
+            line(tell.probability(decision.figure.probability)),
+            line(tell.margin(decision)),
             marked(str(decision.outcome), words.outcome(decision.outcome)),
         )
         for stratum in strata
         for decision in stratum.decisions
     ]
     if decided:
-        head = tuple(words(f"column.{name}") for name in ("range", "endpoint", "outcome"))
-        blocks.append(Table(head, tuple(decided), ("left", "left", "left"), (3, 3, 2)))
+        head = tuple(
+            words(f"column.{name}") for name in ("range", "endpoint", "estimate", "level", "margin", "outcome")
+        )
+        align = ("left", "left", "right", "right", "right", "left")
+        blocks.append(Text(line(words("sentence.strata_decided"))))
+        blocks.append(Table(head, tuple(decided), align, (4, 3, 0, 0, 0, 0)))
     return blocks
 
 
@@ -232,7 +240,7 @@ def _dependence(tell: Teller, comparison: Comparison) -> str:
     span = (
         length((int(pairs.time.max()) - int(pairs.time.min())) / 1e6, words)
         if tell.has_times
-        else words("chart.all_pairs")
+        else words("chart.the_rows")
     )
     bias = comparison.figure("bias")
     known = {"n": f"{len(pairs):,}", "span": span, "r": plain(r, 2)}

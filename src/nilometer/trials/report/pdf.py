@@ -31,6 +31,8 @@ FONTS = (
 STANDARDS = ["a-2a", "ua-1"]
 _MISSING = re.compile(r"the text `\"(.+?)\"` could not be displayed")
 _NUMBER = re.compile(r"\\u\{([0-9a-f]+)\}")
+_TEXT = re.compile(r"<text .*?</text>", re.DOTALL)
+_CHINESE = re.compile("[\u2e80-\u9fff\uf900-\uffef\U00020000-\U0003ffff]")
 _LONG_WORD = re.compile(r"[^\s\u200b\u2e80-\uffff]{28}(?=[^\s])")
 _TRIES = 40
 
@@ -65,7 +67,7 @@ def pdf_of(document: Document) -> bytes:
             if not found:
                 raise
             for letter in found:
-                if chinese is None and _is_chinese(letter):
+                if chinese is None and _CHINESE.search(letter):
                     raise _no_font(letter) from error
                 unknown |= {each: f"⟨U+{ord(each):04X}⟩" for each in letter}
     raise ConfigError(
@@ -95,14 +97,18 @@ def _fonts() -> typst.Fonts:
 def _content(document: Document, family: list[str]) -> str:
     """Return the document as JSON, its pictures in the fonts of the page."""
     told = document.to_dict()
-    # In a picture the first family that exists is taken; the Chinese one has Latin letters too.
-    first = reversed(family) if document.language == "zh" else family
-    quoted = ", ".join(f"'{name}'" for name in first)
     for block in told["blocks"]:
         if block["kind"] == "picture":
-            block["svg"] = block["svg"].replace(f"font-family: {canvas.FONT}", f"font-family: {quoted}")
+            block["svg"] = _TEXT.sub(lambda found: _set_in(found[0], family), block["svg"])
     told["fonts"] = family
     return json.dumps(_breakable(told), ensure_ascii=False)
+
+
+def _set_in(text: str, family: list[str]) -> str:
+    """Return a text of a picture in the first family that has its letters: only that one is asked."""
+    names = reversed(family) if _CHINESE.search(text) else family
+    quoted = ", ".join(f"'{name}'" for name in names)
+    return text.replace(f"font-family: {canvas.FONT}", f"font-family: {quoted}")
 
 
 def _breakable(value: Any, key: str = "") -> Any:  # noqa: ANN401 -- JSON
@@ -126,12 +132,6 @@ def _replaced(content: str, unknown: dict[str, str]) -> str:
 
 def _letter(text: str) -> str:
     return _NUMBER.sub(lambda found: chr(int(found[1], 16)), text).replace('\\"', '"')
-
-
-def _is_chinese(letter: str) -> bool:
-    return any(
-        0x2E80 <= ord(each) <= 0x9FFF or 0xF900 <= ord(each) <= 0xFFEF or ord(each) >= 0x20000 for each in letter
-    )
 
 
 def _no_font(letter: str) -> ConfigError:
