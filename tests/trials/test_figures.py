@@ -19,6 +19,7 @@ from nilometer.trials.figures import NAMES, STATISTICS, classical_figures, respo
 from nilometer.trials.intervals import figures, sample
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.pooling import pool
+from nilometer.trials.report.words import Words
 from nilometer.trials.response import first_order
 from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase, with_tide_phase
 from nilometer.trials.water_class import class_agreement, weighted_kappa
@@ -49,6 +50,8 @@ def test_every_figure_has_a_name_an_interval_and_the_plain_statistic():
     assert len(shared.keys() & found.keys()) >= 9
     for name in shared.keys() & found.keys():  # another interval, the same statistic
         assert shared[name].value == pytest.approx(found[name].value, rel=1e-9), name
+    told = Words("zh")
+    assert all(told.told(one.note)[1] for one in found.values())
     words = tomllib.loads((resources.files("nilometer.trials.report") / "words.toml").read_text("utf-8"))
     assert set(NAMES) <= set(words["statistic"])
     assert {one.method for one in found.values()} <= set(words["interval"])
@@ -58,6 +61,22 @@ def test_every_figure_has_a_name_an_interval_and_the_plain_statistic():
     assert "no uncertainty is stated" in classical_figures(water(200), ["slope"])[0].note
     with pytest.raises(ConfigError, match="did you mean bias"):
         classical_figures(pairs, ["bais"])
+
+
+def test_pairs_that_depend_on_each_other_say_what_they_are_worth():
+    """An AR(1) difference of r = 0.9: worth n·(1 − r)/(1 + r), a nineteenth, and every classical interval says so."""
+    rng = np.random.default_rng(26)
+    apart = rng.normal(0, 0.1, 8000)
+    for i in range(1, len(apart)):
+        apart[i] += 0.9 * apart[i - 1]
+    pairs = Pairs.of(np.arange(8000) * 10 * MINUTE, 5 + apart, 5 + 0 * apart, "mg L-1")
+    found = classical_figures(pairs, ["bias", "theil_sen_drift"])
+    assert found[0].n_effective == pytest.approx(8000 / 19, rel=0.3)
+    assert all("the interval is for independent pairs, and these are worth" in one.note for one in found)
+    assert all(Words("zh").told(one.note)[1] for one in found)
+    mixed = pairs.take(rng.permutation(8000))
+    again = Pairs.of(pairs.time, mixed.candidate, mixed.reference, "mg L-1")
+    assert classical_figures(again, ["bias"])[0].note == ""
 
 
 def test_limits_of_several_units_hold_what_differs_between_them():

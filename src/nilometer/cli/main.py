@@ -10,6 +10,7 @@ import typer
 from nilometer import __version__
 from nilometer.cli import (
     backing_up,
+    benching,
     calibrating,
     compacting,
     deleting,
@@ -68,6 +69,7 @@ for family in (
     wire,
     folder,
     backing_up,
+    benching,
     calibrating,
     compacting,
     deleting,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from nilometer.cli import trial_server
 from nilometer.cli.listing import AsJson
 from nilometer.errors import ConfigError
 
@@ -66,6 +67,7 @@ def run(
     token: Annotated[
         str | None, typer.Option(envvar="NILOMETER_TOKEN", help="Its token, where it asks for one.")
     ] = None,
+    as_of: Annotated[str | None, typer.Option(help="Datastreams as they were known at this moment (ISO 8601).")] = None,
     resamples: Annotated[int, typer.Option(min=1000, help="Of the bootstrap.")] = 10_000,
     as_json: AsJson = False,
 ) -> None:
@@ -96,7 +98,7 @@ def run(
         plan,
         folder,
         frozen=frozen,
-        rows=_client(plan, server, token),
+        rows=_client(plan, server, token, as_of),
         tell=_teller(as_json=as_json),
         resamples=resamples,
         now=datetime.now(UTC),
@@ -266,11 +268,14 @@ def _without_plan(
     }
 
 
-def _client(plan: Plan, server: str | None, token: str | None) -> Any:  # noqa: ANN401 -- a client, or None
+def _client(plan: Plan, server: str | None, token: str | None, as_of: str | None = None) -> Any:  # noqa: ANN401 -- a client, or None
     from nilometer.client import connect
 
     url = server or plan.trial.server
-    return None if url is None else connect(url, token=token)
+    if url is None:
+        return None
+    client = connect(url, token=token)
+    return client if as_of is None else trial_server.RowsAsOf(client, as_of)
 
 
 def _teller(*, as_json: bool) -> Any:  # noqa: ANN401 -- a callable
@@ -328,4 +333,5 @@ def _show_comparison(one: Comparison) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
+    trial_server.register(trial)
     app.add_typer(trial, name="trial")

@@ -63,9 +63,11 @@ def by_files(hands: Hands, run: Run, groups: Sequence[Group], told: Callable[[in
 
 
 def _inputs(hands: Hands) -> set[int]:
-    """Return the Datastreams that something is derived of; in the pump's thread."""
+    """Return the Datastreams that something is derived of, or calibrated with; in the pump's thread."""
     operands = [operand for one in hands.deriving.definitions() for operand in one.operands]
-    return {operand.datastream for operand in operands if operand.datastream is not None}
+    asks = hands.deriving.asks()
+    beside = {number for one in asks.values() for number in (one.datastream, *one.companions)}
+    return beside | {operand.datastream for operand in operands if operand.datastream is not None}
 
 
 def _is_fit(hands: Hands, group: Group) -> bool:

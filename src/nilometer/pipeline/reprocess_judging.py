@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nilometer.calibration.table import Companions
 from nilometer.errors import NotFound
 from nilometer.model import Datastream, ObservationBatch, QartodFlag, Settlements
 from nilometer.pipeline.judging import Judging
@@ -95,20 +96,27 @@ class Rejudging:
         ``calibration``, ``qc``: what is done anew; the other keeps what is stored.
     remake : callable, optional
         Gives what derivation makes of rows today; None: derived rows keep their results.
+    beside : callable, optional
+        Gives the companions of rows that are about to be calibrated; gets what calibrates them, and the rows.
+    judging : Judging, optional
+        What judges; None: one that has seen nothing.
     """
 
     def __init__(
         self,
         store: Store,
-        shelf: Shelf,
+        shelf: Shelf | None,
         datastreams: Sequence[Datastream],
         what: Sequence[str],
         remake: Callable[[ObservationBatch], Remade | None] = lambda _rows: None,
+        *,
+        beside: Callable[[Judging, ObservationBatch], Companions | None] = lambda _judging, _rows: None,
+        judging: Judging | None = None,
     ) -> None:
-        self._remake = remake
+        self._remake, self._beside = remake, beside
         self._catalog = store.catalog
-        self.judging = Judging(store, shelf)
-        for datastream in datastreams:
+        self.judging = Judging(store, shelf) if judging is None else judging
+        for datastream in datastreams if judging is None else ():
             self.judging.set(datastream)
         self._calibrates, self._judges = CALIBRATION in what, QC in what
         self._waiting: deque[Judged] = deque()
@@ -142,7 +150,7 @@ class Rejudging:
         """Judge rows as `feed` does; return all of them, and which of them are not settled."""
         new = _as_sent(rows)
         if self._calibrates:
-            self.judging.calibrate(new)
+            self.judging.calibrate(new, self._beside(self.judging, new))
             way = new.provenance
         else:
             way = self._ways_of(new)
@@ -157,6 +165,10 @@ class Rejudging:
         new.provenance = way
         assert new.id is not None  # noqa: S101 -- stored rows
         return Judged(rows, new, commit), self._is_open(new.id)
+
+    def restate(self, old: ObservationBatch, new: ObservationBatch) -> None:
+        """Judge rows that were calibrated anew beside how they are stored; the provenance stays."""
+        self._judge(old, new, None)
 
     def wait(self, judged: Judged) -> None:
         """Keep rows that were not settled, until they are."""
@@ -227,7 +239,7 @@ class Rejudging:
     def _ways_of(self, rows: ObservationBatch) -> NDArray[np.int32] | None:
         """Return what provenance rows would have whose results stay."""
         other = _as_sent(rows)
-        self.judging.calibrate(other)
+        self.judging.calibrate(other)  # which calibration holds does not depend on a companion
         return other.provenance
 
     def _judge(self, old: ObservationBatch, new: ObservationBatch, made: Remade | None) -> None:

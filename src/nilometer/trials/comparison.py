@@ -62,7 +62,7 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
     how = Sampling(resamples=resamples)
     sampled = how.of(pairs)
-    robust = [figure for figure in figures(sampled) if figure.name not in _meaningless(pairs.unit)]
+    shown = [*figures(sampled), *classical_figures(pairs, alignment=alignment)]
     without = figures(how.of(pairs.take(~doubtful))) if doubtful.any() and (~doubtful).sum() >= _LEAST else []
     samples = _samples(plan, gathered, candidate, reference)
     decisions = _decisions(plan, pairs, doubtful, samples, how)
@@ -72,8 +72,8 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
         reference=reference.name,
         pairs=pairs,
         alignment=alignment,
-        figures=_with_classical(robust, pairs, alignment),
-        without_suspect=_known(without),
+        figures=_known(shown, _meaningless(plan, pairs.unit)),
+        without_suspect=_known(without, _meaningless(plan, pairs.unit)),
         strata=tuple(strata),
         over_time=tuple(_over_time(plan, pairs)),
         decisions=tuple(decisions),
@@ -144,21 +144,23 @@ def _rules(plan: Plan, gathered: Gathered, *, suspect: bool) -> Rules:
     )
 
 
-def _with_classical(robust: Sequence[Figure], pairs: Pairs, alignment: Alignment) -> tuple[Figure, ...]:
-    """Return the figures with intervals that heed dependence, then those that have classical ones alone."""
-    names = {figure.name for figure in robust}
-    rest = [figure for figure in classical_figures(pairs, alignment=alignment) if figure.name not in names]
-    return (*_known(robust), *_known(rest))
+def _meaningless(plan: Plan, unit: str) -> frozenset[str]:
+    """Return figures that these pairs do not allow: of rows without a clock, and of a unit with an arbitrary zero."""
+    found: set[str] = set()
+    if plan.alignment.by == "order":
+        found |= {"drift", "theil_sen_drift", "response_lag"}
+    if same_dimension(unit, "K") and affine(unit, "K")[1]:
+        found.add("relative_bias")
+    return frozenset(found)
 
 
-def _meaningless(unit: str) -> frozenset[str]:
-    """Return figures that a unit with an arbitrary zero does not allow: a share of 10 degree Celsius is none."""
-    return frozenset({"relative_bias"}) if same_dimension(unit, "K") and affine(unit, "K")[1] else frozenset()
-
-
-def _known(made: Iterable[Figure]) -> tuple[Figure, ...]:
-    """Return figures without those that these pairs cannot have for want of what the plan does not name."""
-    return tuple(figure for figure in made if figure.name not in {"class_agreement", "excess_error"})
+def _known(made: Iterable[Figure], meaningless: frozenset[str]) -> tuple[Figure, ...]:
+    """Return one figure of each name, the first, which heeds dependence; none that the plan gives nothing for."""
+    found: dict[str, Figure] = {}
+    for figure in made:
+        if figure.name not in meaningless | {"class_agreement", "excess_error"}:
+            found.setdefault(figure.name, figure)
+    return tuple(found.values())
 
 
 def _samples(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm) -> dict[str, Sampled]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,7 @@ from nilometer.errors import ConfigError
 from nilometer.trials import differences
 from nilometer.trials.agreement import Agreement, concordance, limits_of_agreement
 from nilometer.trials.alignment import Alignment
+from nilometer.trials.dependence import autocorrelation, effective_size
 from nilometer.trials.differences import lacking, measured
 from nilometer.trials.drift import drift
 from nilometer.trials.figure import Figure
@@ -32,6 +34,9 @@ from nilometer.uncertainty.coverage import coverage_factor
 __all__ = ["NAMES", "STATISTICS", "classical_figures", "response_lag"]
 
 Floats = NDArray[np.float64]
+
+_NEARLY_ALL = 0.8
+"""Share of the pairs that independent ones come to by chance at least, mostly."""
 Statistic = Callable[[Floats, Floats], float]
 
 NAMES: dict[str, str] = {
@@ -122,7 +127,8 @@ def classical_figures(
     Returns
     -------
     tuple of Figure
-        In the order of `NAMES`. Where a figure cannot be, its value is NaN and its note says why.
+        In the order of `NAMES`. Where a figure cannot be, its value is NaN and its note says why. Where pairs depend on
+        each other, each says how many independent ones they are worth: its interval is then too narrow.
 
     Raises
     ------
@@ -140,7 +146,7 @@ def classical_figures(
     for name in wanted:
         if name not in made.ways and not (name == "response_lag" and alignment is not None):
             raise ConfigError("figure", seen=name, allowed=[*made.ways, *(["response_lag"] if alignment else [])])
-    found = {name: made.figure(name) for name in wanted if name != "response_lag"}
+    found = {name: made.told(made.figure(name)) for name in wanted if name != "response_lag"}
     if alignment is not None and (names is None or "response_lag" in wanted):
         found["response_lag"] = response_lag(alignment, probability=probability)
     return tuple(found[name] for name in NAMES if name in found)
@@ -222,6 +228,24 @@ class _Making:
         except ValueError as error:
             # Data that do not allow a figure are an answer of their own: its reason stands where the number would.
             return lacking(name, self._unit(name), len(self.plain), str(error))
+
+    def told(self, figure: Figure) -> Figure:
+        """Return a figure with what its pairs are worth, and a word where its interval takes them for more."""
+        if not math.isfinite(figure.interval[0]) or not math.isfinite(self._worth):
+            return figure
+        note = figure.note
+        if self._worth < _NEARLY_ALL * len(self.plain):
+            more = f"the interval is for independent pairs, and these are worth {self._worth:.0f}"
+            note = f"{note}; {more}" if note else more
+        return replace(figure, n_effective=self._worth, note=note)
+
+    @cached_property
+    def _worth(self) -> float:
+        plain = self.plain
+        try:
+            return effective_size(autocorrelation(plain.difference, plain.time, plain.cluster))
+        except ValueError:
+            return math.nan  # too few, or they never change
 
     def _unit(self, name: str) -> str:
         return self.pairs.unit if name.endswith(("r_limit", "intercept")) else "1"

@@ -186,7 +186,7 @@ class Sampled:
         least = FEWEST_EFFECTIVE if name != QUANTILE else FEWEST_BEYOND / (1.0 - self.moments.probability)
         if spread.n_effective >= least:
             return ""
-        return f"worth {spread.n_effective:.0f} independent pairs, and {least:.0f} are needed"
+        return f"worth {math.floor(spread.n_effective)} independent pairs, and {least:.0f} are needed"
 
     def _why_not(self, name: str) -> str:
         return {

@@ -338,7 +338,7 @@ def parse_plan(document: dict[str, Any], *, source: str | None = None) -> Plan:
 
 
 def load_plan(path: str | Path) -> Plan:
-    """Read a plan from its file.
+    """Read a plan from its file: TOML, or JSON where its name ends so.
 
     Raises
     ------
@@ -347,7 +347,8 @@ def load_plan(path: str | Path) -> Plan:
     """
     file = Path(path)
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = file.read_text(encoding="utf-8")
+        document = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise ConfigError("plan", seen=str(file), allowed=f"a TOML file of UTF-8 text ({error})") from error
     return parse_plan(document, source=str(file))
