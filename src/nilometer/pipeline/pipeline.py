@@ -177,8 +177,7 @@ class Pipeline:
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
-        self._is_state_ahead = False
-        self._has_ended = False
+        self._is_state_ahead = self._has_ended = False
         self.shed = 0
 
     async def start(self) -> None:
