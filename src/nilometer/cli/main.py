@@ -26,6 +26,7 @@ from nilometer.cli import (
     reprocessing,
     reviewing,
     running,
+    trial,
     uplinking,
     wire,
 )
@@ -64,6 +65,7 @@ for family in (
     files,
     quality,
     rating,
+    trial,
     wire,
     folder,
     backing_up,

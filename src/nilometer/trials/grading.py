@@ -1,0 +1,130 @@
+"""From decisions to the one answer of a comparison, with the range of conditions it holds in: never a blanket yes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nilometer.trials.deciding import Sampling, condition_of, decide
+from nilometer.trials.endpoint import Decision, Endpoint, Outcome
+from nilometer.trials.pairs import Pairs
+from nilometer.trials.result import Grade, Stratum
+
+__all__ = ["SHOWN", "decided_strata", "grade"]
+
+SHOWN = frozenset({Outcome.NON_INFERIOR, Outcome.EQUIVALENT})
+_FEWEST = 20  # pairs of a stratum below which it is not asked
+_TAIL = 0.01  # share of pairs at either end of a range that do not widen it
+
+
+def decided_strata(
+    strata: Sequence[tuple[Stratum, Pairs]], endpoint: Endpoint, *, sampling: Sampling | None = None
+) -> list[Stratum]:
+    """Return strata with what the first claim comes to in each of them.
+
+    All strata of all conditions share the level of the claim evenly (Bonferroni), so that the chance that any range is
+    wrongly called is at most that level.
+
+    Parameters
+    ----------
+    strata : sequence of (Stratum, Pairs)
+        As the plan declared them, with their pairs.
+    endpoint : Endpoint
+        The claim.
+    sampling : Sampling, optional
+        How intervals are made.
+    """
+    asked = [len(pairs) >= _FEWEST for _, pairs in strata]
+    shared = replace(endpoint, alpha=endpoint.alpha / max(sum(asked), 1), condition={})
+    return [
+        replace(stratum, decisions=tuple(decide(pairs, [shared], sampling=sampling, sensitivity=False)))
+        if is_asked
+        else stratum
+        for (stratum, pairs), is_asked in zip(strata, asked, strict=True)
+    ]
+
+
+def grade(pairs: Pairs, decisions: Sequence[Decision], strata: Sequence[Stratum], units: Mapping[str, str]) -> Grade:
+    """Return the answer of a comparison.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        All that were compared.
+    decisions : sequence of Decision
+        In their order.
+    strata : sequence of Stratum
+        Declared ones carry a decision, as `decided_strata` gives it; the others say nothing of the range.
+    units : mapping of str to str
+        Of the conditions, ``range`` among them.
+
+    Returns
+    -------
+    Grade
+        Where all was shown, each condition has the range between the 1st and 99th percentile of what was met, narrowed
+        to the neighbouring strata, the fullest among them, in which the first claim holds by itself.
+    """
+    outcome = _outcome(decisions)
+    if outcome not in SHOWN:
+        return Grade(outcome=outcome, notes=tuple(one.reason for one in decisions if one.outcome is outcome)[:1])
+    ranges: dict[str, tuple[float, float]] = {}
+    notes: list[str] = []
+    for name in ("range", *pairs.conditions):
+        values = condition_of(pairs, name)
+        values = values[np.isfinite(values)]
+        if not len(values):
+            notes.append(f"{name} is known of no pair: nothing is said of it")
+            continue
+        low, high = (float(end) for end in np.quantile(values, [_TAIL, 1.0 - _TAIL]))
+        mine = [one for one in strata if one.condition == name and not math.isnan(one.low)]
+        if not any(one.decisions for one in mine):
+            notes.append(f"no strata of {name} were declared, or none has pairs enough: it holds for the mix as met")
+        else:
+            held = _held(mine)
+            if held is None:
+                notes.append(f"in no stratum of {name} was it shown alone: it holds for the mix as met")
+            else:
+                low, high = max(low, held[0]), min(high, held[1])
+                notes += _beyond(name, mine, held)
+        ranges[name] = (low, high)
+    return Grade(
+        outcome=outcome, ranges=ranges, units={name: units.get(name, "1") for name in ranges}, notes=tuple(notes)
+    )
+
+
+def _outcome(decisions: Sequence[Decision]) -> Outcome:
+    """Return what all decisions come to: the first that was not shown, else the weakest word for what was."""
+    for decision in decisions:
+        if decision.outcome not in SHOWN:
+            return decision.outcome
+    outcomes = {decision.outcome for decision in decisions}
+    return Outcome.EQUIVALENT if outcomes == {Outcome.EQUIVALENT} else Outcome.NON_INFERIOR
+
+
+def _is_shown(stratum: Stratum) -> bool:
+    return bool(stratum.decisions) and all(one.outcome in SHOWN for one in stratum.decisions)
+
+
+def _held(strata: Sequence[Stratum]) -> tuple[float, float] | None:
+    """Return the range of neighbouring strata in which it was shown, around the fullest of these; None: in none."""
+    shown = [place for place, one in enumerate(strata) if _is_shown(one)]
+    if not shown:
+        return None
+    first = last = max(shown, key=lambda place: strata[place].n)
+    while first - 1 in shown:
+        first -= 1
+    while last + 1 in shown:
+        last += 1
+    return strata[first].low, strata[last].high
+
+
+def _beyond(name: str, strata: Sequence[Stratum], held: tuple[float, float]) -> list[str]:
+    """Return a note where pairs lie in strata in which it was not shown."""
+    others = [one for one in strata if one.n and not held[0] <= one.low < held[1]]
+    if not others:
+        return []
+    told = ", ".join(f"{one.low:g} to {one.high:g} ({one.n} pairs)" for one in others)
+    return [f"it was not shown alone at {name} {told}"]
