@@ -267,13 +267,16 @@ def _phase(series: Any, of: str) -> Floats:  # noqa: ANN401 -- any library's ser
     values = np.ascontiguousarray(unpack(series).values)
     if of not in {"rate", "phase"}:
         raise ValueError(f"of = {of!r} (allowed: rate, phase)")
-    mean = float(values.mean()) if len(values) else 0.0
-    if not np.isfinite(mean):  # so is the sum of anything with a gap
-        raise ValueError("the series has gaps: take a stretch without, or fill them")
     if of == "phase":
-        return values
-    phase = np.empty(len(values) + 1)
-    allan_kernel.accumulate(values, mean, phase)
+        phase = values
+    else:
+        phase = np.empty(len(values) + 1)
+        # Differences do not see the centre: it only has to keep the sums small, and a sample of the values does that.
+        centre = float(values[:: max(len(values) >> 16, 1)].mean()) if len(values) else 0.0
+        allan_kernel.accumulate(values, centre, phase)
+    last = phase[-1] if of == "rate" else phase.sum()  # a sum of anything with a gap is none
+    if not np.isfinite(last):
+        raise ValueError("the series has gaps: take a stretch without, or fill them")
     return phase
 
 
