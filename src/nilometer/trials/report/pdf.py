@@ -33,7 +33,8 @@ _MISSING = re.compile(r"the text `\"(.+?)\"` could not be displayed")
 _NUMBER = re.compile(r"\\u\{([0-9a-f]+)\}")
 _TEXT = re.compile(r"<text .*?</text>", re.DOTALL)
 _CHINESE = re.compile("[\u2e80-\u9fff\uf900-\uffef\U00020000-\U0003ffff]")
-_LONG_WORD = re.compile(r"[^\s\u200b\u2e80-\uffff]{28}(?=[^\s])")
+# Letters in a row, with as many behind them, where no line may end by itself.
+_LONG_WORD = re.compile(r"[^\s/\-\u200b\u2e80-\uffff]{12}(?=[^\s/\-\u200b\u2e80-\uffff]{12})")
 _TRIES = 40
 
 
