@@ -15,9 +15,11 @@ __all__ = [
     "concordance",
     "decide",
     "deming",
+    "grade",
     "judge_control_sample",
     "limits_of_agreement",
     "passing_bablok",
+    "size_of_trial",
 ]
 
 _WHERE = {
@@ -26,9 +28,11 @@ _WHERE = {
     "concordance": "agreement",
     "decide": "deciding",
     "deming": "regression",
+    "grade": "grading",
     "judge_control_sample": "field_comparison",
     "limits_of_agreement": "agreement",
     "passing_bablok": "regression",
+    "size_of_trial": "power",
 }
 
 
