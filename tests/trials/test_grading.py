@@ -45,7 +45,7 @@ def test_a_candidate_that_fails_in_turbid_water_is_graded_for_clear_water():
 
 
 def test_what_was_not_met_is_not_claimed():
-    """No pair is beyond 27 degrees, and few are below 3.01: those strata claim nothing, the range ends where water did."""
+    """Few pairs are below 3.01 degrees and none beyond 27: those strata claim nothing, and the range ends there."""
     found = grade(river(fouled=0.0), CLAIM, {"temperature": [3.01, 15.0, 30.0]}, sampling=QUICK)
     assert found.ranges["temperature"] == (pytest.approx(3.2, abs=0.1), pytest.approx(26.8, abs=0.1))
     assert found.strata[0].outcome in {Outcome.INCONCLUSIVE, Outcome.NOT_TESTED}
