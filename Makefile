@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+# Some containers set it: every process of every test would then compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from nilometer.store import store
@@ -16,6 +18,7 @@ from nilometer.store.catalog_place import CATALOG_FILE
 from tests.object_store import ObjectStore
 from tests.object_store import object_store as running_object_store
 from tests.postgres import PASSWORD, Cluster, cluster
+from tests.store.unsynced import sync_nothing
 
 if sys.platform != "win32":
     import uvloop
@@ -34,6 +37,22 @@ settings.load_profile("same" if os.environ.get("CI") else "search")
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than cores: many tests wait for a silence, a broker or a browser, and compute nothing."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what lives as long as the session out of every collection of garbage: it is most of what there is."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter end as it would."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +77,13 @@ def object_store() -> Iterator[ObjectStore]:
     """Give an S3 server of the session's own."""
     with running_object_store() as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        sync_nothing(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,3 +132,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     skipped = _skipped(reporter) if reporter is not None else []
     if skipped and exitstatus == 0 and os.environ.get("NILOMETER_NOTHING_SKIPPED"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _log_is_nobodys() -> Iterator[None]:
+    """A command that ran in this process set the log up for itself: what comes after it would write where it wrote."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()

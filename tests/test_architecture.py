@@ -19,7 +19,7 @@ from nilometer.pipeline.uplinks import receivers
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
-    *("assess", "decode", "demo", "doctor", "drivers", "event", "export", "formats", "import"),
+    *("assess", "bench", "decode", "demo", "doctor", "drivers", "event", "export", "formats", "import"),
     *(
         "instruments",
         "probe",

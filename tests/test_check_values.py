@@ -34,7 +34,7 @@ from nilometer.model import QartodFlag
 from nilometer.qc import check
 from nilometer.qc.marks.scheme import said
 from nilometer.qc.rollup import Rule, roll_up_all, summarise
-from nilometer.trials import agreement, allan, field_comparison, regression
+from nilometer.trials import agreement, allan, field_comparison, regression, repeated
 from nilometer.verdict import assess, indices
 
 FILE = Path(__file__).parent / "vectors" / "check_values" / "check-values.yaml"
@@ -264,6 +264,16 @@ def _peak_flow(given: dict[str, Any]) -> dict[str, Any]:
         "se_mean": found.mean_se,
         "pearson_r": found.correlation,
     }
+
+
+def test_the_rest_of_bland_and_altmans_example_comes_out() -> None:
+    """Their paper of 1986, both readings: 21.6 and 28.2 of repeats, 33.2 of means, and 37.7 put together of them."""
+    given = VALUES["pefr"]["inputs"]
+    wright, mini = (list(zip(given[name + "1"], given[name + "2"], strict=True)) for name in ("wright", "mini"))
+    large, small = (repeated.repeatability(each)[1] for each in (wright, mini))
+    assert (round(large, 1), round(small, 1)) == (43.3, 56.3)
+    found = repeated.limits_of_replicates(wright, mini, k=2.0)
+    assert round(found.sd, 1) == 37.7
 
 
 @computes("pb_td15")

@@ -13,42 +13,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pyarrow as pa
 
-from nilometer.errors import (
-    CalibrationError,
-    LinkError,
-    NilometerError,
-    NotAuthorized,
-    NotFound,
-    NotSupported,
-    Overloaded,
-    RequestError,
-    ReviewRefused,
-    StoreError,
-    StoreFull,
-    StoreLocked,
-    StoreUnwritable,
-    TooLarge,
-    WrongMediaType,
-)
+from nilometer.client_refusals import refusal_of
+from nilometer.client_trials import TrialCalls
+from nilometer.errors import LinkError, RequestError
 
 __all__ = ["Client", "connect"]
 
 _Query = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 ARROW = "application/vnd.apache.arrow.stream"
-_ERRORS: dict[int, type[NilometerError]] = {
-    401: NotAuthorized,
-    404: NotFound,
-    413: TooLarge,
-    415: WrongMediaType,
-    501: NotSupported,
-    503: Overloaded,
-    507: StoreFull,
-}
-_BY_CODE: dict[str, type[NilometerError]] = {
-    "calibration_error": CalibrationError,
-    "store_unwritable": StoreUnwritable,
-    "store_locked": StoreLocked,
-}
 
 
 def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> Client:
@@ -423,6 +395,11 @@ class Client:
         asked = {"start": start, "end": end, "kind": kind}
         return self._send("POST", f"/api/v1/uplinks/{quote(name)}/resend", asked)
 
+    @property
+    def trials(self) -> TrialCalls:
+        """The trials of the server."""
+        return TrialCalls(self._json, self._call)
+
     def _send(self, method: str, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(document, ensure_ascii=False).encode()
         sent: dict[str, Any] = self._json(method, path, body=body, kind="application/json")
@@ -470,31 +447,5 @@ class Client:
         finally:
             connection.close()
         if answer.status >= 400:
-            raise _refusal(answer.status, content)
+            raise refusal_of(answer.status, content)
         return content
-
-
-def _refusal(status: int, content: bytes) -> NilometerError:
-    try:
-        answer = json.loads(content)
-    except ValueError:
-        answer = {}
-    if not isinstance(answer, dict):
-        answer = {}
-    if status == 400 and "rejected" in answer:
-        first = answer["errors"][0] if answer.get("errors") else {"row": 0, "reason": "unknown"}
-        return RequestError(
-            f"{answer['rejected']} rows rejected; first: {first['reason']}", place=f"row {first['row']}"
-        )
-    error = answer.get("error")
-    error = error if isinstance(error, dict) else {}
-    place = error.get("place") or ""
-    message = error.get("message") or content[:200].decode("utf-8", "replace") or f"HTTP {status}"
-    kind = _BY_CODE.get(str(error.get("code"))) or _ERRORS.get(status, RequestError if status < 500 else StoreError)
-    if error.get("code") == "review_refused":
-        return ReviewRefused(message, place="" if place in message else place)
-    if not issubclass(kind, RequestError):
-        return kind(message)
-    refused = kind(message, place="" if place in message else place)
-    refused.place = place
-    return refused

@@ -27,7 +27,7 @@ from pydantic import (
 from nilometer.config_derived import DefinitionConfig, DerivedConfig, InputConfig
 from nilometer.config_fields import KEY_PATTERN, Key, Length, Seconds
 from nilometer.errors import ConfigError
-from nilometer.model.calibration_records import RENEWING, RecordKind, parse_every
+from nilometer.model.calibration_records import COMPANION_TOLERANCE_S, RENEWING, RecordKind, parse_every
 from nilometer.model.entities import Origin, WaterBody
 
 __all__ = [
@@ -150,12 +150,14 @@ class CalibrationConfig(_Section):
 
     `every`, such as "30 d", counts from the last sound record of a kind in `renewed_by`. `limit` is the largest
     accepted deviation in the Datastream's unit, `limit_percent` in percent of the assigned value: of both the larger.
+    `companion_tolerance`: how old the value of another Datastream may be that a certificate asks for.
     """
 
     every: Annotated[str, AfterValidator(_is_interval)] | None = None
     renewed_by: tuple[RecordKind, ...] = Field(RENEWING, min_length=1)
     limit: float | None = Field(None, gt=0, allow_inf_nan=False)
     limit_percent: float | None = Field(None, gt=0, allow_inf_nan=False)
+    companion_tolerance: Seconds = COMPANION_TOLERANCE_S
 
 
 class ChannelConfig(_Section):

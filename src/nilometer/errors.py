@@ -26,6 +26,7 @@ says what failed, the value seen, and what would work::
     │   └── NotAuthorized      no token, a wrong one, or a page of another origin
     ├── ReviewRefused          a step of a review that the history, or the rows, do not allow
     ├── NotFound               also KeyError: no entity of that id or key
+    ├── TrialError             a comparison of which these data allow nothing to be said
     └── StandardNotApplicable  a limit asked of water it was not made for
 """
 
@@ -59,6 +60,7 @@ __all__ = [
     "StoreLocked",
     "StoreUnwritable",
     "TooLarge",
+    "TrialError",
     "UnitError",
     "WrongMediaType",
     "near",
@@ -349,6 +351,23 @@ class NotFound(NilometerError, KeyError):
     def __str__(self) -> str:
         """Return the message bare: `KeyError` would quote it."""
         return str(self.args[0]) if self.args else ""
+
+
+class TrialError(NilometerError):
+    """A comparison of which the data allow nothing to be said.
+
+    Parameters
+    ----------
+    message : str
+        What is missing and what would work.
+    candidate, reference : str
+        Which comparison.
+    """
+
+    def __init__(self, message: str, *, candidate: str = "", reference: str = "") -> None:
+        self.candidate, self.reference = candidate, reference
+        place = f"{candidate} beside {reference}" if candidate and reference else candidate or reference
+        super().__init__(f"{place}: {message}" if place else message)
 
 
 class StandardNotApplicable(NilometerError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from nilometer.calibration.certificate import Calibration
@@ -194,7 +195,27 @@ def sent(datastream: int, times: Any, numbers: Any) -> ObservationBatch:
 PARTS = [(key, row) for key, (times, _) in waters().items() for row in range(len(times))]
 
 
-@settings(max_examples=10, deadline=None)
+@pytest.fixture(scope="module")
+def batches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, pa.Table]]:
+    """By what becomes of a time without an input: a folder in which nothing came yet, and what all rows give."""
+    found = {}
+    for name in ("skip", "missing"):
+        folder = tmp_path_factory.mktemp(name)
+        for part in ("empty", "batch"):
+            profiles(folder / part)
+        config = judged(deadline="20 min", when_missing=name)
+
+        async def both(folder: Path = folder, config: dict[str, Any] = config) -> pa.Table:
+            async with running(folder / "empty", config, clock=Clock()):
+                pass
+            return await whole(folder / "batch", config)
+
+        found[name] = folder / "empty", asyncio.run(both())
+    return found
+
+
+# Without shrinking: a failure is told as it was found, at once.
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     order=st.permutations(PARTS),
     wrong=st.sets(st.sampled_from(PARTS), max_size=8),
@@ -203,10 +224,17 @@ PARTS = [(key, row) for key, (times, _) in waters().items() for row in range(len
     skips=st.booleans(),
 )
 def test_any_order_of_arrival_ends_with_the_bytes_of_a_run_over_everything(
-    order: list[tuple[str, int]], wrong: set[tuple[str, int]], cuts: list[int], events: list[str], skips: bool
+    batches: dict[str, tuple[Path, pa.Table]],
+    order: list[tuple[str, int]],
+    wrong: set[tuple[str, int]],
+    cuts: list[int],
+    events: list[str],
+    skips: bool,
 ) -> None:
     # What was served once stays, as MISSING, where a run that skips such times never had a row.
-    config = judged(deadline="20 min", when_missing="skip" if skips and not wrong else "missing")
+    missing = "skip" if skips and not wrong else "missing"
+    config = judged(deadline="20 min", when_missing=missing)
+    empty, batch = batches[missing]
     data = waters()
 
     async def live(folder: Path) -> pa.Table:
@@ -218,14 +246,14 @@ def test_any_order_of_arrival_ends_with_the_bytes_of_a_run_over_everything(
         # Some rows come with a wrong value first, and are corrected at the end.
         for piece, event in zip([*pieces, sorted(wrong)], [*events[: len(pieces)], "later"], strict=True):
             final = piece == sorted(wrong)
-            batches = []
+            parts = []
             for key, row in piece:
                 off = 0.7 if (key, row) in wrong and not final else 0.0
-                batches.append(sent(number[key], data[key][0][[row]], data[key][1][[row]] + off))
-            if event == "together" and batches:
-                await pipeline.ingest(ObservationBatch.concat(batches))
+                parts.append(sent(number[key], data[key][0][[row]], data[key][1][[row]] + off))
+            if event == "together" and parts:
+                await pipeline.ingest(ObservationBatch.concat(parts))
             else:
-                for answer in [await pipeline.queue(batch) for batch in batches]:
+                for answer in [await pipeline.queue(part) for part in parts]:
                     await answer
             if event == "deadline":
                 await pass_time(pipeline, clock, 25)
@@ -241,10 +269,32 @@ def test_any_order_of_arrival_ends_with_the_bytes_of_a_run_over_everything(
             await pipeline.close()
 
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for part in ("live", "batch"):
-            profiles(folder / part)
-        assert asyncio.run(live(folder / "live")).equals(asyncio.run(whole(folder / "batch", config)))
+        folder = shutil.copytree(empty, Path(name) / "live")
+        assert asyncio.run(live(folder)).equals(batch)
+
+
+@pytest.mark.parametrize("how", ["arrives", "is revised"])
+async def test_what_a_late_input_let_wait_anew_outlives_a_crash(tmp_path: Path, how: str) -> None:
+    # The clock's row was answered, with nothing, before the state was kept: only the input's row names its time then.
+    clock, config = Clock(), station(deadline="20 min", when_missing="skip")
+    pipeline = await started(tmp_path, config, clock)
+    number = ids(pipeline)
+    await pipeline.ingest(rows(number[DO], NOON, [8.0]))
+    if how == "is revised":
+        await pipeline.ingest(rows(number[T], NOON, [np.nan]))
+    await pass_time(pipeline, clock, 25)
+    await pipeline.close()
+    pipeline = await started(tmp_path, config, clock)
+    # A nearer pressure may still come.
+    await pipeline.ingest(rows(number[P], NOON - 10 * MINUTE, [1000.0]))
+    await pipeline.ingest(rows(number[T], NOON, [10.0]))
+    assert len(stored(pipeline, SATURATION)) == 0
+    await let_go(pipeline)
+    async with running(tmp_path, config, clock=clock) as pipeline:
+        await pass_time(pipeline, clock, 25)
+        assert stored(pipeline, SATURATION)["result"].to_pylist() == [
+            float(oxygen.saturation(8.0, 10.0, 0.0, 1000.0 / 1013.25))
+        ]
 
 
 async def test_reviews_and_deletes_of_inputs_reach_what_was_derived(tmp_path: Path) -> None:

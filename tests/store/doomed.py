@@ -9,8 +9,11 @@ import traceback
 
 import pytest
 
+from tests.store.unsynced import sync_nothing
+
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["nilometer.store"])
+# With what the store imports only once it is used, and what the writers import.
+_FORKS.set_forkserver_preload(["nilometer.store", "nilometer.store.admission_walk", "pandas", "tests.store.waters"])
 
 
 def die():
@@ -58,6 +61,7 @@ class _Failure:
 
 
 def _run(main, say, *arguments):
+    sync_nothing(pytest.MonkeyPatch())
     try:
         main(say.send, *arguments)
     except BaseException:

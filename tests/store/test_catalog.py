@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
-from nilometer.errors import ConfigError, NotFound, RequestError, SchemaMismatch
+from nilometer.errors import ConfigError, NotFound, RequestError, SchemaMismatch, StoreError
 from nilometer.model import (
     Datastream,
     FeatureOfInterest,
@@ -76,10 +76,52 @@ def differences(connection):
     return [one for one in found if one[0] != "add_table_comment"]
 
 
-def test_the_migrations_build_the_tables(catalog):
+def upgrade(engine, revision):
+    config = Config()
+    config.set_main_option("script_location", str(files("nilometer.store") / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def shape(engine):
+    """Return all that the database says of each table: columns with types and defaults, keys, constraints, indexes."""
+    seen = sa.inspect(engine)
+    told = {}
+    for table in seen.get_table_names():
+        columns = [column | {"type": repr(column["type"]), "comment": None} for column in seen.get_columns(table)]
+        parts = [seen.get_foreign_keys(table), seen.get_unique_constraints(table), seen.get_indexes(table)]
+        parts.append(seen.get_check_constraints(table))
+        told[table] = (columns, seen.get_pk_constraint(table), [sorted(map(repr, part)) for part in parts])
+    with engine.connect() as connection:
+        return told, connection.execute(sa.text("SELECT version_num FROM alembic_version")).all()
+
+
+def test_a_new_catalog_is_what_the_migrations_build(catalog, url):
     with catalog.engine.connect() as connection:
         assert differences(connection) == []
-        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+    laid = shape(catalog.engine)
+    catalog.engine.dispose()
+    migrated = sa.create_engine(url)
+    with migrated.begin() as connection:
+        for table in reversed(METADATA.sorted_tables):
+            table.drop(connection)
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+    upgrade(migrated, "head")
+    assert shape(migrated) == laid
+    assert laid[1] == [(HEAD,)]
+    migrated.dispose()
+
+
+def test_tables_of_a_stranger_are_left_as_they_are(url):
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE things (mine INTEGER)"))
+    with pytest.raises(StoreError, match="things"):
+        open_database(url)
+    assert sa.inspect(engine).get_table_names() == ["things"]
+    engine.dispose()
 
 
 def test_a_catalog_of_an_unknown_revision_is_refused(catalog, url):
@@ -216,12 +258,8 @@ def test_a_batch_of_many_calls_does_not_ask_the_database(filled):
 
 def test_a_catalog_of_the_first_release_is_brought_here_with_all_it_holds(url):
     engine = sa.create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", str(files("nilometer.store") / "migrations"))
-    config.set_main_option("path_separator", "os")
+    upgrade(engine, "0001")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
         for statement in (
             "INSERT INTO things (key, name, description, water_body, time_zone, properties) "
             "VALUES ('weir', 'Weir', '', 'river', 'UTC', '{}')",

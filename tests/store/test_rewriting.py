@@ -68,12 +68,12 @@ def sealed(tmp_path):
 
 def written(store, seen, ahead):
     (file,) = seen.files
-    table = file.read(np.arange(len(file.blocks.rows)), OBSERVATION.names)
+    groups = np.arange(len(file.blocks.rows))
+    table = file.read(groups, OBSERVATION.names)
     some = np.flatnonzero(table["datastream"].to_numpy() == 1)
     sequence = store.rewriting.reserve(ahead)
     writer = store.rewriting.rewrite(file, sequence)
-    new = table.take(some)
-    writer.change(table, some, changed(new, dict.fromkeys(new["id"].to_pylist(), 9.0)))
+    writer.change(groups, table, some, changed(table, dict.fromkeys(table["id"].to_pylist(), 9.0)))
     return writer.close(), sequence
 
 

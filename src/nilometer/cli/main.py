@@ -10,6 +10,7 @@ import typer
 from nilometer import __version__
 from nilometer.cli import (
     backing_up,
+    benching,
     calibrating,
     compacting,
     deleting,
@@ -25,6 +26,7 @@ from nilometer.cli import (
     reprocessing,
     reviewing,
     running,
+    trial,
     uplinking,
     wire,
 )
@@ -63,9 +65,11 @@ for family in (
     files,
     quality,
     rating,
+    trial,
     wire,
     folder,
     backing_up,
+    benching,
     calibrating,
     compacting,
     deleting,

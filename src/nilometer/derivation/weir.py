@@ -208,7 +208,8 @@ def rectangular(
     ----------
     ISO 1438, Kindsvater-Carter: Q = 2/3 Ce √(2g) (b + kb) (h + kh)^1.5, kh = 1.0 mm, Ce = α + α' h/p; α, α' and kb by
     b/B from the tables of the standard, straight between. Between b/B 0.8 and 1 the curve of kb is not straight: it is
-    known to some 2 mm of the width there. 1.5 % for Ce at 95 % up to h/p = 1 (2 to 3 % above) stands as u = 0.75 %.
+    known to some 2 mm of the width there. 1.5 % for Ce at 95 % up to h/p = 1 (2 to 3 % above) stands as u = 0.75 %:
+    a figure of this project's collection of facts, not verified in the text of the standard.
 
     Examples
     --------
@@ -256,7 +257,7 @@ def full_width(head: float, width: float, crest_height: float, gravity: float = 
     References
     ----------
     Rehbock (1929) as in ISO 1438: Q = 2/3 (0.602 + 0.083 h/p) √(2g) b (h + 0.0012 m)^1.5. Other prints have 0.0832
-    and 1.25 mm, 0.1 % apart. u = 0.75 % as in `rectangular`.
+    and 1.25 mm, 0.1 % apart. u = 0.75 % as in `rectangular`, and like it not verified in the text of the standard.
 
     Examples
     --------

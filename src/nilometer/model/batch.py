@@ -6,6 +6,7 @@ calibration `result` and `result_uncertainty`, qc `result_quality` and `tests`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -206,19 +207,25 @@ class ObservationBatch:
         return {name: array for name, array in arrays.items() if array is not None}
 
     @staticmethod
-    def from_arrow(rows: pa.RecordBatch | pa.Table) -> ObservationBatch:
+    def from_arrow(rows: pa.RecordBatch | pa.Table, *, spoken: bool = False) -> ObservationBatch:
         """Return journaled or stored rows as columns; nulls become NaN, `NO_TIME`, 0 and None.
 
         The inverse of `to_arrow`, but for `commit`, which belongs to the store.
+
+        Parameters
+        ----------
+        rows : pyarrow.RecordBatch or pyarrow.Table
+            Of schema JOURNAL or OBSERVATION.
+        spoken : bool
+            An optional column that is null in every row is None, and no array is made of it.
         """
         if isinstance(rows, pa.Table):
             rows = rows.combine_chunks()
         result = _numbers(rows["result"])
         raw = _numbers(rows["raw_result"])
-        uncertainty = _numbers(rows["result_uncertainty"].cast(pa.float64()))
-        quality = _ints(rows["result_quality"], np.int8)
         extra, rawless = _unmarked(_whole(rows["extra"]))
         names = rows.schema.names
+        silent = {name for name in _OPTIONAL if spoken and rows[name].null_count == rows.num_rows}
         return ObservationBatch(
             id=_ints(rows["id"], np.int64),
             datastream=_ints(rows["datastream"], np.int32),
@@ -226,19 +233,14 @@ class ObservationBatch:
             phenomenon_time=_ints(rows["phenomenon_time"].cast(pa.int64()), np.int64),
             duration=_ints(rows["duration"], np.int64),
             result=result,
-            raw_result=np.where(np.isnan(raw) & ~rawless, result, raw),
-            result_uncertainty=uncertainty,
-            censored=_ints(rows["censored"].fill_null(0), np.int8),
-            mark=_whole(rows["mark"]),
-            result_quality=quality,
+            raw_result=_measured(raw, result, rawless),
+            result_uncertainty=_numbers(rows["result_uncertainty"]),
+            result_quality=_ints(rows["result_quality"], np.int8),
             tests=_whole(rows["tests"]),
-            depth=_numbers(rows["depth"]),
-            latitude=_numbers(rows["latitude"]),
-            longitude=_numbers(rows["longitude"]),
-            result_time=_ints(rows["result_time"].cast(pa.int64()).fill_null(NO_TIME), np.int64),
             provenance=_ints(rows["provenance"], np.int32),
-            extra=extra,
             supersedes=rows["supersedes"].to_numpy(zero_copy_only=False) if "supersedes" in names else None,
+            extra=None if "extra" in silent else extra,
+            **{name: None if name in silent else read(rows[name]) for name, read in _READ.items()},
         )
 
 
@@ -328,6 +330,13 @@ def _masked(column: NDArray[Any], absent: NDArray[np.bool_], kind: pa.DataType) 
     return pa.array(column, kind, mask=absent) if nulls else pa.array(column, kind)
 
 
+def _measured(raw: NDArray[np.float64], result: NDArray[np.float64], rawless: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return what was measured: the result, where no other raw result is stored and there was one."""
+    untold = np.isnan(raw)
+    untold &= ~rawless
+    return np.where(untold, result, raw) if untold.any() else raw
+
+
 def _floats(column: NDArray[np.float64] | None, kind: pa.DataType) -> pa.Array | None:
     if column is None:
         return None
@@ -352,7 +361,9 @@ def _text(column: Any) -> pa.Array | None:  # noqa: ANN401 -- pyarrow has no typ
 
 
 def _whole(column: Any) -> pa.Array:  # noqa: ANN401 -- pyarrow has no types
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies a single one too
 
 
 def _numbers(column: Any) -> NDArray[np.float64]:  # noqa: ANN401 -- pyarrow has no types
@@ -362,3 +373,16 @@ def _numbers(column: Any) -> NDArray[np.float64]:  # noqa: ANN401 -- pyarrow has
 
 def _ints(column: Any, dtype: Any) -> Any:  # noqa: ANN401 -- one of several integer arrays
     return np.asarray(_whole(column).to_numpy(zero_copy_only=False)).astype(dtype, copy=False)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "censored": lambda column: _ints(column.fill_null(0), np.int8),
+    "mark": _whole,
+    "depth": _numbers,
+    "latitude": _numbers,
+    "longitude": _numbers,
+    "result_time": lambda column: _ints(column.cast(pa.int64()).fill_null(NO_TIME), np.int64),
+}
+"""How columns are read that most rows say nothing in."""
+
+_OPTIONAL = ("extra", *_READ)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from nilometer.errors import ConfigError
 
 __all__ = [
+    "COMPANION_TOLERANCE_S",
     "RENEWING",
     "CalibrationPoint",
     "CalibrationRecord",
@@ -26,6 +27,9 @@ __all__ = [
     "StandardSolution",
     "parse_every",
 ]
+
+COMPANION_TOLERANCE_S: Final = 600.0
+"""How old the value of another Datastream may be that a calibration asks for, where nothing else is said."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT = re.compile(r"(\d{1,5})\s*(h|d|days?|w|weeks?|months?|y|years?)", re.ASCII)

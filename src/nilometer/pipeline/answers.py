@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["call", "settle"]
+__all__ = ["asked", "call", "settle"]
 
 T = TypeVar("T")
 
@@ -25,3 +25,28 @@ def settle(answer: asyncio.Future[T], outcome: T | Exception) -> None:
         answer.set_exception(outcome)
     else:
         answer.set_result(outcome)
+
+
+async def asked(in_thread: Callable[[Callable[[], None]], object], action: Callable[[], T]) -> T:
+    """Have another thread do something, and return what it gives or raise what it raises.
+
+    Parameters
+    ----------
+    in_thread : callable
+        Takes what that thread is to call.
+    action : callable
+        What is to be done.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def act() -> None:
+        try:
+            done = action()
+        except Exception as error:  # noqa: BLE001 -- handed to the caller, who waits in another thread
+            call(loop, settle, answer, error)
+        else:
+            call(loop, settle, answer, done)
+
+    in_thread(act)
+    return await answer

@@ -15,11 +15,17 @@ from typing import Any
 
 from nilometer.calibration.validity import Rule, doubts
 from nilometer.model import Datastream
-from nilometer.model.calibration_records import RENEWING, CalibrationRecord, RecordKind, parse_every
+from nilometer.model.calibration_records import (
+    COMPANION_TOLERANCE_S,
+    RENEWING,
+    CalibrationRecord,
+    RecordKind,
+    parse_every,
+)
 from nilometer.qc.profile import Profile, SlottedTest
 from nilometer.qc.shelf import Shelf
 
-__all__ = ["TEST", "limits_of", "rule_of", "under_calibration"]
+__all__ = ["TEST", "companion_tolerance", "limits_of", "rule_of", "under_calibration"]
 
 TEST = "calibration_valid"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +44,11 @@ def limits_of(datastream: Datastream) -> tuple[float | None, float | None]:
     """Return the largest deviation that is accepted of a Datastream, in its unit and in percent, as configured."""
     said = _said(datastream)
     return said.get("limit"), said.get("limit_percent")
+
+
+def companion_tolerance(datastream: Datastream) -> float:
+    """Return how many seconds older than a row its companion may be, as configured."""
+    return float(_said(datastream).get("companion_tolerance", COMPANION_TOLERANCE_S))
 
 
 def under_calibration(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from nilometer.model import ObservationBatch, Settlements
 
-__all__ = ["Derived", "joined", "newest_only"]
+__all__ = ["Derived", "Patient", "joined", "newest_only"]
+
+Patient = Callable[[Callable[[], Any]], Any]
+"""Does again what the store refuses."""
 
 
 @dataclass(slots=True)

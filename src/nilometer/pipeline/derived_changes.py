@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import QartodFlag
 from nilometer.pipeline.derived_inputs import Inputs, near_each_other
+from nilometer.pipeline.derived_model import Uses
 from nilometer.pipeline.derived_rows import Definition, DerivedRows, Operand, Rows, Times, rising, united, usable
 from nilometer.store import Snapshot
 
@@ -67,7 +68,7 @@ def concerned(inputs: Inputs, one: Definition, changed: Mapping[int, Times]) -> 
     return united(found)
 
 
-def span(definition: Definition, one: Operand, times: Times, rows: Rows) -> tuple[Times, Times]:
+def span(definition: Uses, one: Operand, times: Times, rows: Rows) -> tuple[Times, Times]:
     """Return from when to when a change of an input at each of some times may change what is taken; ends included.
 
     Parameters

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream
 from nilometer.pipeline.derived_plan import absent, compiled, in_order, read_document
@@ -37,17 +34,17 @@ class Definitions:
         Why a derived Datastream is not computed.
     spans : dict of int to int
         Of each Datastream that takes part, how many µs of rows are asked for again and again.
-    is_input : ndarray of bool
-        Whether a Datastream takes part, by its id.
+    beside : dict of int to frozenset of int
+        By Datastream, the companions that its calibrations ask for; they are computed before what needs it.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._is_stale = True
+        self.beside: dict[int, frozenset[int]] = {}
         self.levels: list[list[Definition]] = []
         self.problems: dict[int, str] = {}
         self.spans: dict[int, int] = {}
-        self.is_input: NDArray[np.bool_] = np.zeros(0, np.bool_)
         store.catalog.on_change(self._entity_changed)
 
     def changed(self) -> None:
@@ -59,18 +56,29 @@ class Definitions:
         if not self._is_stale:
             return False
         self._is_stale = False
-        made, problems = self._compiled()
+        made, problems, lacking = self._compiled()
         try:
-            self.levels = in_order(made)
+            self.levels = self._ordered(made)
         except ConfigError as error:
             self.levels = []
             problems |= {one.datastream: str(error) for one in made}
         for number, problem in problems.items():
             if self.problems.get(number) != problem:
-                _log.warning("not derived", datastream=self._store.catalog.datastream(number).key, reason=problem)
+                # An input that its source has not named yet is what every first start looks like.
+                tell = _log.info if number in lacking else _log.warning
+                tell("not derived", datastream=self._store.catalog.datastream(number).key, reason=problem)
         self.problems = problems
         self._count()
         return True
+
+    def _ordered(self, made: list[Definition]) -> list[list[Definition]]:
+        try:
+            return in_order(made, self.beside)
+        except ConfigError:
+            if not self.beside:
+                raise
+            # A companion that is derived of what it is the companion of: the derivation goes before it.
+            return in_order(made)
 
     def all(self) -> list[Definition]:
         """Return the definitions that are computed, what another needs before it."""
@@ -89,21 +97,24 @@ class Definitions:
         if isinstance(entity, Datastream):
             self._is_stale = True
 
-    def _compiled(self) -> tuple[list[Definition], dict[int, str]]:
+    def _compiled(self) -> tuple[list[Definition], dict[int, str], set[int]]:
+        """Return the definitions, why others are none, and which of these only lack a Datastream so far."""
         catalog = self._store.catalog
         made: list[Definition] = []
         problems: dict[int, str] = {}
+        lacking: set[int] = set()
         for number, row in catalog.definitions.current().items():
             try:
                 config = read_document(row.document, "derived")
-                lacking = absent(config, catalog.datastream_by_key)
-                if lacking:
-                    problems[number] = f"waits for {', '.join(lacking)}: there is no such Datastream yet"
+                absents = absent(config, catalog.datastream_by_key)
+                if absents:
+                    problems[number] = f"waits for {', '.join(absents)}: there is no such Datastream yet"
+                    lacking.add(number)
                     continue
                 made.append(compiled(config, catalog.datastream(number), catalog.datastream_by_key, number=row.id))
             except ConfigError as error:
                 problems[number] = str(error)
-        return made, problems
+        return made, problems, lacking
 
     def _count(self) -> None:
         spans: dict[int, int] = {}
@@ -113,5 +124,3 @@ class Definitions:
             for number in (one.datastream, *one.datastreams):
                 spans[number] = max(spans.get(number, 0), kept)
         self.spans = spans
-        self.is_input = np.zeros(max(spans, default=-1) + 1, np.bool_)
-        self.is_input[list(spans)] = True

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.derivation.function import Function
 
-__all__ = ["Definition", "DerivedRows", "Floats", "Operand", "Rows", "Times", "among", "rising", "united"]
+__all__ = ["Definition", "DerivedRows", "Floats", "Operand", "Rows", "Times", "Uses", "among", "rising", "united"]
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -113,6 +114,14 @@ class Rows:
 
 
 _columns = attrgetter(*(item.name for item in fields(Rows)))
+
+
+class Uses(Protocol):
+    """Whoever takes rows of others, and of which flags."""
+
+    @property
+    def used(self) -> frozenset[int]:
+        """Flags of rows that are used; rows with others are as if they were not there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,17 @@ def check_derived(
             raise ConfigError(f"{place}.inputs", seen=cycle[1], file=file, reason=reason)
 
 
-def in_order(definitions: Iterable[Definition]) -> list[list[Definition]]:
+def in_order(
+    definitions: Iterable[Definition], beside: Mapping[int, frozenset[int]] | None = None
+) -> list[list[Definition]]:
     """Return definitions by levels: what one needs stands in a level before it.
+
+    Parameters
+    ----------
+    definitions : iterable of Definition
+        Of one Datastream each.
+    beside : mapping of int to frozenset of int, optional
+        By Datastream, others that its rows are computed with.
 
     Raises
     ------
@@ -205,13 +214,23 @@ def in_order(definitions: Iterable[Definition]) -> list[list[Definition]]:
     left = {one.datastream: one for one in definitions}
     levels: list[list[Definition]] = []
     while left:
-        ready = [one for one in left.values() if not one.datastreams & left.keys()]
+        ready = [one for one in left.values() if not _needed(one, beside or {}) & left.keys()]
         if not ready:
             raise ConfigError("derived", seen=sorted(left), reason="these Datastreams are derived from each other")
         levels.append(ready)
         for one in ready:
             del left[one.datastream]
     return levels
+
+
+def _needed(one: Definition, beside: Mapping[int, frozenset[int]]) -> set[int]:
+    found: set[int] = set()
+    waiting = set(one.datastreams)
+    while waiting:
+        number = waiting.pop()
+        found.add(number)
+        waiting |= beside.get(number, frozenset()) - found
+    return found
 
 
 def _unit(config: DerivedConfig) -> str:

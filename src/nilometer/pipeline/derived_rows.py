@@ -24,6 +24,7 @@ from nilometer.pipeline.derived_model import (
     Operand,
     Rows,
     Times,
+    Uses,
     among,
     rising,
     united,
@@ -44,6 +45,7 @@ __all__ = [
     "rising",
     "rows_of",
     "rows_of_each",
+    "taken_at",
     "united",
     "usable",
 ]
@@ -224,6 +226,29 @@ def _joined(columns: Sequence[Floats], operand: Operand) -> Floats:
     return columns[0] if len(columns) == 1 or operand.datastream is None else np.concatenate(columns)
 
 
+def taken_at(whose: Uses, one: Operand, rows: Rows, times: Times, depth: Floats | None = None) -> tuple[Floats, Floats]:
+    """Return value and uncertainty of an input at some times, in any order; NaN where none is within its tolerance.
+
+    Parameters
+    ----------
+    whose, one
+        Which flags are used, and how the input is taken.
+    rows : Rows
+        The input: every row within its tolerance of the times; others do no harm.
+    times : ndarray of int64, shape (n,)
+        µs since 1970 UTC.
+    depth : ndarray of float64, shape (n,), optional
+        Of rows at a depth only those of the same depth are taken.
+    """
+    n = len(times)
+    nan, zero = np.full(n, np.nan), np.zeros(n, np.int8)
+    place = nan if depth is None else depth
+    none = np.zeros(n, np.bool_)
+    clock = Rows(times, times, nan, nan, zero, zero, times, zero.astype(np.int32), place, nan, nan, zero, none)
+    taken = _aligned(whose, one, rows, clock)
+    return taken.value, taken.uncertainty
+
+
 def is_final(
     definition: Definition, inputs: Mapping[int, Rows], times: Times, newest: Mapping[int, int]
 ) -> NDArray[np.bool_]:
@@ -284,7 +309,7 @@ def batch_of(definition: Definition, made: DerivedRows) -> ObservationBatch:
     )
 
 
-def usable(definition: Definition, rows: Rows) -> NDArray[np.bool_]:
+def usable(definition: Uses, rows: Rows) -> NDArray[np.bool_]:
     """Say which rows have a value whose flag is used."""
     good: NDArray[np.bool_] = _lookup(definition.used)[rows.quality]
     good &= np.isfinite(rows.result)
@@ -322,7 +347,7 @@ def _own(definition: Definition, one: Operand, clock: Rows) -> _Taken:
     return _filled(one, _Taken(value, clock.uncertainty * abs(one.scale), flag))
 
 
-def _aligned(definition: Definition, one: Operand, rows: Rows, clock: Rows) -> _Taken:
+def _aligned(definition: Uses, one: Operand, rows: Rows, clock: Rows) -> _Taken:
     """Return an input at the times of the clock.
 
     Of rows that were taken at a depth only those of the clock's own depth count, and those without one. Of rows of one

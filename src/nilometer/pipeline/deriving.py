@@ -12,23 +12,25 @@ journal. A row that has no inputs any more becomes MISSING; it is never taken aw
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nilometer.calibration.table import Companions
 from nilometer.errors import NilometerError
 from nilometer.model import ObservationBatch, Settlements
-from nilometer.pipeline.derived import Derived, joined, newest_only
+from nilometer.pipeline.companions import Asking, Beside
+from nilometer.pipeline.derived import Derived, Patient, joined, newest_only
+from nilometer.pipeline.derived_admission import admitted_of
 from nilometer.pipeline.derived_changes import Difference, concerned, differing, pieces, reach
+from nilometer.pipeline.derived_commit import Asked, Commit, at_once
 from nilometer.pipeline.derived_definitions import Definitions
 from nilometer.pipeline.derived_inputs import EVER, Inputs, near_each_other
 from nilometer.pipeline.derived_rows import (
     Definition,
     DerivedRows,
-    Gathered,
     Rows,
     Times,
     among,
@@ -39,43 +41,21 @@ from nilometer.pipeline.derived_rows import (
     rows_of_each,
     united,
 )
+from nilometer.pipeline.derived_unseen import Unseen, unseen
 from nilometer.pipeline.derived_waiting import Waiting, read_state, written_state
+from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.log import Log
-from nilometer.store import REJECTED, UNCHANGED, Store
+from nilometer.pipeline.reviewing import Reviewing
+from nilometer.store import Store
 from nilometer.store.settling import settle_own
 
-__all__ = ["Deriving", "Patient"]
+__all__ = ["Deriving"]
 
 STATE = "derivation"
 
 T = TypeVar("T")
-Judge = Callable[[ObservationBatch, int], Settlements]
-Review = Callable[[ObservationBatch, Settlements], tuple[ObservationBatch, Settlements]]
-Patient = Callable[[Callable[[], Any]], Any]
 
 _log = Log(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    """What is under way: changes by Datastream, when it came, and whether only rows that are there may change."""
-
-    changed: dict[int, Times]
-    received: int
-    patient: Patient
-    only_revisions: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Times that a commit answers: what they are computed of, and the rows that are there."""
-
-    gathered: Gathered
-    current: Rows
-
-
-def _at_once(action: Callable[[], T]) -> T:
-    return action()
 
 
 class Deriving:
@@ -85,21 +65,26 @@ class Deriving:
     ----------
     store : Store
         Definitions, rows, and the state that outlives the process.
-    judge : callable
-        Writes flags, tests and provenance of derived rows; gets them and when they came.
-    review : callable
-        Lays the standing steps of a review over them.
+    judging : Judging
+        Judges what is derived, and knows whose calibrations ask for companions.
+    reviewing : callable
+        Returns what lays the standing steps of a review over rows.
     rest : callable
         Returns when everything that was judged before is written.
     """
 
-    def __init__(self, store: Store, judge: Judge, review: Review, rest: Callable[[], None]) -> None:
-        self._store, self._judge, self._review = store, judge, review
+    def __init__(
+        self, store: Store, judging: Judging, reviewing: Callable[[], Reviewing], rest: Callable[[], None]
+    ) -> None:
+        self._store, self._judge, self._reviewing = store, judging.finish_derived, reviewing
         self._inputs = Inputs(store, rest)
+        self._beside = Beside(store, self._inputs, judging, reviewing, rest)
         self._definitions = Definitions(store)
         self._broken: dict[int, str] = {}
         self._waiting: dict[int, Waiting] = {}
         self._owed: list[tuple[list[int], int, int]] = []
+        self._unseen, self._recovered = Unseen(), 0
+        self._spans: dict[int, int] = {}
         self._next_due = EVER
 
     @property
@@ -122,10 +107,26 @@ class Deriving:
         self._look()
         return self._definitions.followers(datastreams)
 
+    def asks(self) -> dict[int, Asking]:
+        """Return which Datastreams have calibrations that ask for a companion, and how it is taken."""
+        self._look()
+        return self._beside.asks
+
+    def beside(self, rows: ObservationBatch, finished: ObservationBatch) -> Companions | None:
+        """Return the companions of admitted rows; see `Beside.of`."""
+        self._look()
+        return self._beside.of(rows, finished)
+
     def _look(self) -> None:
+        if self._beside.look():
+            asks = self._beside.asks.values()
+            self._definitions.beside = {one.datastream: one.companions for one in asks}
+            self._definitions.changed()
         if self._definitions.look():
             derived = frozenset(one.datastream for one in self._definitions.all())
-            self._inputs.keep(self._definitions.spans, derived)
+            spans, asked = self._definitions.spans, self._beside.spans
+            self._spans = {number: max(spans.get(number, 0), asked.get(number, 0)) for number in spans | asked}
+            self._inputs.keep(self._spans, derived)
             self._waiting = {number: self._waiting.get(number, Waiting()) for number in derived}
 
     # Live
@@ -135,7 +136,7 @@ class Deriving:
         rows: ObservationBatch,
         settled: Settlements,
         received: int,
-        patient: Patient = _at_once,
+        patient: Patient = at_once,
         *,
         only_revisions: bool = False,
     ) -> Derived:
@@ -155,18 +156,19 @@ class Deriving:
             Times that have no row yet wait for the next commit: this one is no part of what the tests remember.
         """
         self._look()
-        if not self._definitions.levels:
+        if not self._spans:
             return Derived(rows, settled)
+        patient(self._take_up)
         admitted: list[ObservationBatch] = []
         try:
-            return self._over(rows, settled, _Commit({}, received, patient, only_revisions), admitted)
+            return self._over(rows, settled, Commit({}, received, patient, only_revisions), admitted)
         except BaseException:
             for batch in admitted:
                 self._store.abandon(batch)
             raise
 
     def _over(
-        self, rows: ObservationBatch, settled: Settlements, commit: _Commit, admitted: list[ObservationBatch]
+        self, rows: ObservationBatch, settled: Settlements, commit: Commit, admitted: list[ObservationBatch]
     ) -> Derived:
         received, patient, changed = commit.received, commit.patient, commit.changed
         self._inputs.begin()
@@ -175,31 +177,53 @@ class Deriving:
         if not changed and received < self._next_due:
             return Derived(rows, settled)
         parts, flags = [rows], [settled]
-        for level in self._definitions.levels:
+        handled: dict[int, Times] = {}
+        for level in (*self._definitions.levels, ()):
+            for batch, theirs in self._again(commit, parts, handled):
+                parts.append(batch)
+                flags.append(theirs)
             columns = self._made(level, commit)
             if not columns:
                 continue
-            batch, mine = self._admitted(ObservationBatch.concat(columns), patient)
+            batch, mine = admitted_of(self._store, ObservationBatch.concat(columns), patient)
             admitted.append(mine)
             if not len(batch):
                 continue
-            batch, theirs = patient(partial(self._review, batch, self._judge(batch, received)))
+            batch, theirs = patient(partial(self._reviewing().over, batch, self._judge(batch, received)))
             theirs = settle_own(batch, theirs)
             parts.append(batch)
             flags.append(theirs)
-            for number, times in self._put(batch, theirs, patient).items():
-                changed[number] = np.union1d(changed[number], times) if number in changed else times
+            commit.note(self._put(batch, theirs, patient))
         self._next_due = self._soonest()
         if len(parts) == 1:
             return Derived(rows, settled, admitted)
         return Derived(ObservationBatch.concat(parts), joined(flags), admitted)
+
+    def _again(
+        self, commit: Commit, parts: Sequence[ObservationBatch], handled: dict[int, Times]
+    ) -> Iterator[tuple[ObservationBatch, Settlements]]:
+        """Yield the rows whose companions changed since `handled`, calibrated again."""
+        asked = {number for one in self._beside.asks.values() for number in one.companions} & commit.changed.keys()
+        new = {number: np.setdiff1d(commit.changed[number], handled.get(number, [])) for number in asked}
+        handled |= {number: commit.changed[number] for number in asked}
+        new = {number: times for number, times in new.items() if len(times)}
+        for number, first, last in commit.patient(lambda: list(self._beside.concerned(new))) if new else ():
+            for revised in commit.patient(partial(self._calibrated, number, first, last, tuple(parts))):
+                batch, theirs = commit.patient(partial(self._reviewing().over, revised, Settlements.none()))
+                commit.note(self._put(batch, theirs, commit.patient))
+                yield batch, theirs
+
+    def _calibrated(
+        self, datastream: int, first: int, last: int, coming: Sequence[ObservationBatch] = ()
+    ) -> list[ObservationBatch]:
+        return list(self._beside.revised(datastream, first, last, coming))
 
     def is_due(self, now: int) -> bool:
         """Say whether some time has waited long enough, or is to be looked at: then an empty commit is to come."""
         return now >= self._next_due
 
     def _soonest(self) -> int:
-        soonest = EVER
+        soonest = -EVER if self._unseen else EVER
         for one in self._definitions.all():
             waiting = self._waiting[one.datastream]
             if len(waiting.fresh):
@@ -224,20 +248,18 @@ class Deriving:
 
     def _takes_part(self, rows: ObservationBatch) -> NDArray[np.bool_]:
         """Say which rows are of the water of Datastreams that take part."""
-        known = self._definitions.is_input
-        inside = rows.datastream < len(known)
-        here: NDArray[np.bool_] = inside & known[np.where(inside, rows.datastream, 0)]
+        here: NDArray[np.bool_] = np.isin(rows.datastream, list(self._spans))
         samples = self._store.catalog.sample_kinds()
         if samples and rows.feature is not None and here.any():
             here &= ~np.isin(rows.feature, list(samples))
         return here
 
-    def _made(self, level: Sequence[Definition], commit: _Commit) -> list[ObservationBatch]:
+    def _made(self, level: Sequence[Definition], commit: Commit) -> list[ObservationBatch]:
         """Return the rows of a level that a commit makes or changes.
 
         A function that fails makes its own Datastream stop, and nothing else.
         """
-        asked: list[_Asked] = []
+        asked: list[Asked] = []
         for one in level:
             try:
                 asked += self._asked(one, commit)
@@ -262,7 +284,7 @@ class Deriving:
         self._broken[one.datastream] = f"{name} failed: {error}"
         _log.error("a Datastream could not be derived", datastream=key, function=name, exc_info=error)
 
-    def _asked(self, one: Definition, commit: _Commit) -> list[_Asked]:
+    def _asked(self, one: Definition, commit: Commit) -> list[Asked]:
         """Return what a commit asks for of one derived Datastream; keep what has to wait."""
         waiting = self._waiting[one.datastream]
         candidates = [commit.patient(partial(concerned, self._inputs, one, commit.changed))]
@@ -278,7 +300,7 @@ class Deriving:
         times = united(candidates)
         return [self._answered(one, some, due, commit) for some in near_each_other(times)]
 
-    def _answered(self, one: Definition, times: Times, due: Times, commit: _Commit) -> _Asked:
+    def _answered(self, one: Definition, times: Times, due: Times, commit: Commit) -> Asked:
         inputs, current = commit.patient(partial(self._near, one, times))
         there = among(times, inputs[one.clock_datastream].time)
         has_row = among(times, current.time)
@@ -288,7 +310,7 @@ class Deriving:
         waiting.forget(times[answered | ~there])
         waiting.add(times[there & ~answered], commit.received, fresh=commit.only_revisions)
         times = times[answered]
-        return _Asked(gathered(one, inputs, times), current.take(among(current.time, times)))
+        return Asked(gathered(one, inputs, times), current.take(among(current.time, times)))
 
     def _newest(self, one: Definition) -> dict[int, int]:
         newest = ((number, self._inputs.newest(number)) for number in one.datastreams)
@@ -317,33 +339,13 @@ class Deriving:
         water = catalog.water_feature(one.clock_datastream)
         return np.where(feature == water, catalog.water_feature(one.datastream), feature).astype(np.int32)
 
-    def _admitted(self, batch: ObservationBatch, patient: Patient) -> tuple[ObservationBatch, ObservationBatch]:
-        """Return the rows that go on, and those that admission gave.
-
-        It compares what was sent, and that is the result; where only the uncertainty or the flags of the inputs differ
-        the row is a revision as well.
-        """
-        admission = patient(partial(self._store.admit, batch))
-        told = admission.status == REJECTED
-        if told.any():
-            _log.warning("derived rows were rejected", rows=int(told.sum()), why=next(iter(admission.reasons.values())))
-        same = admission.status == UNCHANGED
-        if not same.any():
-            return admission.rows, admission.rows
-        reviewed = self._store.snapshot().by_id(admission.id[same])
-        by_review = self._store.catalog.reviewed(reviewed["provenance"].to_numpy())
-        same &= ~np.isin(admission.id, reviewed["id"].to_numpy()[by_review])
-        batch.id = admission.id
-        batch.supersedes = (admission.status != 0) & ~told
-        return batch.take(((admission.status != UNCHANGED) | same) & ~told), admission.rows
-
     # What outlives the process
 
     def recover(self, now: int) -> None:
-        """Take up where the journal ends: what waited, and rows of clocks whose answer may not be there."""
+        """Take up where the journal ends: what waited, and what its changes since may have let wait."""
         self._definitions.changed()
         self._inputs.forget()
-        self._waiting, self._owed = {}, []
+        self._waiting, self._owed, self._unseen = {}, [], Unseen()
         kept = self._store.load_state(STATE)
         after = 0
         if kept is not None:
@@ -351,28 +353,33 @@ class Deriving:
             try:
                 self._waiting, self._owed = read_state(state)
             except (ValueError, KeyError) as error:
+                after = 0
                 _log.warning("what waited for its inputs cannot be taken up", error=str(error))
-        clocks = {one.clock_datastream for one in self.definitions()}
-        samples = np.array(sorted(self._store.catalog.sample_kinds()), np.int32)
-        for _, rows in self._store.replay(after) if clocks else ():
-            water = np.ones(len(rows), np.bool_) if rows.feature is None else ~np.isin(rows.feature, samples)
-            for one in self.definitions():
-                mine = water & (rows.datastream == one.clock_datastream)
-                if mine.any():
-                    self._waiting[one.datastream].add(np.unique(rows.phenomenon_time[mine]), now)
+        if self.definitions():
+            self._unseen, self._recovered = unseen(self._store, after, self._takes_part), now
         for waiting in self._waiting.values():
             waiting.fresh = waiting.time
         self._next_due = self._soonest()
 
+    def _take_up(self) -> None:
+        """Let wait, and be looked at next, whatever the journal's changes since the kept state concern."""
+        if self._unseen:
+            changed = self._unseen.changed(self._store)
+            for one in self.definitions():
+                self._waiting[one.datastream].add(concerned(self._inputs, one, changed), self._recovered, fresh=True)
+            self._unseen = Unseen()
+
     def save(self, sequence: int) -> None:
         """Keep what waits as of a journal sequence; called where no row is in flight."""
+        self._take_up()
         self._store.save_state(STATE, sequence, written_state(self._waiting, self._owed))
 
     # Deletions and recomputation
 
     def deletes(self, datastreams: list[int], start: int, end: int) -> None:
         """Note that rows from `start` to `end` (exclusive) are about to be deleted: what follows is owed."""
-        if any(one.datastreams & set(datastreams) for one in self.definitions()):
+        inputs = [*(one.datastreams for one in self.definitions()), *(one.companions for one in self.asks().values())]
+        if any(one & set(datastreams) for one in inputs):
             self._owed.append((datastreams, start, end))
             self.save(self._store.sequence())
 
@@ -404,6 +411,10 @@ class Deriving:
                 if lost:
                     farthest = max(operand.tolerance for operand in lost)
                     yield from self._recomputed(one, start - farthest, end + farthest, received)
+            for ask in self._beside.lost(datastreams, start, end):
+                for revised in self._calibrated(*ask):
+                    whole, settled = self._reviewing().over(revised, Settlements.none())
+                    yield self.over(whole, settled, received, only_revisions=True)
             self._owed.pop(0)
         self._next_due = self._soonest()
 
@@ -445,14 +456,15 @@ class Deriving:
             follows = difference.rows.take(difference.former >= 0)
             if not len(follows):
                 continue
-            batch, admitted = self._admitted(batch_of(one, follows), _at_once)
+            batch, admitted = admitted_of(self._store, batch_of(one, follows), at_once)
             if len(batch):
-                whole, _ = self._review(batch, self._judge(batch, received))
+                whole, _ = self._reviewing().over(batch, self._judge(batch, received))
                 derived = self.over(whole, Settlements.none(), received, only_revisions=True)
                 yield Derived(derived.rows, derived.settled, [admitted, *derived.admitted])
 
     def lacking(self, one: Definition, times: Times) -> DerivedRows:
         """Return the rows of times of the clock that have none and wait for nothing; nothing is written."""
+        self._take_up()
         times = np.setdiff1d(times, self._waiting[one.datastream].time)
         if not len(times):
             return rows_of(one, {})
@@ -471,11 +483,11 @@ class Deriving:
         through these Datastreams as well.
         """
         waited = {number: waiting.time for number, waiting in self._waiting.items()}
-        batch, admitted = self._admitted(batch_of(one, made), _at_once)
+        batch, admitted = admitted_of(self._store, batch_of(one, made), at_once)
         if not len(batch):
             return None
         try:
-            whole, settled = self._review(batch, self._judge(batch, received))
+            whole, settled = self._reviewing().over(batch, self._judge(batch, received))
         except BaseException:
             self._store.abandon(admitted)
             raise

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer import __version__, units
 from nilometer.calibration.certificate import Calibration
-from nilometer.calibration.table import CalibrationTable
+from nilometer.calibration.table import CalibrationTable, Companions
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, ObservationBatch, QartodFlag, Settlements
 from nilometer.pipeline.calibration_rules import under_calibration
 from nilometer.pipeline.choosing import changes_of, with_inputs
+from nilometer.pipeline.derived import joined
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.partners import Partners
 from nilometer.qc.engine import QcEngine
@@ -26,7 +27,11 @@ __all__ = ["Judging"]
 
 STATE = "qc"
 _FAIL = str(int(QartodFlag.FAIL))
+_WRITTEN = ("result", "result_uncertainty", "result_quality", "tests", "provenance")
 _log = Log(__name__)
+
+Beside = Callable[[ObservationBatch, ObservationBatch], Companions | None]
+"""Gives the companions of rows; gets these, and the rows of the same commit that are finished."""
 
 
 class _Ways:
@@ -69,6 +74,9 @@ class Judging:
         self._ways: _Ways | None = None
         self._samples = np.zeros(0, np.int32)
         self._samples_seen = -1
+        self.asking: dict[int, tuple[str, ...]] = {}
+        """Datastreams whose calibrations ask for a companion, with the keys of these."""
+        self.beside: Beside = lambda _rows, _finished: None
 
     def recover(self) -> None:
         """Take up where the journal ends: the last state snapshot, advanced by what was journaled after it."""
@@ -105,6 +113,10 @@ class Judging:
         certificates = [Calibration.from_document(row.document) for row in rows]
         raw_unit = ours.get("raw_unit", datastream.unit)
         self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=datastream.unit)
+        self.asking.pop(datastream.id, None)
+        keys = tuple(sorted({one.companion for one in certificates if one.companion}))
+        if keys:
+            self.asking[datastream.id] = keys
         profile = self.profile(datastream)
         engine.set(
             datastream.id,
@@ -138,12 +150,30 @@ class Judging:
         received : int, optional
             When they came, µs since 1970 UTC; None: nobody knows.
         """
-        self.calibrate(rows)
-        return self.judge(rows, received)
+        asks = np.isin(rows.datastream, list(self.asking)) if self.asking else None
+        if asks is None or not asks.any():
+            self.calibrate(rows)
+            return self.judge(rows, received)
+        # Companions that come in the same commit are finished before the rows that ask for them.
+        order = np.argsort(asks, kind="stable")
+        others = len(rows) - int(asks.sum())
+        first, behind = rows.take(order[:others]), rows.take(order[others:])
+        self.calibrate(first)
+        settled = [self.judge(first, received)]
+        self.calibrate(behind, self.beside(behind, first))
+        settled.append(self.judge(behind, received))
+        done = ObservationBatch.concat([first, behind]).take(np.argsort(order, kind="stable"))
+        for name in _WRITTEN:
+            setattr(rows, name, getattr(done, name))
+        return joined(settled)
 
-    def calibrate(self, rows: ObservationBatch) -> None:
+    def wanted(self, rows: ObservationBatch) -> tuple[NDArray[np.int32], list[str]]:
+        """Return which companion each row asks for: see `CalibrationTable.wanted`."""
+        return self._calibration.wanted(rows)
+
+    def calibrate(self, rows: ObservationBatch, companions: Companions | None = None) -> None:
         """Fill result, uncertainty and provenance."""
-        applied = self._calibration.apply(rows)
+        applied = self._calibration.apply(rows, companions)
         ways = self._ways
         if ways is None:
             ways = self._ways = _Ways(self._provenance)

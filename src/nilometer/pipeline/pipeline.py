@@ -16,7 +16,7 @@ from nilometer.config import Config, DatastreamConfig, ThingConfig
 from nilometer.config_derived import DerivedConfig
 from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
-from nilometer.pipeline.answers import call, settle
+from nilometer.pipeline.answers import asked, call, settle
 from nilometer.pipeline.calibrating import CalibrationBook, Calibrations
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
@@ -38,6 +38,8 @@ from nilometer.pipeline.reviewing import Reviewing
 from nilometer.pipeline.sealing import Sealing
 from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
+from nilometer.pipeline.trial_book import TrialBook
+from nilometer.pipeline.trial_running import TrialRunner
 from nilometer.pipeline.uplinks import Uplinks, check_uplinks
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
 from nilometer.pipeline.wiring import Wiring
@@ -110,12 +112,9 @@ class Pipeline:
         try:
             self._wiring = Wiring(self.store, config, self.started, shelf)
             self._judging = Judging(self.store, shelf)
-            self._deriving = Deriving(
-                self.store,
-                self._judging.finish_derived,
-                lambda rows, settled: self._reviewing.over(rows, settled),  # noqa: PLW0108 -- it is made below
-                lambda: self._pump.finish_writing(),  # noqa: PLW0108
-            )
+            # Both are made below.
+            self._deriving = Deriving(self.store, self._judging, lambda: self._reviewing, self._finish_writing)
+            self._judging.beside = self._deriving.beside
             self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
             self.derived.configure(config.derived, self.started, file=config_file)
             self._judging.recover()
@@ -173,11 +172,12 @@ class Pipeline:
             self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._deriving, self._save_state
         )
         self.reprocessing = Reprocessing(hands)
+        self.trials = TrialBook(self.store, clock)
+        self.trial_runner = TrialRunner(self.store, self.trials, clock)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
-        self._is_state_ahead = False
-        self._has_ended = False
+        self._is_state_ahead = self._has_ended = False
         self.shed = 0
 
     async def start(self) -> None:
@@ -225,6 +225,7 @@ class Pipeline:
 
     def _end(self) -> None:
         self.reprocessing.stop()
+        self.trial_runner.stop()
         self._pump.stop()
         self._sealing.end()
         try:
@@ -385,19 +386,7 @@ class Pipeline:
 
     async def _in_pump(self, action: Callable[[], T]) -> T:
         """Do something in the pump's thread, where no row is in flight, and return what it gives."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-
-        def act() -> None:
-            try:
-                done = action()
-            except Exception as error:  # noqa: BLE001 -- handed to the caller, who waits in another thread
-                call(loop, settle, answer, error)
-            else:
-                call(loop, settle, answer, done)
-
-        self._pump.call(act)
-        return await answer
+        return await asked(self._pump.call, action)
 
     def entity_changed(self, datastream_id: int) -> None:
         """Take a Datastream's changed profile, unit or calibrations from the next commit on."""
@@ -459,6 +448,9 @@ class Pipeline:
                 self.store.catalog.add_event(thing.id, None, now, "source", detail)
 
             self._pump.call(note)
+
+    def _finish_writing(self) -> None:
+        self._pump.finish_writing()
 
     def _abandon(self, lost: list[ObservationBatch]) -> None:
         """Take back rows that were admitted and judged, and cannot be stored."""

@@ -17,8 +17,7 @@ from nilometer.errors import Overloaded, StoreError
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.model.schemas import OBSERVATION
 from nilometer.pipeline.delivery import Delivery, as_ours, guarded, tell
-from nilometer.pipeline.derived import Derived
-from nilometer.pipeline.deriving import Patient
+from nilometer.pipeline.derived import Derived, Patient
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.patience import Patience
 from nilometer.pipeline.writing import Judged, Writer

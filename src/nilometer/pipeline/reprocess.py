@@ -136,10 +136,13 @@ class Reprocessing:
             total = snapshot.count(ids, None, run.order.end, water_only=False)
             self.progress = Progress(running=True, of=total)
             groups = by_files(self._hands, run, groups, self._advance)
+            asks = set(self._hands.ask(self._hands.deriving.asks))
+            behind = [group for group in groups if group.wanted & asks]
             with ThreadPoolExecutor(min(2, os.cpu_count() or 1), "nilometer-reprocess") as workers:
-                for done in [workers.submit(self._group, run, group) for group in groups]:
+                for done in [workers.submit(self._group, run, group) for group in groups if group not in behind]:
                     done.result()
-            for group in later:
+            # What is calibrated with a companion comes after it.
+            for group in (*behind, *later):
                 self._group(run, group)
             if run.changes is not None:
                 run.changes.close()

@@ -2,15 +2,18 @@
 
 A file is read in its order (Datastream, time), judged, compared, and where more than a few rows differ written anew
 beside the old one; the store exchanges the two in one commit (`nilometer.store.rewriting`). Files go in the order of
-years, so each Datastream's rows come in order of time. Left to the other way (`reprocess_pass`), through the journal:
-rows whose verdict is open at the end of a piece, files of which few rows differ, what is hot, and every Datastream
-with a manual review, a test of several Datastreams, or rows that somebody changed meanwhile.
+years, so each Datastream's rows come in order of time. All is done at once: while a piece is judged
+the next one is read, the one before is encoded, and the file before is made durable and exchanged. Left to the other
+way (`reprocess_pass`), through the journal: rows whose verdict is open at the end of a piece, files of which few rows
+differ, what is hot, and every Datastream with a manual review, a test of several Datastreams, or rows that somebody
+changed meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -21,21 +24,18 @@ from nilometer.model import ObservationBatch
 from nilometer.model.schemas import OBSERVATION
 from nilometer.pipeline.reprocess_judging import QC, Judged
 from nilometer.pipeline.reprocess_order import Group
-from nilometer.pipeline.reprocess_pass import Hands, Pass, Run
-from nilometer.pipeline.reprocess_report import Moved, differences
-from nilometer.store import Store
+from nilometer.pipeline.reprocess_pass import Hands, Pass, Run, stretches
+from nilometer.pipeline.reprocess_report import Differences, Moved, differences
+from nilometer.pipeline.reprocess_work import Work
 from nilometer.store.lake_file import LakeFile
-from nilometer.store.rewriting import FileRewriter, Lying
+from nilometer.store.rewriting import Lying
 
-__all__ = ["FilePass", "FileRewriter", "by_files"]
+__all__ = ["FilePass", "by_files"]
 
 LEAST_ROWS = 200_000
 """With fewer rows in the lake than this files are not worth the while."""
 
-FEW = 0.03
-"""Up to this share of a file's rows go through the journal."""
-
-_GROUPS_AT_ONCE = 16
+_GROUPS_AT_ONCE = 8  # a quarter of a million rows: their columns are in the cache while they are judged
 _CAUGHT_UP_AT_ONCE = 50
 
 
@@ -63,9 +63,11 @@ def by_files(hands: Hands, run: Run, groups: Sequence[Group], told: Callable[[in
 
 
 def _inputs(hands: Hands) -> set[int]:
-    """Return the Datastreams that something is derived of; in the pump's thread."""
+    """Return the Datastreams that something is derived of, or calibrated with; in the pump's thread."""
     operands = [operand for one in hands.deriving.definitions() for operand in one.operands]
-    return {operand.datastream for operand in operands if operand.datastream is not None}
+    asks = hands.deriving.asks()
+    beside = {number for one in asks.values() for number in (one.datastream, *one.companions)}
+    return beside | {operand.datastream for operand in operands if operand.datastream is not None}
 
 
 def _is_fit(hands: Hands, group: Group) -> bool:
@@ -98,56 +100,6 @@ def _disordered(files: Iterable[LakeFile]) -> set[int]:
     return found
 
 
-@dataclass(slots=True)
-class _Work:
-    """A file being gone through: rows that differ, until it is known whether they are many; then the file anew."""
-
-    store: Store
-    file: LakeFile
-    sequence: int
-    kept: dict[int, Moved] = field(default_factory=dict)
-    changed: dict[int, Moved] = field(default_factory=dict)
-    buffered: list[tuple[NDArray[np.int64], NDArray[np.int64], Judged | None]] = field(default_factory=list)
-    writer: FileRewriter | None = None
-    _count: int = 0
-
-    def take(self, groups: NDArray[np.int64], table: pa.Table, rows: NDArray[np.int64], moved: Judged | None) -> None:
-        """Take row groups, the rows of them that differ, and these as they are today."""
-        if self.writer is not None:
-            _write(self.writer, table, rows, moved)
-            return
-        self.buffered.append((groups, rows, moved if len(rows) else None))
-        self._count += len(rows)
-        if self._count > FEW * self.file.rows:
-            self.writer = self.store.rewriting.rewrite(self.file, self.sequence)
-            for before, which, judged in self.buffered:
-                again = table if before is groups else self.file.read(before, OBSERVATION.names).combine_chunks()
-                _write(self.writer, again, which, judged)
-            self.buffered = []
-
-
-def _write(writer: FileRewriter, table: pa.Table, rows: NDArray[np.int64], moved: Judged | None) -> None:
-    if moved is None or not len(rows):
-        writer.keep(table)
-        return
-    new = moved.new
-    assert new.result is not None  # noqa: S101 -- finished rows
-    assert new.result_uncertainty is not None  # noqa: S101
-    raw = new.raw_result
-    same = (new.result == raw) | np.isnan(raw)  # a raw result that is equal is not stored
-    columns = {
-        "result": pa.array(new.result, mask=np.isnan(new.result)),
-        "raw_result": pa.array(raw, mask=same),
-        "result_uncertainty": pa.array(
-            new.result_uncertainty.astype(np.float32), mask=np.isnan(new.result_uncertainty)
-        ),
-        "result_quality": pa.array(new.result_quality, pa.int8()),
-        "tests": new.tests,
-        "provenance": pa.array(new.provenance, pa.int32()),
-    }
-    writer.change(table, rows, columns)
-
-
 class FilePass(Pass):
     """One pass over the files of the lake; the group holds every Datastream that is to be reprocessed so."""
 
@@ -155,10 +107,13 @@ class FilePass(Pass):
         """Go through the files, then catch up with what is hot; return the Datastreams to be gone through again."""
         self._seen, self._later, self._fed, self._left = seen, [], dict.fromkeys(self._ids, 0), set()
         self._snapshot = self._store.snapshot()
-        self._ahead = 8
-        for file in seen.files:
-            if file.last >= self._ids[0] and file.first <= self._ids[-1]:
-                self._file(file)
+        self._ahead, self._reserved, self._leaving = 8, 0, None
+        files = [file for file in seen.files if file.last >= self._ids[0] and file.first <= self._ids[-1]]
+        with ThreadPoolExecutor(2, "nilometer-reprocess-files") as beside:
+            pieces = _pieces(beside, files)
+            for file in files:
+                self._file(file, pieces, beside)
+            self._has_left()
         for judged in [*self._later, *self._rejudging.drain()]:
             self._take(judged)
         waiting = [number for number in self._ids if number not in self._left]
@@ -172,13 +127,15 @@ class FilePass(Pass):
     _fed: dict[int, int]
     _left: set[int]
     _ahead: int
+    _reserved: int
+    _leaving: tuple[Work, Future[tuple[bool, int]]] | None
 
     def _reach(self, datastreams: Sequence[int], *, is_last: bool) -> None:
         """Catch up with Datastreams, and let the live tests go on from there; in the pump's thread."""
         snapshot = self._store.snapshot()
         self._rejudging.refresh(snapshot.by_id(self._rejudging.open_ids(datastreams)))
         rows, commit = self._rows(snapshot, {number: self._next(number) for number in datastreams}, 1 << 62)
-        self._see(rows)
+        self._see(*stretches(rows.datastream))
         settled = list(self._rejudging.feed(rows, commit))
         for judged in (*settled, *self._rejudging.rest_of(datastreams)):
             self._take(judged, is_here=True)
@@ -190,72 +147,116 @@ class FilePass(Pass):
             if is_last:
                 self._hands.keep()
 
-    def _see(self, rows: ObservationBatch) -> None:
-        numbers, counts = np.unique(rows.datastream, return_counts=True)
-        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            self._fed[number] += count
+    def _see(self, numbers: list[int], starts: list[int], stops: list[int]) -> None:
+        for number, start, stop in zip(numbers, starts, stops, strict=True):
+            self._fed[number] += stop - start
 
-    def _file(self, file: LakeFile) -> None:
-        """Go through a file, and exchange it where more than a few of its rows differ."""
-        work = _Work(self._store, file, self._store.rewriting.reserve(self._ahead))
-        before = self._store.sequence()
+    def _file(self, file: LakeFile, pieces: Iterator[_Piece], beside: ThreadPoolExecutor) -> None:
+        """Go through a file, and have it exchanged where more than a few of its rows differ."""
+        self._reserved = self._store.rewriting.reserve(self._ahead, behind=self._reserved)
+        work = Work(self._store, file, self._reserved)
         try:
-            for start in range(0, len(file.blocks.rows), _GROUPS_AT_ONCE):
-                self._piece(work, np.arange(start, min(start + _GROUPS_AT_ONCE, len(file.blocks.rows))))
+            for _ in range(0, len(file.blocks.rows), _GROUPS_AT_ONCE):
+                self._piece(work, *next(pieces))
+            self._has_left()
         except BaseException:
-            if work.writer is not None:
-                work.writer.abandon()
+            work.abandon()
             raise
         if work.writer is None:
-            self._later += [judged for _, _, judged in work.buffered if judged is not None]
+            self._later += work.few()
             self._add(work.kept)
+        else:
+            self._leaving = work, beside.submit(self._leave, work, self._store.sequence())
+
+    def _leave(self, work: Work, sequence: int) -> tuple[bool, int]:
+        """Make a file durable and exchange it; return whether it was, and how many commits came while it was made."""
+        done = work.close()
+        came = self._store.sequence() - sequence
+        return self._store.rewriting.exchange(done, work.sequence, self._seen), came
+
+    def _has_left(self) -> None:
+        """Wait until the file before was exchanged, and count what moved in it."""
+        if self._leaving is None:
             return
-        done = work.writer.close()
-        self._ahead = 8 + 2 * (self._store.sequence() - before)  # as many commits may come while the next is written
-        is_done = self._store.rewriting.exchange(done, work.sequence, self._seen)
+        (work, leaving), self._leaving = self._leaving, None
+        is_done, came = leaving.result()
+        self._ahead = 8 + 2 * came  # as many commits may come while the next is written
         if is_done:
             self._run.own.append(work.sequence)
             self._add(work.kept)
             self._add(work.changed)
         else:
-            self._left |= {number for number in self._ids if file.first <= number <= file.last}
+            self._left |= {number for number in self._ids if work.file.first <= number <= work.file.last}
 
     def _add(self, counted: dict[int, Moved]) -> None:
         for number, moved in counted.items():
             self._moved[number].take_over(moved)
 
-    def _piece(self, work: _Work, groups: NDArray[np.int64]) -> None:
+    def _piece(self, work: Work, groups: NDArray[np.int64], table: pa.Table) -> None:
         """Judge row groups; rows that differ wait until it is known whether the file is written anew."""
         self._run.check()
-        table = work.file.read(groups, OBSERVATION.names).combine_chunks()
-        mine = np.flatnonzero(np.isin(table["datastream"].to_numpy(), self._wanted))
-        if not len(mine):
-            work.take(groups, table, mine, None)
+        numbers, starts, stops = stretches(table["datastream"].to_numpy())
+        mine = [at for at, number in enumerate(numbers) if number in self._fed]
+        if not mine:
+            work.keep(groups, table)
             return
-        part = table if len(mine) == table.num_rows else table.take(pa.array(mine))
-        rows = ObservationBatch.from_arrow(part)
-        self._see(rows)
+        part, rows_of = table, None
+        if len(mine) < len(numbers):
+            part = pa.concat_tables(table.slice(starts[at], stops[at] - starts[at]) for at in mine).combine_chunks()
+            rows_of = np.concatenate([np.arange(starts[at], stops[at]) for at in mine])
+        rows = ObservationBatch.from_arrow(part, spoken=True)
+        runs = stretches(rows.datastream)
+        self._see(*runs)
         judged, waits = self._rejudging.step(rows, part["commit"].to_numpy())
-        ends = np.flatnonzero(np.append(rows.datastream[1:] != rows.datastream[:-1], True))
-        for row in ends.tolist():
-            self._newest[int(rows.datastream[row])] = int(rows.phenomenon_time[row])
+        for number, stop in zip(runs[0], runs[2], strict=True):
+            self._newest[number] = int(rows.phenomenon_time[stop - 1])
         self._later += list(self._rejudging.drain())
         if waits.any():
             self._rejudging.wait(judged.take(np.flatnonzero(waits)))
         settled = self._inside(rows.phenomenon_time) & ~waits
         found = differences(judged, self._reckon(judged))
         differ = found.any & settled
-        for some, into in ((settled & ~differ, work.kept), (differ, work.changed)):
-            for number in np.unique(rows.datastream[some]).tolist():
-                into.setdefault(number, Moved(number))
-        numbers, counts = np.unique(rows.datastream[settled & ~differ], return_counts=True)
-        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            work.kept[number].rows += count
-        changes = np.flatnonzero(differ)
-        moved = judged if len(changes) == len(judged) else judged.take(changes)
-        if len(changes):
-            self._count(
-                work.changed, moved, found if moved is judged else found.take(changes), np.zeros(len(moved), bool)
-            )
-        work.take(groups, table, mine[changes], moved)
+        for number, start, stop in zip(*runs, strict=True):
+            rest = int(settled[start:stop].sum()) - int(differ[start:stop].sum())
+            work.kept.setdefault(number, Moved(number)).rows += rest
+        _count_runs(work.changed, judged, found, differ, runs)
+        work.take(groups, table, judged, found, np.flatnonzero(differ), rows_of)
         self._read(len(rows))
+
+
+_Piece = tuple[NDArray[np.int64], pa.Table]
+
+
+def _pieces(beside: ThreadPoolExecutor, files: Iterable[LakeFile]) -> Iterator[_Piece]:
+    """Yield the row groups of files, some at once, and what is in them; the next ones are read meanwhile."""
+
+    def read(file: LakeFile, groups: NDArray[np.int64]) -> _Piece:
+        return groups, file.read(groups, OBSERVATION.names).combine_chunks()
+
+    ahead: deque[Future[_Piece]] = deque()
+    for file in files:
+        count = len(file.blocks.rows)
+        for start in range(0, count, _GROUPS_AT_ONCE):
+            ahead.append(beside.submit(read, file, np.arange(start, min(start + _GROUPS_AT_ONCE, count))))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+    while ahead:
+        yield ahead.popleft().result()
+
+
+def _count_runs(
+    into: dict[int, Moved],
+    judged: Judged,
+    found: Differences,
+    differ: NDArray[np.bool_],
+    runs: tuple[list[int], list[int], list[int]],
+) -> None:
+    """Count what moved of the rows that differ, by Datastream; where these lie together nothing is copied."""
+    kept = np.zeros(len(judged), bool)
+    for number, start, stop in zip(*runs, strict=True):
+        rows = np.flatnonzero(differ[start:stop])
+        if not len(rows):
+            continue
+        first, last = start + int(rows[0]), start + int(rows[-1]) + 1
+        part = slice(first, last) if last - first == len(rows) else rows + start
+        into.setdefault(number, Moved(number)).add(judged.take(part), found.take(part), kept[part])

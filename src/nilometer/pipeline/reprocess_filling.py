@@ -77,4 +77,6 @@ def _add(hands: Hands, run: Run, piece: _Piece) -> None:
             return
         run.see(hands.store.sequence())
         run.note(hands.reviewing.commit_derived(derived, marked=True))
+        # After a crash what stands at their times elsewhere is not made either: the journal alone would say it is new.
+        hands.keep()
     run.moved.setdefault(one.datastream, Moved(one.datastream)).add_new(made.time)

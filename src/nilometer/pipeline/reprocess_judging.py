@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nilometer.calibration.table import Companions
 from nilometer.errors import NotFound
 from nilometer.model import Datastream, ObservationBatch, QartodFlag, Settlements
 from nilometer.pipeline.judging import Judging
@@ -95,20 +96,27 @@ class Rejudging:
         ``calibration``, ``qc``: what is done anew; the other keeps what is stored.
     remake : callable, optional
         Gives what derivation makes of rows today; None: derived rows keep their results.
+    beside : callable, optional
+        Gives the companions of rows that are about to be calibrated; gets what calibrates them, and the rows.
+    judging : Judging, optional
+        What judges; None: one that has seen nothing.
     """
 
     def __init__(
         self,
         store: Store,
-        shelf: Shelf,
+        shelf: Shelf | None,
         datastreams: Sequence[Datastream],
         what: Sequence[str],
         remake: Callable[[ObservationBatch], Remade | None] = lambda _rows: None,
+        *,
+        beside: Callable[[Judging, ObservationBatch], Companions | None] = lambda _judging, _rows: None,
+        judging: Judging | None = None,
     ) -> None:
-        self._remake = remake
+        self._remake, self._beside = remake, beside
         self._catalog = store.catalog
-        self.judging = Judging(store, shelf)
-        for datastream in datastreams:
+        self.judging = Judging(store, shelf) if judging is None else judging
+        for datastream in datastreams if judging is None else ():
             self.judging.set(datastream)
         self._calibrates, self._judges = CALIBRATION in what, QC in what
         self._waiting: deque[Judged] = deque()
@@ -142,7 +150,7 @@ class Rejudging:
         """Judge rows as `feed` does; return all of them, and which of them are not settled."""
         new = _as_sent(rows)
         if self._calibrates:
-            self.judging.calibrate(new)
+            self.judging.calibrate(new, self._beside(self.judging, new))
             way = new.provenance
         else:
             way = self._ways_of(new)
@@ -157,6 +165,10 @@ class Rejudging:
         new.provenance = way
         assert new.id is not None  # noqa: S101 -- stored rows
         return Judged(rows, new, commit), self._is_open(new.id)
+
+    def restate(self, old: ObservationBatch, new: ObservationBatch) -> None:
+        """Judge rows that were calibrated anew beside how they are stored; the provenance stays."""
+        self._judge(old, new, None)
 
     def wait(self, judged: Judged) -> None:
         """Keep rows that were not settled, until they are."""
@@ -174,8 +186,10 @@ class Rejudging:
                 yield judged.take(np.flatnonzero(~waits))
 
     def _is_open(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        open_ids = self.judging.pending() if self._judges else np.empty(0, np.int64)
-        return np.isin(ids, open_ids) if len(open_ids) else np.zeros(len(ids), bool)
+        found = np.zeros(len(ids), bool)
+        if self._judges:
+            found[_places(ids, self.judging.pending())] = True
+        return found
 
     def rest(self) -> Iterator[Judged]:
         """Yield what was not settled: the newest rows wait for a successor, as live rows do."""
@@ -225,7 +239,7 @@ class Rejudging:
     def _ways_of(self, rows: ObservationBatch) -> NDArray[np.int32] | None:
         """Return what provenance rows would have whose results stay."""
         other = _as_sent(rows)
-        self.judging.calibrate(other)
+        self.judging.calibrate(other)  # which calibration holds does not depend on a companion
         return other.provenance
 
     def _judge(self, old: ObservationBatch, new: ObservationBatch, made: Remade | None) -> None:
@@ -239,7 +253,7 @@ class Rejudging:
             assert part.result_quality is not None  # noqa: S101 -- written by qc
             new.result_quality[start:stop] = part.result_quality
             parts.append(part.tests)
-        new.tests = pa.concat_arrays(parts) if parts else tests
+        new.tests = pa.concat_arrays(parts) if len(parts) > 1 else parts[0] if parts else tests
         new.syntax = None
         for one in settled:
             if len(one):
@@ -379,11 +393,24 @@ def _beside(old: ObservationBatch, new: ObservationBatch) -> ObservationBatch:
     return replace(_as_sent(old), raw_result=new.raw_result, **{name: getattr(new, name) for name in _WRITTEN})
 
 
+def _places(ids: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, ascending, where among ids, each there once, some of them and others are."""
+    if not len(ids) or not len(some):
+        return np.empty(0, np.int64)
+    if not (ids[1:] > ids[:-1]).all():
+        return np.flatnonzero(np.isin(ids, some))
+    wanted = np.unique(some)  # in the order of the ids: nothing is to be sorted
+    at = np.searchsorted(ids, wanted)
+    at[at == len(ids)] = 0
+    found: NDArray[np.int64] = at[ids[at] == wanted]
+    return found
+
+
 def _settle(rows: ObservationBatch, settled: Settlements) -> None:
     """Write settlements into those of the rows that they speak of."""
     assert rows.id is not None  # noqa: S101 -- stored rows
     assert rows.result_quality is not None  # noqa: S101
-    mine = np.flatnonzero(np.isin(rows.id, settled.id))
+    mine = _places(rows.id, settled.id)
     if not len(mine):
         return
     order = np.argsort(settled.id, kind="stable")

@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer import __version__
+from nilometer.calibration.table import Companions
 from nilometer.errors import NotFound, StoreError
 from nilometer.model import ObservationBatch, Settlements
+from nilometer.pipeline.companions import companions_of
+from nilometer.pipeline.derived_inputs import stored_rows
+from nilometer.pipeline.derived_rows import Rows
 from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.reprocess_changes import ChangesFile
@@ -26,7 +30,7 @@ from nilometer.store import Snapshot, Store
 from nilometer.store.ledger import ProvenanceRow
 from nilometer.store.review_ledger import levels
 
-__all__ = ["Hands", "Pass", "Run"]
+__all__ = ["Hands", "Pass", "Run", "stretches"]
 
 PIECE_ROWS = 500_000
 """Rows that are worked on at once, and about what one commit holds at most."""
@@ -128,7 +132,10 @@ class Pass:
         self._wanted = np.array(sorted(group.wanted), np.int32)
         self._what, self._remaking = self._ordered(group)
         self._snapshot = self._inputs = hands.store.snapshot()
-        self._rejudging = Rejudging(hands.store, hands.shelf, group.members, self._what, self._remade)
+        self._asks = hands.ask(hands.deriving.asks) if CALIBRATION in self._what else {}
+        self._rejudging = Rejudging(
+            hands.store, hands.shelf, group.members, self._what, self._remade, beside=self._companions
+        )
         self._moved = {number: run.moved.setdefault(number, Moved(number)) for number in group.wanted}
         for moved in self._moved.values():
             moved.rows = moved.signed = moved.late = 0  # what another pass has revised is among those that it finds
@@ -149,6 +156,16 @@ class Pass:
 
     def _remade(self, rows: ObservationBatch) -> Remade | None:
         return None if self._remaking is None else self._remaking.of(rows, self._inputs)
+
+    def _companions(self, judging: Judging, rows: ObservationBatch) -> Companions | None:
+        """Return the companions of rows, as the snapshot has them."""
+        if not self._asks:
+            return None
+
+        def read(number: int, start: int, end: int) -> Rows:
+            return stored_rows(self._store, self._inputs, number, start, end, False)  # noqa: FBT003 -- not derived
+
+        return companions_of(rows, judging.wanted(rows), self._asks, read)
 
     def go(self) -> bool:
         """Go through all rows; return False where another pass is needed."""
@@ -233,10 +250,16 @@ class Pass:
         old, new = judged.old.provenance, judged.new.provenance
         assert old is not None  # noqa: S101 -- stored rows
         assert new is not None  # noqa: S101
-        codes, which = np.unique(old.astype(np.int64) << 32 | new.astype(np.int64), return_inverse=True)
+        if not len(old):
+            return np.zeros(0, bool)
+        # Where rows lie in the order of their Datastreams the pairs are a few long stretches.
+        starts = np.flatnonzero(np.append(True, (old[1:] != old[:-1]) | (new[1:] != new[:-1])))
+        pairs = old[starts].astype(np.int64) << 32 | new[starts].astype(np.int64)
+        codes, which = np.unique(pairs, return_inverse=True)
         ways = [self._way(int(code) >> 32, int(code) & 0xFFFFFFFF) for code in codes]
-        judged.new.provenance = np.array([way[0] for way in ways], np.int32)[which]
-        differs: NDArray[np.bool_] = np.array([way[1] for way in ways])[which]
+        length = np.diff(np.append(starts, len(old)))
+        judged.new.provenance = np.repeat(np.array([way[0] for way in ways], np.int32)[which], length)
+        differs: NDArray[np.bool_] = np.repeat(np.array([way[1] for way in ways])[which], length)
         return differs
 
     def _way(self, old: int, new: int) -> tuple[int, bool]:
@@ -270,7 +293,7 @@ class Pass:
 
     def _write(self, judged: Judged, found: Differences) -> tuple[Judged, Differences]:
         """Commit what differs, but for what is signed or was changed meanwhile; in the pump's thread."""
-        stays = self._unchanged(judged) & self._made_of_the_same(judged)
+        stays = self._unchanged(judged) & self._made_of_the_same(judged) & self._beside_the_same(judged)
         if not stays.all():
             self._is_disturbed = True
             late = ~stays
@@ -328,14 +351,25 @@ class Pass:
         same &= made.said == said_of_inputs(judged.new)
         return same
 
+    def _beside_the_same(self, judged: Judged) -> NDArray[np.bool_]:
+        """Return the rows that their companions, as they are by now, still give as they were calibrated."""
+        if not self._asks.keys() & set(self._ids) or self._store.sequence() <= self._snapshot.sequence:
+            return np.ones(len(judged), bool)
+        before, self._inputs = self._inputs, self._store.snapshot()
+        again = judged.new.take(np.arange(len(judged)))
+        judging = self._rejudging.judging
+        judging.calibrate(again, self._companions(judging, again))
+        self._inputs = before
+        assert again.result is not None  # noqa: S101 -- written here
+        assert judged.new.result is not None  # noqa: S101 -- finished rows
+        return np.isclose(again.result, judged.new.result, 0.0, 0.0, equal_nan=True)
+
     def _count(self, into: dict[int, Moved], judged: Judged, found: Differences, signed: NDArray[np.bool_]) -> None:
         owner = judged.old.datastream
-        starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
-        ends = np.append(starts[1:], len(owner))
-        numbers = owner[starts]
-        if len(np.unique(numbers)) == len(numbers):  # one behind the other: nothing is copied
-            for number, start, end in zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True):
-                part = slice(start, end)
+        numbers, starts, stops = stretches(owner)
+        if len(set(numbers)) == len(numbers):  # one behind the other: nothing is copied
+            for number, start, stop in zip(numbers, starts, stops, strict=True):
+                part = slice(start, stop)
                 into[number].add(judged.take(part), found.take(part), signed[part])
         else:
             for number in np.unique(owner).tolist():
@@ -353,6 +387,14 @@ class Pass:
         self._store.seal()
         if self._store.status().hot_rows >= HOT_ROWS:
             self._store.compact(everything=False)
+
+
+def stretches(owner: NDArray[np.int32]) -> tuple[list[int], list[int], list[int]]:
+    """Return whose rows lie together, and where each such stretch starts and stops."""
+    if not len(owner):
+        return [], [], []
+    starts = np.append(0, np.flatnonzero(owner[1:] != owner[:-1]) + 1)
+    return owner[starts].tolist(), starts.tolist(), [*starts[1:].tolist(), len(owner)]
 
 
 def _windows(snapshot: Snapshot, datastreams: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from nilometer.model import NO_TIME, ObservationBatch
 from nilometer.model.schemas import OBSERVATION
 from nilometer.store.datastream_index import MOST, DatastreamIndex
+from nilometer.store.distinct import distinct
 from nilometer.store.snapshot import Snapshot
 
 __all__ = ["NEW", "REJECTED", "REVISED", "UNCHANGED", "Admission", "Batches", "Gate"]
@@ -250,7 +251,7 @@ class Gate:
             table = self._as_sent(snapshot, table, coming, moved)
         table = table.take(pa.array(np.argsort(table["id"].to_numpy(), kind="stable")))
         parts = [_batch(table)]
-        times = np.unique(coming.phenomenon_time)
+        times = distinct(coming.phenomenon_time)
         for rows in self._flying:
             near = np.isin(rows.phenomenon_time, times)
             if near.any():
@@ -264,7 +265,7 @@ class Gate:
         elsewhere = self._reviewed(table["provenance"].to_numpy()) & np.isin(table["datastream"].to_numpy(), moved)
         table = table.filter(pa.array(~elsewhere))
         mine = np.isin(coming.datastream, moved)
-        times = np.unique(coming.phenomenon_time[mine])
+        times = distinct(coming.phenomenon_time[mine])
         names = table.schema.names
         former = snapshot.versions(moved.tolist(), int(times[0]), int(times[-1]) + 1, columns=names)
         sent = ~self._reviewed(former["provenance"].to_numpy())

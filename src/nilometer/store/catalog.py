@@ -38,6 +38,7 @@ from nilometer.store.entity_table import EntityTable
 from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
 from nilometer.store.refusal import refusal
 from nilometer.store.review_ledger import VALUE_ACTIONS, ReviewLedger
+from nilometer.store.trial_ledger import TrialLedger
 from nilometer.store.uplink_ledger import UplinkLedger
 
 __all__ = ["CalibrationRow", "Catalog", "Event", "ProfileVersionRow", "ProvenanceRow"]
@@ -81,6 +82,7 @@ class Catalog:
         self.reviews = ReviewLedger(engine)
         self.uplinks = UplinkLedger(engine)
         self.definitions = DefinitionLedger(engine)
+        self.trials = TrialLedger(engine)
 
     def on_change(self, listener: Callable[[Any], None]) -> None:
         """Call `listener` with every entity added or changed from now on, after it is durable."""

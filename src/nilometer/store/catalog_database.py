@@ -8,16 +8,32 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    NullPool,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nilometer.errors import ConfigError, SchemaMismatch, StoreError
 from nilometer.store.catalog_claim import Claim
 from nilometer.store.refusal import refusal
+from nilometer.store.tables import METADATA
 
 __all__ = ["HEAD", "REVISIONS", "catalog_address", "engine_of", "name_of", "open_database", "revision_of"]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every migration in `migrations/versions`, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -25,6 +41,13 @@ HEAD = REVISIONS[-1]
 
 _KINDS = "sqlite:////path/catalog.sqlite or postgresql://user:password@host:5432/database"
 _PATIENCE_S = 10
+_REVISION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Where Alembic looks for the revision; shaped as it makes it."""
 
 
 def catalog_address(url: str) -> URL:
@@ -118,7 +141,7 @@ def open_database(url: str, *, met: Callable[[Connection], None] | None = None) 
                 met(connection)
             connection.rollback()
             if found != HEAD:
-                _migrate(connection)
+                (_lay if found is None else _migrate)(connection)
                 connection.commit()
     except SQLAlchemyError as error:
         engine.dispose()
@@ -182,8 +205,17 @@ def _check_revision(found: str | None, address: URL) -> None:
         )
 
 
+def _lay(connection: Connection) -> None:
+    """Make the tables of a new catalog as the migrations leave them, all of them or none."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")  # the driver begins none by itself before a CREATE
+    METADATA.create_all(connection, checkfirst=False)
+    _REVISION.create(connection, checkfirst=True)
+    connection.execute(_REVISION.insert().values(version_num=HEAD))
+
+
 def _migrate(connection: Connection) -> None:
-    # Alembic is slow to import and seldom needed: only a new or an older catalog gets here.
+    # Alembic is slow to import and seldom needed: only an older catalog gets here.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 

@@ -17,13 +17,26 @@ from numpy.typing import NDArray
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_place import LakePlace
 
-__all__ = ["FILE_ROWS", "GROUP_ROWS", "YearWriter", "sort_rows", "years"]
+__all__ = [
+    "FILE_ROWS",
+    "GROUP_ROWS",
+    "SORTED_BY",
+    "Counted",
+    "YearWriter",
+    "encodings",
+    "new_path",
+    "sort_rows",
+    "years",
+]
 
 GROUP_ROWS = 32_768
 """Rows of a row group, about: what one look at a Datastream has to decode at least."""
 
 LEAST_GROUP_ROWS = 8_192
 """A row group of so many rows ends where a Datastream ends: whoever asks for one finds no other beside it."""
+
+SORTED_BY = ("datastream", "phenomenon_time", "id")
+"""The order of the rows of a file."""
 
 FILE_ROWS = 8_000_000
 """Rows of a file, about, at most; a merge starts another one."""
@@ -41,6 +54,7 @@ _WORDS_AND_VALUES = (
     "longitude",
     "extra",
 )
+_WITH_STATISTICS = ("id", "datastream", "phenomenon_time", "commit", "result", "result_quality", "feature")
 _DELTA_PACKED = ("id", "phenomenon_time", "commit", "result_time", "superseded_commit")
 
 
@@ -132,8 +146,8 @@ class YearWriter:
 
     def _put(self, group: pa.Table) -> None:
         if self._open is None:
-            path = f"year={self.year}/{self.prefix}{uuid.uuid4().hex}.parquet"
-            options = _encodings(self.schema, group, self.level)
+            path = new_path(self.year, self.prefix)
+            options = encodings(self.schema, group, self.level)
             self._open = _OpenFile(self.place, path, self.year, self.schema, options)
         self._open.write(group)
         if self._open.rows >= FILE_ROWS:
@@ -141,49 +155,39 @@ class YearWriter:
             self._open = None
 
 
-class _OpenFile:
-    def __init__(self, place: LakePlace, path: str, year: str, schema: pa.Schema, options: dict[str, Any]) -> None:
-        self.place, self.path, self.year, self.rows = place, path, year, 0
+class Counted:
+    """What the log says of a file, from the rows that were written to it.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of the table.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.rows = 0
         self._least: dict[str, int] = {}
         self._most: dict[str, int] = {}
         self._nulls: dict[str, int] = dict.fromkeys(schema.names, 0)
-        self._schema = schema
-        self._sink = place.create(path)
-        try:
-            # With a checksum a page: a bit that flips on the disk is found by the doctor, not served as a number.
-            self._writer = pq.ParquetWriter(self._sink, schema, write_page_checksum=True, **options)
-        except BaseException:
-            self._sink.close()
-            raise
 
-    def write(self, group: pa.Table) -> None:
-        """Write a row group."""
-        table = self._filled(group)
-        for name in self._schema.names:
+    def count(self, table: pa.Table) -> None:
+        """Take rows, with all columns."""
+        for name in self._nulls:
             column = table[name]
             self._nulls[name] += column.null_count
             if name in _COUNTED:
-                values = column.cast(pa.int64())
-                bounds = pc.min_max(values)
-                self._least[name] = min(self._least.get(name, bounds["min"].as_py()), bounds["min"].as_py())
-                self._most[name] = max(self._most.get(name, bounds["max"].as_py()), bounds["max"].as_py())
-        self._writer.write_table(table, row_group_size=table.num_rows)
+                bounds = pc.min_max(column)
+                least, most = (bounds[which].cast(pa.int64()).as_py() for which in ("min", "max"))
+                self._least[name] = min(self._least.get(name, least), least)
+                self._most[name] = max(self._most.get(name, most), most)
         self.rows += table.num_rows
 
-    def _filled(self, table: pa.Table) -> pa.Table:
-        names = set(table.schema.names)
-        columns = [
-            table[item.name] if item.name in names else pa.nulls(table.num_rows, item.type) for item in self._schema
-        ]
-        return pa.Table.from_arrays(columns, schema=self._schema)
-
-    def close(self) -> LakeFile:
-        self._writer.close()
-        size = self.place.finish(self._sink)
+    def file(self, place: LakePlace, path: str, year: str, size: int) -> LakeFile:
+        """Return the file that they were written to."""
         return LakeFile(
-            place=self.place,
-            path=self.path,
-            year=self.year,
+            place=place,
+            path=path,
+            year=year,
             size=size,
             rows=self.rows,
             first=self._least["datastream"],
@@ -194,6 +198,39 @@ class _OpenFile:
             constant={name: least for name, least in self._least.items() if least == self._most[name]},
         )
 
+
+class _OpenFile:
+    def __init__(self, place: LakePlace, path: str, year: str, schema: pa.Schema, options: dict[str, Any]) -> None:
+        self.place, self.path, self.year = place, path, year
+        self._counted, self._schema = Counted(schema), schema
+        self._sink = place.create(path)
+        try:
+            self._writer = pq.ParquetWriter(self._sink, schema, **options)
+        except BaseException:
+            self._sink.close()
+            raise
+
+    @property
+    def rows(self) -> int:
+        return self._counted.rows
+
+    def write(self, group: pa.Table) -> None:
+        """Write a row group."""
+        table = self._filled(group)
+        self._counted.count(table)
+        self._writer.write_table(table, row_group_size=table.num_rows)
+
+    def _filled(self, table: pa.Table) -> pa.Table:
+        names = set(table.schema.names)
+        columns = [
+            table[item.name] if item.name in names else pa.nulls(table.num_rows, item.type) for item in self._schema
+        ]
+        return pa.Table.from_arrays(columns, schema=self._schema)
+
+    def close(self) -> LakeFile:
+        self._writer.close()
+        return self._counted.file(self.place, self.path, self.year, self.place.finish(self._sink))
+
     def abandon(self) -> None:
         with suppress(OSError):  # a full disk refuses what was not flushed yet
             self._writer.close()  # before its sink: it would try again when it is collected, and complain
@@ -203,12 +240,18 @@ class _OpenFile:
             self.place.remove(self.path)
 
 
-def _encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any]:
+def new_path(year: str, prefix: str = "") -> str:
+    """Return the path of a new file of a year."""
+    return f"year={year}/{prefix}{uuid.uuid4().hex}.parquet"
+
+
+def encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any]:
     """Return the writer's options: dictionaries for what repeats, differences for what climbs."""
     packed = {name: "DELTA_BINARY_PACKED" for name in _DELTA_PACKED if name in schema.names}
     for name in ("result", "raw_result"):
         if name in sample.schema.names and not _repeats(sample[name]):
             packed[name] = "BYTE_STREAM_SPLIT"
+    sorting = [pq.SortingColumn(schema.get_field_index(name)) for name in SORTED_BY if name in schema.names]
     return {
         "compression": "zstd",
         "compression_level": level,
@@ -217,11 +260,11 @@ def _encodings(schema: pa.Schema, sample: pa.Table, level: int) -> dict[str, Any
         # Numbers that hardly change cost less as they are than as a dictionary of one.
         "use_dictionary": [name for name in _WORDS_AND_VALUES if name in schema.names and name not in packed],
         "column_encoding": packed,
-        "write_statistics": ["id", "datastream", "phenomenon_time", "commit", "result", "result_quality", "feature"],
+        "write_statistics": [name for name in _WITH_STATISTICS if name in schema.names],
         "data_page_size": 1 << 20,
-        "sorting_columns": [
-            pq.SortingColumn(schema.get_field_index(name)) for name in ("datastream", "phenomenon_time", "id")
-        ],
+        # With a checksum a page: a bit that flips on the disk is found by the doctor, not served as a number.
+        "write_page_checksum": True,
+        **({"sorting_columns": sorting} if set(SORTED_BY) <= set(schema.names) else {}),
     }
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.model.schemas import OBSERVATION
+from nilometer.store.distinct import distinct
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.query import query
 from nilometer.store.visible import KEYS, Visible
@@ -40,7 +41,7 @@ def rows_near(
     wanted = query(np.unique(datastream), int(time.min()), int(time.max()) + 1)
     order = np.argsort(datastream, kind="stable")
     points = datastream[order], time[order]
-    times = np.unique(time)
+    times = distinct(time)
     names = ["id", *columns]
     parts = [_at_times(table, times) for table in visible.hot(wanted, names, water_only=water_only)]
     groups: dict[LakeFile, list[int]] = {}

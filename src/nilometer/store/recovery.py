@@ -20,7 +20,7 @@ from nilometer.store.live import Live
 from nilometer.store.record import ROWS, Tombstone, decode_rows, decode_tombstone, full_rows, is_marked
 from nilometer.store.seal_plan import decode_plan
 
-__all__ = ["open_journal", "recover", "replayed"]
+__all__ = ["journaled", "open_journal", "recover", "replayed"]
 
 
 def open_journal(folder: Folder, *, sealed: int) -> Journal:
@@ -132,6 +132,14 @@ def replayed(journal: Journal, live: Live, after: int) -> Iterator[tuple[int, Ob
             rows = _known(live, decode_rows(record.body)[0])
             if rows.num_rows:
                 yield record.sequence, ObservationBatch.from_arrow(full_rows(rows, record.sequence))
+
+
+def journaled(journal: Journal, live: Live, after: int) -> Iterator[tuple[ObservationBatch, Settlements]]:
+    """Yield the batches with a sequence above `after`, marked ones too, each with the flags that it settled."""
+    for record in journal.records(after):
+        if record.kind == ROWS:
+            rows, settled = decode_rows(record.body)
+            yield ObservationBatch.from_arrow(full_rows(_known(live, rows), record.sequence)), settled
 
 
 def _apply(live: Live, record: Record) -> None:

@@ -17,7 +17,7 @@ while, whether it has arrived, and a past moment would show first the one and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +33,7 @@ from nilometer.store.backup import Source
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.lake_rewriter import Exchange
+from nilometer.store.lake_splicer import FileChunks, SplicedFile
 from nilometer.store.lake_writer import YearWriter
 from nilometer.store.live import Live
 from nilometer.store.masks import Masks
@@ -47,6 +48,10 @@ __all__ = ["FileRewriter", "Lying", "Rewriting"]
 
 LEVEL = 1
 """How hard zstd tries: such files stay until their year is still, when a merge writes them to stay."""
+
+
+_MOST_RUNS = 64
+"""With no more stretches of changed rows than this a table is pieced together of slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,45 +86,61 @@ class FileRewriter:
 
     file: LakeFile
     sequence: int
-    _current: YearWriter
-    _former: YearWriter
+    _current: YearWriter | SplicedFile
+    _former: YearWriter | SplicedFile
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "nilometer-rewrite"))
     _under_way: list[Future[None]] = field(default_factory=list)
 
-    def keep(self, table: pa.Table) -> None:
-        """Take rows, with all columns of OBSERVATION, that stay as they are."""
+    def keep(self, groups: NDArray[np.int64], table: pa.Table) -> None:
+        """Take row groups and their rows, with all columns of OBSERVATION, that stay as they are."""
         self._wait()
-        self._under_way = [self._pool.submit(self._current.write, table)]
+        self._under_way = [self._pool.submit(_write, self._current, groups, table, ())]
 
-    def change(self, table: pa.Table, rows: NDArray[np.int64], new: Mapping[str, pa.Array]) -> None:
-        """Take rows of which some change.
+    def change(
+        self, groups: NDArray[np.int64], table: pa.Table, rows: NDArray[np.int64], new: Mapping[str, pa.Array]
+    ) -> None:
+        """Take row groups of which some rows change.
 
         Parameters
         ----------
+        groups : ndarray of int64
+            The row groups of the file.
         table : pyarrow.Table
-            The rows, with all columns of OBSERVATION, each in one chunk.
+            Their rows, with all columns of OBSERVATION, each in one chunk.
         rows : ndarray of int64, ascending
             Those that change.
-        new : mapping of str to pyarrow.Array
-            Columns of which these have other values, and these values; never id, Datastream and time.
+        new : mapping of str to pyarrow.Array, each as long as the table
+            Columns of which these have other values, and these values; never id, Datastream and time. What stands in
+            the other rows is not looked at.
         """
-        n, sequences = table.num_rows, pa.array(np.full(len(rows), self.sequence, np.int64))
-        now, former, mask = table, table, None
-        if len(rows) < n:
+        n, names = table.num_rows, (*new, "commit")
+        whole = table
+        for name, values in {**new, "commit": pa.repeat(pa.scalar(self.sequence, pa.int64()), n)}.items():
+            item = OBSERVATION.field(name)
+            whole = whole.set_column(table.schema.get_field_index(name), item, values.cast(item.type))
+        runs = _runs(rows)
+        if len(runs) <= _MOST_RUNS:  # nearly all change, or few stretches: nothing is copied
+            former = pa.concat_tables([table.slice(0, 0), *(table.slice(start, stop - start) for start, stop in runs)])
+            now = pa.concat_tables(_woven(table, whole, runs))
+        else:
             chosen = np.zeros(n, bool)
             chosen[rows] = True
             mask = pa.array(chosen)
-            former = table.filter(mask)
-        for name, values in {**new, "commit": sequences}.items():
-            item = OBSERVATION.field(name)
-            place, column = table.schema.get_field_index(name), values.cast(item.type)
-            if mask is not None:
-                column = pc.replace_with_mask(table.column(place).combine_chunks(), mask, column)
-            now = now.set_column(place, item, column)
+            former, now = table.filter(mask), table
+            for name in names:
+                place = table.schema.get_field_index(name)
+                column = pc.if_else(mask, whole.column(place), table.column(place))
+                now = now.set_column(place, OBSERVATION.field(name), column)
+        sequences = pa.repeat(pa.scalar(self.sequence, pa.int64()), len(rows))
         ended = former.append_column(REVISION.field("superseded_commit"), sequences)
+        stops = np.cumsum(self.file.blocks.rows[groups])
+        counts = np.diff(np.searchsorted(rows, np.append(0, stops)))
         self._wait()
         # Beside what the caller does next: encoding takes as long as judging.
-        self._under_way = [self._pool.submit(self._current.write, now), self._pool.submit(self._former.write, ended)]
+        self._under_way = [
+            self._pool.submit(_write, self._current, groups, now, names),
+            self._pool.submit(_write, self._former, groups, ended, ("superseded_commit",), counts),
+        ]
 
     def close(self) -> Exchange:
         """Write what waits, sync, and return what takes the place of the file.
@@ -198,18 +219,21 @@ class Rewriting:
         ordered = sorted(files, key=lambda file: (file.year, file.first, file.earliest))
         return Lying(tuple(ordered), frozenset(hidden), masks, tombstones)
 
-    def reserve(self, ahead: int) -> int:
-        """Return a sequence that is still to come, `ahead` of the last one."""
-        return self._parts.journal.sequence + ahead
+    def reserve(self, ahead: int, *, behind: int = 0) -> int:
+        """Return a sequence that is still to come, `ahead` of the last one and of one that was reserved before."""
+        return max(self._parts.journal.sequence, behind) + ahead
 
     def rewrite(self, file: LakeFile, sequence: int) -> FileRewriter:
         """Begin to write a file anew, the changed rows with a sequence that was reserved."""
-        return FileRewriter(
-            file,
-            sequence,
-            YearWriter(self._parts.observations.place, file.year, OBSERVATION, level=LEVEL),
-            YearWriter(self._parts.revisions.place, file.year, REVISION, level=LEVEL),
+        source = FileChunks.of(file)
+        tables = ((self._parts.observations.place, OBSERVATION), (self._parts.revisions.place, REVISION))
+        current, former = (
+            YearWriter(place, file.year, schema, level=LEVEL)
+            if source is None
+            else SplicedFile(place, file.year, schema, LEVEL, source)
+            for place, schema in tables
         )
+        return FileRewriter(file, sequence, current, former)
 
     def exchange(self, done: Exchange, sequence: int, seen: Lying) -> bool:
         """Exchange a file, durably and for every reader at once; commits wait meanwhile.
@@ -287,3 +311,35 @@ class Rewriting:
 def _nothing() -> tuple[bytes | memoryview, ...]:
     """Return the body of a record without rows."""
     return row_parts(no_rows(), Settlements.none(), marked=True)
+
+
+def _write(
+    into: YearWriter | SplicedFile,
+    groups: NDArray[np.int64],
+    table: pa.Table,
+    names: Sequence[str],
+    counts: NDArray[np.int64] | None = None,
+) -> None:
+    """Write rows of row groups; see `SplicedFile.write`."""
+    if isinstance(into, SplicedFile):
+        into.write(groups, table, names, counts)
+    else:
+        into.write(table)
+
+
+def _runs(rows: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return the stretches, start and end, that ascending rows are."""
+    if not len(rows):
+        return []
+    breaks = np.flatnonzero(rows[1:] - rows[:-1] != 1)
+    starts, stops = np.append(0, breaks + 1), np.append(breaks, len(rows) - 1)
+    return list(zip(rows[starts].tolist(), (rows[stops] + 1).tolist(), strict=True))
+
+
+def _woven(table: pa.Table, whole: pa.Table, runs: Sequence[tuple[int, int]]) -> list[pa.Table]:
+    """Return slices that follow each other: of `whole` where runs are, of `table` between them."""
+    parts, at = [], 0
+    for start, stop in [*runs, (table.num_rows, table.num_rows)]:
+        parts += [table.slice(at, start - at), whole.slice(start, stop - start)]
+        at = stop
+    return [part for part in parts if part.num_rows]

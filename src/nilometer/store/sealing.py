@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from nilometer.model import Settlements
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.datastream_index import NOWHERE
+from nilometer.store.distinct import distinct
 from nilometer.store.hot import CAPACITY, LIVE, HotTail, Segment, journal_table
 from nilometer.store.lake import LakeTable
 from nilometer.store.lake_file import LakeFile
@@ -133,7 +134,7 @@ def divide(plan: Plan, hold: NDArray[np.int64], reached: int) -> None:
     """
     plan.masks = plan.masks.without(plan.done.masks)
     plan.tombstones = plan.tombstones.without(plan.done.tombstones)
-    wanted = np.unique(hold)
+    wanted = distinct(hold)
     for segment in plan.segments:
         ids = segment.columns["id"][: segment.n]
         stays = np.isin(ids, wanted) if len(wanted) else np.zeros(segment.n, bool)

@@ -19,6 +19,7 @@ from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.canonical import canonical
 from nilometer.store.changes import Changes, changes
 from nilometer.store.datastream_index import NOWHERE
+from nilometer.store.distinct import distinct
 from nilometer.store.edges import Edges
 from nilometer.store.first_rows import first_rows
 from nilometer.store.hot import CAPACITY
@@ -188,7 +189,7 @@ class Snapshot:
 
     def by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
         """Return the rows of these ids, samples too, sorted by (datastream, phenomenon_time, id)."""
-        numbers = np.unique(np.asarray(ids, np.int64))
+        numbers = distinct(np.asarray(ids, np.int64))
         wanted = query(np.unique(numbers >> 32).astype(np.int32), None, None)
         names = OBSERVATION.names
         parts = list(self._visible.parts(wanted, names, water_only=False, ids=numbers))
@@ -229,7 +230,7 @@ class Snapshot:
             If a file of the lake cannot be read.
         """
         names = REVISION.names if columns is None else list(columns)
-        numbers = None if ids is None else np.unique(np.asarray(ids, np.int64))
+        numbers = None if ids is None else distinct(np.asarray(ids, np.int64))
         table = versions(self._view, query(datastreams, start, end), names, numbers)
         return self._plain(table, names)
 

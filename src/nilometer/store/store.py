@@ -42,7 +42,7 @@ from nilometer.store.record import (
     pack,
     row_parts,
 )
-from nilometer.store.recovery import open_journal, recover, replayed
+from nilometer.store.recovery import journaled, open_journal, recover, replayed
 from nilometer.store.rewriting import Rewriting
 from nilometer.store.room import Room
 from nilometer.store.sealing import SealReport
@@ -325,11 +325,12 @@ class Store:
         return snapshot.at(as_of)
 
     def replay(self, after: int) -> Iterator[tuple[int, ObservationBatch]]:
-        """Yield journaled batches with a sequence above `after`, for a stage to catch up with its state.
+        """Yield journaled batches above a sequence, of known Datastreams; not marked commits, as of a review."""
+        return replayed(self._journal, self._live, after)
 
-        Left out are rows whose Datastream the catalog does not know, and marked commits: steps of a review.
-        """
-        yield from replayed(self._journal, self._live, after)
+    def journaled(self, after: int) -> Iterator[tuple[ObservationBatch, Settlements]]:
+        """Yield what `replay` does, and marked commits, each with the flags of earlier rows that it settled."""
+        return journaled(self._journal, self._live, after)
 
     def save_state(self, name: str, sequence: int, state: bytes) -> None:
         """Keep what a stage remembers as of a sequence; records up to the least of these may leave the journal."""

@@ -1,7 +1,8 @@
 """The tables of the catalog, as SQLAlchemy Core MetaData: what they hold and how they hang together.
 
 The catalog never holds an Observation; those are in the journal and in the lake. Times are int64 µs since 1970 UTC.
-The migrations in `migrations/` build exactly these tables; a test compares the two.
+A new catalog gets exactly these tables; the migrations in `migrations/` bring an older one to them, and a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ __all__ = [
     "standard_solutions",
     "things",
     "things_locations",
+    "trial_results",
+    "trials",
     "uplink_periods",
     "uplinks",
 ]
@@ -429,4 +432,34 @@ uplink_periods = Table(
     comment="What became of each period towards each receiver. body is what was put on the wire, kept until it is "
     "answered, so that it is sent again as it was; sequence is the last commit it was made of; is_late says that rows "
     "came after it was sent.",
+)
+
+trials = Table(
+    "trials",
+    METADATA,
+    _id(),
+    Column("plan", JSON, nullable=False),
+    Column("history", JSON),
+    Column("created", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
+    comment="Trials of sensors. plan is the document as it was given; history, null until it is frozen, is the chain "
+    "of the entry that froze it and its amendments, each with its hash.",
+    sqlite_autoincrement=True,
+)
+
+trial_results = Table(
+    "trial_results",
+    METADATA,
+    _id(),
+    Column("trial", Integer, ForeignKey("trials.id"), nullable=False, index=True),
+    Column("time", BigInteger, nullable=False),
+    Column("as_of", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("plots", JSON, nullable=False),
+    comment="Every run of a trial, the last one counts: as_of is the moment of which it saw the data, plots what is "
+    "drawn of it.",
+    sqlite_autoincrement=True,
 )

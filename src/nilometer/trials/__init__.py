@@ -10,33 +10,59 @@ import importlib
 from typing import Any
 
 __all__ = [
+    "Arm",
+    "Pairs",
+    "Rules",
+    "align",
+    "allan_curve",
     "allan_deviation",
+    "class_agreement",
+    "classical_figures",
+    "combine",
+    "compare",
     "compare_with_laboratory",
     "concordance",
     "decide",
     "deming",
-    "grade",
     "judge_control_sample",
     "limits_of_agreement",
+    "load_plan",
+    "match_samples",
     "passing_bablok",
+    "read_noise",
+    "run_trial",
     "size_of_trial",
+    "unit_table",
 ]
 
 _WHERE = {
+    "Arm": "arm",
+    "Pairs": "pairs",
+    "Rules": "alignment",
+    "align": "alignment",
+    "allan_curve": "allan",
     "allan_deviation": "allan",
+    "class_agreement": "water_class",
+    "classical_figures": "figures",
+    "combine": "references",
+    "compare": "quick",
     "compare_with_laboratory": "field_comparison",
     "concordance": "agreement",
     "decide": "deciding",
     "deming": "regression",
-    "grade": "grading",
     "judge_control_sample": "field_comparison",
     "limits_of_agreement": "agreement",
+    "load_plan": "plan",
+    "match_samples": "samples",
     "passing_bablok": "regression",
+    "read_noise": "allan_noise",
+    "run_trial": "trial",
     "size_of_trial": "power",
+    "unit_table": "lots",
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 -- a function, by name
+def __getattr__(name: str) -> Any:  # noqa: ANN401 -- a function or class, by name
     if name in _WHERE:
         return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,18 +2,135 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nilometer.series import unpack
+from nilometer.trials import allan_kernel
+from nilometer.trials.allan_confidence import degrees_of_freedom, interval_of, noise_powers
 
-__all__ = ["allan_deviation"]
+__all__ = ["AllanCurve", "allan_curve", "allan_deviation", "averaging_factors"]
+
+Floats = NDArray[np.float64]
+Kind = Literal["adev", "oadev", "mdev", "tdev", "hdev", "ohdev"]
+Spacing = Literal["octave", "decade", "log", "all"]
 
 
-def allan_deviation(series: Any, factors: Sequence[int], *, overlapping: bool = True) -> NDArray[np.float64]:  # noqa: ANN401
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    order: int
+    overlaps: bool
+    is_modified: bool
+    name: str
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    "adev": _Kind(2, False, False, "Allan deviation"),  # noqa: FBT003 -- a table's row
+    "oadev": _Kind(2, True, False, "overlapping Allan deviation"),  # noqa: FBT003
+    "mdev": _Kind(2, True, True, "modified Allan deviation"),  # noqa: FBT003
+    "tdev": _Kind(2, True, True, "time deviation"),  # noqa: FBT003
+    "hdev": _Kind(3, False, False, "Hadamard deviation"),  # noqa: FBT003
+    "ohdev": _Kind(3, True, False, "overlapping Hadamard deviation"),  # noqa: FBT003
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllanCurve:
+    """Deviations of one record over times of averaging, each with its interval.
+
+    Parameters
+    ----------
+    kind : str
+        ``adev``, ``oadev``, ``mdev``, ``tdev``, ``hdev`` or ``ohdev``.
+    interval_s : float
+        Between two values of the record.
+    n_values : int
+        Rates of the record (one less than phases).
+    factor : ndarray of int64, shape (k,)
+        Of how many values a mean is made.
+    tau_s : ndarray of float64, shape (k,)
+        ``factor · interval_s``.
+    deviation : ndarray of float64, shape (k,)
+        In the unit of the record's rates (``tdev``: that times s); NaN where the record is too short.
+    n : ndarray of int64, shape (k,)
+        Differences it is made of.
+    noise : ndarray of int64, shape (k,)
+        Power α of the noise that prevails there: 2 white phase … 0 flicker of the rate, −1, −2 its random walk.
+    edf : ndarray of float64, shape (k,)
+        Equivalent degrees of freedom of the variance.
+    lower, upper : ndarray of float64, shape (k,)
+        Interval of the deviation.
+    probability : float
+        Of the interval, two-sided.
+    """
+
+    kind: str
+    interval_s: float
+    n_values: int
+    factor: NDArray[np.int64]
+    tau_s: Floats
+    deviation: Floats
+    n: NDArray[np.int64]
+    noise: NDArray[np.int64]
+    edf: Floats
+    lower: Floats
+    upper: Floats
+    probability: float
+
+
+def averaging_factors(n_values: int, spacing: Spacing = "octave", *, order: int = 2) -> NDArray[np.int64]:
+    """Return the factors a record of `n_values` rates is long enough for.
+
+    Parameters
+    ----------
+    n_values : int
+        Rates, at equal steps.
+    spacing : {"octave", "decade", "log", "all"}
+        1 2 4 8 …; 1 2 4 10 20 40 …; ten a decade, as far as they are whole numbers; every one.
+    order : int
+        Of the difference: 2 for Allan, 3 for Hadamard deviations.
+
+    Returns
+    -------
+    ndarray of int64
+        Up to a fifth of the record (Allan): beyond, a figure rests on fewer than three differences that share nothing.
+
+    Examples
+    --------
+    >>> averaging_factors(100, "decade").tolist()
+    [1, 2, 4, 10, 20]
+    """
+    most = max(n_values // (2 * order + 1), 1)
+    if spacing == "all":
+        return np.arange(1, most + 1)
+    exponents = np.arange(int(np.log10(most)) + 2)
+    spread = {
+        "octave": 2.0 ** np.arange(int(np.log2(most)) + 1),
+        "decade": (10.0 ** exponents[:, None] * np.array([1.0, 2.0, 4.0])).ravel(),
+        "log": 10.0 ** (np.arange(10 * len(exponents)) / 10.0),
+    }
+    if spacing not in spread:
+        raise ValueError(f"spacing {spacing!r} (allowed: octave, decade, log, all)")
+    found: NDArray[np.int64] = np.unique(np.round(spread[spacing]).astype(np.int64))
+    return found[found <= most]
+
+
+def allan_deviation(
+    series: Any,  # noqa: ANN401 -- any library's series
+    factors: ArrayLike,
+    *,
+    overlapping: bool = True,
+    kind: Kind | None = None,
+    of: Literal["rate", "phase"] = "rate",
+    interval_s: float = 1.0,
+    threads: int = 1,
+) -> Floats:
     """Return the Allan deviation of a steady signal for several times of averaging.
 
     Parameters
@@ -24,39 +141,179 @@ def allan_deviation(series: Any, factors: Sequence[int], *, overlapping: bool = 
         Of how many values each a mean is made.
     overlapping : bool
         Use every place at which a pair of means may begin: the same quantity, less noise.
+    kind : {"adev", "oadev", "mdev", "tdev", "hdev", "ohdev"}, optional
+        Which deviation; it outranks `overlapping`.
+    of : {"rate", "phase"}
+        Whether the series is what is averaged (rate, frequency, concentration), or its integral over time.
+    interval_s : float
+        Between two values.
+    threads : int
+        How many run at once; 1 is one core.
 
     Returns
     -------
     ndarray of float64
-        One a factor, in the unit of the series; NaN where there are too few values for it.
+        One a factor, in the unit of the series (of a phase: per s; ``tdev``: times s); NaN where there are too few
+        values for it.
 
     Raises
     ------
     ValueError
-        If a value is missing, or a factor is below 1.
+        If a value is missing, a factor is below 1, or a name is unknown.
 
     References
     ----------
-    NIST SP 1065 (2008), eq. 5 to 8 and 10: σ²(τ) = ½⟨(ȳᵢ₊₁ − ȳᵢ)²⟩.
+    NIST SP 1065 (2008): adev eq. 5 to 8, oadev eq. 10 and 11, mdev eq. 15 and 16, tdev eq. 19, hdev eq. 24 and 25.
 
     Examples
     --------
     >>> allan_deviation([892.0, 809, 823, 798, 671, 644, 883, 903, 677], [1, 2]).round(5).tolist()
     [91.22945, 85.95287]
     """
-    values = unpack(series).values
-    if not np.isfinite(values).all():
+    chosen = _kind(kind or ("oadev" if overlapping else "adev"))
+    phase = _phase(series, of)
+    wanted = _checked(factors)
+    found = _deviations(phase, wanted, chosen, interval_s, of, threads)[0]
+    return found * wanted * interval_s / math.sqrt(3.0) if kind == "tdev" else found
+
+
+def allan_curve(
+    series: Any,  # noqa: ANN401 -- any library's series
+    factors: Spacing | Sequence[int] = "octave",
+    *,
+    kind: Kind = "oadev",
+    of: Literal["rate", "phase"] = "rate",
+    interval_s: float = 1.0,
+    probability: float = 0.683,
+    threads: int = 1,
+) -> AllanCurve:
+    """Return the deviations of a record with their intervals.
+
+    Parameters
+    ----------
+    series, kind, of, interval_s, threads
+        As `allan_deviation` has them.
+    factors : {"octave", "decade", "log", "all"} or sequence of int
+        As `averaging_factors` makes them, or as given.
+    probability : float
+        Of the intervals: χ² with the degrees of freedom of the noise that prevails at each time of averaging.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, a factor is below 1, a name is unknown, or there are fewer than four values.
+
+    Examples
+    --------
+    >>> curve = allan_curve([892.0, 809, 823, 798, 671, 644, 883, 903, 677], [1, 2])
+    >>> curve.deviation.round(3).tolist(), curve.n.tolist()
+    ([91.229, 85.953], [8, 6])
+    """
+    chosen = _kind(kind)
+    if not 0.0 < probability < 1.0:
+        raise ValueError(f"probability {probability!r} (allowed: between 0 and 1)")
+    phase = _phase(series, of)
+    if len(phase) < 5:
+        raise ValueError(f"{len(phase) - 1} rates are no record: four or more are needed")
+    wanted = (
+        averaging_factors(len(phase) - 1, factors, order=chosen.order)
+        if isinstance(factors, str)
+        else _checked(factors)
+    )
+    found, n = _deviations(phase, wanted, chosen, interval_s, of, threads)
+    noise = noise_powers(phase, wanted, order=chosen.order)
+    edf = degrees_of_freedom(
+        len(phase),
+        wanted,
+        noise,
+        order=chosen.order,
+        overlaps=chosen.overlaps,
+        is_modified=chosen.is_modified,
+    )
+    tau = wanted.astype(np.float64) * float(interval_s)
+    if kind == "tdev":
+        found = found * tau / math.sqrt(3.0)
+    lower, upper = interval_of(found, edf, probability)
+    return AllanCurve(
+        kind=kind,
+        interval_s=interval_s,
+        n_values=len(phase) - 1,
+        factor=wanted,
+        tau_s=tau,
+        deviation=found,
+        n=n,
+        noise=noise,
+        edf=edf,
+        lower=lower,
+        upper=upper,
+        probability=probability,
+    )
+
+
+def _kind(name: str) -> _Kind:
+    if name not in _KINDS:
+        raise ValueError(f"deviation {name!r} (allowed: {', '.join(_KINDS)})")
+    return _KINDS[name]
+
+
+def _checked(factors: ArrayLike) -> NDArray[np.int64]:
+    wanted = np.atleast_1d(np.asarray(factors, np.int64))
+    if len(wanted) and wanted.min() < 1:
+        raise ValueError(f"factor {int(wanted.min())!r} (allowed: 1 or more)")
+    return wanted
+
+
+def _phase(series: Any, of: str) -> Floats:  # noqa: ANN401 -- any library's series
+    values = np.ascontiguousarray(unpack(series).values)
+    if of not in {"rate", "phase"}:
+        raise ValueError(f"of = {of!r} (allowed: rate, phase)")
+    mean = float(values.mean()) if len(values) else 0.0
+    if not np.isfinite(mean):  # so is the sum of anything with a gap
         raise ValueError("the series has gaps: take a stretch without, or fill them")
-    whole = np.concatenate([[0.0], np.cumsum(values - values.mean())])
-    found = np.full(len(factors), np.nan)
-    for place, m in enumerate(factors):
-        if m < 1:
-            raise ValueError(f"factor {m!r} (allowed: 1 or more)")
-        means = (whole[m:] - whole[:-m]) / m
-        if not overlapping:
-            means = means[::m]
-        step = m if overlapping else 1
-        apart = means[step:] - means[:-step]
-        if len(apart):
-            found[place] = np.sqrt(0.5 * np.mean(apart**2))
-    return found
+    if of == "phase":
+        return values
+    phase = np.empty(len(values) + 1)
+    allan_kernel.accumulate(values, mean, phase)
+    return phase
+
+
+def _deviations(
+    phase: Floats, factors: NDArray[np.int64], kind: _Kind, interval_s: float, of: str, threads: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    n, order = len(phase), kind.order
+    if kind.is_modified:
+        counts = n - 3 * factors + 1
+        squares = _over(threads, factors, lambda m: allan_kernel.squares_of_means(phase, m))
+    elif kind.overlaps:
+        counts = n - order * factors
+        squares = _blocked(phase, factors, order, threads)
+    else:
+        counts = (n - order * factors + factors - 1) // factors
+        squares = _over(threads, factors, lambda m: allan_kernel.squares_stepping(phase, m, order))
+    counts = np.maximum(counts, 0)
+    unit = interval_s if of == "phase" else 1.0  # a running sum of rates is a phase per step
+    scale = (2.0 if order == 2 else 6.0) * (factors * unit) ** 2.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.sqrt(np.where(counts > 0, squares / (scale * counts), np.nan))
+    return found, counts
+
+
+def _over(threads: int, factors: NDArray[np.int64], square: Any) -> Floats:  # noqa: ANN401 -- a compiled call
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        return np.array(list(pool.map(square, factors)), np.float64)
+
+
+def _blocked(phase: Floats, factors: NDArray[np.int64], order: int, threads: int) -> Floats:
+    stops = np.linspace(0, len(phase), max(threads, 1) + 1).astype(np.int64)
+    parts = np.zeros((len(stops) - 1, len(factors)))
+
+    def part(i: int) -> None:
+        allan_kernel.squares_overlapping(phase, factors, order, stops[i], stops[i + 1], parts[i])
+
+    if len(parts) == 1:
+        part(0)
+    else:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(part, range(len(parts))))
+    squares: Floats = parts.sum(axis=0)
+    return squares

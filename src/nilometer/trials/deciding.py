@@ -6,6 +6,7 @@ figures of those behind it are shown all the same. "Not significantly different"
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ __all__ = [
     "condition_of",
     "decide",
     "distance_of",
+    "in_order",
     "margin_of",
     "outcome_of",
     "within",
@@ -52,7 +54,10 @@ HIGHER_IS_BETTER = ("concordance", "class_agreement")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How intervals are made, the same for all endpoints of a trial; fields as in `intervals.sample`."""
+    """How intervals are made, the same for all endpoints of a trial; fields as in `intervals.sample`.
+
+    The same pairs are drawn once: endpoints share their resamples.
+    """
 
     resamples: int = 10_000
     seed: int = 1
@@ -60,20 +65,38 @@ class Sampling:
     ratio: float | None = None
     class_edges: Sequence[float] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    _drawn: dict[tuple[bytes, float], Sampled] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, pairs: Pairs, *, arbiter: Floats | None = None, stretch: float = 1.0) -> Sampled:
         """Return resamples of pairs."""
-        return sample(
-            pairs,
-            resamples=self.resamples,
-            seed=self.seed,
-            scheme=self.scheme,
-            ratio=self.ratio,
-            class_edges=self.class_edges,
-            arbiter=arbiter,
-            stretch=stretch,
-            **self.options,
-        )
+        key = _fingerprint(pairs, arbiter), stretch
+        if key not in self._drawn:
+            self._drawn[key] = sample(
+                pairs,
+                resamples=self.resamples,
+                seed=self.seed,
+                scheme=self.scheme,
+                ratio=self.ratio,
+                class_edges=self.class_edges,
+                arbiter=arbiter,
+                stretch=stretch,
+                **self.options,
+            )
+        return self._drawn[key]
+
+
+def _fingerprint(pairs: Pairs, arbiter: Floats | None) -> bytes:
+    """Return what tells pairs apart, as far as resamples hang on them."""
+    whole = hashlib.sha256()
+    columns = (
+        pairs.time, pairs.candidate, pairs.reference, pairs.candidate_uncertainty, pairs.reference_uncertainty,
+        pairs.candidate_censored, pairs.reference_censored, pairs.cluster, pairs.interval,
+    )  # fmt: skip
+    for column in columns:
+        whole.update(np.ascontiguousarray(column).tobytes())
+    if arbiter is not None:
+        whole.update(b"arbiter" + np.ascontiguousarray(arbiter).tobytes())
+    return whole.digest()
 
 
 def decide(
@@ -83,6 +106,7 @@ def decide(
     arbiter: Floats | None = None,
     suspect: NDArray[np.bool_] | None = None,
     sampling: Sampling | None = None,
+    sensitivity: bool = True,
 ) -> list[Decision]:
     """Decide on the endpoints of a trial, in their order.
 
@@ -99,6 +123,8 @@ def decide(
         Pairs with a SUSPECT result. They are in; a decision that falls without them says so.
     sampling : Sampling, optional
         How intervals are made.
+    sensitivity : bool
+        Whether to ask as well what blocks of half and of twice the length, and leaving SUSPECT out, would say.
 
     Returns
     -------
@@ -130,17 +156,27 @@ def decide(
             raise ValueError(f"{name}: {len(column)} rows for {len(pairs)} pairs: give as many")
     for endpoint in endpoints:
         _check(endpoint, pairs, arbiter, how)
-    decisions: list[Decision] = []
+    return in_order(
+        [_decide_one(pairs, endpoint, arbiter, suspect, how, sensitivity=sensitivity) for endpoint in endpoints]
+    )
+
+
+def in_order(decisions: Sequence[Decision]) -> list[Decision]:
+    """Return decisions with all behind the first that was not shown NOT_TESTED; their figures stay.
+
+    Each claim is tested at its full level, for none is tested unless all before it were shown.
+    """
+    ordered: list[Decision] = []
     before: Endpoint | None = None
-    for endpoint in endpoints:
-        decision = _decide_one(pairs, endpoint, arbiter, suspect, how)
+    for decision in decisions:
         if before is not None:
             reason = f"not tested, for {before.name!r} before it was not shown; its figure alone: {decision.reason}"
-            decision = replace(decision, outcome=Outcome.NOT_TESTED, reason=reason)
-        elif decision.outcome not in {Outcome.NON_INFERIOR, Outcome.EQUIVALENT}:
-            before = endpoint
-        decisions.append(decision)
-    return decisions
+            ordered.append(replace(decision, outcome=Outcome.NOT_TESTED, reason=reason))
+            continue
+        if decision.outcome not in {Outcome.NON_INFERIOR, Outcome.EQUIVALENT}:
+            before = decision.endpoint
+        ordered.append(decision)
+    return ordered
 
 
 def within(pairs: Pairs, condition: Mapping[str, Interval]) -> NDArray[np.bool_]:
@@ -248,12 +284,18 @@ def _check(endpoint: Endpoint, pairs: Pairs, arbiter: Floats | None, how: Sampli
 
 
 def _decide_one(
-    pairs: Pairs, endpoint: Endpoint, arbiter: Floats | None, suspect: NDArray[np.bool_] | None, how: Sampling
+    pairs: Pairs,
+    endpoint: Endpoint,
+    arbiter: Floats | None,
+    suspect: NDArray[np.bool_] | None,
+    how: Sampling,
+    *,
+    sensitivity: bool,
 ) -> Decision:
     rows = within(pairs, endpoint.condition)
     truth = arbiter if endpoint.statistic == "excess_error" else None
     first = _outcome(pairs, rows, endpoint, truth, how)
-    if first.figure.method == "":
+    if first.figure.method == "" or not sensitivity:
         return first
     others = {
         "blocks of half the length": (rows, 0.5),

@@ -127,4 +127,7 @@ def _table(norm: str) -> dict[str, Any]:
     known = {file.name.removesuffix(".toml"): file for file in folder.iterdir() if file.name.endswith(".toml")}
     if norm not in known:
         raise ConfigError("norm", seen=norm, allowed=known)
-    return tomllib.loads(known[norm].read_text(encoding="utf-8"))
+    table = tomllib.loads(known[norm].read_text(encoding="utf-8"))
+    if "comparison" not in table:
+        raise ConfigError("norm", seen=norm, reason="it has no table for a comparison with the laboratory")
+    return table

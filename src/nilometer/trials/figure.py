@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Figure"]
+__all__ = ["Figure", "plain"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +49,17 @@ class Figure:
         """Return it as plain JSON, what is NaN or infinite as null."""
         return {
             "name": self.name,
-            "value": _plain(self.value),
+            "value": plain(self.value),
             "unit": self.unit,
-            "interval": [_plain(end) for end in self.interval],
+            "interval": [plain(end) for end in self.interval],
             "probability": self.probability,
             "n": self.n,
-            "n_effective": _plain(self.n_effective),
+            "n_effective": plain(self.n_effective),
             "method": self.method,
             "note": self.note,
         }
 
 
-def _plain(number: float) -> float | None:
+def plain(number: float) -> float | None:
+    """Return a number as JSON has it: None where it is NaN or infinite."""
     return float(number) if math.isfinite(number) else None

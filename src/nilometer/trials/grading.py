@@ -1,301 +1,130 @@
-"""A grade: the claim that was shown, with the range of conditions for which it was; never a blanket yes.
-
-Strata are declared beforehand. A claim is tested in each, all strata of all conditions together at its level by Holm's
-rule; the grade's ranges are of neighbouring strata where it was shown, no farther than the conditions that were met,
-and the pairs within all of them together have to show it once more.
-"""
+"""From decisions to the one answer of a comparison, with the range of conditions it holds in: never a blanket yes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nilometer.errors import ConfigError
-from nilometer.trials.deciding import Sampling, condition_of, decide, margin_of, outcome_of, within
+from nilometer.trials.deciding import Sampling, condition_of, decide
 from nilometer.trials.endpoint import Decision, Endpoint, Outcome
-from nilometer.trials.figure import Figure
-from nilometer.trials.intervals import Sampled
 from nilometer.trials.pairs import Pairs
-from nilometer.units import symbol
+from nilometer.trials.result import Grade, Stratum
 
-__all__ = ["Grade", "Stratum", "grade"]
+__all__ = ["SHOWN", "decided_strata", "grade"]
 
-Floats = NDArray[np.float64]
-
-SHOWN = (Outcome.NON_INFERIOR, Outcome.EQUIVALENT)
-# What is met is from the 1st to the 99th percentile: single pairs beyond claim nothing.
-MET = (0.01, 0.99)
+SHOWN = frozenset({Outcome.NON_INFERIOR, Outcome.EQUIVALENT})
+_FEWEST = 20  # pairs of a stratum below which it is not asked
+_TAIL = 0.01  # share of pairs at either end of a range that do not widen it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stratum:
-    """A claim in one part of a condition.
+def decided_strata(
+    strata: Sequence[tuple[Stratum, Pairs]], endpoint: Endpoint, *, sampling: Sampling | None = None
+) -> list[Stratum]:
+    """Return strata with what the first claim comes to in each of them.
 
-    Parameters
-    ----------
-    condition : str
-        ``range``: of the reference's result.
-    low, high : float
-        As declared; infinite at the ends. `low` is in, `high` is not.
-    figure : Figure
-        Of the pairs in it, with an interval of 1 − 2·`level`.
-    level : float
-        One-sided, by Holm's rule: at which it was last tested.
-    outcome : Outcome
-        NOT_TESTED where there are fewer than two pairs.
-    """
-
-    condition: str
-    low: float
-    high: float
-    figure: Figure
-    level: float
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grade:
-    """Where a claim holds.
+    All strata of all conditions share the level of the claim evenly (Bonferroni), so that the chance that any range is
+    wrongly called is at most that level.
 
     Parameters
     ----------
+    strata : sequence of (Stratum, Pairs)
+        As the plan declared them, with their pairs.
     endpoint : Endpoint
         The claim.
-    ranges : mapping of str to (float, float)
-        Of each stratified condition; empty where nothing is claimed.
-    decision : Decision
-        Of the pairs within all ranges together.
-    strata : tuple of Stratum
-        Each with its outcome.
-    met : mapping of str to (float, float)
-        What the other conditions were: neither tested apart nor claimed beyond.
-    is_shown : bool
-        Whether there is a grade.
-    statement : str
-        One sentence.
+    sampling : Sampling, optional
+        How intervals are made.
     """
-
-    endpoint: Endpoint
-    ranges: Mapping[str, tuple[float, float]]
-    decision: Decision
-    strata: tuple[Stratum, ...]
-    met: Mapping[str, tuple[float, float]]
-    is_shown: bool
-    statement: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON, an infinite edge as null."""
-
-        def plain(edge: float) -> float | None:
-            return edge if math.isfinite(edge) else None
-
-        return {
-            "endpoint": self.endpoint.name,
-            "is_shown": self.is_shown,
-            "statement": self.statement,
-            "ranges": {name: list(ends) for name, ends in self.ranges.items()},
-            "met": {name: list(ends) for name, ends in self.met.items()},
-            "decision": self.decision.to_dict(),
-            "strata": [
-                {
-                    "condition": each.condition,
-                    "low": plain(each.low),
-                    "high": plain(each.high),
-                    "level": each.level,
-                    "outcome": str(each.outcome),
-                    "figure": each.figure.to_dict(),
-                }
-                for each in self.strata
-            ],
-        }
+    asked = [len(pairs) >= _FEWEST for _, pairs in strata]
+    shared = replace(endpoint, alpha=endpoint.alpha / max(sum(asked), 1), condition={})
+    return [
+        replace(stratum, decisions=tuple(decide(pairs, [shared], sampling=sampling, sensitivity=False)))
+        if is_asked
+        else stratum
+        for (stratum, pairs), is_asked in zip(strata, asked, strict=True)
+    ]
 
 
-def grade(
-    pairs: Pairs,
-    endpoint: Endpoint,
-    strata: Mapping[str, Sequence[float]],
-    *,
-    arbiter: Floats | None = None,
-    sampling: Sampling | None = None,
-    units: Mapping[str, str] | None = None,
-) -> Grade:
-    """Return for which conditions a claim was shown.
+def grade(pairs: Pairs, decisions: Sequence[Decision], strata: Sequence[Stratum], units: Mapping[str, str]) -> Grade:
+    """Return the answer of a comparison.
 
     Parameters
     ----------
     pairs : Pairs
-        All that are admissible.
-    endpoint : Endpoint
-        The claim; its own condition is kept.
-    strata : mapping of str to sequence of float
-        Edges that part a condition, rising, as declared beforehand; ``range`` parts the reference's results.
-    arbiter, sampling
-        As in `deciding.decide`.
-    units : mapping of str to str, optional
-        CF text of conditions, for the statement.
+        All that were compared.
+    decisions : sequence of Decision
+        In their order.
+    strata : sequence of Stratum
+        Declared ones carry a decision, as `decided_strata` gives it; the others say nothing of the range.
+    units : mapping of str to str
+        Of the conditions, ``range`` among them.
 
     Returns
     -------
     Grade
-
-    Raises
-    ------
-    ConfigError
-        If a condition is not known or its edges do not rise.
-
-    References
-    ----------
-    Holm (1979), Scandinavian J. Statistics 6, 65-70.
-
-    Examples
-    --------
-    >>> from nilometer.trials.endpoint import Margin
-    >>> rng = np.random.default_rng(1)
-    >>> truth = rng.uniform(0.0, 20.0, 3000)
-    >>> seen = np.where(truth < 8.0, truth, 0.8 * truth + 1.6) + 0.1 * rng.normal(size=3000)
-    >>> found = Pairs.of(np.arange(3000) * 600_000_000, seen, truth, "mg L-1")
-    >>> claim = Endpoint(name="accuracy", statistic="bias", margin=Margin(value=0.2, unit="mg L-1"))
-    >>> grade(found, claim, {"range": [4.0, 8.0, 12.0]}, sampling=Sampling(resamples=500)).statement
-    'accuracy: not inferior at 0.1–7.9 mg/L'
+        Where all was shown, each condition has the range between the 1st and 99th percentile of what was met, narrowed
+        to the neighbouring strata, the fullest among them, in which the first claim holds by itself.
     """
-    how = sampling or Sampling()
-    for name, edges in strata.items():
-        condition_of(pairs, name)
-        if any(low >= high for low, high in pairwise(edges)):
-            raise ConfigError(f"strata.{name}", seen=list(edges), allowed="edges that rise from the first to the last")
-    own = within(pairs, endpoint.condition)
-    parts = [
-        (name, low, high)
-        for name, edges in strata.items()
-        for low, high in pairwise([-math.inf, *edges, math.inf])
-        if len(edges)
-    ]
-    tested = _by_holm(pairs, endpoint, parts, own, arbiter, how)
-    ranges = {name: _range_of(pairs, own, [each for each in tested if each.condition == name]) for name in strata}
-    shown = {name: ends for name, ends in ranges.items() if ends is not None}
-    lacking = sorted(set(ranges) - set(shown))
-    box = replace(endpoint, condition={**endpoint.condition, **_joined(endpoint.condition, shown)})
-    decision = decide(pairs, [box], arbiter=arbiter, sampling=how)[0]
-    is_shown = not lacking and decision.outcome in SHOWN
-    others = [name for name in ("range", *pairs.conditions) if name not in strata]
-    inside = within(pairs, box.condition)
-    met = {name: ends for name in others if (ends := _met(condition_of(pairs, name)[inside])) is not None}
+    outcome = _outcome(decisions)
+    if outcome not in SHOWN:
+        return Grade(outcome=outcome, notes=tuple(one.reason for one in decisions if one.outcome is outcome)[:1])
+    ranges: dict[str, tuple[float, float]] = {}
+    notes: list[str] = []
+    for name in ("range", *pairs.conditions):
+        values = condition_of(pairs, name)
+        values = values[np.isfinite(values)]
+        if not len(values):
+            notes.append(f"{name} is known of no pair: nothing is said of it")
+            continue
+        low, high = (float(end) for end in np.quantile(values, [_TAIL, 1.0 - _TAIL]))
+        mine = [one for one in strata if one.condition == name and not math.isnan(one.low)]
+        if not any(one.decisions for one in mine):
+            notes.append(f"no strata of {name} were declared, or none has pairs enough: it holds for the mix as met")
+        else:
+            held = _held(mine)
+            if held is None:
+                notes.append(f"in no stratum of {name} was it shown alone: it holds for the mix as met")
+            else:
+                low, high = max(low, held[0]), min(high, held[1])
+                notes += _beyond(name, mine, held)
+        ranges[name] = (low, high)
     return Grade(
-        endpoint=endpoint,
-        ranges=shown if is_shown else {},
-        decision=decision,
-        strata=tuple(tested),
-        met=met,
-        is_shown=is_shown,
-        statement=_statement(endpoint, pairs, shown, met, decision, lacking, units or {}),
+        outcome=outcome, ranges=ranges, units={name: units.get(name, "1") for name in ranges}, notes=tuple(notes)
     )
 
 
-def _joined(
-    asked: Mapping[str, tuple[float, float]], shown: Mapping[str, tuple[float, float]]
-) -> dict[str, tuple[float, float]]:
-    whole = (-math.inf, math.inf)
-    return {
-        name: (max(low, asked.get(name, whole)[0]), min(high, asked.get(name, whole)[1]))
-        for name, (low, high) in shown.items()
-    }
+def _outcome(decisions: Sequence[Decision]) -> Outcome:
+    """Return what all decisions come to: the first that was not shown, else the weakest word for what was."""
+    for decision in decisions:
+        if decision.outcome not in SHOWN:
+            return decision.outcome
+    outcomes = {decision.outcome for decision in decisions}
+    return Outcome.EQUIVALENT if outcomes == {Outcome.EQUIVALENT} else Outcome.NON_INFERIOR
 
 
-def _by_holm(
-    pairs: Pairs,
-    endpoint: Endpoint,
-    parts: Sequence[tuple[str, float, float]],
-    own: NDArray[np.bool_],
-    arbiter: Floats | None,
-    how: Sampling,
-) -> list[Stratum]:
-    truth = arbiter if endpoint.statistic == "excess_error" else None
-    drawn: list[Sampled | None] = []
-    for name, low, high in parts:
-        values = condition_of(pairs, name)
-        rows = own & (values >= low) & (values < high)
-        try:
-            drawn.append(how.of(pairs.take(rows), arbiter=None if truth is None else truth[rows]))
-        except ValueError:  # fewer than two measured pairs
-            drawn.append(None)
-    left = [place for place, each in enumerate(drawn) if each is not None]
-    found: dict[int, Stratum] = {}
-    while left:
-        level = endpoint.alpha / len(left)
-        now = {place: _tested(endpoint, parts[place], drawn[place], level) for place in left}
-        found |= now
-        passed = [place for place, each in now.items() if each.outcome in SHOWN]
-        if not passed:
-            break
-        # One at a time would take the same ones: a lower level only gets easier for those that are left.
-        left = [place for place in left if place not in passed]
-    return [found.get(place) or _tested(endpoint, part, None, math.nan) for place, part in enumerate(parts)]
+def _is_shown(stratum: Stratum) -> bool:
+    return bool(stratum.decisions) and all(one.outcome in SHOWN for one in stratum.decisions)
 
 
-def _tested(endpoint: Endpoint, part: tuple[str, float, float], drawn: Sampled | None, level: float) -> Stratum:
-    condition, low, high = part
-    if drawn is None:
-        figure = Figure(name=endpoint.statistic, value=math.nan, unit="", note="fewer than two measured pairs")
-        return Stratum(condition=condition, low=low, high=high, figure=figure, level=level, outcome=Outcome.NOT_TESTED)
-    figure = drawn.figure(endpoint.statistic, probability=1.0 - 2.0 * level)
-    outcome = outcome_of(endpoint, figure.interval, margin_of(endpoint, drawn.pairs))
-    if not math.isfinite(figure.value) or drawn.lack(endpoint.statistic, drawn.spread(endpoint.statistic)):
-        outcome = Outcome.INCONCLUSIVE
-    return Stratum(condition=condition, low=low, high=high, figure=figure, level=level, outcome=outcome)
-
-
-def _range_of(pairs: Pairs, own: NDArray[np.bool_], strata: Sequence[Stratum]) -> tuple[float, float] | None:
-    """Return the range of neighbouring strata that were shown: of several such groups that of the most pairs."""
-    groups: list[list[Stratum]] = [[]]
-    for each in strata:
-        if each.outcome in SHOWN:
-            groups[-1].append(each)
-        elif groups[-1]:
-            groups.append([])
-    best = max(groups, key=lambda group: sum(each.figure.n for each in group))
-    if not best:
+def _held(strata: Sequence[Stratum]) -> tuple[float, float] | None:
+    """Return the range of neighbouring strata in which it was shown, around the fullest of these; None: in none."""
+    shown = [place for place, one in enumerate(strata) if _is_shown(one)]
+    if not shown:
         return None
-    values = condition_of(pairs, best[0].condition)
-    return _met(values[own & (values >= best[0].low) & (values < best[-1].high)])
+    first = last = max(shown, key=lambda place: strata[place].n)
+    while first - 1 in shown:
+        first -= 1
+    while last + 1 in shown:
+        last += 1
+    return strata[first].low, strata[last].high
 
 
-def _met(values: Floats) -> tuple[float, float] | None:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return None
-    low, high = np.quantile(values, MET)
-    return float(low), float(high)
-
-
-def _statement(
-    endpoint: Endpoint,
-    pairs: Pairs,
-    shown: Mapping[str, tuple[float, float]],
-    met: Mapping[str, tuple[float, float]],
-    decision: Decision,
-    lacking: Sequence[str],
-    units: Mapping[str, str],
-) -> str:
-    if lacking:
-        return f"{endpoint.name}: not shown in any part of {', '.join(lacking)}"
-    if decision.outcome not in SHOWN:
-        return f"{endpoint.name}: not shown for the conditions together: {decision.reason}"
-
-    def said(name: str, ends: tuple[float, float]) -> str:
-        unit = pairs.unit if name == "range" else units.get(name, "1")
-        text = f"{ends[0]:.2g}–{ends[1]:.2g}{'' if unit == '1' else ' ' + symbol(unit)}"
-        return text if name == "range" else f"{name} {text}"
-
-    what = "equivalent" if decision.outcome is Outcome.EQUIVALENT else "not inferior"
-    text = f"{endpoint.name}: {what}"
-    if shown:
-        text += f" at {', '.join(said(name, ends) for name, ends in shown.items())}"
-    if met:
-        text += f" (met, not tested apart: {', '.join(said(name, ends) for name, ends in met.items())})"
-    return text
+def _beyond(name: str, strata: Sequence[Stratum], held: tuple[float, float]) -> list[str]:
+    """Return a note where pairs lie in strata in which it was not shown."""
+    others = [one for one in strata if one.n and not held[0] <= one.low < held[1]]
+    if not others:
+        return []
+    told = ", ".join(f"{one.low:g} to {one.high:g} ({one.n} pairs)" for one in others)
+    return [f"it was not shown alone at {name} {told}"]

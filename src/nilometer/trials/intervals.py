@@ -194,11 +194,11 @@ class Sampled:
             count = len(np.unique(self.pairs.cluster))
             if name in OF_FEW_CLUSTERS or count >= FEWEST_CLUSTERS_OF_OTHERS:
                 return ""
-            return f"of {count} clusters, and for {name} {FEWEST_CLUSTERS_OF_OTHERS} are needed"
+            return f"of {count} clusters, and {FEWEST_CLUSTERS_OF_OTHERS} are needed for this statistic"
         least = FEWEST_EFFECTIVE if name != QUANTILE else FEWEST_BEYOND / (1.0 - self.moments.probability)
         if spread.n_effective >= least:
             return ""
-        return f"worth {spread.n_effective:.0f} independent pairs, and {least:.0f} are needed"
+        return f"worth {math.floor(spread.n_effective)} independent pairs, and {least:.0f} are needed"
 
     def _why_not(self, name: str) -> str:
         return {

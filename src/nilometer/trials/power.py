@@ -119,7 +119,9 @@ def sample_size(
     (7.849, 10.507)
     """
     if not 0.0 <= difference < margin:
-        raise ValueError(f"difference = {difference!r}: only one below the margin of {margin!r} can be shown")
+        raise ValueError(
+            f"a difference of {difference:.4g} is expected: only one below the margin of {margin:.4g} can be shown"
+        )
     for name, share in (("alpha", alpha), ("power", power)):
         if not 0.0 < share < 1.0:
             raise ValueError(f"{name} = {share!r} (allowed: above 0, below 1)")

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from nilometer.trials.pairs import complete
+from nilometer.trials.slopes import PairwiseSlopes
 from nilometer.uncertainty.coverage import coverage_factor
 
 __all__ = ["Line", "deming", "passing_bablok"]
-
-MOST_PAIRS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +102,14 @@ def deming(x: Any, y: Any, *, ratio: float = 1.0, probability: float = 0.95) -> 
 def passing_bablok(x: Any, y: Any, *, probability: float = 0.95) -> Line:  # noqa: ANN401 -- any series
     """Return Passing and Bablok's line of two instruments: no distribution is assumed, outliers do not bend it.
 
+    The slopes are ranked without being made, so time grows with n·log n and memory with n.
+
     Parameters
     ----------
     x, y : series of n numbers
-        Of reference and candidate; the relation has to be linear and rising.
+        Of reference and candidate; the relation has to be linear (`nilometer.trials.linearity`) and rising.
     probability : float
-        Of the intervals.
+        Of the intervals, which hold for independent pairs.
 
     Returns
     -------
@@ -118,7 +119,7 @@ def passing_bablok(x: Any, y: Any, *, probability: float = 0.95) -> Line:  # noq
     Raises
     ------
     ValueError
-        If there are fewer than three complete pairs or more than `MOST_PAIRS`, or all x are the same.
+        If there are fewer than three complete pairs, or all x are the same.
 
     References
     ----------
@@ -134,27 +135,24 @@ def passing_bablok(x: Any, y: Any, *, probability: float = 0.95) -> Line:  # noq
     """
     first, second = complete(x, y, least=3)
     n = len(first)
-    if n > MOST_PAIRS:
-        raise ValueError(f"{n} pairs make {n * (n - 1) // 2} slopes: give means, or {MOST_PAIRS} pairs at most")
     if not first.std():
         raise ValueError("all x are the same: there is no line")
-    one, other = np.triu_indices(n, 1)
-    rise, run = second[other] - second[one], first[other] - first[one]
-    there = (rise != 0.0) | (run != 0.0)
-    with np.errstate(divide="ignore"):
-        slopes = rise[there] / run[there]
-    slopes = np.sort(slopes[slopes != -1.0])
-    count, shift = len(slopes), int(np.count_nonzero(slopes < -1.0))
-    slope = float((_ranked(slopes, (count + 1) // 2 + shift) + _ranked(slopes, count // 2 + 1 + shift)) / 2.0)
+    slopes = PairwiseSlopes(first, second)
+    steeper, opposite = slopes.rank(-1.0)
+    count = slopes.count - opposite
+
+    def ranked(rank: int) -> float:
+        """Return the slope of a rank among all but those of −1."""
+        return slopes.at(rank if rank <= steeper else rank + opposite)
+
+    middle = (count + 1) // 2 + steeper, count // 2 + 1 + steeper
+    slope = float((ranked(middle[0]) + ranked(middle[1])) / 2.0)
     half = coverage_factor(probability) * math.sqrt(n * (n - 1) * (2 * n + 5) / 18.0)
     lower = round((count - half) / 2.0)
-    ends = _ranked(slopes, lower + shift), _ranked(slopes, count - lower + 1 + shift)
-    intercept, *others = (float(np.median(second - b * first)) for b in (slope, ends[1], ends[0]))
-    return Line(intercept, slope, (others[0], others[1]), (ends[0], ends[1]), math.nan, math.nan, n)
-
-
-def _ranked(slopes: Any, rank: int) -> float:  # noqa: ANN401 -- a sorted array
-    """Return the slope of a rank counted from 1; beyond the ends there is only infinity to say."""
-    if rank < 1:
-        return -math.inf
-    return float(slopes[rank - 1]) if rank <= len(slopes) else math.inf
+    ends = ranked(lower + steeper), ranked(count - lower + 1 + steeper)
+    # Without a bound of the slope there is none of the intercept.
+    intercept, *others = (
+        float(np.median(second - b * first)) if math.isfinite(b) else -b for b in (slope, ends[1], ends[0])
+    )
+    # The steeper end has the higher intercept where x lies below 0.
+    return Line(intercept, slope, (min(others), max(others)), ends, math.nan, math.nan, n)

@@ -28,8 +28,7 @@ T = TypeVar("T")
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, as `asyncio.run`, in the loop that serves best.
 
-    That is uvloop's where it is made for (not on Windows): it answers in two thirds of the time, and sends the head
-    and the body of an answer that are written one after the other in one packet.
+    That is uvloop's where it is made for (not on Windows): it answers in two thirds of the time.
     """
     make = None if sys.platform == "win32" else uvloop.new_event_loop
     with asyncio.Runner(loop_factory=make) as runner:

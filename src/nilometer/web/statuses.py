@@ -23,6 +23,7 @@ from nilometer.errors import (
     StoreLocked,
     StoreUnwritable,
     TooLarge,
+    TrialError,
     UnitError,
     WrongMediaType,
 )
@@ -37,6 +38,7 @@ STATUS: dict[type[NilometerError], HTTPStatus] = {
     NotAuthorized: HTTPStatus.UNAUTHORIZED,
     NotFound: HTTPStatus.NOT_FOUND,
     StandardNotApplicable: HTTPStatus.CONFLICT,
+    TrialError: HTTPStatus.CONFLICT,
     CalibrationError: HTTPStatus.CONFLICT,
     ReviewRefused: HTTPStatus.CONFLICT,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

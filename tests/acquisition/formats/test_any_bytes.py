@@ -96,7 +96,7 @@ def test_a_sound_file_is_known_by_its_content_alone(tmp_path, name):
 
 @pytest.mark.parametrize("name", SEEDS)
 @given(changes=CHANGES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_spoiled_file_is_a_recording_or_a_read_error(name, changes):
     expected, content = SEEDS[name]
     content = spoiled(content, changes)
@@ -112,12 +112,12 @@ def test_any_bytes_read_as_a_named_format_are_a_recording_or_a_read_error(name, 
 
 
 @pytest.mark.parametrize("name", SEEDS)
-@pytest.mark.parametrize("filling", [b" ", b",", b"#", b"\t", b"(", b"x,"])
-def test_a_line_of_any_length_is_read_or_refused_and_hangs_nothing(name, filling):
+def test_a_line_of_any_length_is_read_or_refused_and_hangs_nothing(name):
     expected, content = SEEDS[name]
-    filling = filling.decode().encode("utf-16-le") if content.startswith(b"\xff\xfe") else filling
-    for at in (len(content) // 3, 2 * len(content) // 3):
-        read(content[:at] + filling * 60_000 + content[at:], format=expected)
+    encoding = "utf-16-le" if content.startswith(b"\xff\xfe") else "ascii"
+    for filling in (" ", ",", "#", "\t", "(", "x,"):
+        for at in (len(content) // 3, 2 * len(content) // 3):
+            read(content[:at] + filling.encode(encoding) * 60_000 + content[at:], format=expected)
 
 
 def test_xml_nested_without_end_is_refused():

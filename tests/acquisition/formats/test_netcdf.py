@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from tests.acquisition.formats import made_up
+from tests.acquisition.formats import made_up_netcdf
 from tests.acquisition.formats.moments import seconds
 
 import nilometer
@@ -27,7 +27,7 @@ def same(seen, expected):
 
 
 def test_levels_of_a_profile_are_rows_with_the_time_of_the_profile(tmp_path):
-    recording = read(tmp_path, made_up.argo())
+    recording = read(tmp_path, made_up_netcdf.argo())
     assert recording.format == "netcdf"
     assert seconds(recording) == ["2021-06-21T06:00:00"] * 2 + ["2021-06-22T12:00:00"] * 3
     same(recording["water_pressure"].values, [1.1, 5.0, 1.0, 6.0, 11.0])
@@ -40,7 +40,7 @@ def test_levels_of_a_profile_are_rows_with_the_time_of_the_profile(tmp_path):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_packed_series_is_unpacked_and_its_flags_stand_aside(tmp_path, version):
-    recording = read(tmp_path, made_up.buoy(version))
+    recording = read(tmp_path, made_up_netcdf.buoy(version))
     assert seconds(recording) == ["2019-12-31T23:00:00", "2020-01-01T00:00:00", "2020-01-01T01:00:00"]
     part = recording["water_temperature"]
     assert np.allclose(part.values, [11.25, NAN, 11.3], equal_nan=True)
@@ -51,7 +51,7 @@ def test_a_packed_series_is_unpacked_and_its_flags_stand_aside(tmp_path, version
 
 
 def test_bounds_say_which_end_of_its_interval_a_stamp_is(tmp_path):
-    recording = read(tmp_path, made_up.mooring())
+    recording = read(tmp_path, made_up_netcdf.mooring())
     assert seconds(recording) == ["2020-01-01T01:00:00", "2020-01-01T02:00:00"]
     same(recording["water_level"].values, [1.1, 1.2])
     assert recording.metadata["stamps"] == "end of the interval"
@@ -59,14 +59,14 @@ def test_bounds_say_which_end_of_its_interval_a_stamp_is(tmp_path):
 
 def test_without_its_library_hdf5_names_the_extra_and_the_classic_format_is_read(tmp_path, monkeypatch):
     # The library is installed where tests run: that it is absent can only be feigned.
-    content = made_up.mooring()
+    content = made_up_netcdf.mooring()
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ConfigError, match=r"nilometer\[netcdf\]"):
         read(tmp_path, content)
-    assert len(read(tmp_path, made_up.buoy())) == 3
+    assert len(read(tmp_path, made_up_netcdf.buoy())) == 3
 
 
-@pytest.mark.parametrize("make", [made_up.argo, made_up.buoy, made_up.mooring])
+@pytest.mark.parametrize("make", [made_up_netcdf.argo, made_up_netcdf.buoy, made_up_netcdf.mooring])
 def test_a_file_cut_off_is_refused(tmp_path, make):
     content = make()
     with pytest.raises(ReadError, match="damaged"):
@@ -74,7 +74,7 @@ def test_a_file_cut_off_is_refused(tmp_path, make):
 
 
 def test_a_calendar_of_models_is_refused(tmp_path):
-    content = made_up.buoy().replace(
+    content = made_up_netcdf.buoy().replace(
         b"minutes since 2020-01-01T00:00:00+01:00", b"months since 2020-01-01T00:00:00 UTC   "
     )
     with pytest.raises(ReadError, match="months since"):
@@ -82,7 +82,7 @@ def test_a_calendar_of_models_is_refused(tmp_path):
 
 
 def test_what_we_write_we_read(tmp_path):
-    first = read(tmp_path, made_up.buoy())
+    first = read(tmp_path, made_up_netcdf.buoy())
     write_table(first.to_arrow(aside=True), tmp_path / "out.nc")
     again = nilometer.read(tmp_path / "out.nc")
     assert np.array_equal(again.times, first.times)

@@ -22,7 +22,10 @@ from nilometer.acquisition.formats.zones import is_zone, to_utc, zone_in, zoned_
 from nilometer.errors import ConfigError, ReadError
 from nilometer.model.batch import NO_TIME
 
-__all__ = ["Times", "find_times", "zones_beside"]
+__all__ = ["UNTOLD_ZONE", "Times", "find_times", "zones_beside"]
+
+UNTOLD_ZONE = "UTC (assumed)"
+"""What the metadata say of a zone that neither the file nor the caller told."""
 
 _WORDS = re.compile(
     r"time|date|epoch|stamp|zeit|datum|fecha|hora|heure|clock|时间|日期|时刻|^ts$|^t$|^data$|^index$|^$", re.IGNORECASE
@@ -99,7 +102,7 @@ def find_times(
         tuple(positions),
         tuple(names[at] or "the first column" for at in positions),
         alike,
-        "in each row" if zoned else (zone or "UTC (assumed)"),
+        "in each row" if zoned else (zone or UNTOLD_ZONE),
         tuple(notes),
     )
 
@@ -275,7 +278,7 @@ def _of_parts(parts: ClockParts, names: Sequence[str], zone: str | None, path: P
     notes += [] if zone else [f"{label} have no time zone: UTC is assumed (time_zone= names another)"]
     notes += [f"{label}: {found.decided}"] if found.decided and "month" not in found.decided else []
     told = tuple(names[at] for at in parts.positions)
-    return Times(found.times, parts.positions, told, frozenset(), zone or "UTC (assumed)", tuple(notes))
+    return Times(found.times, parts.positions, told, frozenset(), zone or UNTOLD_ZONE, tuple(notes))
 
 
 def _is_year_first(name: str, unit_text: str) -> bool:

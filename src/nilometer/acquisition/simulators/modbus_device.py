@@ -16,6 +16,9 @@ from nilometer.model.entities import SampleKind
 
 __all__ = ["IllegalAddressError", "VirtualDevice"]
 
+TICK_S = 0.001
+"""What uvloop's clock counts in; sums of its ticks are off in their last digit, so a moment is met to half a tick."""
+
 
 class IllegalAddressError(LookupError):
     """The device has no such registers, or not in this cut."""
@@ -117,7 +120,7 @@ class VirtualDevice:
 
     def _refresh(self, *, swapped: bool) -> None:
         # Before the first measurement is done a register holds zero, as the logs of real sensors show.
-        is_ready = not self.instrument.start or (self._started is not None and self.wall() >= self._started)
+        is_ready = not self.instrument.start or (self._started is not None and self.wall() > self._started - TICK_S / 2)
         readings = self.feed.at(self.clock()) if is_ready else None
         for channel in self.instrument.channel:
             if channel.type is RegisterType.STRING or channel.cycle is not None:

@@ -25,6 +25,7 @@ from nilometer.web.api.observations import observation_routes
 from nilometer.web.api.reprocess import reprocess_routes
 from nilometer.web.api.reviews import review_routes
 from nilometer.web.api.rollups import rollup_routes
+from nilometer.web.api.trials import trial_routes
 from nilometer.web.api.uplinks import uplink_routes
 from nilometer.web.api.verdicts import verdict_routes
 from nilometer.web.exchange import encode_json
@@ -59,6 +60,7 @@ def create_native(face: Face) -> FastAPI:
         observation_routes,
         rollup_routes,
         verdict_routes,
+        trial_routes,
         uplink_routes,
         entity_routes,
     )

@@ -1,0 +1,158 @@
+"""Compiled sums behind Allan deviations: phase of a series, and squares of its differences.
+
+Differences are walked in blocks and all factors share a block while it is in the cache, so a long series is read from
+memory about once and not three times a factor. Nothing here knows of time or units.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["accumulate", "squares_of_means", "squares_overlapping", "squares_stepping"]
+
+Floats = NDArray[np.float64]
+
+_BLOCK: Final = 1024
+_STRETCH: Final = 32
+_REORDERED = {"reassoc", "nsz", "contract"}  # a sum of squares may be added in any order: that makes it a vector's
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def accumulate(values: Floats, mean: float, out: Floats) -> None:
+    """Write the running sum of ``values − mean`` into `out`, one element longer.
+
+    Compensated: a stretch is added up by itself, and what its addition to the sum before rounds away is kept apart
+    (Knuth's two-sum). So the error of an element is that of storing it, however long the series is; and stretches do
+    not wait for each other.
+    """
+    n = len(values)
+    out[0] = 0.0
+    total = 0.0
+    lost = 0.0
+    for begin in range(0, n, _STRETCH):
+        part = 0.0
+        for i in range(begin, min(begin + _STRETCH, n)):
+            part += values[i] - mean
+            out[i + 1] = total + (part + lost)
+        after = total + part
+        kept = after - total
+        lost += (total - (after - kept)) + (part - kept)
+        total = after
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_REORDERED)
+def _second(a: Floats, b: Floats, c: Floats) -> float:
+    total = 0.0
+    for i in range(len(a)):
+        apart = (c[i] - b[i]) - (b[i] - a[i])
+        total += apart * apart
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_REORDERED)
+def _third(a: Floats, b: Floats, c: Floats, d: Floats) -> float:
+    total = 0.0
+    for i in range(len(a)):
+        apart = (d[i] - a[i]) - 3.0 * (c[i] - b[i])
+        total += apart * apart
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_REORDERED)
+def _four_octaves(
+    a: Floats, b: Floats, c: Floats, d: Floats, e: Floats, f: Floats
+) -> tuple[float, float, float, float]:
+    """Return the sums of second differences of m, 2m, 4m and 8m: they share four of their six columns."""
+    one = two = four = eight = 0.0
+    for i in range(len(a)):
+        here = a[i]
+        to_b, to_c, to_d, to_e = b[i] - here, c[i] - here, d[i] - here, e[i] - here
+        apart = to_c - 2.0 * to_b
+        one += apart * apart
+        apart = to_d - 2.0 * to_c
+        two += apart * apart
+        apart = to_e - 2.0 * to_d
+        four += apart * apart
+        apart = (f[i] - here) - 2.0 * to_e
+        eight += apart * apart
+    return one, two, four, eight
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _are_octaves(factors: NDArray[np.int64], j: int) -> bool:
+    m = factors[j]
+    return j + 3 < len(factors) and factors[j + 1] == 2 * m and factors[j + 2] == 4 * m and factors[j + 3] == 8 * m
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _squares_of_block(
+    phase: Floats, factors: NDArray[np.int64], order: int, begin: int, stop: int, out: Floats
+) -> None:
+    n = len(phase)
+    j = 0
+    while j < len(factors):
+        m = factors[j]
+        end = min(stop, n - order * m)
+        a = phase[begin:end]
+        b = phase[begin + m : end + m]
+        c = phase[begin + 2 * m : end + 2 * m]
+        if order == 2 and _are_octaves(factors, j) and end + 16 * m <= n:
+            d = phase[begin + 4 * m : end + 4 * m]
+            e = phase[begin + 8 * m : end + 8 * m]
+            sums = _four_octaves(a, b, c, d, e, phase[begin + 16 * m : end + 16 * m])
+            for octave in range(4):
+                out[j + octave] += sums[octave]
+            j += 4
+            continue
+        if end > begin and order == 2:
+            out[j] += _second(a, b, c)
+        elif end > begin:
+            out[j] += _third(a, b, c, phase[begin + 3 * m : end + 3 * m])
+        j += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def squares_overlapping(
+    phase: Floats, factors: NDArray[np.int64], order: int, first: int, stop: int, out: Floats
+) -> None:
+    """Add to `out` the squared differences, of order 2 or 3 and every factor, that begin at `first` to `stop`."""
+    for begin in range(first, stop, _BLOCK):
+        _squares_of_block(phase, factors, order, begin, min(begin + _BLOCK, stop), out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def squares_stepping(phase: Floats, m: int, order: int) -> float:
+    """Return the sum of squared differences of one factor that do not overlap."""
+    total = 0.0
+    for i in range(0, len(phase) - order * m, m):
+        if order == 2:
+            apart = (phase[i + 2 * m] - phase[i + m]) - (phase[i + m] - phase[i])
+        else:
+            apart = (phase[i + 3 * m] - phase[i]) - 3.0 * (phase[i + 2 * m] - phase[i + m])
+        total += apart * apart
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def squares_of_means(phase: Floats, m: int) -> float:
+    """Return the sum of squared means of `m` neighbouring second differences: the modified Allan deviation's."""
+    n = len(phase)
+    if n < 3 * m:
+        return 0.0
+    window = 0.0
+    lost = 0.0
+    for i in range(m):
+        window += (phase[i + 2 * m] - phase[i + m]) - (phase[i + m] - phase[i])
+    total = (window / m) ** 2
+    for i in range(n - 3 * m):
+        step = (phase[i + 3 * m] - phase[i]) - 3.0 * (phase[i + 2 * m] - phase[i + m])
+        after = window + step
+        part = after - window
+        lost += (window - (after - part)) + (step - part)
+        window = after
+        total += ((window + lost) / m) ** 2
+    return total

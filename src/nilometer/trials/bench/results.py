@@ -1,0 +1,310 @@
+"""From the segments of a run to figures, limits and what they say: one place that joins statistics to steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from nilometer.trials.allan import allan_curve
+from nilometer.trials.allan_noise import read_noise
+from nilometer.trials.bench import response, statistics
+from nilometer.trials.bench.limits import BenchLimit, Finding, judge, limits_of
+from nilometer.trials.bench.procedure import Test
+from nilometer.trials.bench.run import BenchRun
+from nilometer.trials.bench.segment import Outcome, Segment
+from nilometer.trials.figure import Figure
+
+__all__ = ["STATISTICS", "TestResult", "results"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """One test of a run.
+
+    Parameters
+    ----------
+    test : Test
+        Which, with its definition.
+    figures : tuple of Figure
+        What came out; NaN with a note where nothing could be said.
+    limit : BenchLimit, optional
+        What holds for the first figure.
+    finding : Finding
+        What the limit says.
+    notes : tuple of str
+        Doubts about the readings, and what the limit needs said.
+    """
+
+    __test__ = False  # pytest: a test of an instrument, not of this code
+
+    test: Test
+    figures: tuple[Figure, ...]
+    limit: BenchLimit | None
+    finding: Finding
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {
+            "test": self.test.key,
+            "name": dict(self.test.name),
+            "definition": self.test.definition,
+            "confidence": self.test.confidence,
+            "figures": [figure.to_dict() for figure in self.figures],
+            "limit": self.limit.to_dict() if self.limit else None,
+            "finding": str(self.finding),
+            "notes": list(self.notes),
+        }
+
+
+def results(run: BenchRun, limits: Mapping[str, BenchLimit] | None = None) -> list[TestResult]:
+    """Return every test of the procedure, made or not.
+
+    Parameters
+    ----------
+    run : BenchRun
+        Finished or not: tests whose steps lack are said to be not made.
+    limits : mapping of str to BenchLimit, optional
+        Default: those the procedure names.
+    """
+    known = limits if limits is not None else (limits_of(run.procedure.limits) if run.procedure.limits else {})
+    return [_result(run, test, known.get(test.limit or test.key)) for test in run.procedure.tests]
+
+
+def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
+    lacking = _lacking(run, test)
+    if lacking:
+        figures = [Figure(name=test.key, value=math.nan, unit=run.procedure.unit, note=lacking)]
+    else:
+        figures = STATISTICS[test.statistic](run, test)
+    finding, note = judge(figures[0], limit)
+    notes = [note] if note else []
+    for key in test.steps:
+        for segment in run.counted(key):
+            about = [segment.reason] if segment.outcome is Outcome.SHORT else []
+            notes += [f"{key}: {text}" for text in [*about, *segment.notes]]
+    if limit is not None and limit.condition:
+        notes.append(f"limit holds for: {limit.condition}")
+    return TestResult(
+        test=test, figures=tuple(figures), limit=limit, finding=finding, notes=tuple(dict.fromkeys(notes))
+    )
+
+
+def _lacking(run: BenchRun, test: Test) -> str:
+    for fact in test.facts:
+        if fact not in run.facts:
+            return f"{fact} is not given: say it in the facts of the run"
+    for key in test.steps:
+        if run.counted(key):
+            continue
+        made = [one for one in run.segments if one.step == key and one.outcome is not Outcome.REPEATED]
+        if not made:
+            return f"step {key} was not made"
+        last = made[-1]
+        return f"step {key} was skipped: {last.reason}" if last.outcome is Outcome.SKIPPED else f"{key}: {last.reason}"
+    return ""
+
+
+def _readings(run: BenchRun, key: str) -> list[float]:
+    return [value for segment in run.counted(key) for value in segment.readings]
+
+
+def _level(run: BenchRun, key: str) -> float:
+    level = run.procedure.steps[key].nominal(run.procedure.low, run.procedure.high)
+    return math.nan if level is None else level
+
+
+def _mean(segment: Segment) -> float:
+    return float(np.nanmean(segment.readings)) if np.isfinite(segment.readings).any() else math.nan
+
+
+def _of_readings(call: Callable[..., Figure]) -> Callable[[BenchRun, Test], list[Figure]]:
+    return lambda run, test: [call(_readings(run, test.steps[0]), run.procedure.unit, **test.options)]
+
+
+def _error(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the relative error of each step's standard; the first figure is that of the first step."""
+    found = [statistics.indication_error(_readings(run, key), _level(run, key)) for key in test.steps]
+    return [replace(one, name=f"indication_error_{key}") for key, one in zip(test.steps, found, strict=True)]
+
+
+def _bias(run: BenchRun, test: Test) -> list[Figure]:
+    unit = run.procedure.unit
+    return [statistics.offset(_readings(run, key), _level(run, key), unit, name=f"bias_{key}") for key in test.steps]
+
+
+def _drift(run: BenchRun, test: Test) -> list[Figure]:
+    options = dict(test.options)
+    span = run.procedure.span if options.pop("relative", True) else None
+    return [statistics.drift(_readings(run, test.steps[0]), run.procedure.unit, span, **options)]
+
+
+def _drift_rate(run: BenchRun, test: Test) -> list[Figure]:
+    segments = run.counted(test.steps[0])
+    times = [moment for segment in segments for moment in segment.reading_times]
+    return [statistics.drift_rate(times, _readings(run, test.steps[0]), run.procedure.span)]
+
+
+def _linearity_error(run: BenchRun, test: Test) -> list[Figure]:
+    key = test.steps[0]
+    return [statistics.linearity_error(_readings(run, key), _level(run, key), run.procedure.span)]
+
+
+def _line(run: BenchRun, test: Test) -> list[Figure]:
+    found = statistics.line_of_levels(
+        [_level(run, key) for key in test.steps], [_readings(run, key) for key in test.steps], run.procedure.unit
+    )
+    return sorted(found, key=lambda one: one.name != "residual_s")  # the norm's figure first
+
+
+def _influence(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the change from the first step's readings to those of each other step; largest first."""
+    plain = _readings(run, test.steps[0])
+    found = [
+        replace(
+            statistics.influence(_readings(run, key), plain, run.procedure.unit, **test.options),
+            name=f"influence_{key}",
+        )
+        for key in test.steps[1:]
+    ]
+    return sorted(found, key=lambda one: -abs(one.value) if math.isfinite(one.value) else 0.0)
+
+
+def _temperature(run: BenchRun, test: Test) -> list[Figure]:
+    groups = [_readings(run, key) for key in test.steps]
+    return [statistics.temperature_compensation(groups, run.procedure.unit, **test.options)]
+
+
+def _changes(run: BenchRun, test: Test) -> list[tuple[Segment, Segment]]:
+    """Return the segments that followed each other in time, where both are of the test's steps and differ."""
+    made = sorted((one for key in dict.fromkeys(test.steps) for one in run.counted(key)), key=lambda one: one.began_us)
+    every = sorted((one for one in run.segments if one.values), key=lambda one: one.began_us)
+    follows = {id(after): before for before, after in pairwise(every)}
+    return [
+        (follows[id(one)], one)
+        for one in made
+        if id(one) in follows and follows[id(one)] in made and follows[id(one)].step != one.step
+    ]
+
+
+def _memory(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the first reading after the first standard minus the second's value, or its plain mean; largest first."""
+    is_plain, found = test.options.get("against") == "mean", []
+    for before, after in _changes(run, test):
+        if (before.step, after.step) != test.steps[:2]:
+            continue
+        first = next((value for value in after.readings if math.isfinite(value)), math.nan)
+        rest = [value for one in run.counted(after.step) for value in one.readings if value != first]
+        level = (float(np.mean(rest)) if rest else math.nan) if is_plain else _level(run, after.step)
+        name = f"memory_{before.step}_to_{after.step}"
+        found.append(Figure(name=name, value=first - level, unit=run.procedure.unit, n=1, method="first_reading"))
+    none = Figure(name="memory", value=math.nan, unit=run.procedure.unit, note="no change between the standards")
+    return sorted(found, key=lambda one: -abs(one.value)) or [none]
+
+
+def _response(run: BenchRun, test: Test) -> list[Figure]:
+    found = []
+    for before, after in _changes(run, test):
+        times, values = after.arrays()
+        found.append(response.response_times(times, values, after.began_us, _mean(before), _mean(after)))
+    figures = response.summary_of_responses(found)
+    return sorted(figures, key=lambda one: one.name != "response_time")
+
+
+def _day_to_day(run: BenchRun, test: Test) -> list[Figure]:
+    means = [_mean(segment) for segment in run.counted(test.steps[0])]
+    least = int(test.options.get("days", 5))
+    if len(means) < least:
+        return [statistics.too_few("day_to_day", run.procedure.unit, len(means), least, "days")]
+    return [statistics.spread(means, run.procedure.unit, name="day_to_day")]
+
+
+def _hysteresis(run: BenchRun, test: Test) -> list[Figure]:
+    """Return them of steps that come twice in a run: once on the way up, once on the way down."""
+    levels, up, down = [], [], []
+    for key in test.steps:
+        made = sorted(run.counted(key), key=lambda one: one.began_us)
+        levels.append(_level(run, key))
+        up.append(_mean(made[0]))
+        down.append(_mean(made[-1]) if len(made) > 1 else math.nan)
+    found = response.hysteresis(levels, up, down, run.procedure.span, run.procedure.unit)
+    wanted = test.options.get("first", "hysteresis")
+    return sorted(found, key=lambda one: one.name != wanted)
+
+
+def _level_uncertainty(run: BenchRun, test: Test) -> list[Figure]:
+    errors = [_mean(segment) - _level(run, key) for key in test.steps for segment in run.counted(key)]
+    known = float(run.facts.get("reference_uncertainty", 0.0))
+    return [response.level_uncertainty(errors, run.procedure.span, known)]
+
+
+def _mtbf(run: BenchRun, test: Test) -> list[Figure]:
+    del test
+    return [statistics.mean_time_between_failures(float(run.facts["hours"]), int(run.facts["failures"]))]
+
+
+def _valid_data(run: BenchRun, test: Test) -> list[Figure]:
+    del test
+    return [statistics.valid_data_rate(int(run.facts["valid"]), int(run.facts["due"]))]
+
+
+def _up_time(run: BenchRun, test: Test) -> list[Figure]:
+    del test
+    working, total = float(run.facts["working_hours"]), float(run.facts["total_hours"])
+    value = 100.0 * working / total if 0.0 <= working <= total and total > 0.0 else math.nan
+    note = "" if math.isfinite(value) else f"{working:g} h of {total:g} h is no share"
+    return [Figure(name="up_time", value=value, unit="%", method="ratio", note=note)]
+
+
+def _consistency(run: BenchRun, test: Test) -> list[Figure]:
+    del test
+    return [statistics.consistency(run.facts["units"])]
+
+
+def _allan(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the noise terms of the longest stretch at a steady interval."""
+    times, values = max((one.arrays() for one in run.counted(test.steps[0])), key=lambda one: len(one[0]))
+    steps = np.diff(times)
+    unit = run.procedure.unit
+    if len(steps) < 100:
+        return [statistics.too_few("random_walk", unit, len(values), 101, "values")]
+    interval = float(np.median(steps))
+    cuts = np.flatnonzero((np.abs(steps - interval) > 0.5 * interval) | ~np.isfinite(values[1:])) + 1
+    ends = np.concatenate([[0], cuts, [len(values)]])
+    longest = int(np.argmax(np.diff(ends)))
+    part = values[ends[longest] : ends[longest + 1]]
+    part = part[np.isfinite(part)]
+    if len(part) < 101:
+        return [statistics.too_few("random_walk", unit, len(part), 101, "values without a gap")]
+    figures = read_noise(allan_curve(part, "log", interval_s=interval / 1e6), unit)
+    return sorted(figures, key=lambda one: one.name != "random_walk")
+
+
+STATISTICS: Final[dict[str, Callable[[BenchRun, Test], list[Figure]]]] = {
+    "allan": _allan,
+    "bias": _bias,
+    "consistency": _consistency,
+    "day_to_day": _day_to_day,
+    "detection_limit": _of_readings(statistics.detection_limit),
+    "drift": _drift,
+    "drift_rate": _drift_rate,
+    "hysteresis": _hysteresis,
+    "indication_error": _error,
+    "influence": _influence,
+    "level_uncertainty": _level_uncertainty,
+    "line": _line,
+    "linearity_error": _linearity_error,
+    "memory": _memory,
+    "mtbf": _mtbf,
+    "repeatability": _of_readings(statistics.spread),
+    "response": _response,
+    "temperature_compensation": _temperature,
+    "up_time": _up_time,
+    "valid_data_rate": _valid_data,
+}
+"""What a procedure's file can name."""

@@ -1,0 +1,356 @@
+"""What lets a reader attack the answer: decisions, margins, instruments, conditions, the plan's history, the data."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib import metadata
+
+import numpy as np
+
+from nilometer.trials.endpoint import Decision, Outcome
+from nilometer.trials.history import Entry
+from nilometer.trials.plan import ArmPlan, EndpointPlan
+from nilometer.trials.report.document import (
+    Block,
+    Bullets,
+    Code,
+    Facts,
+    Heading,
+    Line,
+    Table,
+    Text,
+    bold,
+    line,
+    marked,
+    mono,
+    quiet,
+)
+from nilometer.trials.report.numbers import SHARES, length, plain, quantity, share
+from nilometer.trials.report.reasons import reason_of
+from nilometer.trials.report.telling import Teller
+from nilometer.trials.report.words import visible
+from nilometer.trials.result import Comparison
+
+__all__ = ["compared", "data", "decided", "plan", "remaining", "reproduce", "terms"]
+
+_FEW = 30.0  # effective pairs below which a reader is warned
+_SHOWN = 240  # letters of a value before and after an amendment
+
+
+def decided(tell: Teller) -> list[Block]:
+    """Return every decision with its reason, and where the margins come from."""
+    words = tell.words
+    blocks: list[Block] = [Heading(1, words("section.decisions"))]
+    for comparison in tell.result.comparisons:
+        if not comparison.decisions:
+            continue
+        if len(tell.result.comparisons) > 1:
+            blocks.append(Heading(2, tell.who(comparison)))
+        head = tuple(words(f"column.{name}") for name in ("endpoint", "estimate", "margin", "outcome", "why"))
+        rows = tuple(_decision_row(tell, decision) for decision in comparison.decisions)
+        blocks.append(Table(head, rows, ("left", "left", "left", "left", "left"), (4, 4, 2, 3, 5)))
+    origins = _origins(tell)
+    return [*blocks, *origins]
+
+
+def _decision_row(tell: Teller, decision: Decision) -> tuple[Line, ...]:
+    words, endpoint, figure = tell.words, decision.endpoint, decision.figure
+    claim = words("kind.with_alpha", kind=words(f"kind.{endpoint.kind}"), alpha=plain(endpoint.alpha))
+    about = [words.name("statistic", endpoint.statistic), claim]
+    about += [
+        words(
+            "kind.in_condition",
+            condition=f"{tell.condition(name)} {words('page.range_to', low=plain(low), high=plain(high))}",
+        )
+        for name, (low, high) in endpoint.condition.items()
+    ]
+    gap = "; " if words.language == "en" else "；"
+    estimate = line(tell.estimate(figure))
+    if math.isfinite(figure.interval[0]) or math.isfinite(figure.interval[1]):
+        level = words("interval.at", probability=tell.probability(figure.probability))
+        estimate += (
+            (
+                "plain",
+                f"\n{level}: {tell.ends(figure)}" if words.language == "en" else f"\n{level}：{tell.ends(figure)}",
+            ),
+        )
+    return (
+        (("bold", visible(endpoint.name)), ("quiet", f"\n{gap.join(about)}")),
+        estimate,
+        line(tell.margin(decision)),
+        marked(str(decision.outcome), words.outcome(decision.outcome)),
+        reason_of(tell, decision),
+    )
+
+
+def _origins(tell: Teller) -> list[Block]:
+    words = tell.words
+    rows = []
+    for one in tell.result.plan.endpoint:
+        source = line(one.source) if one.source.strip() else quiet(words("origin.no_source"))
+        name: Line = bold(one.name)
+        if one.against == "samples":
+            name += (("quiet", f"\n{words('kind.against_samples')}"),)
+        rows.append((name, line(_planned(tell, one)), line(words(f"origin.{one.origin}")), source))
+    head = tuple(words(f"column.{name}") for name in ("endpoint", "margin", "origin", "source"))
+    return [
+        Heading(2, words("section.origins")),
+        Table(head, tuple(rows), ("left", "left", "left", "left"), (3, 2, 3, 5)),
+    ]
+
+
+def _planned(tell: Teller, endpoint: EndpointPlan) -> str:
+    """Return a margin as the plan has it, in the unit of its statistic."""
+    if endpoint.relative:
+        return tell.words("origin.relative", share=share(endpoint.margin))
+    if endpoint.statistic in SHARES:
+        return share(endpoint.margin)
+    decided = (decision for one in tell.result.comparisons for decision in one.decisions)
+    units = [decision.figure.unit for decision in decided if decision.endpoint.name == endpoint.name]
+    return quantity(plain(endpoint.margin), endpoint.unit or next(iter(units), tell.result.plan.trial.unit))
+
+
+def compared(tell: Teller) -> list[Block]:
+    """Return the instruments with their certificates, the samples, and what the water was like."""
+    words, trial = tell.words, tell.result.plan.trial
+    blocks: list[Block] = [Heading(1, words("section.compared"))]
+    facts = [
+        (words(f"page.{key}"), line(text))
+        for key, text in (("standard", trial.standard or ""), ("cleaning", trial.cleaning))
+        if text.strip()
+    ]
+    if facts:
+        blocks.append(Facts(tuple(facts)))
+    blocks.append(Heading(2, words("section.equipment")))
+    for role, arm in tell.arms():
+        blocks.append(Text((("bold", visible(arm.name)), ("quiet", f"  {role}"))))
+        blocks.append(Facts(_arm(tell, arm)))
+    if tell.result.plan.sample:
+        blocks.append(Heading(2, words("section.samples")))
+    for one in tell.result.plan.sample:
+        blocks.append(Text(bold(one.name)))
+        rows = [
+            (words("column.laboratory"), tell.stated(one.laboratory)),
+            (words("column.method"), tell.stated(one.method)),
+        ]
+        rows.append((words("column.uncertainty"), _uncertainty(tell, one.uncertainty, one.relative_uncertainty)))
+        blocks.append(Facts(tuple(rows)))
+    return blocks + _conditions(tell)
+
+
+def _arm(tell: Teller, arm: ArmPlan) -> tuple[tuple[str, Line], ...]:
+    words = tell.words
+    rows = [
+        (words("column.maker"), tell.stated(" ".join(part for part in (arm.maker, arm.model) if part.strip()))),
+        (words("column.serial"), tell.stated(arm.serial)),
+        (words("column.certificate"), tell.stated(arm.certificate)),
+        (words("column.uncertainty"), _uncertainty(tell, arm.uncertainty, arm.relative_uncertainty)),
+    ]
+    optional = (
+        ("lot", arm.lot),
+        ("site", arm.site),
+        ("response", "" if arm.t90 is None else length(arm.t90, words)),
+        ("every", "" if arm.every is None else length(arm.every, words)),
+        ("profile", arm.profile or ""),
+    )
+    rows += [(words(f"column.{key}"), line(text)) for key, text in optional if text.strip()]
+    if arm.calibration is not None:
+        rows.append((words("column.calibration"), line(_value(tell, arm.calibration))))
+    return tuple(rows)
+
+
+def _uncertainty(tell: Teller, absolute: float | None, relative: float | None) -> Line:
+    parts = []
+    if absolute is not None:
+        parts.append(quantity(plain(absolute), tell.result.plan.trial.unit))
+    if relative is not None:
+        parts.append(share(relative))
+    return line(" + ".join(parts) + " (k = 1)") if parts else tell.stated("")
+
+
+def _conditions(tell: Teller) -> list[Block]:
+    """Return what the water was like at the pairs, by comparison; the reference's own result is the first."""
+    words = tell.words
+    rows: list[tuple[Line, ...]] = []
+    for comparison in tell.result.comparisons:
+        series = {"range": comparison.pairs.reference, **comparison.pairs.conditions}
+        for name, values in series.items():
+            there = values[np.isfinite(values)]
+            unit = _condition_unit(tell, name)
+            low, high = (float(end) for end in np.quantile(there, [0.05, 0.95])) if len(there) else (math.nan, math.nan)
+            ends = (float(there.min()), float(there.max())) if len(there) else (math.nan, math.nan)
+            rows.append(
+                (
+                    line(
+                        f"{tell.condition(name)}"
+                        if len(tell.result.comparisons) == 1
+                        else f"{tell.condition(name)} ({comparison.candidate} / {comparison.reference})"
+                    ),
+                    line(tell.span(*ends, unit) if len(there) else words("page.unknown")),
+                    line(tell.span(low, high, unit) if len(there) else words("page.unknown")),
+                    line(quantity(plain(float(there.mean())), unit) if len(there) else words("page.unknown")),
+                    line(f"{len(values) - len(there):,}"),
+                )
+            )
+    head = tuple(words(f"column.{name}") for name in ("condition", "range", "middle", "mean", "unknown_pairs"))
+    return [
+        Heading(2, words("section.conditions")),
+        Table(head, tuple(rows), ("left", "right", "right", "right", "right"), (3, 0, 0, 0, 0)),
+    ]
+
+
+def _condition_unit(tell: Teller, name: str) -> str:
+    if name == "range":
+        return tell.result.plan.trial.unit
+    for comparison in tell.result.comparisons:
+        for stratum in comparison.strata:
+            if stratum.condition == name:
+                return stratum.unit
+        if name in comparison.grade.units:
+            return comparison.grade.units[name]
+    planned = tell.result.plan.condition.get(name)
+    return planned.unit if planned is not None and planned.unit else "1"
+
+
+def remaining(tell: Teller) -> list[Block]:
+    """Return what the trial leaves open, as its own data show it."""
+    words, result = tell.words, tell.result
+    items: list[Line] = [] if result.is_confirmatory else [line(words("open.exploratory"))]
+    for comparison in result.comparisons:
+        items += _open_of(tell, comparison)
+    arms = [arm for _role, arm in tell.arms()]
+    bare = [arm.name for arm in arms if not arm.certificate.strip()]
+    if bare:
+        items.append(line(words("open.no_certificate", names=words.joined(bare))))
+    vague = [arm.name for arm in result.plan.reference if arm.uncertainty is None and arm.relative_uncertainty is None]
+    if vague:
+        items.append(line(words("open.no_uncertainty", names=words.joined(vague))))
+    models = [(arm.maker, arm.model) for arm in result.plan.candidate]
+    if len(set(models)) == len(models):
+        items.append(line(words("open.one_unit")))
+    items += [
+        line(words("open.no_source", endpoint=one.name)) for one in result.plan.endpoint if not one.source.strip()
+    ]
+    items = items or [line(words("open.nothing"))]
+    return [Heading(1, words("section.open")), Bullets(tuple(items))]
+
+
+def _open_of(tell: Teller, comparison: Comparison) -> list[Line]:
+    words, who = tell.words, tell.who(comparison)
+    items = [
+        line(words(f"open.{decision.outcome}", who=who, endpoint=decision.endpoint.name))
+        for decision in comparison.decisions
+        if decision.outcome in {Outcome.INCONCLUSIVE, Outcome.NOT_TESTED}
+    ]
+    items += [
+        line(words("open.empty", who=who, condition=tell.condition(stratum.condition), range=tell.stratum(stratum)))
+        for stratum in comparison.strata
+        if not stratum.n
+    ]
+    clock = comparison.alignment.clock
+    if tell.has_times and not clock.is_clear and clock.note:
+        items.append(line(words("open.clock", who=who, note=words.told(clock.note)[0])))
+    bias = comparison.figure("bias")
+    if bias is not None and bias.n_effective < _FEW:
+        items.append(line(words("open.few", who=who, n=plain(bias.n_effective, 2))))
+    return items
+
+
+def plan(tell: Teller) -> list[Block]:
+    """Return the hash of the plan, when it was frozen, and every amendment with what was before and after."""
+    words, result = tell.words, tell.result
+    entries = result.frozen.entries
+    first = line(tell.dates.minute(result.first_datum)) if tell.has_times else tell.stated("")
+    rows = [(words("sentence.plan_hash"), mono(result.plan.hash()))]
+    if entries:
+        by = f" ({entries[0].by})" if entries[0].by.strip() else ""
+        rows += [
+            (words("sentence.frozen_at"), line(f"{tell.dates.of_text(entries[0].at)}{by}")),
+            (words("sentence.frozen_hash"), mono(result.frozen.hash)),
+        ]
+    else:
+        rows.append((words("sentence.frozen_at"), bold(words("sentence.never"))))
+    rows.append((words("sentence.first_datum"), first))
+    if len(entries) == 1:
+        rows.append((words("sentence.amendments"), line(words("sentence.no_amendments"))))
+    blocks: list[Block] = [
+        Heading(1, words("section.plan")),
+        Facts(tuple(rows)),
+        Text(quiet(words("page.zone", zone=result.plan.trial.time_zone)), "quiet"),
+    ]
+    for number, entry in enumerate(entries[1:], start=1):
+        blocks += _amendment(tell, number, entry)
+    return blocks
+
+
+def _amendment(tell: Teller, number: int, entry: Entry) -> list[Block]:
+    words = tell.words
+    is_late = entry in tell.result.frozen.amended_after(tell.result.first_datum)
+    when = words("sentence.amended", number=number, when=tell.dates.of_text(entry.at))
+    rank = words("sentence.amended_late" if is_late else "sentence.amended_early")
+    by = f" · {entry.by}" if entry.by.strip() else ""
+    head = tuple(words(f"column.{name}") for name in ("key", "before", "after"))
+    rows = tuple(
+        (mono(change["key"]), line(_value(tell, change["before"])), line(_value(tell, change["after"])))
+        for change in entry.changes
+    )
+    return [
+        Heading(2, when),
+        Text((("bold", rank), ("quiet", visible(by)))),
+        Text(line(words("sentence.because", why=entry.why or words("page.unknown")))),
+        Table(head, rows, ("left", "left", "left"), (3, 4, 4)),
+    ]
+
+
+def _value(tell: Teller, value: object) -> str:
+    if value is None:
+        return tell.words("page.none")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def data(tell: Teller) -> list[Block]:
+    """Return the series that were read, with their hashes."""
+    words = tell.words
+    rows = []
+    for part in tell.result.taken:
+        where: Line = (("plain", visible(part.place)), ("mono", f"\n{part.hash}"))
+        for note in part.notes:
+            where += (("plain", "\n"), *tell.sentence(note))
+        rows.append((line(part.name), line(f"{part.rows:,}"), line(f"{part.missing:,}"), where))
+    head = tuple(words(f"column.{name}") for name in ("series", "rows", "missing", "where"))
+    return [
+        Heading(1, words("section.data")),
+        Table(head, tuple(rows), ("left", "right", "right", "left"), (2, 0, 0, 7)),
+        Facts(((words("sentence.data_hash"), mono(tell.result.data_hash)),)),
+    ]
+
+
+def reproduce(tell: Teller, command: str) -> list[Block]:
+    """Return the one command that makes the report again."""
+    words = tell.words
+    software = [f"nilometer {tell.result.version}"]
+    software += [f"{name} {metadata.version(name)}" for name in ("matplotlib", "typst")]
+    return [
+        Heading(1, words("section.reproduce")),
+        Text(line(words("sentence.reproduce"))),
+        Code(visible(command)),
+        Text(line(words("sentence.same"))),
+        Facts(((words("sentence.software"), line(", ".join(software))),)),
+    ]
+
+
+def terms(tell: Teller) -> list[Block]:
+    """Return what the words of the report mean, with the word of the other language."""
+    words = tell.words
+    known = words.terms()
+    if words.language == "en":
+        # Without the Chinese words: a report in English needs no font that has them.
+        rows: tuple[tuple[Line, ...], ...] = tuple((bold(term), line(meaning)) for term, _, meaning in known)
+        table = Table((words("column.term"), words("column.meaning")), rows, ("left", "left"), (3, 9))
+    else:
+        rows = tuple((bold(term), line(other), line(meaning)) for term, other, meaning in known)
+        head = (words("column.term"), "English", words("column.meaning"))
+        table = Table(head, rows, ("left", "left", "left"), (3, 4, 8))
+    return [Heading(1, words("section.terms")), table]

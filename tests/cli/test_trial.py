@@ -1,0 +1,94 @@
+"""``nilometer trial`` as its users call it: a plan made, frozen, amended, run; a quick look; a pilot; and mistakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Called, nilometer
+from tests.trials.made_trial import made_plan, write_series
+
+
+def called(*arguments: object, status: int = 0) -> Called:
+    found = nilometer(*arguments)
+    assert found.code == status, found.err
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_series(tmp_path, days=12)
+    made_plan(tmp_path)
+    return tmp_path
+
+
+def test_a_plan_is_frozen_amended_and_run_to_its_reports(folder: Path) -> None:
+    plan = folder / "plan.toml"
+    assert "not frozen" in called("trial", "check", plan).out
+    frozen = called("trial", "freeze", plan, "--by", "Li Na")
+    assert "frozen since" in frozen.out
+    plan.write_text(plan.read_text(encoding="utf-8").replace("margin = 0.1", "margin = 0.15"), encoding="utf-8")
+    changed = called("trial", plan, status=2)
+    assert "endpoint[0].margin was 0.1, is 0.15" in changed.err
+    amended = called("trial", "amend", plan, "--why", "the permit was changed")
+    assert "endpoint[0].margin: 0.1 became 0.15" in amended.out
+    assert "amended: the permit was changed" in called("trial", "check", plan).out
+
+    told = called("trial", plan, "-o", folder / "report.pdf", "--resamples", "1000")
+    assert "new beside imported: not inferior, at" in told.out
+    assert "explores" in told.out  # the data are older than the plan
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    called("trial", plan, "-o", folder / "report.html", "--language", "zh", "--resamples", "1000")
+    assert "非劣效" in (folder / "report.html").read_text(encoding="utf-8")
+    whole = json.loads(called("trial", plan, "--json", "--resamples", "1000").out)
+    assert whole["comparisons"][0]["grade"]["outcome"] == "non_inferior"
+    assert whole["frozen"][1]["why"] == "the permit was changed"
+
+
+def test_a_quick_look_takes_two_files_and_a_margin(folder: Path) -> None:
+    shutil.copy(folder / "series.csv", folder / "copy.csv")
+    columns = ["--column", "new", "--reference-column", "old"]
+    files = [folder / "series.csv", folder / "copy.csv"]
+    told = called("trial", *files, *columns, "--margin", "0.1 mg L-1", "--resamples", "1000")
+    assert "series beside copy: not inferior" in told.out
+    percent = ["--margin", "1 %", "--unit", "mg L-1"]
+    whole = json.loads(called("trial", *files, *columns, *percent, "--json", "--resamples", "1000").out)
+    (decision,) = whole["comparisons"][0]["decisions"]
+    assert decision["margin"] == pytest.approx(0.01 * 10.4, rel=0.1)
+
+
+def test_a_pilot_says_how_long_a_trial_has_to_be(folder: Path) -> None:
+    plan = folder / "plan.toml"
+    assert "days (" in called("trial", "plan", plan, "--power", "0.9").out
+    first = json.loads(called("trial", "plan", plan, "--json", "--difference", "0").out)[0]
+    assert first["sizing"]["days"] > 0
+
+
+def test_a_template_is_a_plan_that_lacks_its_files(tmp_path: Path) -> None:
+    plan = tmp_path / "PLAN.toml"
+    called("trial", "new", plan)
+    assert "Optode A" in called("trial", "check", plan).out
+    assert "a17.csv" in called("trial", plan, status=2).err
+    assert "does not exist yet" in called("trial", "new", plan, status=2).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["a.csv", "b.csv"], "--margin"),
+        (["a.csv", "b.csv", "--margin", "wide"], "0.3 mg L-1"),
+        (["a.csv", "b.csv", "--margin", "5 %"], "--unit"),
+        (["a.csv", "b.csv", "--margin", "0.1 mg L-1", "-o", "report.doc"], ".pdf, .html or .json"),
+        (["absent.toml"], "absent.toml"),
+        (["plan.toml", "--language", "fr"], "en, zh"),
+    ],
+)
+def test_a_wrong_call_says_what_would_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[Any], says: str
+) -> None:
+    monkeypatch.chdir(folder)
+    assert says in called("trial", *arguments, status=2).err

@@ -1,0 +1,163 @@
+"""A plan is checked to the last key, frozen before the first datum, and changed by amendments alone."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nilometer.errors import ConfigError
+from nilometer.trials.freezing import amend, freeze, frozen_file, verify
+from nilometer.trials.plan import Plan, load_plan, parse_plan
+
+TEXT = """
+[trial]
+title = "Optode A beside the imported one"
+property = "dissolved_oxygen"
+unit = "mg L-1"
+time_zone = "Asia/Shanghai"
+start = 2026-06-01 08:00:00
+
+[[candidate]]
+name = "A-17"
+file = "a.csv"
+column = "DO"
+t90 = "30 s"
+
+[[reference]]
+name = "imported"
+datastream = "river/do"
+uncertainty = 0.1
+
+[condition.temperature]
+datastream = "river/t"
+edges = [5, 15, 25]
+
+[[endpoint]]  # what a class of GB 3838 leaves
+name = "agreement"
+statistic = "mean_absolute_difference"
+margin = 300
+unit = "ug L-1"
+origin = "class_width"
+condition = {temperature = [5, 25]}
+"""
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def written(folder: Path, text: str = TEXT) -> Path:
+    file = folder / "plan.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def document(**more: Any) -> dict[str, Any]:
+    """Return a small plan, with sections replaced."""
+    arms = {"candidate": [{"name": "A", "file": "a.csv"}], "reference": [{"name": "B", "file": "b.csv"}]}
+    trial = {"title": "t", "property": "ph", "unit": "1"}
+    return {"trial": trial, **arms, "endpoint": [{"name": "e", "statistic": "bias", "margin": 0.1}], **more}
+
+
+def test_what_a_plan_says_is_read(tmp_path: Path) -> None:
+    plan = load_plan(written(tmp_path))
+    assert plan.time(plan.trial.start) == int(datetime(2026, 6, 1, tzinfo=UTC).timestamp()) * 1_000_000
+    assert plan.candidate[0].t90 == 30.0
+    assert plan.endpoint[0].as_margin("mg L-1").unit == "ug L-1"
+    assert plan.endpoint[0].condition == {"temperature": (5.0, 25.0)}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"candidate": []}, "candidate"),
+        ({"candidate": [{"name": "A"}]}, "either a `file` or a `datastream`"),
+        ({"candidate": [{"name": "B", "file": "a.csv"}]}, "two instruments are called 'B'"),
+        ({"endpoint": [{"name": "e", "statistic": "bias", "margin": -1}]}, r"endpoint\[0\].margin = -1"),
+        ({"endpoint": [{"name": "e", "statistic": "bias", "margin": 1, "unit": "mg L-1"}]}, "mg L-1"),
+        (
+            {"endpoint": [{"name": "e", "statistic": "bias", "margin": 1, "against": "samples"}]},
+            "no \\[\\[sample\\]\\]",
+        ),
+        ({"endpoint": [{"name": "e", "statistic": "bias", "margin": 1, "condition": {"tide": [0, 1]}}]}, "tide"),
+        ({"endpoint": [{"name": "e", "statistic": "bias", "margin": 1, "origin": "guess"}]}, "hj355"),
+        ({"condition": {"t": {"file": "t.csv", "edges": [5, 5]}}}, "edges rise"),
+        ({"maintenance": [{"start": "2026-01-02", "end": "2026-01-01"}]}, "has no length"),
+        ({"alignement": {}}, "alignment"),
+        ({"trial": {"title": "t", "property": "ph", "unit": "furlong per pint"}}, "trial.unit"),
+        ({"trial": {"title": "t", "property": "ph", "unit": "1", "time_zone": "Mars"}}, "IANA"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_place(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        parse_plan(document(**change))
+
+
+def test_a_file_that_is_no_plan_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"plan\.toml"):
+        load_plan(written(tmp_path, "[trial"))
+    with pytest.raises(ConfigError, match=r"absent\.toml"):
+        load_plan(tmp_path / "absent.toml")
+
+
+def test_layout_and_comments_do_not_change_the_hash_and_a_margin_does() -> None:
+    plan = parse_plan(tomllib.loads(TEXT))
+    assert (
+        parse_plan(tomllib.loads("# reviewed\n" + TEXT.replace("margin = 300", "margin = 3e2"))).hash() == plan.hash()
+    )
+    assert parse_plan(tomllib.loads(TEXT.replace("margin = 300", "margin = 301"))).hash() != plan.hash()
+
+
+def test_a_frozen_plan_changes_by_amendments_alone(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    plan = load_plan(file)
+    assert verify(plan, file).entries == ()
+    frozen = freeze(plan, file, at=NOON, by="Li Na")
+    first = int(NOON.timestamp() * 1e6)
+    assert frozen.is_before(first + 1)
+    assert not frozen.is_before(first - 1)
+    with pytest.raises(ConfigError, match="frozen since 2026-05-01T12:00:00Z"):
+        freeze(plan, file, at=NOON)
+    with pytest.raises(ConfigError, match="is as it was frozen"):
+        amend(plan, file, at=NOON, why="nothing")
+
+    wider = changed(file, "margin = 300", "margin = 500")
+    with pytest.raises(ConfigError, match=r"endpoint\[0\]\.margin was 300\.0, is 500\.0.*trial amend"):
+        verify(wider, file)
+    with pytest.raises(ConfigError, match="why"):
+        amend(wider, file, at=NOON, why=" ")
+    later = datetime(2026, 7, 1, tzinfo=UTC)
+    amended = amend(wider, file, at=later, why="the permit was changed")
+    assert amended.entries[1].changes == [{"key": "endpoint[0].margin", "before": 300.0, "after": 500.0}]
+    assert verify(wider, file) == amended
+    assert [entry.why for entry in amended.amended_after(first + 1)] == ["the permit was changed"]
+
+
+def changed(file: Path, before: str, after: str) -> Plan:
+    file.write_text(file.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+    return load_plan(file)
+
+
+@pytest.mark.parametrize("part", ["at", "plan_hash", "plan"])
+def test_a_record_that_was_tampered_with_is_refused(tmp_path: Path, part: str) -> None:
+    file = written(tmp_path)
+    freeze(load_plan(file), file, at=NOON)
+    record = json.loads(frozen_file(file).read_text(encoding="utf-8"))
+    entry = record["entries"][0]
+    entry[part] = {"at": "2026-04-01T12:00:00Z", "plan_hash": "0" * 64, "plan": {**entry["plan"], "sample": [1]}}[part]
+    frozen_file(file).write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ConfigError, match="entry 1, of 2026-0"):
+        verify(load_plan(file), file)
+    frozen_file(file).write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigError, match="as it was written"):
+        verify(load_plan(file), file)
+    with pytest.raises(ConfigError, match="as it was written"):
+        freeze(load_plan(file), file, at=NOON)
+
+
+def test_an_amendment_needs_a_frozen_plan(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    with pytest.raises(ConfigError, match="never frozen"):
+        amend(load_plan(file), file, at=NOON, why="x")
