@@ -113,7 +113,7 @@ class Pipeline:
             self._judging = Judging(self.store, shelf)
             # Both are made below.
             self._deriving = Deriving(self.store, self._judging, lambda: self._reviewing, self._finish_writing)
-            self._judging.beside = self._deriving.beside
+            self._judging.beside = lambda rows, done: self._pump.patiently(lambda: self._deriving.beside(rows, done))
             self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
             self.derived.configure(config.derived, self.started, file=config_file)
             self._judging.recover()
