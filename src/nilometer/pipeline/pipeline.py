@@ -39,7 +39,6 @@ from nilometer.pipeline.reviewing import Reviewing
 from nilometer.pipeline.sealing import Sealing
 from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
-from nilometer.pipeline.trial_book import TrialBook
 from nilometer.pipeline.trial_running import TrialRunner
 from nilometer.pipeline.uplinks import Uplinks, check_uplinks
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
@@ -173,8 +172,7 @@ class Pipeline:
             self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._deriving, self._save_state
         )
         self.reprocessing = Reprocessing(hands)
-        self.trials = TrialBook(self.store, clock)
-        self.trial_runner = TrialRunner(self.store, self.trials, clock)
+        self.trials = TrialRunner(self.store, clock)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
@@ -226,7 +224,7 @@ class Pipeline:
 
     def _end(self) -> None:
         self.reprocessing.stop()
-        self.trial_runner.stop()
+        self.trials.stop()
         self._pump.stop()
         self._sealing.end()
         try:

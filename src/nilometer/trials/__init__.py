@@ -31,6 +31,7 @@ __all__ = [
     "passing_bablok",
     "read_noise",
     "run_trial",
+    "size_of_trial",
     "unit_table",
 ]
 
@@ -56,6 +57,7 @@ _WHERE = {
     "passing_bablok": "regression",
     "read_noise": "allan_noise",
     "run_trial": "trial",
+    "size_of_trial": "power",
     "unit_table": "lots",
 }
 

@@ -307,6 +307,15 @@ def test_every_procedure_of_ours_tells_the_operator_in_both_languages(key):
         assert test.definition
 
 
+def test_a_run_knows_until_when_it_was_fed(short):
+    run = BenchRun(short)
+    assert run.fed_until_us is None
+    run.confirm(START)
+    assert run.fed_until_us == START
+    run.feed(seconds(5, 1), np.full(5, 2.0))
+    assert BenchRun.from_dict(run.to_dict(), short).fed_until_us == START + 5 * S
+
+
 def test_steps_are_done_again_and_out_of_order(short):
     values = np.random.default_rng(3).normal(0, 0.01, 100)
     run = BenchRun(short)

@@ -102,6 +102,14 @@ class BenchRun:
             return Phase.TROUBLE
         return Phase.FINISHED if self.place >= len(self.procedure.order) else Phase.OPERATOR
 
+    @property
+    def fed_until_us(self) -> int | None:
+        """When the newest row that was taken or passed over was, or the open segment began; None before any."""
+        last = self.segments[-1] if self.segments else None
+        began = last.began_us if last is not None and last.outcome is Outcome.OPEN else None
+        known = [moment for moment in (self._newest_us, began) if moment is not None]
+        return max(known, default=None)
+
     def prompt(self, language: str = "en") -> Prompt:
         """Return what is to be done next."""
         phase = self.phase
