@@ -25,7 +25,16 @@ def datastreams(**settings):
     return {"datastream": [{"key": "river/ph", "thing": "river", "property": "ph", **settings}]}
 
 
+SOLUBILITY = {"key": "river/ph", "thing": "river", "property": "x", "function": "oxygen.solubility"}
+DERIVED = {"derived": [SOLUBILITY | {"inputs": {"temperature": "river/t", "pressure": {"value": 1.0}}}]}
+
 WRONG = [
+    (datastreams() | DERIVED, "datastream[0].key = 'river/ph'", "its rows are computed"),
+    (
+        sources(channels={"ph": {"datastream": "river/ph"}}) | DERIVED,
+        "source[0].channels.ph.datastream = 'river/ph'",
+        "its rows are computed",
+    ),
     (sources(driver="modbus_tpc"), "source[0].driver = 'modbus_tpc'", "did you mean modbus_tcp"),
     (sources(options={**MODBUS, "prt": 1}), "source[0].options.prt = 'prt'", "did you mean port"),
     (sources(options={"instrument": "yosemitech_y4000"}), "source[0].options.host", "field required"),
@@ -63,6 +72,13 @@ def test_a_mistake_is_named_before_the_folder_is_touched(tmp_path, content, plac
     assert str(caught.value).startswith(f"nilometer.toml: {place}")
     assert said in str(caught.value)
     assert not folder.exists()
+
+
+async def test_what_is_derived_is_no_place_for_the_rows_of_a_file(tmp_path):
+    async with running(tmp_path, {"thing": [RIVER], **DERIVED}) as pipeline:
+        (sent,) = parse({"thing": [RIVER], **datastreams()}).datastreams
+        with pytest.raises(ConfigError, match=r"oxygen\.solubility; send the rows of its inputs: river/t"):
+            await pipeline.configure([], [sent])
 
 
 async def test_a_folder_can_be_opened_after_a_mistake_that_only_its_content_shows(tmp_path):

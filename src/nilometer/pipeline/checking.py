@@ -47,6 +47,7 @@ def check_config(
         thing = things.get(datastream.thing)
         check_datastream(datastream, f"datastream[{index}]", file=file, shelf=shelf, thing=thing)
     check_derived_of(config, file=file)
+    _check_computed(config, file)
     for index, derived in enumerate(config.derived):
         at, thing = f"derived[{index}]", things.get(derived.thing)
         check_datastream(datastream_of(derived, at, file=file), at, file=file, shelf=shelf, thing=thing)
@@ -56,6 +57,19 @@ def check_config(
 def check_derived_of(config: Config, *, file: Path | None = None) -> None:
     """Refuse derived Datastreams that cannot be, as far as the configuration tells; see `check_derived`."""
     check_derived(config.derived, _known_units(config).get, file=file)
+
+
+def _check_computed(config: Config, file: Path | None) -> None:
+    """Refuse keys that somebody sends rows for and that are derived as well."""
+    sent = [(f"datastream[{index}].key", one.key) for index, one in enumerate(config.datastreams)]
+    for index, source in enumerate(config.sources):
+        at = f"source[{index}].channels"
+        sent += [(f"{at}.{name}.datastream", one.datastream) for name, one in source.channels.items() if one.datastream]
+    derived = {one.key for one in config.derived}
+    for at, key in sent:
+        if key in derived:
+            reason = "it is derived, so its rows are computed; give one of the two another key"
+            raise ConfigError(at, seen=key, file=file, reason=reason)
 
 
 def _known_units(config: Config) -> dict[str, str]:

@@ -20,6 +20,7 @@ from nilometer.pipeline.answers import asked, call, settle
 from nilometer.pipeline.calibrating import CalibrationBook, Calibrations
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
+from nilometer.pipeline.computed import why_computed
 from nilometer.pipeline.defining import Defining
 from nilometer.pipeline.deleting import Deleted, DeleteOrder, Deleting
 from nilometer.pipeline.delivery import Delivery, IngestOutcome
@@ -331,10 +332,14 @@ class Pipeline:
         Raises
         ------
         ConfigError
-            If a Datastream names no known Thing, or a unit that does not fit.
+            If a Datastream names no known Thing, or a unit that does not fit, or is derived.
         """
 
         def act() -> list[Datastream]:
+            for index, one in enumerate(datastreams):
+                known = self.store.catalog.datastream_by_key(one.key)
+                if known is not None and (reason := why_computed(known.id, self.store.catalog)):
+                    raise ConfigError(f"datastream[{index}].key", seen=one.key, reason=reason)
             made = self._wiring.configure(things, datastreams, self.clock())
             for datastream in made:
                 self._judging.set(datastream)

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from nilometer.errors import NotFound, near
 from nilometer.model import ObservationBatch, SampleKind
 from nilometer.pipeline import IngestOutcome, Pipeline
+from nilometer.pipeline.computed import why_computed
 from nilometer.store import Catalog
 from nilometer.store.admission import NEW, REJECTED, REVISED, UNCHANGED
 from nilometer.web.api.bodies import Body, read_body
 from nilometer.web.api.columns import MOST_REASONS, Refusals, numbers, texts, times
 from nilometer.web.api.one_row import MOST_BYTES as ONE_ROW_BYTES
 from nilometer.web.api.one_row import read_one_row
-from nilometer.web.computed import why_computed
 from nilometer.web.exchange import Budget, Exchange
 
 __all__ = ["MOST_BYTES", "Bulk", "BulkOutcome", "Good", "good_rows"]

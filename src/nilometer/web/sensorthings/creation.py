@@ -14,8 +14,8 @@ import pyarrow as pa
 from nilometer.errors import NotFound, NotSupported, RequestError, WrongMediaType
 from nilometer.model import ObservationBatch
 from nilometer.pipeline import Pipeline
+from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
-from nilometer.web.computed import why_computed
 from nilometer.web.exchange import Exchange
 from nilometer.web.sensorthings.quality import PARAMETER_PREFIX
 from nilometer.web.times import format_interval, parse_interval, parse_time
