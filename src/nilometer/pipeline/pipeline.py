@@ -38,7 +38,6 @@ from nilometer.pipeline.reviewing import Reviewing
 from nilometer.pipeline.sealing import Sealing
 from nilometer.pipeline.singles import Single, Singles
 from nilometer.pipeline.sources import RunningSource, SourceStatus
-from nilometer.pipeline.trial_book import TrialBook
 from nilometer.pipeline.trial_running import TrialRunner
 from nilometer.pipeline.uplinks import Uplinks, check_uplinks
 from nilometer.pipeline.verdicts import NotApplicable, daily_verdicts, verdict_of
@@ -114,7 +113,7 @@ class Pipeline:
             self._judging = Judging(self.store, shelf)
             # Both are made below.
             self._deriving = Deriving(self.store, self._judging, lambda: self._reviewing, self._finish_writing)
-            self._judging.beside = self._deriving.beside
+            self._judging.beside = lambda rows, done: self._pump.patiently(lambda: self._deriving.beside(rows, done))
             self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
             self.derived.configure(config.derived, self.started, file=config_file)
             self._judging.recover()
@@ -172,8 +171,7 @@ class Pipeline:
             self.store, shelf, self._judging, self._reviewing, self._pump.ask, self._deriving, self._save_state
         )
         self.reprocessing = Reprocessing(hands)
-        self.trials = TrialBook(self.store, clock)
-        self.trial_runner = TrialRunner(self.store, self.trials, clock)
+        self.trials = TrialRunner(self.store, clock)
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
@@ -225,7 +223,7 @@ class Pipeline:
 
     def _end(self) -> None:
         self.reprocessing.stop()
-        self.trial_runner.stop()
+        self.trials.stop()
         self._pump.stop()
         self._sealing.end()
         try:

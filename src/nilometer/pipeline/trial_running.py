@@ -16,6 +16,7 @@ from nilometer.errors import NilometerError, NotFound, Overloaded, TrialError
 from nilometer.pipeline.log import Log
 from nilometer.pipeline.trial_book import Trial, TrialBook
 from nilometer.pipeline.trial_rows import StoreRows, check_sources
+from nilometer.pipeline.trial_telling import told
 from nilometer.store import Store
 from nilometer.store.trial_ledger import TrialRun
 from nilometer.trials.plots import plots_of
@@ -51,8 +52,6 @@ class TrialRunner:
     ----------
     store : Store
         Has the Datastreams, and keeps the results.
-    book : TrialBook
-        Has the plans.
     clock : callable
         The present of the water, µs since 1970 UTC; moments of the store are those of its commits.
     resamples : int
@@ -60,12 +59,15 @@ class TrialRunner:
 
     Attributes
     ----------
+    book : TrialBook
+        Has the plans.
     progress : RunProgress
         How far the run is that is under way, or how the last one ended.
     """
 
-    def __init__(self, store: Store, book: TrialBook, clock: Callable[[], int], *, resamples: int = 10_000) -> None:
-        self._store, self._book, self._clock, self._resamples = store, book, clock, resamples
+    def __init__(self, store: Store, clock: Callable[[], int], *, resamples: int = 10_000) -> None:
+        self._store, self._clock, self._resamples = store, clock, resamples
+        self.book = TrialBook(store, clock)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_over = False
@@ -82,7 +84,7 @@ class TrialRunner:
         NotFound, TrialError, ConfigError, UnitError
             If there is no such trial, it was withdrawn, or its data are not there any more.
         """
-        trial = self._book.trial(number)
+        trial = self.book.trial(number)
         if trial.row.withdrawn:
             raise TrialError(f"trial {number} was withdrawn")
         check_sources(trial.plan, self._store.catalog)
@@ -135,7 +137,7 @@ class TrialRunner:
         with self._lock:
             known = self._results.get(run.id)
         if known is None:
-            trial = self._book.trial(number)
+            trial = self.book.trial(number)
             if trial.plan.hash() != run.document["plan_hash"]:
                 raise TrialError(f"the plan of trial {number} has changed since it was run: run it again")
             known = self._result(trial, run.as_of, lambda _text: None)
@@ -167,14 +169,14 @@ class TrialRunner:
 
     def _enter(self, trial: Trial, result: TrialResult, as_of: int, by: str) -> None:
         is_decided = not trial.is_open(self._clock())
-        document = result.to_dict() | {"decided": is_decided}
+        document = told(result) | {"decided": is_decided}
         if not is_decided:
             document = _without_decision(document)
         plots = {"comparisons": [plots_of(one) for one in result.comparisons]}
         run = TrialRun(trial=trial.row.id, time=self._clock(), as_of=as_of, actor=by.strip(), document=document)
         run = self._store.catalog.trials.add_run(run, plots)
         outcomes = [one["grade"]["outcome"] for one in document["comparisons"]] if is_decided else []
-        self._book.note_run(
+        self.book.note_run(
             run, {"data_hash": result.data_hash, "plan_hash": document["plan_hash"], "outcomes": outcomes}
         )
         if is_decided:

@@ -123,7 +123,11 @@ async def test_a_trial_runs_from_its_plan_to_a_report_and_is_repeatable(station,
     station.clock.now = NOON + N * STEP
     assert (await station.json(path))["state"] == "ended"
     result = await ran(station, trial)
-    assert [each["outcome"] for each in result["comparisons"][0]["decisions"]] == ["equivalent"]
+    decision = result["comparisons"][0]["decisions"][0]
+    assert (decision["outcome"], decision["allowed"]) == ("equivalent", [-0.2, 0.2])
+    assert set(decision["told"]) == {"en", "zh"}
+    assert result["words"]["names"]["statistic.bias"] == {"en": "Bias", "zh": "偏倚"}
+    assert result["words"]["symbols"]["mg L-1"] == "mg/L"
     assert result["is_confirmatory"]
     listed = (await station.json("/api/v1/trials"))["trials"][0]
     assert (listed["state"], listed["outcomes"][0]["outcome"]) == ("decided", "equivalent")
@@ -137,7 +141,7 @@ async def test_a_trial_runs_from_its_plan_to_a_report_and_is_repeatable(station,
 
     # What comes later changes nothing that was shown: the moment is kept, and gives the same data again.
     await station.ingest("river/new", NOON, [1.0, 1.0, 1.0], step=STEP)
-    station.pipeline.trial_runner._results.clear()
+    station.pipeline.trials._results.clear()
     page = await station.client.get(f"{path}/report.html?language=zh")
     assert page.status_code == 200, page.text
     assert result["data_hash"] in page.text

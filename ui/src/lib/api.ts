@@ -362,10 +362,19 @@ export function address(path: string, parameters: Parameters = {}): string {
 }
 
 /** GET one document; throws ApiError with the server's own message, status 0 when the server was not reached. */
-export async function get<T>(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<T> {
+export function get<T>(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<T> {
+  return answered<T>(address(path, parameters), { headers: { accept: 'application/json' }, signal: signal ?? null });
+}
+
+/** Sends a document and returns what came of it; fails as `get` does. */
+export function send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, document: object = {}): Promise<T> {
+  return answered<T>(address(path), { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(document) });
+}
+
+async function answered<T>(url: string, init: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(address(path, parameters), { headers: { accept: 'application/json' }, signal: signal ?? null });
+    response = await fetch(url, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError(0, 'unreachable', '');

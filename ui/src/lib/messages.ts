@@ -1,8 +1,11 @@
 /** Every text of the interface, English beside Chinese. The Chinese terms are those of the field (GLOSSARY.md). */
 
+import { trialMessages } from './trial_messages';
+
 type Pair = readonly [en: string, zh: string];
 
 export const messages = {
+  ...trialMessages,
   'app.title': ['nilometer', 'nilometer'],
   'app.skip': ['Skip to content', '跳到正文'],
   'app.language': ['Language', '语言'],
@@ -20,6 +23,7 @@ export const messages = {
 
   'nav.overview': ['Overview', '总览'],
   'nav.calibration': ['Calibration', '校准'],
+  'nav.trials': ['Trials', '比对试验'],
 
   'live.live': ['Live', '实时'],
   'live.connecting': ['Connecting', '连接中'],

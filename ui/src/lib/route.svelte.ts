@@ -1,6 +1,6 @@
 /** The address bar is the state: page, Thing, Datastream, time, language and panels. */
 
-export type Page = { name: 'overview' } | { name: 'calibration' } | { name: 'thing'; key: string } | { name: 'datastream'; key: string } | { name: 'unknown' };
+export type Page = { name: 'overview' } | { name: 'calibration' } | { name: 'trials' } | { name: 'trial'; key: string } | { name: 'trial-plan'; key: string | null } | { name: 'thing'; key: string } | { name: 'datastream'; key: string } | { name: 'unknown' };
 
 function pageOf(path: string): Page {
   const parts = path.split('/').filter(Boolean);
@@ -16,6 +16,10 @@ function pageOf(path: string): Page {
     .join('/');
   if (parts.length === 0 || path === '/index.html') return { name: 'overview' };
   if (parts[0] === 'calibration' && parts.length === 1) return { name: 'calibration' };
+  if (parts[0] === 'trials' && parts.length === 1) return { name: 'trials' };
+  if (parts[0] === 'trials' && key === 'new') return { name: 'trial-plan', key: null };
+  if (parts[0] === 'trials' && parts.length === 3 && parts[2] === 'plan') return { name: 'trial-plan', key: parts[1] as string };
+  if (parts[0] === 'trials' && parts.length === 2) return { name: 'trial', key };
   if (parts[0] === 'things' && key) return { name: 'thing', key };
   if (parts[0] === 'datastreams' && key) return { name: 'datastream', key };
   return { name: 'unknown' };
@@ -52,7 +56,7 @@ class Route {
   }
 
   /** The address of another page; the language chosen by hand goes along. */
-  href(kind: 'things' | 'datastreams' | 'calibration' | '', key = '', parameters: Record<string, string | null> = {}): string {
+  href(kind: 'things' | 'datastreams' | 'calibration' | 'trials' | '', key = '', parameters: Record<string, string | null> = {}): string {
     const path = kind ? `/${[kind, ...(key ? key.split('/') : [])].map(encodeURIComponent).join('/')}` : '/';
     const query = new URLSearchParams();
     const language = this.query.get('lang');

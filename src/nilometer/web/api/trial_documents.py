@@ -9,6 +9,9 @@ from nilometer.pipeline.trial_book import Trial
 from nilometer.pipeline.trial_progress import TrialProgress
 from nilometer.pipeline.trial_running import RunProgress
 from nilometer.store.trial_ledger import TrialRun
+from nilometer.units import symbol
+from nilometer.web.api.describe import names_of
+from nilometer.web.api.trial_words import words_of
 from nilometer.web.times import format_time
 
 __all__ = ["progress_document", "result_document", "running_document", "trial_document", "trial_short"]
@@ -23,7 +26,9 @@ def trial_short(trial: Trial, run: TrialRun | None, now: int) -> dict[str, Any]:
         "question": about.question,
         "place": about.place,
         "property": about.property,
+        "names": names_of(about.property, about.property),
         "unit": about.unit,
+        "symbol": "" if about.unit == "1" else symbol(about.unit),
         "candidates": [one.name for one in trial.plan.candidate],
         "references": [one.name for one in trial.plan.reference],
         "start": _ms(trial.start),
@@ -75,6 +80,7 @@ def result_document(trial: Trial, run: TrialRun, server: str) -> dict[str, Any]:
         "by": run.actor,
         "is_current": trial.plan.hash() == run.document["plan_hash"],
         "command": command_of(trial.row.id, moment, server),
+        "words": words_of(run.document),
     }
 
 

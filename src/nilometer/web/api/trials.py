@@ -28,6 +28,7 @@ from nilometer.web.api.trial_documents import (
     trial_document,
     trial_short,
 )
+from nilometer.web.api.trial_words import names_of
 from nilometer.web.times import format_time
 
 __all__ = ["AmendBody", "ByBody", "FreezeBody", "PlanBody", "RunBody", "trial_routes"]
@@ -110,27 +111,28 @@ def _reading(routes: APIRouter, face: Face) -> None:
     ) -> Response:
         pipeline = face.pipeline
         runs, now = pipeline.store.catalog.trials.runs(), pipeline.clock()
-        found = [trial_short(one, runs.get(one.row.id), now) for one in pipeline.trials.trials()]
+        found = [trial_short(one, runs.get(one.row.id), now) for one in pipeline.trials.book.trials()]
         return answer(
             {
                 "trials": [one for one in found if withdrawn or one["state"] != str(TrialState.WITHDRAWN)],
-                "running": running_document(pipeline.trial_runner.progress),
+                "running": running_document(pipeline.trials.progress),
                 "origins": [str(one) for one in Origin],
                 "statistics": dict(STATISTICS),
+                "words": names_of("statistic", STATISTICS) | names_of("origin", [str(one) for one in Origin]),
             }
         )
 
     @routes.get("/trials/running", summary="Whether a trial is being run, and what is being done")
     def running() -> Response:
-        return answer(running_document(face.pipeline.trial_runner.progress))
+        return answer(running_document(face.pipeline.trials.progress))
 
     @routes.get("/trials/{number}", summary="A trial: its plan, the history of it, and every run")
     def one(number: int) -> Response:
-        return _document(face, face.pipeline.trials.trial(number))
+        return _document(face, face.pipeline.trials.book.trial(number))
 
     @routes.get("/trials/{number}/frozen", summary="The history of a frozen plan, as PLAN.frozen.json has it")
     def frozen(number: int) -> Response:
-        return answer(history_document(face.pipeline.trials.trial(number).frozen))
+        return answer(history_document(face.pipeline.trials.book.trial(number).frozen))
 
     known: dict[int, tuple[float, dict[str, Any]]] = {}
 
@@ -143,7 +145,7 @@ def _reading(routes: APIRouter, face: Face) -> None:
         if kept is None or kept[0] < time.monotonic():
             pipeline = face.pipeline
             now = pipeline.clock()
-            found = progress_of(pipeline.trials.trial(number), pipeline.store, now)
+            found = progress_of(pipeline.trials.book.trial(number), pipeline.store, now)
             kept = known[number] = (time.monotonic() + _PROGRESS_KEPT_S, progress_document(found, now))
         return answer(kept[1])
 
@@ -152,14 +154,14 @@ def _planning(routes: APIRouter, face: Face) -> None:
     @routes.post("/trials", summary="Enter a plan; it may change until it is frozen", openapi_extra=body_of(PlanBody))
     async def create(request: Request) -> Response:
         body = parsed(PlanBody, await request.body())
-        made = _document(face, face.pipeline.trials.create(body.document(), body.by))
+        made = _document(face, face.pipeline.trials.book.create(body.document(), body.by))
         made.status_code = HTTPStatus.CREATED
         return made
 
     @routes.put("/trials/{number}", summary="Replace a plan that is not frozen", openapi_extra=body_of(PlanBody))
     async def change(number: int, request: Request) -> Response:
         body = parsed(PlanBody, await request.body())
-        return _document(face, face.pipeline.trials.change(number, body.document(), body.by))
+        return _document(face, face.pipeline.trials.book.change(number, body.document(), body.by))
 
     @routes.post(
         "/trials/{number}/freeze",
@@ -168,7 +170,7 @@ def _planning(routes: APIRouter, face: Face) -> None:
     )
     async def freeze(number: int, request: Request) -> Response:
         body = parsed(FreezeBody, await request.body())
-        return _document(face, face.pipeline.trials.freeze(number, body.by, body.plan_hash))
+        return _document(face, face.pipeline.trials.book.freeze(number, body.by, body.plan_hash))
 
     @routes.post(
         "/trials/{number}/amend",
@@ -177,7 +179,7 @@ def _planning(routes: APIRouter, face: Face) -> None:
     )
     async def amend(number: int, request: Request) -> Response:
         body = parsed(AmendBody, await request.body())
-        return _document(face, face.pipeline.trials.amend(number, body.document(), body.why, body.by))
+        return _document(face, face.pipeline.trials.book.amend(number, body.document(), body.why, body.by))
 
     @routes.post(
         "/trials/{number}/withdraw",
@@ -186,7 +188,7 @@ def _planning(routes: APIRouter, face: Face) -> None:
     )
     async def withdraw(number: int, request: Request) -> Response:
         body = parsed(ByBody, await request.body())
-        return _document(face, face.pipeline.trials.withdraw(number, body.by, body.note))
+        return _document(face, face.pipeline.trials.book.withdraw(number, body.by, body.note))
 
 
 def _running(routes: APIRouter, face: Face) -> None:
@@ -197,15 +199,15 @@ def _running(routes: APIRouter, face: Face) -> None:
     )
     async def run(number: int, request: Request) -> Response:
         body = parsed(RunBody, await request.body() or b"{}")
-        face.pipeline.trial_runner.start(number, body.by)
-        told = answer(running_document(face.pipeline.trial_runner.progress))
+        face.pipeline.trials.start(number, body.by)
+        told = answer(running_document(face.pipeline.trials.progress))
         told.status_code = HTTPStatus.ACCEPTED
         return told
 
     @routes.delete("/trials/{number}/run", summary="Give up a run; what was known before stays")
     def cancel(number: int) -> Response:
-        face.pipeline.trial_runner.cancel(number)
-        return answer(running_document(face.pipeline.trial_runner.progress))
+        face.pipeline.trials.cancel(number)
+        return answer(running_document(face.pipeline.trials.progress))
 
 
 def _giving(routes: APIRouter, face: Face) -> None:
@@ -243,7 +245,7 @@ def _giving(routes: APIRouter, face: Face) -> None:
         trial, run = _last(face, number)
         if not _is_decided(run):
             raise TrialError(f"trial {number} is not decided: {INTERIM}")
-        done = face.pipeline.trial_runner.whole(number)
+        done = face.pipeline.trials.whole(number)
         command = result_document(trial, run, _address(request))["command"] + f" -o report.{kind} --language {language}"
         content = (
             render_pdf(done, language=language, command=command)
@@ -258,8 +260,8 @@ def _giving(routes: APIRouter, face: Face) -> None:
 
 
 def _last(face: Face, number: int) -> tuple[Trial, TrialRun]:
-    trial = face.pipeline.trials.trial(number)
-    run = face.pipeline.trial_runner.last(number)
+    trial = face.pipeline.trials.book.trial(number)
+    run = face.pipeline.trials.last(number)
     if run is None:
         raise NotFound(f"trial {number} was never run: POST /api/v1/trials/{number}/run")
     return trial, run

@@ -1,0 +1,89 @@
+"""A trial by its pages, in a real browser on a real server: planned, frozen, run, answered, in two languages."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from playwright.sync_api import expect
+
+from tests.system.browser import CHROMIUM, Witness, browser
+from tests.system.server import Server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM} (set NILOMETER_CHROMIUM)"),
+]
+BEGIN = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+N = 7 * 144
+KEYS = ("bridge/new", "bridge/imported")
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("station"))
+    try:
+        streams = [{"key": key, "thing": "bridge", "property": "dissolved_oxygen"} for key in KEYS]
+        server.client.configure([{"key": "bridge", "name": "Bridge", "water_body": "river"}], streams)
+        noise = np.random.default_rng(5)
+        water = 8.0 + np.sin(2 * np.pi * np.arange(N) / 144)
+        times = [BEGIN + dt.timedelta(minutes=10 * step) for step in range(N)]
+        for key, bias in zip(KEYS, (0.02, 0.0), strict=True):
+            values = water + bias + noise.normal(0.0, 0.05, N)
+            server.client.write(
+                pa.table({"datastream": [key] * N, "phenomenon_time": pa.array(times), "result": values})
+            )
+        yield server
+        server.stop()
+    finally:
+        server.kill()
+
+
+def test_a_trial_is_planned_frozen_run_and_answered(station, tmp_path):
+    with browser(tmp_path / "profile") as context:
+        page = context.new_page()
+        witness = Witness(page, station.address)
+        page.goto(f"{station.address}/trials")
+        expect(page.get_by_test_id("no-trials")).to_be_visible()
+        page.get_by_test_id("new-trial").click()
+        page.get_by_test_id("plan-candidate").select_option(KEYS[0])
+        page.get_by_test_id("plan-reference").select_option(KEYS[1])
+        for field, text in {
+            "title": "New beside imported",
+            "start": "2026-03-02T00:00",
+            "end": "2026-03-09T00:00",
+            "endpoint": "mean difference",
+            "margin": "0.2",
+            "source": "chosen for this test",
+            "by": "Li Na",
+        }.items():
+            page.get_by_test_id(f"plan-{field}").fill(text)
+        page.get_by_test_id("plan-save").click()
+        state = page.get_by_test_id("trial-state")
+        expect(state).to_have_attribute("data-state", "draft")
+        page.get_by_test_id("freeze").click()
+        page.get_by_test_id("freeze-yes").click()
+        expect(state).to_have_attribute("data-state", "ended")
+        expect(page.get_by_test_id("plan-history")).to_contain_text("Li Na")
+        page.get_by_test_id("run").click()
+        expect(page.get_by_test_id("trial-answer")).to_contain_text("Equivalent")
+        expect(page.get_by_test_id("trial-answer")).to_contain_text("explores")
+        expect(state).to_have_attribute("data-state", "decided")
+        expect(page.get_by_test_id("decision")).to_have_attribute("data-outcome", "equivalent")
+        for plot in ("agreement", "regression", "drift"):
+            drawn = page.get_by_test_id(f"plot-{plot}").locator("path.points").first
+            assert drawn.get_attribute("d").count("M") > 500
+        expect(page.get_by_test_id("trial-figures")).to_contain_text("block bootstrap")
+        known = station.client.trials.result(1)
+        expect(page.get_by_test_id("trial-evidence")).to_contain_text(known["data_hash"])
+        page.get_by_test_id("lang-switch").get_by_role("button", name="中文").click()
+        expect(page.get_by_test_id("trial-answer")).to_contain_text("等效")
+        expect(page.get_by_test_id("trial-figures")).to_contain_text("分块自助法")
+        page.go_back()
+        expect(page.get_by_test_id("trial-answer")).to_contain_text("Equivalent")
+        assert station.client.trials.report(1, "html", "zh").startswith(b"<!")
+        page.close()
+        assert witness.complaints == []
