@@ -142,7 +142,7 @@ def test_what_a_fit_takes_out_of_the_slowest_waves_is_put_back():
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.2)
 
 
-def test_of_eight_clusters_only_what_scatters_evenly_is_decided():
+def test_of_clusters_only_what_scatters_evenly_is_decided():
     rng = np.random.default_rng(3)
     cluster = np.repeat(np.arange(8, dtype=np.int32), 50)
     reference = 8.0 + rng.normal(size=400)

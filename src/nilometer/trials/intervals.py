@@ -47,9 +47,8 @@ _SCALE_OF = {
 # Below, coverage was seen to fall short of what is said: a figure is shown, and decides nothing.
 FEWEST_EFFECTIVE = 20.0
 FEWEST_BEYOND = 5.0
-# Other statistics of few clusters scatter unevenly.
-OF_FEW_CLUSTERS = ("bias", "relative_bias", "drift", "excess_error")
-FEWEST_CLUSTERS_OF_OTHERS = 30
+# Other statistics of clusters scatter unevenly: of thirty their intervals still fell short.
+OF_CLUSTERS = ("bias", "relative_bias", "drift", "excess_error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +191,9 @@ class Sampled:
         """Return why the statistic's interval is too uncertain itself to decide on; empty where it is not."""
         if self.scheme == "clusters":
             count = len(np.unique(self.pairs.cluster))
-            if name in OF_FEW_CLUSTERS or count >= FEWEST_CLUSTERS_OF_OTHERS:
+            if name in OF_CLUSTERS:
                 return ""
-            return f"of {count} clusters, and {FEWEST_CLUSTERS_OF_OTHERS} are needed for this statistic"
+            return f"of {count} clusters, of which no number was shown to be enough for this statistic"
         least = FEWEST_EFFECTIVE if name != QUANTILE else FEWEST_BEYOND / (1.0 - self.moments.probability)
         if spread.n_effective >= least:
             return ""

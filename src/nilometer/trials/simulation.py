@@ -38,6 +38,7 @@ EDGES = (7.0, 8.0, 9.0)
 STUDIED = tuple(name for name in STATISTICS if name not in {"relative_bias", "excess_error"})
 PLAIN = ("bias", "rmse")
 AGES = 40
+SAID = "\n## What it says\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,7 +376,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--trials", type=int, default=1500)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", type=Path, help="put the page here instead of printing it")
+    parser.add_argument("--write", type=Path, help="put the tables here instead of printing them")
     asked = parser.parse_args(arguments)
     one = partial(study, trials=asked.trials, seed=asked.seed)
     if asked.processes > 1:
@@ -386,7 +387,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = f"python -m nilometer.trials.simulation --trials {asked.trials} --seed {asked.seed}"
     text = page(reports, command)
     if asked.write:
-        asked.write.write_text(text, encoding="utf-8")
+        # What was made of the tables by hand stays behind them.
+        before = asked.write.read_text(encoding="utf-8") if asked.write.exists() else ""
+        said = before[before.index(SAID) :] if SAID in before else ""
+        asked.write.write_text(text + said, encoding="utf-8")
     else:
         print(text)  # noqa: T201 -- its output
 
