@@ -65,6 +65,9 @@ def test_a_recording_gives_figures_limits_and_what_was_not_made(recording, tmp_p
     assert found["mtbf"]["figures"][0]["value"] == 750.0
     assert found["low_drift"]["finding"] == "not_made"
     assert json.loads(saved.read_text())["segments"][0]["step"] == "zero"
+    wider = nilometer("bench", "hjt99-2003", "--file", file, "--steps", steps, "--range", 0, 20, "--json").json
+    assert wider["range"] == [0.0, 20.0]  # what is said outranks the file, and 8 mg/L is then not 80 % of it
+    assert any("was the standard of span given" in note for one in wider["results"] for note in one["notes"])
     shown = nilometer("bench", "hjt99-2003", "--file", file, "--steps", steps, "--language", "zh").out
     assert "限值未经核实" in shown
     assert "响应时间 T90" in shown

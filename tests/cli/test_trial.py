@@ -42,8 +42,12 @@ def test_a_plan_is_frozen_amended_and_run_to_its_reports(folder: Path) -> None:
     assert "new beside imported: not inferior, at" in told.out
     assert "explores" in told.out  # the data are older than the plan
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
-    called("trial", plan, "-o", folder / "report.html", "--language", "zh", "--resamples", "1000")
-    assert "非劣效" in (folder / "report.html").read_text(encoding="utf-8")
+    secret = ["--token", "a token that is nobody's business"]
+    called("trial", plan, "-o", folder / "report.html", "--language", "zh", "--resamples", "1000", *secret)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "非劣效" in page
+    assert "nilometer trial" in page
+    assert "business" not in page
     whole = json.loads(called("trial", plan, "--json", "--resamples", "1000").out)
     assert whole["comparisons"][0]["grade"]["outcome"] == "non_inferior"
     assert whole["frozen"][1]["why"] == "the permit was changed"

@@ -65,6 +65,16 @@ def test_every_deviation_is_that_of_allantools_however_it_drifts():
         assert allan_deviation(phase, factors, kind=kind, of="phase", interval_s=0.5) == pytest.approx(ours, rel=1e-6)
 
 
+def test_factors_beyond_the_cache_are_walked_in_another_order_to_the_same_sums():
+    values = np.random.default_rng(9).normal(0.0, 1.0, 450_000)
+    factors = np.array([1, 2, 4, 8, 30_000, 65_536, 131_072])
+    theirs = allantools.oadev(values, rate=1.0, data_type="freq", taus=factors.astype(float))[1]
+    assert allan_deviation(values, factors) == pytest.approx(theirs, rel=1e-11)
+    assert allan_deviation(values, factors, threads=2) == pytest.approx(theirs, rel=1e-11)
+    assert allan_deviation(values, factors[::-1])[::-1] == pytest.approx(theirs, rel=1e-11)
+    assert np.isnan(allan_deviation(values, [300_000])).all()
+
+
 def test_degrees_of_freedom_are_those_of_the_published_sums():
     """Allan variances that do not overlap of white rates: 2/3·(N−1)… by Greenhall and Riley, as allantools has them."""
     for alpha, order, overlaps, modified in [

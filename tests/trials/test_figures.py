@@ -22,7 +22,9 @@ from nilometer.trials.pooling import pool
 from nilometer.trials.report.words import Words
 from nilometer.trials.response import first_order
 from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase, with_tide_phase
-from nilometer.trials.water_class import class_agreement, weighted_kappa
+from nilometer.trials.water_class import class_agreement, classes_of, weighted_kappa
+from nilometer.verdict.item import Rule
+from nilometer.verdict.standard import standards
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 
@@ -180,6 +182,20 @@ def test_classes_agree_where_results_do_and_the_bound_of_a_censored_one_may_deci
     warm = Pairs.of(times, candidate, reference, "degree_Celsius")
     with pytest.raises(UnitError):
         class_agreement(warm, "GB 3838-2002", "nh3_n", "river")
+
+
+def test_columns_of_results_have_the_classes_that_single_ones_have():
+    """Every item of every standard, at, around and between its limits."""
+    rng = np.random.default_rng(27)
+    for standard in standards().items.values():
+        for item in standard.items:
+            ends = [end for end in (*item.limits, item.lower, item.upper, *np.ravel(item.ranges)) if end is not None]
+            if item.rule is Rule.CHANGE or not ends:
+                continue
+            near = np.concatenate([np.array(ends) * factor for factor in (1.0, 1 - 1e-14, 1 + 1e-14, 0.999, 1.001)])
+            values = np.concatenate([near, rng.uniform(0, 2 * max(ends), 20)])
+            expected = [item.class_index(float(value)) for value in values]
+            assert classes_of(item, values).tolist() == expected, (standard.name, item.property)
 
 
 def test_kappa_is_1_for_one_mind_0_for_chance_and_its_interval_holds():

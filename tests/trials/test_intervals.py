@@ -126,3 +126,34 @@ def test_a_constant_difference_has_no_interval():
     assert "never changes" in figure.note
     assert block_of(pairs) == (1.0, 1.0, 1)
     assert long_run(pairs.difference, pairs.time, pairs.cluster).se == 0.0
+
+
+def test_what_a_fit_takes_out_of_the_slowest_waves_is_put_back():
+    """Of white noise: the standard error of a slope is the classical one, on average of many."""
+    ratios = []
+    for seed in range(60):
+        pairs = pairs_of(400, 0.0, 300 + seed)
+        day = (pairs.time - pairs.time.mean()) / 86_400e6
+        left = pairs.difference - np.polyval(np.polyfit(day, pairs.difference, 1), day)
+        classical = left.std(ddof=2) / math.sqrt(float(day @ day))
+        spread = sample(pairs, resamples=2).spread("drift")
+        assert spread.degrees_of_freedom < 12
+        ratios.append((spread.se / classical) ** 2)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.2)
+
+
+def test_of_eight_clusters_only_what_scatters_evenly_is_decided():
+    rng = np.random.default_rng(3)
+    cluster = np.repeat(np.arange(8, dtype=np.int32), 50)
+    reference = 8.0 + rng.normal(size=400)
+    pairs = Pairs.of(
+        np.tile(np.arange(50) * TEN_MINUTES, 8),
+        reference + rng.normal(size=8)[cluster] + 0.1 * rng.normal(size=400),
+        reference,
+        "m",
+        cluster=cluster,
+        clusters=tuple("abcdefgh"),
+    )
+    drawn = sample(pairs, resamples=100)
+    assert drawn.figure("bias").note == ""
+    assert "of 8 clusters" in drawn.figure("sd").note

@@ -61,6 +61,7 @@ def guide(
     ask : callable, optional
         Shows a text and returns the answer; default: the terminal.
     """
+    from nilometer.errors import LinkError
     from nilometer.trials.bench.run import BenchRun, Phase
 
     told = client.datastream(datastream)
@@ -68,7 +69,9 @@ def guide(
     run = BenchRun(procedure, unit or told["unit"])
     if save is not None and save.exists():
         run = BenchRun.from_dict(json.loads(save.read_text(encoding="utf-8")), procedure)
-    seen_us = _now_us(client)
+    is_open = run.phase in {Phase.SETTLING, Phase.READING}
+    # A run that was left in the middle of a reading goes on with the rows that came since.
+    seen_us = (run.fed_until_us or 0) + 1 if is_open else _now_us(client)
     said = ""
     while run.phase not in {Phase.FINISHED, Phase.ABORTED}:
         if run.phase in {Phase.OPERATOR, Phase.TROUBLE}:
@@ -79,9 +82,12 @@ def guide(
                 typer.echo(_say("left", language).format(save or ""), err=True)
                 break
             continue
-        seen_us = _look(run, client, datastream, seen_us)
+        try:
+            seen_us = _look(run, client, datastream, seen_us)
+            line = _progress(run, language)
+        except LinkError as error:  # its rows are kept there, and read when it is back
+            line = str(error)
         _keep(run, save)
-        line = _progress(run, language)
         if line != said:
             typer.echo(line, err=True)
             said = line

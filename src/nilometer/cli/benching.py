@@ -74,7 +74,7 @@ def bench(
     if (file is None) == (server is None):
         raise ConfigError("bench", reason="a run needs --file with --steps, or --server with --datastream")
     if file is not None:
-        run = _over_file(chosen, file, column, steps, unit, FileWishes(file_format, time, time_zone))
+        run = _over_file(chosen, file, column, steps, unit, span, FileWishes(file_format, time, time_zone))
         if save is not None:
             save.write_text(json.dumps(run.to_dict()), encoding="utf-8")
     else:
@@ -96,7 +96,13 @@ def bench(
 
 
 def _over_file(
-    procedure: Procedure, file: Path, column: str | None, steps: Path | None, unit: str | None, wishes: FileWishes
+    procedure: Procedure,
+    file: Path,
+    column: str | None,
+    steps: Path | None,
+    unit: str | None,
+    span: tuple[float, float] | None,
+    wishes: FileWishes,
 ) -> BenchRun:
     import numpy as np
 
@@ -114,7 +120,7 @@ def _over_file(
     part = recording.columns[column]
     asked = _asked(steps)
     given = unit or asked.get("unit") or part.unit or procedure.unit
-    low, high = asked.get("range", (procedure.low, procedure.high))
+    low, high = span or asked.get("range", (procedure.low, procedure.high))
     run = BenchRun(procedure.on_range(float(low), float(high)), given, dict(asked.get("facts", {})))
     times = np.asarray(recording.times, "datetime64[us]").astype(np.int64)
     over_recording(run, times, part.values, _declared(asked, steps, int(times.max()) + 1 if len(times) else 0))

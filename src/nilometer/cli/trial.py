@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -298,8 +299,18 @@ def _write(done: TrialResult, out: Path, language: str) -> None:
         return
     from nilometer.trials.report import write_report
 
-    words = " ".join(f'"{word}"' if " " in word else word for word in sys.argv[1:])
-    write_report(done, out, language=language, command=f"nilometer {words}")
+    write_report(done, out, language=language, command=_command(sys.argv[1:]))
+
+
+def _command(words: list[str]) -> str:
+    """Return the call as a reader can repeat it, without what is secret."""
+    told: list[str] = []
+    is_secret = False
+    for word in words:
+        if not is_secret and not word.startswith("--token="):
+            told.append(word)
+        is_secret = word == "--token"
+    return shlex.join(["nilometer", *(word for word in told if word != "--token")])
 
 
 def _show(done: TrialResult) -> None:

@@ -173,12 +173,13 @@ class Beside:
 
     @property
     def spans(self) -> dict[int, int]:
-        """Of each companion, how many µs of rows are asked for again and again."""
+        """Of each companion, and each that asks, how many µs of rows are asked for again and again."""
         spans: dict[int, int] = {}
         for one in self.asks.values():
             for operand in one.operands.values():
-                if operand.datastream is not None:
-                    spans[operand.datastream] = max(spans.get(operand.datastream, 0), 4 * operand.tolerance)
+                for number in (operand.datastream, one.datastream):
+                    if number is not None:
+                        spans[number] = max(spans.get(number, 0), 4 * operand.tolerance)
         return spans
 
     def of(self, rows: ObservationBatch, finished: ObservationBatch) -> Companions | None:
@@ -221,8 +222,8 @@ class Beside:
         for one in self.asks.values():
             gone = [operand.tolerance for operand in one.operands.values() if operand.datastream in datastreams]
             extent = self._store.snapshot().extent(one.datastream) if gone else None
-            if extent is not None:
-                yield one.datastream, max(start, extent[0]), min(end + max(gone), extent[1])
+            if extent is not None and (first := max(start, extent[0])) <= (last := min(end + max(gone), extent[1])):
+                yield one.datastream, first, last
 
     def revised(
         self, datastream: int, first: int, last: int, coming: Sequence[ObservationBatch] = ()
@@ -236,6 +237,11 @@ class Beside:
         coming : sequence of ObservationBatch
             Rows of the commit at hand.
         """
+        late = self._late(coming, datastream, first, last)
+        if self._are_all(late, datastream, first, last):
+            if len(late) and len(made := self._again(late)):
+                yield made
+            return
         self._rest()
         snapshot = self._store.snapshot()
         pending = [(first, last)]
@@ -246,23 +252,28 @@ class Beside:
                 pending += [(middle + 1, end), (start, middle)]
                 continue
             stored, _ = self._reviewing().automatic(snapshot, datastream, start, end + 1)
-            late = [self._automatic(rows, datastream, start, end) for rows in coming]
-            new = (
-                newest_only(ObservationBatch.concat([rows for rows in late if len(rows)]))
-                if any(map(len, late))
-                else None
-            )
-            if new is not None:
-                stored = ObservationBatch.concat([stored.take(~np.isin(_ids(stored), _ids(new))), new])
+            mine = late.take((late.phenomenon_time >= start) & (late.phenomenon_time <= end))
+            stored = ObservationBatch.concat([stored.take(~np.isin(_ids(stored), _ids(mine))), mine])
             if len(stored) and len(made := self._again(stored)):
                 yield made
 
-    def _automatic(self, rows: ObservationBatch, datastream: int, start: int, end: int) -> ObservationBatch:
-        time = rows.phenomenon_time
-        mine = (rows.datastream == datastream) & (time >= start) & (time <= end)
-        if mine.any() and rows.provenance is not None:
-            mine &= ~self._store.catalog.reviewed(rows.provenance)
-        return rows.take(mine)
+    def _late(self, coming: Sequence[ObservationBatch], datastream: int, first: int, last: int) -> ObservationBatch:
+        """Return the automatic rows among those that come, each once."""
+        found = [_NONE]
+        for rows in coming:
+            time = rows.phenomenon_time
+            mine = (rows.datastream == datastream) & (time >= first) & (time <= last)
+            if mine.any() and rows.provenance is not None:
+                mine &= ~self._store.catalog.reviewed(rows.provenance)
+            if mine.any():
+                found.append(rows.take(mine))
+        return newest_only(ObservationBatch.concat(found[1:] or found))
+
+    def _are_all(self, late: ObservationBatch, datastream: int, first: int, last: int) -> bool:
+        """Say whether the rows that come are all there are in a span; windows hold what is served of the water."""
+        if self._reviewing().plans or self._store.catalog.sample_kinds():
+            return False
+        return bool(np.isin(self._inputs.rows(datastream, first, last).id, _ids(late)).all())
 
     def _again(self, old: ObservationBatch) -> ObservationBatch:
         """Return the rows that come out otherwise today."""
@@ -284,6 +295,11 @@ class Beside:
             # What was known of a row only when it came (when that was, its frame) is said again as it was said then.
             Rejudging(self._store, None, members, (CALIBRATION, QC), judging=self._judging).restate(old, new)
         return new
+
+
+_NONE = ObservationBatch(
+    datastream=np.empty(0, np.int32), phenomenon_time=np.empty(0, np.int64), raw_result=np.empty(0)
+)
 
 
 def _ids(rows: ObservationBatch) -> Times:

@@ -411,7 +411,7 @@ class Deriving:
                 if lost:
                     farthest = max(operand.tolerance for operand in lost)
                     yield from self._recomputed(one, start - farthest, end + farthest, received)
-            for ask in self._beside.lost(datastreams, start, end):
+            for ask in self._beside.lost([*datastreams, *self.followers(datastreams)], start, end):
                 for revised in self._calibrated(*ask):
                     whole, settled = self._reviewing().over(revised, Settlements.none())
                     yield self.over(whole, settled, received, only_revisions=True)

@@ -113,7 +113,7 @@ class Pipeline:
             self._judging = Judging(self.store, shelf)
             # Both are made below.
             self._deriving = Deriving(self.store, self._judging, lambda: self._reviewing, self._finish_writing)
-            self._judging.beside = self._deriving.beside
+            self._judging.beside = lambda rows, done: self._pump.patiently(lambda: self._deriving.beside(rows, done))
             self.derived = Defining(self.store, self._wiring, self._deriving, self._judging.set)
             self.derived.configure(config.derived, self.started, file=config_file)
             self._judging.recover()
@@ -175,8 +175,7 @@ class Pipeline:
         self.uplinks = Uplinks(self.store, receivers, clock)
         self._running: list[RunningSource] = []
         self._room: asyncio.Event = asyncio.Event()
-        self._is_state_ahead = False
-        self._has_ended = False
+        self._is_state_ahead = self._has_ended = False
         self.shed = 0
 
     async def start(self) -> None:

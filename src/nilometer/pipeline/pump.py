@@ -262,13 +262,13 @@ class Pump:
                 return
             settled = self._finish(rows)
             # The state of the tests has moved: from here rows are held however long it takes, never dropped.
-            written, settled = self._patiently(lambda: self._reviewed(rows, settled))
-        derived = self._derive(written, settled, self._patiently)
+            written, settled = self.patiently(lambda: self._reviewed(rows, settled))
+        derived = self._derive(written, settled, self.patiently)
         judged.derived = derived.admitted
         if len(derived.rows) or len(derived.settled):
             judged.written, judged.settled = derived.rows, derived.settled
 
-    def _patiently(self, action: Callable[[], T]) -> T:
+    def patiently(self, action: Callable[[], T]) -> T:
         """Do what the store may refuse, until it does not."""
         return self._patience.until_taken(action, self._queued, whatever=True)
 

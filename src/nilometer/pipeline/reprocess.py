@@ -24,7 +24,7 @@ from nilometer.pipeline.reprocess_changes import ChangesFile
 from nilometer.pipeline.reprocess_files import by_files
 from nilometer.pipeline.reprocess_filling import fill
 from nilometer.pipeline.reprocess_judging import CALIBRATION, DERIVATION, QC
-from nilometer.pipeline.reprocess_order import Group, ReprocessOrder, derived_groups, groups_of
+from nilometer.pipeline.reprocess_order import Group, ReprocessOrder, derived_groups, groups_of, in_turn
 from nilometer.pipeline.reprocess_pass import Hands, Pass, Run
 from nilometer.pipeline.reprocess_report import report_document
 
@@ -136,13 +136,11 @@ class Reprocessing:
             total = snapshot.count(ids, None, run.order.end, water_only=False)
             self.progress = Progress(running=True, of=total)
             groups = by_files(self._hands, run, groups, self._advance)
-            asks = set(self._hands.ask(self._hands.deriving.asks))
-            behind = [group for group in groups if group.wanted & asks]
             with ThreadPoolExecutor(min(2, os.cpu_count() or 1), "nilometer-reprocess") as workers:
-                for done in [workers.submit(self._group, run, group) for group in groups if group not in behind]:
-                    done.result()
-            # What is calibrated with a companion comes after it.
-            for group in (*behind, *later):
+                for some in in_turn(groups):
+                    for done in [workers.submit(self._group, run, group) for group in some]:
+                        done.result()
+            for group in later:
                 self._group(run, group)
             if run.changes is not None:
                 run.changes.close()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from nilometer.calibration.certificate import Calibration
 from nilometer.errors import NotFound, RequestError, near
 from nilometer.model import Datastream
+from nilometer.pipeline.companions import asking
 from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.judging import Judging
 from nilometer.pipeline.partners import Partners
-from nilometer.pipeline.reprocess_judging import ALL, DERIVATION
+from nilometer.pipeline.reprocess_judging import ALL, CALIBRATION, DERIVATION, QC
 from nilometer.qc.shelf import Shelf
 from nilometer.store import Store
 
-__all__ = ["Group", "ReprocessOrder", "derived_groups", "groups_of"]
+__all__ = ["Group", "ReprocessOrder", "derived_groups", "groups_of", "in_turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,20 @@ class Group:
     """Datastreams that are judged together, and the ids of those of which rows are written.
 
     Of derived ones results are made anew by their definitions where that is ordered; else they have only followed, in
-    the commits of their inputs.
+    the commits of their inputs. `companions` are the Datastreams that the calibrations of these ask for.
     """
 
     members: tuple[Datastream, ...]
     wanted: frozenset[int]
     is_derived: bool = False
+    companions: frozenset[int] = frozenset()
 
 
 def groups_of(store: Store, shelf: Shelf, order: ReprocessOrder) -> list[Group]:
     """Return the Datastreams of an order in groups: whom a test asks for is judged with whom it judges.
 
-    What is derived is left out: see `derived_groups`.
+    A Datastream brings along those whose calibrations ask for it: their rows follow when its own are revised, and are
+    to be judged in order of time again. What is derived is left out: see `derived_groups`.
 
     Raises
     ------
@@ -85,7 +89,39 @@ def groups_of(store: Store, shelf: Shelf, order: ReprocessOrder) -> list[Group]:
     catalog = store.catalog
     known, derived = {one.id: one for one in catalog.datastreams()}, set(catalog.definitions.current())
     named = {_find(known, name).id for name in order.datastreams} if order.datastreams else set(known)
-    return _grouped(store, shelf, named - derived, is_derived=False)
+    named -= derived
+    keys = {number: one for number, one in _keys(store) if one} if {CALIBRATION, QC} & set(order.what) else {}
+    asks = {number: one.companions for number, one in asking(catalog, keys).items()}
+    for number, companions in asks.items():
+        if companions & named:
+            named.add(number)
+    groups = _grouped(store, shelf, named, is_derived=False)
+    if not asks:
+        return groups
+    nobody: frozenset[int] = frozenset()
+    return [
+        replace(group, companions=nobody.union(*(asks.get(number, nobody) for number in group.wanted)))
+        for group in groups
+    ]
+
+
+def in_turn(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Yield groups that may be gone through at once: whom a calibration asks for is done before who asks."""
+    left = list(groups)
+    while left:
+        members = {number for group in left for number in group.wanted}
+        ready = [not group.companions & (members - group.wanted) if group.companions else True for group in left]
+        if not any(ready):
+            ready = [True] * len(left)  # they ask for each other
+        yield [group for group, is_ready in zip(left, ready, strict=True) if is_ready]
+        left = [group for group, is_ready in zip(left, ready, strict=True) if not is_ready]
+
+
+def _keys(store: Store) -> Iterator[tuple[int, list[str]]]:
+    for one in store.catalog.datastreams():
+        rows = store.catalog.calibrations_in_force(one.id)
+        companions = {Calibration.from_document(row.document).companion for row in rows}
+        yield one.id, sorted(companions - {""})
 
 
 def derived_groups(

@@ -14,6 +14,10 @@ from nilometer.uncertainty.coverage import coverage_factor
 __all__ = ["Agreement", "concordance", "limits_of_agreement"]
 
 
+_OF_1986 = (1.96, 2.0)
+"""Factors for which the paper rounds 1 + k²/2 to 3."""
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """The differences of two instruments.
@@ -80,7 +84,8 @@ def limits_of_agreement(x: Any, y: Any, *, k: float = 1.96, probability: float =
     References
     ----------
     Bland and Altman (1986), Lancet 327, 307-310: mean and limits, se(mean) = s/√n, se(limit) ≈ √(3/n)·s, intervals by
-    Student's t of n − 1 degrees of freedom.
+    Student's t of n − 1 degrees of freedom. For a k that is neither 1.96 nor 2, se(limit) = s·√(1/n + k²/(2(n − 1))) of
+    the same authors (1999), Stat. Methods Med. Res. 8, 135-160.
 
     Examples
     --------
@@ -91,7 +96,8 @@ def limits_of_agreement(x: Any, y: Any, *, k: float = 1.96, probability: float =
     first, second = complete(x, y, least=3)
     difference, middle = first - second, (first + second) / 2.0
     n, mean, sd = len(first), float(difference.mean()), float(difference.std(ddof=1))
-    mean_se, limit_se = sd / math.sqrt(n), math.sqrt(3.0 / n) * sd
+    mean_se = sd / math.sqrt(n)
+    limit_se = sd * math.sqrt(3.0 / n if k in _OF_1986 else 1.0 / n + k * k / (2.0 * (n - 1)))
     t = coverage_factor(probability, n - 1)
     low, high = mean - k * sd, mean + k * sd
     spread = float(np.sum((middle - middle.mean()) ** 2))

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Kind = Literal["adev", "oadev", "mdev", "tdev", "hdev", "ohdev"]
 Spacing = Literal["octave", "decade", "log", "all"]
 
+_FAR: Final = 1 << 16  # the partners of a block that are further away have left the cache when the next one comes
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
@@ -171,9 +173,13 @@ def allan_deviation(
     [91.22945, 85.95287]
     """
     chosen = _kind(kind or ("oadev" if overlapping else "adev"))
-    phase = _phase(series, of)
     wanted = _checked(factors)
-    found = _deviations(phase, wanted, chosen, interval_s, of, threads)[0]
+    values = _values(series, of)
+    if of == "rate" and chosen.overlaps and not chosen.is_modified and threads <= 1:
+        phase, squares = _in_one_walk(values, wanted, chosen.order)
+    else:
+        phase, squares = _phase(values, of), None
+    found = _deviations(phase, wanted, chosen, interval_s, of, threads, squares)[0]
     return found * wanted * interval_s / math.sqrt(3.0) if kind == "tdev" else found
 
 
@@ -212,7 +218,7 @@ def allan_curve(
     chosen = _kind(kind)
     if not 0.0 < probability < 1.0:
         raise ValueError(f"probability {probability!r} (allowed: between 0 and 1)")
-    phase = _phase(series, of)
+    phase = _phase(_values(series, of), of)
     if len(phase) < 5:
         raise ValueError(f"{len(phase) - 1} rates are no record: four or more are needed")
     wanted = (
@@ -263,22 +269,54 @@ def _checked(factors: ArrayLike) -> NDArray[np.int64]:
     return wanted
 
 
-def _phase(series: Any, of: str) -> Floats:  # noqa: ANN401 -- any library's series
-    values = np.ascontiguousarray(unpack(series).values)
+def _values(series: Any, of: str) -> Floats:  # noqa: ANN401 -- any library's series
     if of not in {"rate", "phase"}:
         raise ValueError(f"of = {of!r} (allowed: rate, phase)")
-    mean = float(values.mean()) if len(values) else 0.0
-    if not np.isfinite(mean):  # so is the sum of anything with a gap
-        raise ValueError("the series has gaps: take a stretch without, or fill them")
+    return np.ascontiguousarray(unpack(series).values)
+
+
+def _phase(values: Floats, of: str) -> Floats:
     if of == "phase":
+        _check_whole(float(values.sum()))
         return values
     phase = np.empty(len(values) + 1)
-    allan_kernel.accumulate(values, mean, phase)
+    phase[0] = 0.0
+    allan_kernel.accumulate(values, _centre(values), phase, 0, len(values), np.zeros(2))
+    _check_whole(phase[-1])
     return phase
 
 
+def _centre(values: Floats) -> float:
+    """Return about the mean: differences do not see it, it only has to keep the sums small."""
+    return float(values[:: max(len(values) >> 16, 1)].mean()) if len(values) else 0.0
+
+
+def _check_whole(total: float) -> None:
+    if not math.isfinite(total):  # so is the sum of anything with a gap
+        raise ValueError("the series has gaps: take a stretch without, or fill them")
+
+
+def _in_one_walk(values: Floats, factors: NDArray[np.int64], order: int) -> tuple[Floats, Floats]:
+    """Return the phase and the squares of its differences: near ones are made while the phase is."""
+    phase, squares = np.empty(len(values) + 1), np.zeros(len(factors))
+    near = factors < _FAR
+    part = np.zeros(np.count_nonzero(near))
+    allan_kernel.squares_while_accumulating(values, _centre(values), phase, factors[near], order, part)
+    _check_whole(phase[-1])
+    squares[near] = part
+    if not near.all():
+        squares[~near] = _blocked(phase, factors[~near], order, 1)
+    return phase, squares
+
+
 def _deviations(
-    phase: Floats, factors: NDArray[np.int64], kind: _Kind, interval_s: float, of: str, threads: int
+    phase: Floats,
+    factors: NDArray[np.int64],
+    kind: _Kind,
+    interval_s: float,
+    of: str,
+    threads: int,
+    squares: Floats | None = None,
 ) -> tuple[Floats, NDArray[np.int64]]:
     n, order = len(phase), kind.order
     if kind.is_modified:
@@ -286,7 +324,7 @@ def _deviations(
         squares = _over(threads, factors, lambda m: allan_kernel.squares_of_means(phase, m))
     elif kind.overlaps:
         counts = n - order * factors
-        squares = _blocked(phase, factors, order, threads)
+        squares = _blocked(phase, factors, order, threads) if squares is None else squares
     else:
         counts = (n - order * factors + factors - 1) // factors
         squares = _over(threads, factors, lambda m: allan_kernel.squares_stepping(phase, m, order))
@@ -304,11 +342,14 @@ def _over(threads: int, factors: NDArray[np.int64], square: Any) -> Floats:  # n
 
 
 def _blocked(phase: Floats, factors: NDArray[np.int64], order: int, threads: int) -> Floats:
-    stops = np.linspace(0, len(phase), max(threads, 1) + 1).astype(np.int64)
+    least = int(factors.min()) if len(factors) else 0
+    are_shared = least >= _FAR and bool((factors % least == 0).all())
+    step = least if are_shared else len(phase)
+    stops = np.linspace(0, step, max(threads, 1) + 1).astype(np.int64)
     parts = np.zeros((len(stops) - 1, len(factors)))
 
     def part(i: int) -> None:
-        allan_kernel.squares_overlapping(phase, factors, order, stops[i], stops[i + 1], parts[i])
+        allan_kernel.squares_overlapping(phase, factors, order, step, stops[i], stops[i + 1], parts[i])
 
     if len(parts) == 1:
         part(0)

@@ -12,36 +12,42 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["accumulate", "squares_of_means", "squares_overlapping", "squares_stepping"]
+__all__ = [
+    "accumulate",
+    "squares_of_means",
+    "squares_overlapping",
+    "squares_stepping",
+    "squares_while_accumulating",
+]
 
 Floats = NDArray[np.float64]
 
-_BLOCK: Final = 1024
-_STRETCH: Final = 32
+_BLOCK: Final = 2048
+_STRETCH: Final = 16
 _REORDERED = {"reassoc", "nsz", "contract"}  # a sum of squares may be added in any order: that makes it a vector's
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def accumulate(values: Floats, mean: float, out: Floats) -> None:
-    """Write the running sum of ``values − mean`` into `out`, one element longer.
+def accumulate(values: Floats, centre: float, out: Floats, begin: int, stop: int, state: Floats) -> None:
+    """Write the running sum of ``values − centre`` from `begin` to `stop` into `out`, one element further.
 
     Compensated: a stretch is added up by itself, and what its addition to the sum before rounds away is kept apart
     (Knuth's two-sum). So the error of an element is that of storing it, however long the series is; and stretches do
-    not wait for each other.
+    not wait for each other. `state` holds the sum so far and what it lost.
     """
-    n = len(values)
-    out[0] = 0.0
-    total = 0.0
-    lost = 0.0
-    for begin in range(0, n, _STRETCH):
+    total = state[0]
+    lost = state[1]
+    for first in range(begin, stop, _STRETCH):
         part = 0.0
-        for i in range(begin, min(begin + _STRETCH, n)):
-            part += values[i] - mean
+        for i in range(first, min(first + _STRETCH, stop)):
+            part += values[i] - centre
             out[i + 1] = total + (part + lost)
         after = total + part
         kept = after - total
         lost += (total - (after - kept)) + (part - kept)
         total = after
+    state[0] = total
+    state[1] = lost
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_REORDERED)
@@ -117,11 +123,40 @@ def _squares_of_block(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def squares_overlapping(
-    phase: Floats, factors: NDArray[np.int64], order: int, first: int, stop: int, out: Floats
+    phase: Floats, factors: NDArray[np.int64], order: int, step: int, first: int, stop: int, out: Floats
 ) -> None:
-    """Add to `out` the squared differences, of order 2 or 3 and every factor, that begin at `first` to `stop`."""
-    for begin in range(first, stop, _BLOCK):
-        _squares_of_block(phase, factors, order, begin, min(begin + _BLOCK, stop), out)
+    """Add to `out` the squared differences, of order 2 or 3 and every factor, that begin at `first` to `stop`.
+
+    And those that begin any number of `step` later: where all factors are multiples of it, blocks so far apart are
+    the partners of each other, and one reading of them serves every factor.
+    """
+    n = len(phase)
+    for lane in range(first, stop, _BLOCK):
+        width = min(_BLOCK, stop - lane)
+        for begin in range(lane, n, step):
+            _squares_of_block(phase, factors, order, begin, min(begin + width, n), out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def squares_while_accumulating(
+    values: Floats, centre: float, phase: Floats, factors: NDArray[np.int64], order: int, out: Floats
+) -> None:
+    """Write the phase of rates, and add to `out` its squared differences while what was written is in the cache."""
+    n = len(values)
+    state = np.zeros(2)
+    phase[0] = 0.0
+    reach = 0
+    for j in range(len(factors)):
+        reach = max(reach, order * factors[j])
+    done = 0
+    for begin in range(0, n, _BLOCK):
+        stop = min(begin + _BLOCK, n)
+        accumulate(values, centre, phase, begin, stop, state)
+        if done + _BLOCK + reach <= stop:
+            _squares_of_block(phase, factors, order, done, done + _BLOCK, out)
+            done += _BLOCK
+    for begin in range(done, n + 1, _BLOCK):
+        _squares_of_block(phase, factors, order, begin, min(begin + _BLOCK, n + 1), out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

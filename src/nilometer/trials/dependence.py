@@ -105,7 +105,8 @@ def autocorrelation(values: Floats, time: NDArray[np.int64], cluster: NDArray[np
         lines = rfft(np.bincount(slot, weights, minlength=slots).astype(np.float64), size)
         return np.asarray(irfft(lines * lines.conj(), size)[:lags], np.float64)
 
-    sums, counts = products(off), np.rint(products(None))
+    is_regular = slots == n and bool(np.all(moved == 1.0))
+    sums, counts = products(off), n - np.arange(lags, dtype=np.float64) if is_regular else np.rint(products(None))
     power = float(off @ off)
     sums[0], counts[0] = power, n
     filled = 1 + int(np.sum(np.minimum(moved, longest_block(n))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nilometer.trials.dependence import autocorrelation, block_length, run_starts
 from nilometer.trials.figure import Figure
-from nilometer.trials.long_run import FEWEST_CLUSTERS, LongRun, long_run
+from nilometer.trials.long_run import FEWEST_CLUSTERS, LongRun, fitted, long_run
 from nilometer.trials.moments import QUANTILE, STATISTICS, Moments, moments_of, unit_of
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.resampling import resample
@@ -47,6 +47,9 @@ _SCALE_OF = {
 # Below, coverage was seen to fall short of what is said: a figure is shown, and decides nothing.
 FEWEST_EFFECTIVE = 20.0
 FEWEST_BEYOND = 5.0
+# Other statistics of few clusters scatter unevenly.
+OF_FEW_CLUSTERS = ("bias", "relative_bias", "drift", "excess_error")
+FEWEST_CLUSTERS_OF_OTHERS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +91,15 @@ class Sampled:
 
     def spread(self, name: str) -> LongRun:
         """Return the standard error of the statistic's influence: of the share beyond it for the quantile."""
-        gradient = self.moments.gradient(name)
-        influence = self.moments.columns @ gradient
-        return long_run(influence, self.pairs.time, self.pairs.cluster)
+        influence = self.moments.columns @ self.moments.gradient(name)
+        found = long_run(influence, self.pairs.time, self.pairs.cluster)
+        if name == "drift" and self.scheme != "clusters":
+            return fitted(found, self.moments.day, self.moments.stretch)
+        if name == QUANTILE:
+            # Few pairs are beyond it, in few spells: two independent ones are given no more than a degree of freedom.
+            beyond = found.n_effective * (1.0 - self.moments.probability)
+            return replace(found, degrees_of_freedom=min(found.degrees_of_freedom, max(beyond / 2.0, 2.0)))
+        return found
 
     def interval(
         self, name: str, level: float, *, kind: str = "scaled", spread: LongRun | None = None
@@ -182,7 +191,10 @@ class Sampled:
     def lack(self, name: str, spread: LongRun) -> str:
         """Return why the statistic's interval is too uncertain itself to decide on; empty where it is not."""
         if self.scheme == "clusters":
-            return ""
+            count = len(np.unique(self.pairs.cluster))
+            if name in OF_FEW_CLUSTERS or count >= FEWEST_CLUSTERS_OF_OTHERS:
+                return ""
+            return f"of {count} clusters, and {FEWEST_CLUSTERS_OF_OTHERS} are needed for this statistic"
         least = FEWEST_EFFECTIVE if name != QUANTILE else FEWEST_BEYOND / (1.0 - self.moments.probability)
         if spread.n_effective >= least:
             return ""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nilometer.trials.dependence import autocorrelation, centred, effective_size
 from nilometer.uncertainty.coverage import effective_degrees_of_freedom
 
-__all__ = ["FEWEST_CLUSTERS", "MOST_WAVES", "LongRun", "long_run", "waves_of"]
+__all__ = ["FEWEST_CLUSTERS", "MOST_WAVES", "LongRun", "fitted", "long_run", "waves_of"]
 
 Floats = NDArray[np.float64]
 
@@ -105,9 +105,55 @@ def long_run(values: Floats, time: NDArray[np.int64], cluster: NDArray[np.int32]
     return LongRun(se=se, degrees_of_freedom=freedom, n_effective=sum(part.n_effective for part in parts))
 
 
-def waves_of(effective: float) -> int:
-    """Return how many waves, so degrees of freedom, a long memory leaves to a series worth so many results."""
-    return min(max(int(effective * math.sqrt(12.0 * BIAS) / math.pi), FEWEST_WAVES), MOST_WAVES)
+def fitted(found: LongRun, weights: Floats, stretch: NDArray[np.int64]) -> LongRun:
+    """Return the standard error of a slope fitted within stretches, from that of its influence.
+
+    The fit takes the slowest movements out of what it leaves, and weighs the ends of a stretch most: both are made good
+    for noise that is level over the waves.
+
+    Parameters
+    ----------
+    found : LongRun
+        Of the influence, as if it had not been fitted.
+    weights : ndarray of float64, shape (n,)
+        Time less the mean of its stretch: what the slope is fitted on.
+    stretch : ndarray of int64, shape (n,)
+        Which; a level of its own was fitted to each.
+    """
+    if not math.isfinite(found.degrees_of_freedom) or not weights.any():
+        return found
+    waves = max(int(found.degrees_of_freedom), 1)
+    i = (np.arange(len(weights)) + 0.5) / len(weights)
+    shapes = math.sqrt(2.0) * np.cos(math.pi * np.arange(1, waves + 1)[:, None] * i) * weights
+    count = np.maximum(np.bincount(stretch), 1)
+    for place in range(waves):
+        level = (np.bincount(stretch, shapes[place]) / count)[stretch]
+        slope = float(shapes[place] @ weights) / float(weights @ weights)
+        shapes[place] -= level + slope * weights
+    kept = shapes @ shapes.T / float(weights @ weights)
+    total = float(np.trace(kept))
+    if not total:
+        return found
+    freedom = total**2 / float(np.sum(kept**2))
+    return LongRun(se=found.se * math.sqrt(waves / total), degrees_of_freedom=freedom, n_effective=found.n_effective)
+
+
+def waves_of(effective: float, memory: float = math.inf) -> int:
+    """Return how many waves, so degrees of freedom, a series has that is worth so many results.
+
+    Parameters
+    ----------
+    effective : float
+        What it is worth.
+    memory : float
+        How many results are worth one; 1: independent.
+    """
+    # An AR(1) spectrum falls by (τ² − 1)/4·ω² at low frequencies ω = πj/n: ω² is (πB/n)²/3 on average of j ≤ B.
+    waves = float(MOST_WAVES)
+    if memory > 1.0:
+        share = 1.0 if math.isinf(memory) else memory / math.sqrt(memory**2 - 1.0)
+        waves = min(effective * share * math.sqrt(12.0 * BIAS) / math.pi, waves)
+    return max(int(waves), FEWEST_WAVES)
 
 
 def _of_one(values: Floats, time: NDArray[np.int64]) -> LongRun:
@@ -117,12 +163,7 @@ def _of_one(values: Floats, time: NDArray[np.int64]) -> LongRun:
         # One result of a cluster says nothing of its spread: taken as known, which the note on clusters speaks of.
         return LongRun(se=0.0, degrees_of_freedom=math.inf, n_effective=float(n))
     worth = effective_size(autocorrelation(values, time, alone))
-    memory = n / worth
-    waves = MOST_WAVES
-    if memory > 1.0:
-        # An AR(1) spectrum falls by (τ² − 1)/4·ω² at low frequencies ω = πj/n: ω² is (πB/n)²/3 on average of j ≤ B.
-        waves = int(min(n / math.pi * math.sqrt(12.0 * BIAS / (memory**2 - 1.0)), MOST_WAVES))
-    waves = min(max(waves, FEWEST_WAVES), n - 1)
+    waves = min(waves_of(worth, n / worth), n - 1)
     i = np.arange(n) + 0.5
     power = np.array([2.0 / n * float(np.cos(math.pi * j / n * i) @ off) ** 2 for j in range(1, waves + 1)])
     slow = max(waves // 4, FEWEST_WAVES)

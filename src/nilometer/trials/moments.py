@@ -82,6 +82,10 @@ class Moments:
         0.95.
     absolute : ndarray of float64, shape (n,)
         |d|.
+    day : ndarray of float64, shape (n,)
+        Time less the mean of the interval between cleanings.
+    stretch : ndarray of int64, shape (n,)
+        Number of that interval.
     has_classes, has_arbiter : bool
         Whether the columns on classes and errors are filled.
     """
@@ -93,6 +97,8 @@ class Moments:
     quantile: float
     probability: float
     absolute: Floats
+    day: Floats
+    stretch: NDArray[np.int64]
     has_classes: bool
     has_arbiter: bool
 
@@ -225,6 +231,8 @@ def moments_of(
         quantile=quantile,
         probability=probability,
         absolute=absolute,
+        day=day,
+        stretch=stretch.astype(np.int64),
         has_classes=bool(len(edges)),
         has_arbiter=arbiter is not None,
     )

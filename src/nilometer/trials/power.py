@@ -76,7 +76,7 @@ def sample_size(
     alpha: float = 0.025,
     power: float = 0.8,
     two_sided: bool = False,
-    small: bool = False,
+    memory: float | None = None,
 ) -> float:
     """Return how many independent pairs show that a mean is within a margin.
 
@@ -94,8 +94,9 @@ def sample_size(
         Chance to show it, 0 to 1.
     two_sided : bool
         Whether both sides have to be shown: with a difference of 0 each may fail.
-    small : bool
-        Take Student's t of the degrees of freedom that an interval of this module has, instead of the normal one.
+    memory : float, optional
+        How many pairs are worth one; given, Student's t of the degrees of freedom that an interval has is taken instead
+        of the normal one.
 
     Returns
     -------
@@ -129,10 +130,10 @@ def sample_size(
     freedom = math.inf
     for _ in range(50):
         last, n = n, factor * (_quantile(1.0 - alpha, freedom) + _quantile(1.0 - miss, freedom)) ** 2
-        if not small or abs(n - last) < 1e-9 * n:
+        if memory is None or abs(n - last) < 1e-9 * n:
             break
         n = (n + last) / 2.0 if last else n
-        freedom = waves_of(n)
+        freedom = waves_of(n, memory)
     return n
 
 
@@ -144,6 +145,7 @@ def power_of(
     difference: float = 0.0,
     alpha: float = 0.025,
     two_sided: bool = False,
+    memory: float = math.inf,
 ) -> float:
     """Return the chance to show that a mean is within a margin with so many independent pairs.
 
@@ -152,7 +154,9 @@ def power_of(
     effective : float
         Independent pairs.
     sd, margin, difference, alpha, two_sided
-        As in `sample_size`, with Student's t of the degrees of freedom an interval of this module has.
+        As in `sample_size`.
+    memory : float
+        How many pairs are worth one; 1: independent.
 
     Examples
     --------
@@ -161,7 +165,7 @@ def power_of(
     """
     from scipy.special import nctdtr  # noqa: PLC0415 -- slow to import
 
-    freedom = float(waves_of(effective))
+    freedom = float(waves_of(effective, memory))
     least = _quantile(1.0 - alpha, freedom)
     root = math.sqrt(effective) / sd
     upper = float(nctdtr(freedom, (margin - difference) * root, least))
@@ -218,16 +222,25 @@ def size_of_trial(
     if not len(near):
         raise ValueError("the pilot's pairs are all of one time: give some that follow each other")
     step = float(np.median(near))
-    wanted = {"difference": off, "alpha": endpoint.alpha, "power": power, "two_sided": two_sided, "small": True}
-    needed = max(sample_size(sd, margin, **wanted), FEWEST_EFFECTIVE)  # type: ignore[arg-type]
-    scatter = math.hypot(sd, arbiter_uncertainty)
-    alone = max(sample_size(scatter, margin, **wanted), FEWEST_EFFECTIVE)  # type: ignore[arg-type]
+
+    def least(scatter: float, worth_one: float) -> float:
+        n = sample_size(
+            scatter,
+            margin,
+            difference=off,
+            alpha=endpoint.alpha,
+            power=power,
+            two_sided=two_sided,
+            memory=worth_one,
+        )
+        return max(n, FEWEST_EFFECTIVE)
+
+    needed, alone = least(sd, memory), least(math.hypot(sd, arbiter_uncertainty), 1.0)
     by_references = {}
     own = float(np.mean(pilot.reference_uncertainty**2))
     if endpoint.statistic in {"bias", "relative_bias"} and 0.0 < own < sd**2:
         for count in (1, 2, 3, 4):
-            less = math.sqrt(sd**2 - own + own / count)
-            by_references[count] = max(sample_size(less, margin, **wanted), FEWEST_EFFECTIVE) * memory * step / DAY_US  # type: ignore[arg-type]
+            by_references[count] = least(math.sqrt(sd**2 - own + own / count), memory) * memory * step / DAY_US
     note = ""
     if worth < FEWEST_EFFECTIVE:
         note = f"the pilot is worth {worth:.0f} independent pairs, fewer than {FEWEST_EFFECTIVE:.0f}: a rough answer"

@@ -201,7 +201,10 @@ def _of_replicates(units: Sequence[tuple[Floats, Floats]]) -> tuple[float, float
         within += own
         added += own * (1.0 - float(np.mean([1.0 / len(part) for part in parts])))
     whole = float(means.var(ddof=1)) + added
-    return float(means.mean()), within, max(whole - within, 0.0)
+    # Where both measured each unit as often, the mean is that of all results, as the paper has it.
+    sizes = [len(ours) if len(ours) == len(theirs) else 0 for ours, theirs in units]
+    weight = np.array(sizes, np.float64) if all(sizes) else np.ones(len(units))
+    return float(np.average(means, weights=weight)), within, max(whole - within, 0.0)
 
 
 def _agreement(units: Any, found: Any, k: float, probability: float) -> RepeatedAgreement:  # noqa: ANN401 -- either kind

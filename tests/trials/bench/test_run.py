@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -238,6 +239,10 @@ def test_doubtful_readings_say_so(short):
     assert "signal is stuck" in notes(np.full(100, 2.0), np.full(100, 2.0))
     assert "0.001 × the standard" in notes(2.0 + noise, (8.0 + noise) / 1000)
     assert "readings are those of step low" in notes(2.0 + noise, 2.0 + noise)
+    run = BenchRun(short)
+    parts = [("low", START, START + 100 * S), ("high", START + 100 * S, START + 200 * S)]
+    over_recording(run, seconds(200), np.concatenate([2.0 + noise, 2.05 + noise]), parts)
+    assert math.isnan(results(run)[1].figures[0].value)  # its noise is no response
     assert notes((2.0 + noise) * 1000, (8.0 + noise) * 1000, "ug L-1") == ""
     with pytest.raises(UnitError):
         BenchRun(short, "degree_Celsius")
@@ -300,3 +305,53 @@ def test_every_procedure_of_ours_tells_the_operator_in_both_languages(key):
     for test in procedure.tests:
         assert {"en", "zh"} <= set(test.name)
         assert test.definition
+
+
+def test_a_run_knows_until_when_it_was_fed(short):
+    run = BenchRun(short)
+    assert run.fed_until_us is None
+    run.confirm(START)
+    assert run.fed_until_us == START
+    run.feed(seconds(5, 1), np.full(5, 2.0))
+    assert BenchRun.from_dict(run.to_dict(), short).fed_until_us == START + 5 * S
+
+
+def test_steps_are_done_again_and_out_of_order(short):
+    values = np.random.default_rng(3).normal(0, 0.01, 100)
+    run = BenchRun(short)
+    run.confirm(START, "high")  # the second first
+    run.feed(seconds(100), 8.0 + values)
+    assert (run.phase, run.prompt().step) == (Phase.OPERATOR, "low")
+    run.confirm(START + 100 * S)
+    run.feed(seconds(100, 100), 2.0 + values)
+    assert run.phase is Phase.FINISHED
+    run.repeat("high")
+    assert (run.phase, run.prompt().step) == (Phase.OPERATOR, "high")
+    run.confirm(START + 200 * S)
+    run.feed(seconds(100, 200), 8.1 + values)
+    assert run.phase is Phase.FINISHED
+    assert [one.outcome for one in run.segments] == [Outcome.REPEATED, Outcome.COMPLETE, Outcome.COMPLETE]
+    assert np.mean(run.counted("high")[0].readings) == pytest.approx(8.1, abs=0.02)
+
+
+def test_a_signal_that_moves_while_it_is_read_begins_again(short):
+    values = np.random.default_rng(4).normal(0, 0.01, 120)
+    values[55:] += 1.5  # another standard arrives
+    run = BenchRun(replace(short, steps={**short.steps, "low": replace(short.steps["low"], readings=5)}))
+    run.confirm(START)
+    run.feed(seconds(120), 2.0 + values)
+    segment = run.segments[0]
+    assert "then moved" in segment.notes[0]
+    assert np.mean(segment.readings) == pytest.approx(3.5, abs=0.02)
+
+
+def test_a_day_of_seconds_is_read_in_seconds_and_its_drift_found():
+    """86,400 rows of the span, drifting by 0.6 % of the range a day, read once an hour."""
+    procedure = procedure_of("hjt99-2003")
+    at = np.arange(86_400)
+    values = 8.0 + 0.06 * at / 86_400 + np.random.default_rng(6).normal(0, 0.02, 86_400)
+    run = BenchRun(procedure)
+    over_recording(run, START + at * S, values, [("span_24h", START, START + 86_400 * S)])
+    assert len(run.segments[0].readings) == 24
+    drift = next(one for one in results(run) if one.test.key == "high_drift").figures[0]
+    assert drift.value == pytest.approx(0.06 * 22 / 24, abs=0.01)

@@ -211,7 +211,11 @@ def _response(run: BenchRun, test: Test) -> list[Figure]:
     found = []
     for before, after in _changes(run, test):
         times, values = after.arrays()
-        found.append(response.response_times(times, values, after.began_us, _mean(before), _mean(after)))
+        start, end = _mean(before), _mean(after)
+        # A signal that did not follow has no response, and its noise would be timed.
+        if abs(end - start) < 0.5 * abs(_level(run, after.step) - _level(run, before.step)):
+            end = start
+        found.append(response.response_times(times, values, after.began_us, start, end))
     figures = response.summary_of_responses(found)
     return sorted(figures, key=lambda one: one.name != "response_time")
 

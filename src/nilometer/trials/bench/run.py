@@ -7,7 +7,7 @@ after it was saved and resumed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -102,6 +102,14 @@ class BenchRun:
             return Phase.TROUBLE
         return Phase.FINISHED if self.place >= len(self.procedure.order) else Phase.OPERATOR
 
+    @property
+    def fed_until_us(self) -> int | None:
+        """When the newest row that was taken or passed over was, or the open segment began; None before any."""
+        last = self.segments[-1] if self.segments else None
+        began = last.began_us if last is not None and last.outcome is Outcome.OPEN else None
+        known = [moment for moment in (self._newest_us, began) if moment is not None]
+        return max(known, default=None)
+
     def prompt(self, language: str = "en") -> Prompt:
         """Return what is to be done next."""
         phase = self.phase
@@ -130,7 +138,7 @@ class BenchRun:
         time_us : int
             µs since 1970 UTC.
         step : str, optional
-            Another step than the next: steps in between stay to be done.
+            Another step than the next: those before it stay to be done.
 
         Raises
         ------
@@ -144,11 +152,21 @@ class BenchRun:
         self.close("another step was begun")
         if self.phase is Phase.TROUBLE and step is None:
             self.segments[-1].outcome = Outcome.REPEATED
-        if step is not None and step in self.procedure.order[self.place :]:
-            self.place = self.procedure.order.index(step, self.place)
-        is_next = self.place < len(self.procedure.order) and step in {None, self.procedure.order[self.place]}
         key = step or self.procedure.order[self.place]
-        self.segments.append(Segment(key, time_us, self.place if is_next else -1))
+        done = self._concluded()
+        places = [at for at, one in enumerate(self.procedure.order) if one == key and at not in done]
+        if places:
+            self.place = places[0]
+        self.segments.append(Segment(key, time_us, places[0] if places else -1))
+
+    def _concluded(self) -> set[int]:
+        """Return the places of the order that nothing more is to be done for."""
+        ends = {Outcome.COMPLETE, Outcome.SHORT, Outcome.SKIPPED}
+        return {one.place for one in self.segments if one.outcome in ends}
+
+    def _go_on(self) -> None:
+        done = self._concluded()
+        self.place = next((at for at in range(len(self.procedure.order)) if at not in done), len(self.procedure.order))
 
     def feed(self, times: ArrayLike, values: ArrayLike) -> int:
         """Take rows, in order of time; return how many were taken.
@@ -200,23 +218,26 @@ class BenchRun:
         if not step.is_steady:
             segment.steady_us = segment.began_us
             return
-        times, values = segment.arrays()
-        verdict = self.procedure.steadiness.judge(times, values, self.procedure.span)
+        now = segment.times[-1]
+        bounds = self.procedure.steadiness
+        times, values = segment.since(bounds.begin_us(now))
+        verdict = bounds.judge(times, values, self.procedure.span, segment.times[0])
         if verdict.is_steady:
             # Not the window's begin: what is allowed to be left of the approach there would widen every spread.
-            segment.steady_us = int(times[-1])
+            segment.steady_us = now
             segment.reason = ""
         else:
-            self._give_up(segment, segment.times[-1], verdict.reason)
+            self._give_up(segment, now, verdict.reason)
 
     def _watch(self, segment: Segment, step: Step) -> None:
         """Begin again where a signal that was steady has moved, as when a standard arrives late."""
         assert segment.steady_us is not None  # noqa: S101 -- it was just found
-        bounds = self.procedure.steadiness
-        if segment.times[-1] - segment.steady_us < 1e6 * bounds.window_s:
+        strict = self.procedure.steadiness
+        if segment.times[-1] - segment.steady_us < 1e6 * strict.window_s:
             return
-        times, values = segment.arrays()
-        verdict = bounds.judge(times, values, self.procedure.span / _MOVED)
+        bounds = replace(strict, change_pct=_MOVED * strict.change_pct, spread_pct=_MOVED * strict.spread_pct)
+        times, values = segment.since(bounds.begin_us(segment.times[-1]))
+        verdict = bounds.judge(times, values, self.procedure.span, segment.times[0])
         if verdict.is_steady or "missing" in verdict.reason:
             return
         segment.notes.append(f"was steady from {stamp(segment.steady_us)}, then moved: {verdict.reason}")
@@ -235,7 +256,7 @@ class BenchRun:
         segment.outcome = outcome
         segment.notes += plausibility.doubts(self.procedure, self.segments, segment)
         if segment.place == self.place and outcome is not Outcome.NOT_STEADY:
-            self.place += 1
+            self._go_on()
 
     def close(self, reason: str) -> None:
         """End the open segment as it is, with the readings it has."""
@@ -255,14 +276,12 @@ class BenchRun:
         """Leave the step that is next, or in trouble, out: what needs it is not made, and says why."""
         if self.place >= len(self.procedure.order):
             return
+        place = self.place
         self.close(reason)
-        if self.segments and self.segments[-1].place == self.place and self.phase is Phase.TROUBLE:
-            self.segments[-1].notes.append(f"skipped: {reason}")
-        else:
-            at = self._newest_us or 0
-            key = self.procedure.order[self.place]
-            self.segments.append(Segment(key, at, self.place, Outcome.SKIPPED, reason))
-        self.place += 1
+        if place not in self._concluded():
+            key = self.procedure.order[place]
+            self.segments.append(Segment(key, self._newest_us or 0, place, Outcome.SKIPPED, reason))
+        self._go_on()
 
     def repeat(self, step: str) -> None:
         """Do a step again: what was read of it is kept, and no longer counted."""
@@ -272,8 +291,7 @@ class BenchRun:
         for segment in reversed(self.segments):
             if segment.step == step and segment.outcome is not Outcome.REPEATED:
                 segment.outcome = Outcome.REPEATED
-                if segment.place >= 0:
-                    self.place = segment.place
+                self._go_on()
                 return
 
     def abort(self, reason: str) -> None:
@@ -357,14 +375,11 @@ def over_recording(
     for step, start, end in sorted(declared, key=lambda one: one[1]):
         if end <= start:
             raise ConfigError(f"step {step}", seen=stamp(end), allowed=f"an end after its begin, {stamp(start)}")
-        order = run.procedure.order
-        while step in order[run.place + 1 :] and order[run.place] != step:
-            run.skip("it is not among the declared steps")
         run.confirm(start, step)
         part = (when >= start) & (when < end)
         run.feed(when[part], what[part])
         run.close(f"its declared time ended at {stamp(end)}")
         if run.phase is Phase.TROUBLE:
-            run.place += 1
+            run.skip(run.segments[-1].reason)
     while run.phase is Phase.OPERATOR:
         run.skip("it is not among the declared steps")

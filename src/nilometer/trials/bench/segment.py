@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -55,9 +56,14 @@ class Segment:
         """Return times and values."""
         return np.array(self.times, np.int64), np.array(self.values, np.float64)
 
+    def since(self, begin_us: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return times and values from a moment on."""
+        first = bisect_left(self.times, begin_us)
+        return np.array(self.times[first:], np.int64), np.array(self.values[first:], np.float64)
+
     def read(self, step: Step) -> None:
         """Make the readings that the rows since the steady part began are enough for."""
-        if self.steady_us is None:
+        if self.steady_us is None or self.times[-1] < self._due_us(step):
             return
         times, values = self.arrays()
         first = int(np.searchsorted(times, self.steady_us))
@@ -83,6 +89,11 @@ class Segment:
                     return
             self.readings.append(float(part.mean()) if len(part) else float("nan"))
             self.reading_times.append(start)
+
+    def _due_us(self, step: Step) -> int:
+        """Return before when there cannot be another reading."""
+        every_s = max(step.every_s, step.reading_s)
+        return (self.steady_us or 0) + round((len(self.readings) * every_s + step.reading_s) * 1e6)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""

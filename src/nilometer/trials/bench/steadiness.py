@@ -39,8 +39,14 @@ class Steadiness:
         if not (self.window_s > 0.0 and self.change_pct > 0.0 and self.spread_pct > 0.0 and self.least_rows >= 3):
             raise ValueError("steadiness: window, change and spread have to be above 0, and rows 3 or more")
 
-    def judge(self, times: NDArray[np.int64], values: NDArray[np.float64], span: float) -> Verdict:
-        """Return whether the last window is steady, and where it begins.
+    def begin_us(self, end_us: int) -> int:
+        """Return where a window that ends at a time begins."""
+        return end_us - round(self.window_s * 1e6)
+
+    def judge(
+        self, times: NDArray[np.int64], values: NDArray[np.float64], span: float, since_us: int | None = None
+    ) -> Verdict:
+        """Return whether the last window is steady, and if not, why.
 
         Parameters
         ----------
@@ -50,22 +56,23 @@ class Steadiness:
             NaN where missing.
         span : float
             Of the range, in the unit of the values.
+        since_us : int, optional
+            Where the values began, when only the last of them are given: the window has to be full.
         """
         if not len(times):
-            return Verdict(is_steady=False, first=0, reason="no value has come")
-        begin = int(times[-1]) - round(self.window_s * 1e6)
-        first = int(np.searchsorted(times, begin))
+            return Verdict(is_steady=False, reason="no value has come")
+        since_us = int(times[0]) if since_us is None else since_us
+        first = int(np.searchsorted(times, self.begin_us(int(times[-1]))))
         when, what = times[first:], values[first:]
         there = np.isfinite(what)
         n = int(np.count_nonzero(there))
-        if (when[-1] - times[0]) < _ALMOST * self.window_s * 1e6:
-            spent = (int(when[-1]) - int(times[0])) / 1e6
-            return Verdict(is_steady=False, first=first, reason=f"{spent:.0f} s of {self.window_s:.0f} s are there")
+        if when[-1] - since_us < _ALMOST * self.window_s * 1e6:
+            spent = (int(when[-1]) - since_us) / 1e6
+            return Verdict(is_steady=False, reason=f"{spent:.0f} s of {self.window_s:.0f} s are there")
         if n < self.least_rows or 2 * n < len(what):
             missing = len(what) - n
             return Verdict(
                 is_steady=False,
-                first=first,
                 reason=f"{n} values in {self.window_s:.0f} s, {missing} missing: {self.least_rows} are needed",
             )
         x = (when[there] - when[0]) / 1e6
@@ -82,11 +89,11 @@ class Steadiness:
             reason = (
                 f"it {way} by {change:.2g} % of the range in {self.window_s:.0f} s (allowed: {self.change_pct:g} %)"
             )
-            return Verdict(is_steady=False, first=first, reason=reason)
+            return Verdict(is_steady=False, reason=reason)
         if share > self.spread_pct:
             reason = f"it scatters by {share:.2g} % of the range (allowed: {self.spread_pct:g} %)"
-            return Verdict(is_steady=False, first=first, reason=reason)
-        return Verdict(is_steady=True, first=first, reason="")
+            return Verdict(is_steady=False, reason=reason)
+        return Verdict(is_steady=True, reason="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +104,9 @@ class Verdict:
     ----------
     is_steady : bool
         It is.
-    first : int
-        Index of the window's first value.
     reason : str
         Why not, in words.
     """
 
     is_steady: bool
-    first: int
     reason: str

@@ -63,6 +63,7 @@ _CELLS = (240, 130)
 _LEVELS = ((1, 0.45), (4, 0.65), (16, 0.85), (64, 1.0))
 
 _FAMILY = re.compile(r"font-family: [^;\"]*")
+_SHORTHAND = re.compile(r"font: ([\d.]+px) [^;\"]*")  # as matplotlib before 3.11 writes it
 _LONG = re.compile(r"(\d+\.\d\d)\d+")
 _TAG = re.compile(r"<[^>]*>")
 _STYLE: Any = {  # matplotlib names its keys as literals
@@ -126,6 +127,7 @@ def svg_of(figure: Figure) -> str:
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     text = target.getvalue()
     text = text[text.index("<svg") :]
+    text = _SHORTHAND.sub(r"font-size: \1; font-family: any", text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # Digits are cut in the places of lines alone, never in a text.
     return _TAG.sub(lambda tag: _LONG.sub(r"\1", tag[0]).replace("\n", ""), _FAMILY.sub(f"font-family: {FONT}", text))

@@ -91,25 +91,23 @@ def _is_two_sided(decision: Decision) -> bool:
 def _interval(
     axes: Axes, place: float, ends: tuple[float, float, float], colour: str, marker: str, *, is_open: bool = False
 ) -> bool:
-    """Draw an estimate with its interval; return whether the axis cuts it."""
+    """Draw an estimate with its interval, with arrows where the axis cuts it; return whether it does."""
     value, low, high = ends
     left, right = axes.get_xlim()
-    if math.isfinite(low) and math.isfinite(high):
+    cut = [edge for edge, is_beyond in ((left, low < left), (right, high > right)) if is_beyond]
+    if not (math.isnan(low) or math.isnan(high)):
         shown = max(low, left), min(high, right)
         axes.plot(shown, [place, place], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=3)
-        for end, edge, head in ((low, left, "<"), (high, right, ">")):
-            if (end < edge) if head == "<" else (end > edge):
-                axes.plot([edge], [place], marker=head, color=colour, markersize=6, clip_on=False, zorder=4)
+        for edge in cut:
+            head = "<" if edge == left else ">"
+            axes.plot([edge], [place], marker=head, color=colour, markersize=6, clip_on=False, zorder=4)
     if math.isfinite(value):
-        face = "white" if is_open else colour
         # The outcome is to be seen even of an estimate that the axis does not reach: beside its arrow.
-        inside = (
-            min(max(value, left + 0.05 * (right - left)), right - 0.05 * (right - left))
-            if not left <= value <= right
-            else value
-        )
+        room = 0.05 * (right - left) if not left <= value <= right else 0.0
+        inside = min(max(value, left + room), right - room)
+        face = "white" if is_open else colour
         axes.plot([inside], [place], marker=marker, markersize=8, color=colour, markerfacecolor=face, zorder=5)
-    return math.isfinite(low) and math.isfinite(high) and not (left <= low and high <= right)
+    return bool(cut)
 
 
 def _beside(axes: Axes, place: float, text: str) -> None:

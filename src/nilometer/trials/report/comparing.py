@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from nilometer.trials.alignment import Pairing
 from nilometer.trials.endpoint import Decision
 from nilometer.trials.figure import Figure
 from nilometer.trials.report.charts_of_figures import Row, by_condition
 from nilometer.trials.report.charts_of_pairs import Drawn, agreement, over_time, regression, regression_lines
+from nilometer.trials.report.dependence import dependence
 from nilometer.trials.report.document import (
     Block,
     Facts,
@@ -24,7 +23,7 @@ from nilometer.trials.report.document import (
     marked,
     quiet,
 )
-from nilometer.trials.report.numbers import NONE, decimals_for, length, plain
+from nilometer.trials.report.numbers import NONE, decimals_for, length
 from nilometer.trials.report.tables import effective, ends_alone, figure_table, of_comparison, usual_probability
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.result import Comparison, Stratum
@@ -35,7 +34,6 @@ _ROWS = 26  # of one picture
 _LONG = 150  # figures of strata that are all shown
 _CLEAR = 2.0  # standard uncertainties, beyond which a clock is off
 _OF_TIME = {"drift", "theil_sen_drift", "response_lag"}  # of which rows without times know nothing
-_LEAST = 8  # pairs, to say how neighbours depend on each other
 
 
 def comparing(tell: Teller, comparison: Comparison) -> list[Block]:
@@ -46,8 +44,7 @@ def comparing(tell: Teller, comparison: Comparison) -> list[Block]:
     if len(comparison.pairs):
         blocks += _pictures(tell, comparison)
     blocks += _strata(tell, comparison) + of_comparison(tell, comparison)
-    blocks += [Heading(2, words("section.dependence")), Text(line(_dependence(tell, comparison)))]
-    return blocks + _alignment(tell, comparison)
+    return blocks + dependence(tell, comparison) + _alignment(tell, comparison)
 
 
 def _figures(tell: Teller, comparison: Comparison) -> list[Block]:
@@ -105,7 +102,7 @@ def _pictures(tell: Teller, comparison: Comparison) -> list[Block]:
     parts = (
         ("agreement", agreement(comparison, words, margin), words("sentence.agreement_says"), of),
         ("regression", regression(comparison, words), words("sentence.regression_says"), lines),
-        ("over_time", over_time(comparison, words, zone, _windows(tell)), time_says, of),
+        ("over_time" if zone else "in_order", over_time(comparison, words, zone, _windows(tell)), time_says, of),
     )
     blocks: list[Block] = []
     for key, drawn, says, told in parts:
@@ -228,27 +225,6 @@ def _stratum_tables(tell: Teller, comparison: Comparison, strata: tuple[Stratum,
     return blocks
 
 
-def _dependence(tell: Teller, comparison: Comparison) -> str:
-    pairs, words = comparison.pairs, tell.words
-    if len(pairs) < _LEAST:
-        return words("sentence.too_few_pairs", n=len(pairs))
-    order = np.lexsort((pairs.time, pairs.cluster))
-    apart = pairs.difference[order] - pairs.difference.mean()
-    together = pairs.cluster[order][1:] == pairs.cluster[order][:-1]
-    spread = float(apart @ apart)
-    r = float(apart[1:][together] @ apart[:-1][together]) / spread if spread else math.nan
-    span = (
-        length((int(pairs.time.max()) - int(pairs.time.min())) / 1e6, words)
-        if tell.has_times
-        else words("chart.the_rows")
-    )
-    bias = comparison.figure("bias")
-    known = {"n": f"{len(pairs):,}", "span": span, "r": plain(r, 2)}
-    if bias is None or not math.isfinite(bias.n_effective):
-        return words("sentence.dependence_plain", **known)
-    return words("sentence.dependence", **known, n_eff=effective(bias))
-
-
 def _alignment(tell: Teller, comparison: Comparison) -> list[Block]:
     words, account = tell.words, comparison.alignment
     facts: list[tuple[str, Line]] = [
@@ -297,7 +273,8 @@ def _clock(tell: Teller, comparison: Comparison) -> str:
     words, account = tell.words, comparison.alignment
     clock = account.clock
     if not math.isfinite(clock.offset_us):
-        return f"{words('alignment.clock_not_compared')}{_because(tell, clock.note)}"
+        note = "" if clock.note == "the clocks were not compared" else clock.note
+        return f"{words('alignment.clock_not_compared')}{_because(tell, note)}"
     if not clock.is_clear:
         return f"{words('alignment.clock_unclear')}{_because(tell, clock.note)}"
     seconds = clock.offset_us / 1e6

@@ -33,7 +33,8 @@ _MISSING = re.compile(r"the text `\"(.+?)\"` could not be displayed")
 _NUMBER = re.compile(r"\\u\{([0-9a-f]+)\}")
 _TEXT = re.compile(r"<text .*?</text>", re.DOTALL)
 _CHINESE = re.compile("[\u2e80-\u9fff\uf900-\uffef\U00020000-\U0003ffff]")
-_LONG_WORD = re.compile(r"[^\s\u200b\u2e80-\uffff]{28}(?=[^\s])")
+# Letters in a row, with as many behind them, where no line may end by itself.
+_LONG_WORD = re.compile(r"[^\s/\-\u200b\u2e80-\uffff]{12}(?=[^\s/\-\u200b\u2e80-\uffff]{12})")
 _TRIES = 40
 
 
@@ -114,12 +115,14 @@ def _set_in(text: str, family: list[str]) -> str:
 def _breakable(value: Any, key: str = "") -> Any:  # noqa: ANN401 -- JSON
     """Return JSON whose very long words may be broken, so that none runs over its column."""
     if isinstance(value, dict):
+        if value.get("kind") == "code":
+            return value  # it is copied, and has to run
         return {name: _breakable(part, name) for name, part in value.items()}
     if isinstance(value, list | tuple):
         if len(value) == 2 and isinstance(value[0], str) and value[0] in {"mono", "mark"}:
             return list(value)
         return [_breakable(part, key) for part in value]
-    if isinstance(value, str) and key not in {"svg", "kind", "outcome", "fonts", "alt", "text_of_code"}:
+    if isinstance(value, str) and key not in {"svg", "kind", "outcome", "fonts", "alt"}:
         return _LONG_WORD.sub(lambda found: f"{found[0]}\u200b", value)
     return value
 

@@ -91,11 +91,11 @@ class Words:
         """Return a sentence of the engine in this language, and whether it could be told so."""
         if self.language == "en" or not sentence:
             return visible(sentence), True
-        parts = sentence.split("; ")
-        whole = _translated(sentence)
-        found = [whole] if whole else [_translated(part) for part in parts]
-        if all(found):
-            return visible("；".join(str(part) for part in found)), True
+        # Notes are joined by semicolons, which some sentences hold themselves.
+        for parts in (sentence.split("; "), [sentence]):
+            found = [_translated(part) for part in parts]
+            if all(found):
+                return visible("；".join(str(part) for part in found)), True
         return visible(sentence), False
 
 

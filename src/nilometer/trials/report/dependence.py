@@ -1,0 +1,90 @@
+"""How much pairs are worth that know of each other: autocorrelation of the differences, and the blocks that keep it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nilometer.trials.dependence import Autocorrelation, autocorrelation
+from nilometer.trials.intervals import block_of
+from nilometer.trials.pairs import Pairs
+from nilometer.trials.report.canvas import ACCENT, GREY, LINE, paper, svg_of
+from nilometer.trials.report.document import Block, Heading, Picture, Text, line
+from nilometer.trials.report.numbers import length, plain
+from nilometer.trials.report.tables import effective
+from nilometer.trials.report.telling import Teller
+from nilometer.trials.result import Comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["dependence"]
+
+_LEAST = 8  # pairs, to say how neighbours depend on each other
+_LAGS = 60  # that are drawn at most
+
+
+def dependence(tell: Teller, comparison: Comparison) -> list[Block]:
+    """Return what the pairs are worth, with the correlation of differences by how far they are apart."""
+    words = tell.words
+    heading = Heading(2, words("section.dependence"))
+    pairs = comparison.pairs
+    measured = pairs.take((pairs.candidate_censored == 0) & (pairs.reference_censored == 0))
+    if len(measured) < _LEAST or not np.ptp(measured.difference) > 0.0:
+        return [heading, Text(line(words("sentence.too_few_pairs", n=f"{len(measured):,}")))]
+    found = autocorrelation(measured.difference, measured.time, measured.cluster)
+    block, _, step_us = block_of(measured)
+    told = _told(tell, comparison, measured, found, block * step_us / 1e6 if tell.has_times else block)
+    lags = min(_LAGS, len(found.correlations) - 1, len(measured) // 3)
+    if lags < 2:
+        return [heading, Text(line(told))]
+    alt = f"{words('section.dependence')}. {told}"
+    return [
+        heading,
+        Text(line(told)),
+        Picture(_correlogram(tell, found, lags, len(measured)), alt, words("sentence.correlogram_says")),
+    ]
+
+
+def _told(tell: Teller, comparison: Comparison, pairs: Pairs, found: Autocorrelation, block: float) -> str:
+    words = tell.words
+    span = words("chart.the_rows")
+    if tell.has_times:
+        span = length((int(pairs.time.max()) - int(pairs.time.min())) / 1e6, words)
+    r = float(found.correlations[1]) if len(found.correlations) > 1 else math.nan
+    blocks = length(float(f"{block:.1e}"), words) if tell.has_times else words("chart.rows", n=plain(block, 2))
+    known = {"n": f"{len(pairs):,}", "span": span, "r": plain(r, 2), "block": blocks}
+    bias = comparison.figure("bias")
+    if bias is None or not math.isfinite(bias.n_effective):
+        return words("sentence.dependence_plain", **known)
+    return words("sentence.dependence", **known, n_eff=effective(bias))
+
+
+def _correlogram(tell: Teller, found: Autocorrelation, most: int, n: int) -> str:
+    words = tell.words
+    shown = found.correlations[1 : most + 1]
+    lags = np.arange(1, len(shown) + 1, dtype=np.float64)
+    step = found.step_us / 1e6
+    label = words("chart.lag_rows")
+    if tell.has_times:
+        size, unit = next(
+            (each for each in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min")) if step * len(shown) >= 3 * each[0]),
+            (1.0, "s"),
+        )
+        lags, label = lags * step / size, f"{words('chart.lag')}, {unit}"
+    with paper(1.9) as (figure, axes):
+        _draw(axes, lags, shown, n)
+        axes.set_xlabel(label)
+        axes.set_ylabel(words("chart.correlation"))
+        return svg_of(figure)
+
+
+def _draw(axes: Axes, lags: np.ndarray, shown: np.ndarray, n: int) -> None:
+    axes.axhline(0.0, color=LINE, linewidth=0.8)
+    for end in (-1.96 / math.sqrt(n), 1.96 / math.sqrt(n)):
+        axes.axhline(end, color=GREY, linewidth=0.7, linestyle=":")
+    axes.vlines(lags, 0.0, shown, color=ACCENT, linewidth=2.0)
+    axes.set_xlim(0.0, float(lags[-1]) * 1.02)
+    axes.set_ylim(min(-0.2, float(shown.min()) * 1.1), 1.0)
