@@ -201,6 +201,12 @@ export interface TrialPlots {
   marks: TrialMark[];
 }
 
+/** The plan with what it leaves unsaid, as it is understood: a form that showed something else would change it. */
+export function withDefaults(plan: PlanDocument): PlanDocument {
+  const unsaid = { kind: 'non_inferiority', alpha: 0.025, origin: 'user' };
+  return { ...plan, endpoint: (plan.endpoint ?? []).map((one) => ({ ...unsaid, ...one })) };
+}
+
 /** A pass, a failure, and an answer that nothing was shown each stand out alike. */
 export function toneOf(outcome: string): 'good' | 'warn' | 'bad' | 'idle' {
   if (outcome === 'non_inferior' || outcome === 'equivalent') return 'good';
