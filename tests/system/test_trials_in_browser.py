@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import shlex
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from playwright.sync_api import expect
+from typer.testing import CliRunner
 
+from nilometer.cli.main import app
 from tests.system.browser import CHROMIUM, Witness, browser
 from tests.system.server import Server
 
@@ -40,6 +44,17 @@ def station(tmp_path_factory):
         server.stop()
     finally:
         server.kill()
+
+
+def made_again(station, folder):
+    """Fetch the trial, run it by the command that its result names, and return its data's hash."""
+    found = station.client.trials.result(1)
+    steps = [shlex.split(step)[1:] for step in found["command"].split(" && ")]
+    steps[0][steps[0].index("PLAN.json")] = steps[1][steps[1].index("PLAN.json")] = str(folder / "PLAN.json")
+    for step in (steps[0], [*steps[1], "--resamples", "1000", "--json"]):
+        answer = CliRunner().invoke(app, step)
+        assert answer.exit_code == 0, answer.output
+    return json.loads(answer.stdout)["data_hash"]
 
 
 def test_a_trial_is_planned_frozen_run_and_answered(station, tmp_path):
@@ -85,5 +100,8 @@ def test_a_trial_is_planned_frozen_run_and_answered(station, tmp_path):
         page.go_back()
         expect(page.get_by_test_id("trial-answer")).to_contain_text("Equivalent")
         assert station.client.trials.report(1, "html", "zh").startswith(b"<!")
+        assert made_again(station, tmp_path) == known["data_hash"]
+        listed = CliRunner().invoke(app, ["trial", "list", "--server", station.address]).output
+        assert "New beside imported (new: equivalent)" in listed
         page.close()
         assert witness.complaints == []

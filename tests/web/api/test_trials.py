@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 
 import msgspec
 import numpy as np
 import pytest
 
 from nilometer.pipeline.trial_rows import StoreRows
+from nilometer.pipeline.trial_running import TrialRunner
 from nilometer.trials.freezing import verify
 from nilometer.trials.plan import load_plan
 from nilometer.trials.trial import run_trial
@@ -179,6 +181,28 @@ async def test_a_frozen_trial_changes_by_amendments_alone_and_stays(station, tri
     assert [entry["why"] for entry in amended["history"]] == ["", "flood"]
     assert amended["history"][1]["changes"] == [{"key": "endpoint[0].margin", "before": 0.2, "after": 0.5}]
     assert amended["history"][1]["before"] == known["hash"] != amended["hash"]
+
+
+async def test_one_trial_is_run_at_a_time_and_can_be_given_up(station, trial, monkeypatch):
+    told, go = threading.Event(), threading.Event()
+    whole = TrialRunner._result
+
+    def held(self, *arguments):
+        told.set()
+        assert go.wait(60)
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(TrialRunner, "_result", held)
+    path = f"/api/v1/trials/{trial}"
+    assert (await send(station, "DELETE", f"{path}/run", None, 404))["error"]["code"] == "not_found"
+    await send(station, "POST", f"{path}/run", {}, 202)
+    assert await asyncio.to_thread(told.wait, 60)
+    assert "is being run" in (await send(station, "POST", f"{path}/run", {}, 503))["error"]["message"]
+    assert (await send(station, "DELETE", f"{path}/run"))["running"]
+    go.set()
+    station.pipeline.trials.stop()
+    assert (await station.json("/api/v1/trials/running"))["error"] == "cancelled"
+    assert "was never run" in (await station.json(f"{path}/result", 404))["error"]["message"]
 
 
 @pytest.mark.parametrize(
