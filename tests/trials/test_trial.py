@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from nilometer.trials.endpoint import Decision, Endpoint, Margin, Outcome
 from nilometer.trials.figure import Figure
 from nilometer.trials.gathering import gather
 from nilometer.trials.grading import grade
+from nilometer.trials.history import Frozen, amended, begun
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.plan import parse_plan
 from nilometer.trials.result import Stratum, TrialResult
@@ -169,6 +173,20 @@ def test_a_constant_candidate_has_figures_and_no_line(tmp_path: Path) -> None:
     json.dumps(one.to_dict(), allow_nan=False)
 
 
+def test_what_moves_an_answer_after_the_first_datum_makes_it_explore(done: TrialResult) -> None:
+    early = datetime.fromtimestamp(done.first_datum / 1e6 - 3600, UTC)
+    late = early + timedelta(days=2)
+    begun_early = begun(done.plan, Frozen(), at=early)
+    assert replace(done, frozen=begun_early).is_confirmatory
+    assert not replace(done, frozen=begun(done.plan, Frozen(), at=late)).is_confirmatory
+    for change, is_confirmatory in (({"end": late}, False), ({"question": "again?"}, True)):
+        moved = done.plan.model_copy(update={"trial": done.plan.trial.model_copy(update=change)})
+        history = amended(moved, begun_early, at=late, why="because")
+        assert replace(done, frozen=history).is_confirmatory is is_confirmatory
+        before = amended(moved, begun_early, at=early, why="because")
+        assert replace(done, frozen=before).is_confirmatory
+
+
 def stratum(low: float, high: float, outcome: Outcome | None, n: int = 50) -> Stratum:
     claim = Endpoint(name="e", statistic="bias", margin=Margin(value=1.0, unit="m"))
     figure = Figure(name="bias", value=0.0, unit="m")
@@ -184,6 +202,9 @@ def test_a_grade_is_narrowed_to_neighbouring_strata_in_which_it_was_shown() -> N
     found = grade(pairs, [decision], strata, {"range": "m"})
     assert found.ranges["range"] == pytest.approx((2.0, 3.96))
     assert "0 to 1 (50 pairs), 1 to 2 (50 pairs)" in found.notes[0]
+    open_ends = grade(pairs, [decision], [stratum(-math.inf, 1, open_), *strata[1:], stratum(4, math.inf, open_)], {})
+    assert "< 1 (50 pairs)" in open_ends.notes[0]
+    assert "≥ 4 (50 pairs)" in open_ends.notes[0]
     unasked = grade(pairs, [decision], [stratum(0, 4, None)], {"range": "m"})
     assert unasked.ranges["range"] == pytest.approx((0.04, 3.96))
     assert "mix as met" in unasked.notes[0]

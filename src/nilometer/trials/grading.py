@@ -126,5 +126,11 @@ def _beyond(name: str, strata: Sequence[Stratum], held: tuple[float, float]) -> 
     others = [one for one in strata if one.n and not held[0] <= one.low < held[1]]
     if not others:
         return []
-    told = ", ".join(f"{one.low:g} to {one.high:g} ({one.n} pairs)" for one in others)
+    told = ", ".join(f"{_range(one)} ({one.n} pairs)" for one in others)
     return [f"it was not shown alone at {name} {told}"]
+
+
+def _range(stratum: Stratum) -> str:
+    if math.isinf(stratum.low):
+        return f"< {stratum.high:.4g}"
+    return f"≥ {stratum.low:.4g}" if math.isinf(stratum.high) else f"{stratum.low:.4g} to {stratum.high:.4g}"

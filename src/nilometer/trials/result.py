@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -19,6 +20,14 @@ from nilometer.trials.plan import Plan
 from nilometer.trials.water_class import ClassAgreement
 
 __all__ = ["Comparison", "Grade", "Stratum", "TrialResult"]
+
+_DESCRIBES = re.compile(
+    r"trial\.(title|question|place|cleaning|responsible|server)"
+    r"|(candidate|reference)\[\d+\]\.(maker|model|serial|lot|site|certificate)"
+    r"|sample\[\d+\]\.(laboratory|method)"
+    r"|endpoint\[\d+\]\.source"
+    r"|maintenance.*"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,10 +211,13 @@ class TrialResult:
 
     @property
     def is_confirmatory(self) -> bool:
-        """Whether the plan was frozen before the first datum, and no margin was moved since."""
+        """Whether the plan was frozen before the first datum, and nothing that moves an answer was changed since.
+
+        Windows of maintenance, which are out for both arms alike, and what only describes may be added later.
+        """
         late = self.frozen.amended_after(self.first_datum)
-        return self.frozen.is_before(self.first_datum) and not any(
-            change["key"].startswith("endpoint") for entry in late for change in entry.changes
+        return self.frozen.is_before(self.first_datum) and all(
+            _DESCRIBES.fullmatch(change["key"]) for entry in late for change in entry.changes
         )
 
     def to_dict(self) -> dict[str, Any]:
