@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from nilometer.errors import ConfigError, RequestError, SchemaMismatch, StoreError, StoreLocked, StoreUnwritable
 from nilometer.model import Sensor, Thing
 from nilometer.store import Catalog, Store
+from nilometer.store.catalog_claim import Claim
 from nilometer.store.catalog_database import HEAD, open_database
 from tests.postgres import PASSWORD
 from tests.store.waters import Water
@@ -67,6 +68,24 @@ def test_a_catalog_is_held_by_one_folder_at_a_time_and_belongs_to_one(url, tmp_p
     with pytest.raises(SchemaMismatch, match=f"belongs to the data folder {tmp_path / 'first'}, not to"):
         Store.open(tmp_path / "second", catalog_url=url)
     Store.open(tmp_path / "first", catalog_url=url).close()
+
+
+def test_a_catalog_that_was_let_go_of_is_free_though_its_session_goes_on(url, monkeypatch):
+    """The server ends a session when it gets to it: here it never does, for the connection is kept from closing."""
+    claims, hold = [], Claim.hold
+
+    def noted(claim, engine):
+        claims.append(claim)
+        hold(claim, engine)
+
+    monkeypatch.setattr(Claim, "hold", noted)
+    first = open_database(url)
+    session = claims[0]._connection
+    monkeypatch.setattr(session, "close", lambda: None)
+    first.dispose()
+    open_database(url).dispose()
+    monkeypatch.undo()
+    session.close()
 
 
 def test_a_folder_knows_where_its_catalog_is_and_never_makes_another(url, postgres, tmp_path):

@@ -6,6 +6,7 @@ PostgreSQL, held by a connection of its own, lives and dies with the process.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -92,6 +93,9 @@ class Claim:
     def _let_go(self, _engine: Engine) -> None:
         with self._lock:
             if self._connection is not None:
+                # A session ends some time after its connection is closed: who opens the catalog next must not wait.
+                with contextlib.suppress(SQLAlchemyError):
+                    self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _KEY})
                 self._connection.close()
                 self._connection = None
             self._lone.dispose()
