@@ -20,6 +20,7 @@ from nilometer.trials.grading import grade
 from nilometer.trials.history import Frozen, amended, begun
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.plan import parse_plan
+from nilometer.trials.report.words import Words
 from nilometer.trials.result import Stratum, TrialResult
 from nilometer.trials.sizing import sizes
 from nilometer.trials.trial import run_trial
@@ -205,6 +206,10 @@ def test_a_grade_is_narrowed_to_neighbouring_strata_in_which_it_was_shown() -> N
     open_ends = grade(pairs, [decision], [stratum(-math.inf, 1, open_), *strata[1:], stratum(4, math.inf, open_)], {})
     assert "< 1 (50 pairs)" in open_ends.notes[0]
     assert "≥ 4 (50 pairs)" in open_ends.notes[0]
+    chinese, is_told = Words("zh").told(open_ends.notes[0])
+    assert is_told
+    assert "< 1（50 个数据对）" in chinese
+    assert "pairs" not in chinese
     unasked = grade(pairs, [decision], [stratum(0, 4, None)], {"range": "m"})
     assert unasked.ranges["range"] == pytest.approx((0.04, 3.96))
     assert "mix as met" in unasked.notes[0]

@@ -316,7 +316,7 @@ def _command(words: list[str]) -> str:
 def _show(done: TrialResult) -> None:
     typer.echo(f"{done.plan.trial.title}")
     if not done.is_confirmatory:
-        typer.echo("  explores: the plan was not frozen before the first datum, or its margins were moved since")
+        typer.echo("  explores: the plan was not frozen before the first datum, or what moves the answer was changed")
     for one in done.comparisons:
         _show_comparison(one)
     for note in done.notes:

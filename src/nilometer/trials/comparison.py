@@ -28,7 +28,7 @@ from nilometer.trials.strata import Part, by_condition, by_time, quantile_edges
 from nilometer.trials.water_class import ClassAgreement, class_agreement
 from nilometer.units import affine, same_dimension
 
-__all__ = ["compare", "endpoint_of", "pairs_of"]
+__all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of"]
 
 _SEEN = frozenset({QartodFlag.PASS})
 _DOUBTED = frozenset({QartodFlag.PASS, QartodFlag.SUSPECT})
@@ -62,6 +62,7 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
     how = Sampling(resamples=resamples)
     sampled = how.of(pairs)
+    left_out = meaningless(pairs.unit, by_order=plan.alignment.by == "order")
     shown = [*figures(sampled), *classical_figures(pairs, alignment=alignment)]
     without = figures(how.of(pairs.take(~doubtful))) if doubtful.any() and (~doubtful).sum() >= _LEAST else []
     samples = _samples(plan, gathered, candidate, reference)
@@ -72,8 +73,8 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
         reference=reference.name,
         pairs=pairs,
         alignment=alignment,
-        figures=_known(shown, _meaningless(plan, pairs.unit)),
-        without_suspect=_known(without, _meaningless(plan, pairs.unit)),
+        figures=one_of_each(shown, left_out),
+        without_suspect=one_of_each(without, left_out),
         strata=tuple(strata),
         over_time=tuple(_over_time(plan, pairs)),
         decisions=tuple(decisions),
@@ -144,21 +145,21 @@ def _rules(plan: Plan, gathered: Gathered, *, suspect: bool) -> Rules:
     )
 
 
-def _meaningless(plan: Plan, unit: str) -> frozenset[str]:
+def meaningless(unit: str, *, by_order: bool = False) -> frozenset[str]:
     """Return figures that these pairs do not allow: of rows without a clock, and of a unit with an arbitrary zero."""
     found: set[str] = set()
-    if plan.alignment.by == "order":
+    if by_order:
         found |= {"drift", "theil_sen_drift", "response_lag"}
     if same_dimension(unit, "K") and affine(unit, "K")[1]:
         found.add("relative_bias")
     return frozenset(found)
 
 
-def _known(made: Iterable[Figure], meaningless: frozenset[str]) -> tuple[Figure, ...]:
+def one_of_each(made: Iterable[Figure], without: frozenset[str]) -> tuple[Figure, ...]:
     """Return one figure of each name, the first, which heeds dependence; none that the plan gives nothing for."""
     found: dict[str, Figure] = {}
     for figure in made:
-        if figure.name not in meaningless | {"class_agreement", "excess_error"}:
+        if figure.name not in without | {"class_agreement", "excess_error"}:
             found.setdefault(figure.name, figure)
     return tuple(found.values())
 

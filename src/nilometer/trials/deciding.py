@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.errors import ConfigError, UnitError
-from nilometer.trials.endpoint import Decision, Endpoint, Kind, Outcome
+from nilometer.trials.endpoint import SHOWN, Decision, Endpoint, Kind, Outcome
 from nilometer.trials.figure import Figure
 from nilometer.trials.intervals import Sampled, sample
 from nilometer.trials.moments import unit_of
@@ -173,7 +173,7 @@ def in_order(decisions: Sequence[Decision]) -> list[Decision]:
             reason = f"not tested, for {before.name!r} before it was not shown; its figure alone: {decision.reason}"
             ordered.append(replace(decision, outcome=Outcome.NOT_TESTED, reason=reason))
             continue
-        if decision.outcome not in {Outcome.NON_INFERIOR, Outcome.EQUIVALENT}:
+        if decision.outcome not in SHOWN:
             before = decision.endpoint
         ordered.append(decision)
     return ordered

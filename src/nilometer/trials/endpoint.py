@@ -9,7 +9,7 @@ from typing import Any
 
 from nilometer.trials.figure import Figure
 
-__all__ = ["Decision", "Endpoint", "Kind", "Margin", "Origin", "Outcome"]
+__all__ = ["SHOWN", "Decision", "Endpoint", "Kind", "Margin", "Origin", "Outcome"]
 
 
 class Kind(StrEnum):
@@ -27,6 +27,10 @@ class Outcome(StrEnum):
     INFERIOR = "inferior"
     INCONCLUSIVE = "inconclusive"
     NOT_TESTED = "not_tested"
+
+
+SHOWN = frozenset({Outcome.NON_INFERIOR, Outcome.EQUIVALENT})
+"""Outcomes by which a claim is shown."""
 
 
 class Origin(StrEnum):

@@ -9,13 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from nilometer.trials.deciding import Sampling, condition_of, decide
-from nilometer.trials.endpoint import Decision, Endpoint, Outcome
+from nilometer.trials.endpoint import SHOWN, Decision, Endpoint, Outcome
 from nilometer.trials.pairs import Pairs
 from nilometer.trials.result import Grade, Stratum
 
-__all__ = ["SHOWN", "decided_strata", "grade"]
+__all__ = ["decided_strata", "grade"]
 
-SHOWN = frozenset({Outcome.NON_INFERIOR, Outcome.EQUIVALENT})
 _FEWEST = 20  # pairs of a stratum below which it is not asked
 _TAIL = 0.01  # share of pairs at either end of a range that do not widen it
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nilometer.trials.alignment import Rules, align, with_condition
 from nilometer.trials.arm import Arm
+from nilometer.trials.comparison import meaningless, one_of_each
 from nilometer.trials.deciding import Sampling, decide
 from nilometer.trials.endpoint import Endpoint, Kind, Margin
 from nilometer.trials.figures import classical_figures
@@ -97,15 +98,14 @@ def compare(
     endpoint = Endpoint(name="agreement", statistic=statistic, margin=told, kind=Kind(kind), alpha=alpha)
     how = Sampling(resamples=resamples)
     decisions = decide(pairs, [endpoint], sampling=how)
-    made = {figure.name: figure for figure in classical_figures(pairs, alignment=alignment)}
-    made |= {figure.name: figure for figure in figures(how.of(pairs)) if figure.method}
+    made = [*figures(how.of(pairs)), *classical_figures(pairs, alignment=alignment)]
     units = {"range": pairs.unit} | {name: one.unit for name, one in (conditions or {}).items()}
     return Comparison(
         candidate=ours.name,
         reference=theirs.name,
         pairs=pairs,
         alignment=alignment,
-        figures=tuple(made.values()),
+        figures=one_of_each(made, meaningless(pairs.unit)),
         decisions=tuple(decisions),
         grade=grade(pairs, decisions, (), units),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nilometer.trials.endpoint import Outcome
-from nilometer.trials.grading import SHOWN
+from nilometer.trials.endpoint import SHOWN, Outcome
 from nilometer.trials.report.charts_of_figures import margins
 from nilometer.trials.report.document import (
     Answer,
