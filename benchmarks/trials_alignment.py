@@ -15,8 +15,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from nilometer.trials.alignment import Rules, align
-from nilometer.trials.arm import Arm
+from nilometer.trials.pairing.alignment import Rules, align
+from nilometer.trials.pairing.arm import Arm
 
 SECOND = 1_000_000
 

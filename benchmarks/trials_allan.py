@@ -13,7 +13,7 @@ import time
 import allantools
 import numpy as np
 
-from nilometer.trials.allan import allan_curve, allan_deviation
+from nilometer.trials.allan.deviation import allan_curve, allan_deviation
 
 
 def least(call, rounds: int) -> float:

@@ -18,10 +18,10 @@ from arch.bootstrap import StationaryBootstrap, optimal_block_length
 from scipy.signal import lfilter
 from scipy.stats import bootstrap
 
-from nilometer.trials.dependence import autocorrelation, block_length
-from nilometer.trials.intervals import figures, sample
-from nilometer.trials.moments import STATISTICS
-from nilometer.trials.pairs import Pairs
+from nilometer.trials.inference.dependence import autocorrelation, block_length
+from nilometer.trials.inference.intervals import figures, sample
+from nilometer.trials.inference.moments import STATISTICS
+from nilometer.trials.pairing.pairs import Pairs
 
 YEAR = 52_560
 EDGES = np.array([6.0, 7.5, 9.0])

@@ -14,17 +14,17 @@ from collections import defaultdict
 
 import numpy as np
 
-from nilometer.trials.agreement import concordance, limits_of_agreement
-from nilometer.trials.differences import bias, mean_absolute_difference, relative_bias, rmse
-from nilometer.trials.drift import drift
-from nilometer.trials.lots import components
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.proportional import ratio_limits, sloping_limits
-from nilometer.trials.reference_error import three_cornered_hat
-from nilometer.trials.regression import deming, passing_bablok
-from nilometer.trials.repeated import repeated_limits
-from nilometer.trials.water_class import weighted_kappa
-from nilometer.trials.weighted_deming import jackknifed_deming, weighted_deming
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.statistics.agreement import concordance, limits_of_agreement
+from nilometer.trials.statistics.differences import bias, mean_absolute_difference, relative_bias, rmse
+from nilometer.trials.statistics.drift import drift
+from nilometer.trials.statistics.lots import components
+from nilometer.trials.statistics.proportional import ratio_limits, sloping_limits
+from nilometer.trials.statistics.reference_error import three_cornered_hat
+from nilometer.trials.statistics.regression import deming, passing_bablok
+from nilometer.trials.statistics.repeated import repeated_limits
+from nilometer.trials.statistics.water_class import weighted_kappa
+from nilometer.trials.statistics.weighted_deming import jackknifed_deming, weighted_deming
 
 SIZES = (60, 200)
 

@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from nilometer.trials.regression import passing_bablok
+from nilometer.trials.statistics.regression import passing_bablok
 
 
 def all_slopes(x, y) -> tuple[float, float]:

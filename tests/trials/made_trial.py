@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nilometer.trials.plan import Plan, load_plan
+from nilometer.trials.planning.plan import Plan, load_plan
 
 __all__ = ["STEP_US", "made_plan", "write_series"]
 

@@ -10,10 +10,10 @@ import pytest
 
 from nilometer.errors import UnitError
 from nilometer.model.flags import QartodFlag
-from nilometer.trials.alignment import Pairing, Rules, align, with_condition
-from nilometer.trials.arm import Arm
-from nilometer.trials.clock import clock_offset
-from nilometer.trials.response import first_order, time_constant
+from nilometer.trials.pairing.alignment import Pairing, Rules, align, with_condition
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.pairing.clock import clock_offset
+from nilometer.trials.pairing.response import first_order, time_constant
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 STILL = Rules(clock_search_us=0)

@@ -9,9 +9,9 @@ import allantools
 import numpy as np
 import pytest
 
-from nilometer.trials.allan import allan_curve, allan_deviation, averaging_factors
-from nilometer.trials.allan_confidence import degrees_of_freedom
-from nilometer.trials.allan_noise import BIAS_INSTABILITY_FACTOR, read_noise
+from nilometer.trials.allan.confidence import degrees_of_freedom
+from nilometer.trials.allan.deviation import allan_curve, allan_deviation, averaging_factors
+from nilometer.trials.allan.noise import BIAS_INSTABILITY_FACTOR, read_noise
 
 STABLE32 = {  # file of results: (file of data, deviation)
     "gps_stable32_ADEV_decade": ("gps_1pps_phase_data", "adev"),

@@ -7,9 +7,9 @@ import pytest
 from tests.trials.test_resampling import TEN_MINUTES, ar1
 
 from nilometer.errors import ConfigError, UnitError
-from nilometer.trials.deciding import Sampling, decide
-from nilometer.trials.endpoint import Endpoint, Kind, Margin, Outcome
-from nilometer.trials.pairs import Pairs
+from nilometer.trials.inference.deciding import Sampling, decide
+from nilometer.trials.inference.endpoint import Endpoint, Kind, Margin, Outcome
+from nilometer.trials.pairing.pairs import Pairs
 
 QUICK = Sampling(resamples=500)
 

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from nilometer.trials.agreement import limits_of_agreement
-from nilometer.trials.differences import bias, mean_absolute_difference, relative_bias, rmse
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.proportional import ratio_limits, sloping_limits
-from nilometer.trials.reference_error import ratio_from_reference, stated_ratio, three_cornered_hat
-from nilometer.trials.regression import deming
-from nilometer.trials.repeated import limits_of_replicates, repeatability, repeated_limits
-from nilometer.trials.weighted_deming import jackknifed_deming, weighted_deming
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.statistics.agreement import limits_of_agreement
+from nilometer.trials.statistics.differences import bias, mean_absolute_difference, relative_bias, rmse
+from nilometer.trials.statistics.proportional import ratio_limits, sloping_limits
+from nilometer.trials.statistics.reference_error import ratio_from_reference, stated_ratio, three_cornered_hat
+from nilometer.trials.statistics.regression import deming
+from nilometer.trials.statistics.repeated import limits_of_replicates, repeatability, repeated_limits
+from nilometer.trials.statistics.weighted_deming import jackknifed_deming, weighted_deming
 from nilometer.uncertainty.coverage import coverage_factor
 
 RUNS = 400

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from nilometer.errors import ConfigError, StandardNotApplicable, UnitError
-from nilometer.trials import slopes
-from nilometer.trials.alignment import Rules, align
-from nilometer.trials.arm import Arm
-from nilometer.trials.availability import availability
-from nilometer.trials.drift import drift
-from nilometer.trials.figures import NAMES, STATISTICS, classical_figures, response_lag
-from nilometer.trials.intervals import figures, sample
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.pooling import pool
+from nilometer.trials.inference.intervals import figures, sample
+from nilometer.trials.pairing.alignment import Rules, align
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.pairing.pooling import pool
+from nilometer.trials.pairing.response import first_order
+from nilometer.trials.pairing.strata import by_condition, by_time, quantile_edges, tide_phase, with_tide_phase
 from nilometer.trials.report.words import Words
-from nilometer.trials.response import first_order
-from nilometer.trials.strata import by_condition, by_time, quantile_edges, tide_phase, with_tide_phase
-from nilometer.trials.water_class import class_agreement, classes_of, weighted_kappa
+from nilometer.trials.statistics import slopes
+from nilometer.trials.statistics.availability import availability
+from nilometer.trials.statistics.drift import drift
+from nilometer.trials.statistics.figures import NAMES, STATISTICS, classical_figures, response_lag
+from nilometer.trials.statistics.water_class import class_agreement, classes_of, weighted_kappa
 from nilometer.verdict.item import Rule
 from nilometer.verdict.standard import standards
 

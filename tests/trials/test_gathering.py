@@ -12,7 +12,7 @@ import pytest
 
 from nilometer.errors import ConfigError, ReadError, UnitError
 from nilometer.trials.gathering import Gathered, gather
-from nilometer.trials.plan import parse_plan
+from nilometer.trials.planning.plan import parse_plan
 
 HOUR = 3_600_000_000
 

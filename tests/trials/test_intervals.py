@@ -9,12 +9,12 @@ import pytest
 from tests.trials.test_resampling import TEN_MINUTES, ar1
 
 from nilometer.errors import ConfigError
-from nilometer.trials.agreement import concordance, limits_of_agreement
-from nilometer.trials.intervals import block_of, figures, sample
-from nilometer.trials.long_run import long_run
-from nilometer.trials.moments import STATISTICS, unit_of
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.regression import deming
+from nilometer.trials.inference.intervals import block_of, figures, sample
+from nilometer.trials.inference.long_run import long_run
+from nilometer.trials.inference.moments import STATISTICS, unit_of
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.statistics.agreement import concordance, limits_of_agreement
+from nilometer.trials.statistics.regression import deming
 
 
 def pairs_of(n: int, r: float, seed: int, **more) -> Pairs:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nilometer.errors import ConfigError
-from nilometer.trials.freezing import amend, freeze, frozen_file, verify
-from nilometer.trials.plan import Plan, load_plan, parse_plan
+from nilometer.trials.planning.freezing import amend, freeze, frozen_file, verify
+from nilometer.trials.planning.plan import Plan, load_plan, parse_plan
 
 TEXT = """
 [trial]

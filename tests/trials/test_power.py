@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tests.trials.test_resampling import TEN_MINUTES, ar1
 
-from nilometer.trials.deciding import Sampling, decide
-from nilometer.trials.endpoint import Endpoint, Margin, Outcome
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.power import power_of, sample_size, size_of_trial
+from nilometer.trials.inference.deciding import Sampling, decide
+from nilometer.trials.inference.endpoint import Endpoint, Margin, Outcome
+from nilometer.trials.inference.power import power_of, sample_size, size_of_trial
+from nilometer.trials.pairing.pairs import Pairs
 
 CLAIM = Endpoint(name="bias", statistic="bias", margin=Margin(value=0.1, unit="mg L-1"))
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pypdfium2 import PdfDocument
 
-from nilometer.trials.endpoint import Outcome
-from nilometer.trials.plan import parse_plan
+from nilometer.trials.inference.endpoint import Outcome
+from nilometer.trials.planning.plan import parse_plan
 from nilometer.trials.report import render_pdf
 from nilometer.trials.result import TrialResult
 from nilometer.trials.trial import run_trial

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from nilometer.trials.dependence import autocorrelation, block_length, effective_size, run_starts
-from nilometer.trials.resampling import _lengths, resample
+from nilometer.trials.inference.dependence import autocorrelation, block_length, effective_size, run_starts
+from nilometer.trials.inference.resampling import _lengths, resample
 
 TEN_MINUTES = 600_000_000
 MASK = (1 << 64) - 1

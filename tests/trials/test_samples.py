@@ -9,13 +9,13 @@ import pytest
 
 from nilometer.errors import ConfigError, UnitError
 from nilometer.model.flags import QartodFlag
-from nilometer.trials.alignment import Rules
-from nilometer.trials.arm import Arm
-from nilometer.trials.figures import NAMES
-from nilometer.trials.lots import components, unit_table
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.references import combine
-from nilometer.trials.samples import error_figures, judge_by_norm, match_samples
+from nilometer.trials.pairing.alignment import Rules
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.statistics.figures import NAMES
+from nilometer.trials.statistics.lots import components, unit_table
+from nilometer.trials.statistics.references import combine
+from nilometer.trials.statistics.samples import error_figures, judge_by_norm, match_samples
 
 MINUTE, DAY = 60_000_000, 86_400_000_000
 

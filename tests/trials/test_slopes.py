@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from nilometer.trials import slopes as module
-from nilometer.trials.linearity import cusum_linearity
-from nilometer.trials.regression import passing_bablok
-from nilometer.trials.slopes import PairwiseSlopes
+from nilometer.trials.statistics import slopes as module
+from nilometer.trials.statistics.linearity import cusum_linearity
+from nilometer.trials.statistics.regression import passing_bablok
+from nilometer.trials.statistics.slopes import PairwiseSlopes
 
 
 def every_slope(x, y) -> np.ndarray:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nilometer.errors import ConfigError
-from nilometer.trials.agreement import concordance, limits_of_agreement
-from nilometer.trials.allan import allan_deviation
-from nilometer.trials.field_comparison import compare_with_laboratory
-from nilometer.trials.regression import deming, passing_bablok
+from nilometer.trials.allan.deviation import allan_deviation
+from nilometer.trials.statistics.agreement import concordance, limits_of_agreement
+from nilometer.trials.statistics.field_comparison import compare_with_laboratory
+from nilometer.trials.statistics.regression import deming, passing_bablok
 
 
 def test_missing_results_leave_their_pair_out() -> None:

@@ -13,13 +13,13 @@ import pytest
 from tests.trials.made_trial import made_plan, write_series
 
 from nilometer.errors import TrialError
-from nilometer.trials.endpoint import Decision, Endpoint, Margin, Outcome
 from nilometer.trials.figure import Figure
 from nilometer.trials.gathering import gather
 from nilometer.trials.grading import grade
-from nilometer.trials.history import Frozen, amended, begun
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.plan import parse_plan
+from nilometer.trials.inference.endpoint import Decision, Endpoint, Margin, Outcome
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.planning.history import Frozen, amended, begun
+from nilometer.trials.planning.plan import parse_plan
 from nilometer.trials.report.words import Words
 from nilometer.trials.result import Stratum, TrialResult
 from nilometer.trials.sizing import sizes

@@ -18,7 +18,7 @@ from nilometer.cli.listing import AsJson
 from nilometer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nilometer.trials.plan import Plan
+    from nilometer.trials.planning.plan import Plan
     from nilometer.trials.result import Comparison, TrialResult
 
 __all__ = ["register", "trial"]
@@ -76,9 +76,9 @@ def run(
 
     Example: nilometer trial PLAN.toml -o report.pdf
     """
-    from nilometer.trials.freezing import verify
-    from nilometer.trials.history import Frozen
-    from nilometer.trials.plan import load_plan, parse_plan
+    from nilometer.trials.planning.freezing import verify
+    from nilometer.trials.planning.history import Frozen
+    from nilometer.trials.planning.plan import load_plan, parse_plan
     from nilometer.trials.trial import run_trial
 
     _check_out(out, language)
@@ -122,7 +122,7 @@ def new(plan: Plans) -> None:
     """
     from importlib import resources
 
-    text = (resources.files("nilometer.trials") / "plan_template.toml").read_text(encoding="utf-8")
+    text = (resources.files("nilometer.trials.planning") / "plan_template.toml").read_text(encoding="utf-8")
     try:
         with plan.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -137,8 +137,8 @@ def check(plan: Plans) -> None:
 
     Example: nilometer trial check PLAN.toml
     """
-    from nilometer.trials.freezing import verify
-    from nilometer.trials.plan import load_plan
+    from nilometer.trials.planning.freezing import verify
+    from nilometer.trials.planning.plan import load_plan
 
     read = load_plan(plan)
     frozen = verify(read, plan)
@@ -170,7 +170,7 @@ def size(
 
     Example: nilometer trial plan PILOT.toml --power 0.9
     """
-    from nilometer.trials.plan import load_plan
+    from nilometer.trials.planning.plan import load_plan
     from nilometer.trials.sizing import sizes
 
     plan = load_plan(pilot)
@@ -195,8 +195,8 @@ def freeze(plan: Plans, *, by: By = "") -> None:
 
     Example: nilometer trial freeze PLAN.toml --by "Li Na"
     """
-    from nilometer.trials.freezing import freeze as frozen
-    from nilometer.trials.plan import load_plan
+    from nilometer.trials.planning.freezing import freeze as frozen
+    from nilometer.trials.planning.plan import load_plan
 
     done = frozen(load_plan(plan), plan, at=datetime.now(UTC), by=by)
     typer.echo(f"{plan} is frozen since {done.entries[-1].at}")
@@ -212,8 +212,8 @@ def amend(
 
     Example: nilometer trial amend PLAN.toml --why "the river rose over the probe"
     """
-    from nilometer.trials.freezing import amend as amended
-    from nilometer.trials.plan import load_plan
+    from nilometer.trials.planning.freezing import amend as amended
+    from nilometer.trials.planning.plan import load_plan
 
     done = amended(load_plan(plan), plan, at=datetime.now(UTC), why=why, by=by)
     for change in done.entries[-1].changes:

@@ -71,7 +71,7 @@ def _fetch(
     Example: nilometer trial fetch 3 PLAN.json --server http://127.0.0.1:8080
     """
     from nilometer.client import connect
-    from nilometer.trials.freezing import frozen_file
+    from nilometer.trials.planning.freezing import frozen_file
 
     if plan.suffix != ".json":
         raise ConfigError("plan", seen=str(plan), allowed="a name that ends in .json")

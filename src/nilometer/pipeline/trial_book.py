@@ -17,8 +17,8 @@ from nilometer.errors import RequestError, TrialError
 from nilometer.pipeline.trial_rows import check_sources
 from nilometer.store import Store
 from nilometer.store.trial_ledger import TrialRow, TrialRun
-from nilometer.trials.history import Frozen, amended, begun, history_document, history_of
-from nilometer.trials.plan import Plan, parse_plan
+from nilometer.trials.planning.history import Frozen, amended, begun, history_document, history_of
+from nilometer.trials.planning.plan import Plan, parse_plan
 
 __all__ = ["Trial", "TrialBook", "TrialState"]
 

@@ -13,10 +13,10 @@ from nilometer.model.flags import QartodFlag
 from nilometer.pipeline.trial_book import Trial
 from nilometer.pipeline.trial_rows import StoreRows, sources_of
 from nilometer.store import Event, Store
-from nilometer.trials.alignment import Pairing, Rules, align
 from nilometer.trials.gathering import gather
-from nilometer.trials.matching import median_step
-from nilometer.trials.plan import ArmPlan, Plan
+from nilometer.trials.pairing.alignment import Pairing, Rules, align
+from nilometer.trials.pairing.matching import median_step
+from nilometer.trials.planning.plan import ArmPlan, Plan
 
 __all__ = ["ArmProgress", "PairProgress", "TrialProgress", "marks_of", "progress_of"]
 

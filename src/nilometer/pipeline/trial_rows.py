@@ -11,7 +11,7 @@ import pyarrow as pa
 from nilometer.errors import ConfigError, NotFound, UnitError
 from nilometer.model import Datastream
 from nilometer.store import Catalog, Store
-from nilometer.trials.plan import Plan, SourcePlan
+from nilometer.trials.planning.plan import Plan, SourcePlan
 from nilometer.units import affine
 
 __all__ = ["StoreRows", "check_sources", "sources_of"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nilometer.trials.deciding import HIGHER_IS_BETTER, IDEAL
-from nilometer.trials.endpoint import Decision, Kind
+from nilometer.trials.inference.deciding import HIGHER_IS_BETTER, IDEAL
+from nilometer.trials.inference.endpoint import Decision, Kind
 from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.result import TrialResult

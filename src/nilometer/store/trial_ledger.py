@@ -28,7 +28,7 @@ class TrialRow:
     plan : mapping
         The plan as it was given.
     history : mapping, optional
-        Of a frozen plan, as `nilometer.trials.history` writes it.
+        Of a frozen plan, as `nilometer.trials.planning.history` writes it.
     created, changed : int
         When, µs since 1970 UTC.
     created_by : str

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 
 from nilometer.errors import TrialError
 from nilometer.model.flags import QartodFlag
-from nilometer.trials.alignment import Alignment, Pairing, Rules, align, with_condition
-from nilometer.trials.arm import Arm
-from nilometer.trials.availability import Availability, availability
-from nilometer.trials.deciding import Sampling, condition_of, decide, in_order
-from nilometer.trials.endpoint import Decision, Endpoint
 from nilometer.trials.figure import Figure
-from nilometer.trials.figures import classical_figures
 from nilometer.trials.gathering import Gathered
 from nilometer.trials.grading import decided_strata, grade
-from nilometer.trials.intervals import figures
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.plan import EndpointPlan, Plan
+from nilometer.trials.inference.deciding import Sampling, condition_of, decide, in_order
+from nilometer.trials.inference.endpoint import Decision, Endpoint
+from nilometer.trials.inference.intervals import figures
+from nilometer.trials.pairing.alignment import Alignment, Pairing, Rules, align, with_condition
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.pairing.strata import Part, by_condition, by_time, quantile_edges
+from nilometer.trials.planning.plan import EndpointPlan, Plan
 from nilometer.trials.result import Comparison, Stratum
-from nilometer.trials.samples import Sampled, error_figures, match_samples
-from nilometer.trials.strata import Part, by_condition, by_time, quantile_edges
-from nilometer.trials.water_class import ClassAgreement, class_agreement
+from nilometer.trials.statistics.availability import Availability, availability
+from nilometer.trials.statistics.figures import classical_figures
+from nilometer.trials.statistics.samples import Sampled, error_figures, match_samples
+from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement
 from nilometer.units import affine, same_dimension
 
 __all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of"]

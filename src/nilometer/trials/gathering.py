@@ -22,8 +22,8 @@ from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.evaluation import evaluate
 from nilometer.errors import ConfigError, ReadError
 from nilometer.qc import check
-from nilometer.trials.arm import Arm
-from nilometer.trials.plan import ArmPlan, ConditionPlan, MaintenancePlan, Plan, SamplePlan, SourcePlan
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.planning.plan import ArmPlan, ConditionPlan, MaintenancePlan, Plan, SamplePlan, SourcePlan
 from nilometer.units import affine, canonical, convert
 
 if TYPE_CHECKING:

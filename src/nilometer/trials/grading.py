@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nilometer.trials.deciding import Sampling, condition_of, decide
-from nilometer.trials.endpoint import SHOWN, Decision, Endpoint, Outcome
-from nilometer.trials.pairs import Pairs
+from nilometer.trials.inference.deciding import Sampling, condition_of, decide
+from nilometer.trials.inference.endpoint import SHOWN, Decision, Endpoint, Outcome
+from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.result import Grade, Stratum
 
 __all__ = ["decided_strata", "grade"]

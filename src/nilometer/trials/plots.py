@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.trials.matching import median_step
-from nilometer.trials.pairs import Pairs
+from nilometer.trials.pairing.matching import median_step
+from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.result import Comparison
 
 __all__ = ["autocorrelation", "plots_of", "thinned"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nilometer.trials.alignment import Rules, align, with_condition
-from nilometer.trials.arm import Arm
 from nilometer.trials.comparison import meaningless, one_of_each
-from nilometer.trials.deciding import Sampling, decide
-from nilometer.trials.endpoint import Endpoint, Kind, Margin
-from nilometer.trials.figures import classical_figures
 from nilometer.trials.grading import grade
-from nilometer.trials.intervals import figures
+from nilometer.trials.inference.deciding import Sampling, decide
+from nilometer.trials.inference.endpoint import Endpoint, Kind, Margin
+from nilometer.trials.inference.intervals import figures
+from nilometer.trials.pairing.alignment import Rules, align, with_condition
+from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.result import Comparison
+from nilometer.trials.statistics.figures import classical_figures
 
 __all__ = ["compare"]
 
@@ -50,7 +50,7 @@ def compare(
     time, reference_time : array_like, optional
         Times, where the series do not bring them; one of both serves both.
     statistic : str
-        What is held against the margin: a name of `nilometer.trials.moments.STATISTICS`.
+        What is held against the margin: a name of `nilometer.trials.inference.moments.STATISTICS`.
     kind : {"non_inferiority", "equivalence"}
         What is to be shown.
     is_relative : bool

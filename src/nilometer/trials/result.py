@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from nilometer.trials.alignment import Alignment
-from nilometer.trials.availability import Availability
-from nilometer.trials.endpoint import Decision, Outcome
 from nilometer.trials.figure import Figure
-from nilometer.trials.freezing import Frozen
 from nilometer.trials.gathering import Taken
-from nilometer.trials.lots import Components
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.plan import Plan
-from nilometer.trials.water_class import ClassAgreement
+from nilometer.trials.inference.endpoint import Decision, Outcome
+from nilometer.trials.pairing.alignment import Alignment
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.planning.freezing import Frozen
+from nilometer.trials.planning.plan import Plan
+from nilometer.trials.statistics.availability import Availability
+from nilometer.trials.statistics.lots import Components
+from nilometer.trials.statistics.water_class import ClassAgreement
 
 __all__ = ["Comparison", "Grade", "Stratum", "TrialResult"]
 

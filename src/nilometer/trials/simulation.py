@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.trials.deciding import outcome_of
-from nilometer.trials.endpoint import Endpoint, Margin, Outcome
-from nilometer.trials.intervals import KINDS, sample
-from nilometer.trials.moments import STATISTICS, moments_of
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.power import power_of
+from nilometer.trials.inference.deciding import outcome_of
+from nilometer.trials.inference.endpoint import Endpoint, Margin, Outcome
+from nilometer.trials.inference.intervals import KINDS, sample
+from nilometer.trials.inference.moments import STATISTICS, moments_of
+from nilometer.trials.inference.power import power_of
+from nilometer.trials.pairing.pairs import Pairs
 from nilometer.uncertainty.coverage import coverage_factor
 
 __all__ = ["WORLDS", "Report", "World", "study"]
@@ -366,7 +366,7 @@ and {error:.2f} near 95 %. Worlds in italics are those for which nothing is clai
 
 *worth*: median of the effective pairs found. *refused*: trials with fewer than 20, which decide nothing on the bias.
 *t-test, independent*: the bias by a test that takes pairs for independent. *power*: a candidate without bias, margin
-3.2 standard errors of the true process, beside what `nilometer.trials.power` says.
+3.2 standard errors of the true process, beside what `nilometer.trials.inference.power` says.
 """
 
 

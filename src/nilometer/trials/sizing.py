@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nilometer.trials.comparison import endpoint_of, pairs_of
-from nilometer.trials.deciding import margin_of, within
 from nilometer.trials.gathering import gather
-from nilometer.trials.plan import Plan
-from nilometer.trials.power import Sizing, size_of_trial
+from nilometer.trials.inference.deciding import margin_of, within
+from nilometer.trials.inference.power import Sizing, size_of_trial
+from nilometer.trials.planning.plan import Plan
 
 if TYPE_CHECKING:
     from nilometer.trials.gathering import Rows

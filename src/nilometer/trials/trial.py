@@ -12,10 +12,10 @@ from nilometer import __version__
 from nilometer.errors import NilometerError, TrialError
 from nilometer.trials.comparison import compare
 from nilometer.trials.gathering import gather
-from nilometer.trials.history import Frozen
-from nilometer.trials.lots import Components, unit_table
-from nilometer.trials.plan import Plan
+from nilometer.trials.planning.history import Frozen
+from nilometer.trials.planning.plan import Plan
 from nilometer.trials.result import Comparison, TrialResult
+from nilometer.trials.statistics.lots import Components, unit_table
 
 if TYPE_CHECKING:
     from nilometer.trials.gathering import Rows

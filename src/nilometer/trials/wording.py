@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nilometer.trials.endpoint import Outcome
+from nilometer.trials.inference.endpoint import Outcome
 from nilometer.trials.result import Grade
 from nilometer.units import symbol
 

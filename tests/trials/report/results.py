@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from nilometer.trials.alignment import Rules, align, with_condition
-from nilometer.trials.arm import Arm
-from nilometer.trials.differences import lacking
-from nilometer.trials.endpoint import Decision, Endpoint, Outcome
 from nilometer.trials.figure import Figure
-from nilometer.trials.figures import classical_figures
 from nilometer.trials.gathering import Taken
-from nilometer.trials.history import Frozen, amended, begun
-from nilometer.trials.pairs import Pairs
-from nilometer.trials.plan import Plan, parse_plan
+from nilometer.trials.inference.endpoint import Decision, Endpoint, Outcome
+from nilometer.trials.pairing.alignment import Rules, align, with_condition
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.planning.history import Frozen, amended, begun
+from nilometer.trials.planning.plan import Plan, parse_plan
 from nilometer.trials.result import Comparison, Grade, Stratum, TrialResult
+from nilometer.trials.statistics.differences import lacking
+from nilometer.trials.statistics.figures import classical_figures
 from nilometer.trials.trial import run_trial
 
 MINUTE, DAY = 60_000_000, 86_400_000_000

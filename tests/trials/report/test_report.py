@@ -18,8 +18,8 @@ from tests.trials.report import results
 from tests.trials.report.results import COMMAND, HOSTILE
 
 from nilometer.errors import ConfigError
-from nilometer.trials.endpoint import Outcome
 from nilometer.trials.figure import Figure
+from nilometer.trials.inference.endpoint import Outcome
 from nilometer.trials.report import document_of, pdf, render_html, render_pdf, write_report
 from nilometer.trials.report.canvas import paper, points
 from nilometer.trials.report.html import html_of

@@ -13,8 +13,8 @@ import pytest
 
 from nilometer.pipeline.trial_rows import StoreRows
 from nilometer.pipeline.trial_running import TrialRunner
-from nilometer.trials.freezing import verify
-from nilometer.trials.plan import load_plan
+from nilometer.trials.planning.freezing import verify
+from nilometer.trials.planning.plan import load_plan
 from nilometer.trials.trial import run_trial
 from nilometer.web.times import parse_moment
 from tests.web.conftest import MINUTE, NOON

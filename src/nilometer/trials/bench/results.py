@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from nilometer.trials.allan import allan_curve
-from nilometer.trials.allan_noise import read_noise
+from nilometer.trials.allan.deviation import allan_curve
+from nilometer.trials.allan.noise import read_noise
 from nilometer.trials.bench import response, statistics
 from nilometer.trials.bench.limits import BenchLimit, Finding, judge, limits_of
 from nilometer.trials.bench.procedure import Test

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nilometer.trials.deciding import IDEAL, distance_of
-from nilometer.trials.endpoint import Decision, Kind
 from nilometer.trials.figure import Figure
+from nilometer.trials.inference.deciding import IDEAL, distance_of
+from nilometer.trials.inference.endpoint import Decision, Kind
 from nilometer.trials.report.canvas import ACCENT, GREY, INK, LINE, MARKS, SHADE, SOFT, VERMILION, label, paper, svg_of
 from nilometer.trials.report.numbers import NONE, interval, joined
 from nilometer.trials.report.words import Words

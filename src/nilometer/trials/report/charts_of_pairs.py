@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.trials.figure import Figure
-from nilometer.trials.pairs import Pairs
+from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.report.canvas import (
     AMBER,
     GREY,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from nilometer.trials.alignment import Pairing
-from nilometer.trials.endpoint import Decision
 from nilometer.trials.figure import Figure
+from nilometer.trials.inference.endpoint import Decision
+from nilometer.trials.pairing.alignment import Pairing
 from nilometer.trials.report.charts_of_figures import Row, by_condition
 from nilometer.trials.report.charts_of_pairs import Drawn, agreement, over_time, regression, regression_lines
 from nilometer.trials.report.dependence import dependence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nilometer.trials.dependence import Autocorrelation, autocorrelation
-from nilometer.trials.intervals import block_of
-from nilometer.trials.pairs import Pairs
+from nilometer.trials.inference.dependence import Autocorrelation, autocorrelation
+from nilometer.trials.inference.intervals import block_of
+from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.report.canvas import ACCENT, GREY, LINE, paper, svg_of
 from nilometer.trials.report.document import Block, Heading, Picture, Text, line
 from nilometer.trials.report.numbers import length, plain

@@ -8,9 +8,9 @@ from importlib import metadata
 
 import numpy as np
 
-from nilometer.trials.endpoint import Decision, Outcome
-from nilometer.trials.history import Entry
-from nilometer.trials.plan import ArmPlan, EndpointPlan
+from nilometer.trials.inference.endpoint import Decision, Outcome
+from nilometer.trials.planning.history import Entry
+from nilometer.trials.planning.plan import ArmPlan, EndpointPlan
 from nilometer.trials.report.document import (
     Block,
     Bullets,

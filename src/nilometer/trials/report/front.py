@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nilometer.trials.endpoint import SHOWN, Outcome
+from nilometer.trials.inference.endpoint import SHOWN, Outcome
 from nilometer.trials.report.charts_of_figures import margins
 from nilometer.trials.report.document import (
     Answer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from nilometer.trials.endpoint import Decision, Outcome
+from nilometer.trials.inference.endpoint import Decision, Outcome
 from nilometer.trials.report.document import Line, line
 from nilometer.trials.report.telling import Teller
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nilometer.trials.figure import Figure
-from nilometer.trials.lots import Components, Row
 from nilometer.trials.report.document import Block, Heading, Line, Table, Text, bold, line
 from nilometer.trials.report.numbers import NONE, decimals_for, fixed, interval, joined, length, plain, unit_text
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.result import Comparison
+from nilometer.trials.statistics.lots import Components, Row
 
 __all__ = ["effective", "ends_alone", "figure_table", "of_comparison", "units_and_lots", "usual_probability"]
 

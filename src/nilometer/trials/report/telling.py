@@ -8,9 +8,9 @@ from functools import cached_property
 
 from nilometer.errors import ConfigError
 from nilometer.model.properties import term
-from nilometer.trials.endpoint import Decision
 from nilometer.trials.figure import Figure
-from nilometer.trials.plan import ArmPlan
+from nilometer.trials.inference.endpoint import Decision
+from nilometer.trials.planning.plan import ArmPlan
 from nilometer.trials.report.document import Line, line, quiet
 from nilometer.trials.report.numbers import NONE, SHARES, Dates, interval, joined, plain, quantity, share, unit_text
 from nilometer.trials.report.words import Language, Words, visible

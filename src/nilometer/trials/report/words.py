@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Literal
 
 from nilometer.errors import ConfigError
-from nilometer.trials.endpoint import Outcome
+from nilometer.trials.inference.endpoint import Outcome
 from nilometer.trials.wording import outcome_words
 
 __all__ = ["LANGUAGES", "Language", "Words", "visible"]

@@ -15,9 +15,9 @@ from nilometer.pipeline.trial_book import Trial, TrialState
 from nilometer.pipeline.trial_progress import marks_of, progress_of
 from nilometer.pipeline.trial_running import INTERIM
 from nilometer.store.trial_ledger import TrialRun
-from nilometer.trials.endpoint import Origin
-from nilometer.trials.history import history_document
-from nilometer.trials.moments import STATISTICS
+from nilometer.trials.inference.endpoint import Origin
+from nilometer.trials.inference.moments import STATISTICS
+from nilometer.trials.planning.history import history_document
 from nilometer.web.api.face import Face, answer
 from nilometer.web.api.review_bodies import Body, parsed
 from nilometer.web.api.reviews import body_of

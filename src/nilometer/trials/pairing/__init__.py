@@ -1,0 +1,1 @@
+"""From what two instruments gave to pairs of results of one water."""
