@@ -16,6 +16,7 @@ from nilometer.trials.planning.history import Frozen
 from nilometer.trials.planning.plan import Plan
 from nilometer.trials.result import Comparison, TrialResult
 from nilometer.trials.statistics.lots import Components, unit_table
+from nilometer.trials.steps import step
 
 if TYPE_CHECKING:
     from nilometer.trials.gathering import Rows
@@ -67,14 +68,19 @@ def run_trial(
         If nothing can be said of them: which comparison, and why.
     """
     say = tell or (lambda _text: None)
+    step("reading")
     with _named():
         gathered = gather(plan, folder, rows=rows, tell=say)
-    comparisons = []
+    comparisons: list[Comparison] = []
+    count = len(gathered.candidates) * len(gathered.references)
     for candidate in gathered.candidates.values():
         for reference in gathered.references.values():
-            say(f"{candidate.name} beside {reference.name}")
+            about = f"{candidate.name} beside {reference.name}"
+            say(about)
+            step("comparison", len(comparisons), count, about)
             with _named(candidate.name, reference.name):
                 comparisons.append(compare(plan, gathered, candidate, reference, resamples=resamples))
+    step("units")
     units, notes = _units(plan, comparisons)
     return TrialResult(
         plan=plan,
