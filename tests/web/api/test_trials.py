@@ -246,6 +246,31 @@ async def test_one_trial_is_run_at_a_time_and_is_given_up_within_a_batch_of_resa
     assert (again.progress.error, again.last(trial).document["decided"]) == ("", False)
 
 
+async def test_a_trial_is_sized_by_a_pilot_and_a_frozen_one_not_by_its_own_data(station, trial):
+    path = f"/api/v1/trials/{trial}"
+    pilot = {"start": "2021-03-05T12:00:00Z", "end": "2021-03-06T12:00:00Z"}
+    said = await send(station, "POST", f"{path}/size", pilot, 409)
+    assert "not sized by its own data" in said["error"]["message"]
+    plan = (await station.json(path))["plan"]
+    plan["endpoint"][0]["margin"] = 0.02
+    draft = (await send(station, "POST", "/api/v1/trials", {"plan": plan, "by": "Li Na"}, 201))["id"]
+    path = f"/api/v1/trials/{draft}"
+    sized = {}
+    for power in (0.8, 0.95):
+        found = await send(station, "POST", f"{path}/size", {**pilot, "power": power, "difference": 0.0})
+        assert [one["endpoint"] for one in found["sizes"]] == ["mean difference"]
+        sized[power] = found["sizes"][0]["sizing"]
+    assert sized[0.8]["days"] < sized[0.95]["days"]
+    assert (sized[0.8]["margin"], sized[0.8]["alpha"]) == (0.02, 0.025)
+    assert sized[0.8]["grab_samples"] >= 20
+    for wrong, says in (
+        ({"end": pilot["start"]}, "begins before"),
+        ({"end": "2021-03-05T12:05:00Z"}, "none of 1 results"),
+    ):
+        said = await send(station, "POST", f"{path}/size", pilot | wrong, 409 if "none" in says else 400)
+        assert says in said["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("change", "place", "says"),
     [
