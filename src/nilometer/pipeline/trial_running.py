@@ -21,7 +21,7 @@ from nilometer.store import Store
 from nilometer.store.trial_ledger import TrialRun
 from nilometer.trials.plots import plots_of
 from nilometer.trials.result import TrialResult
-from nilometer.trials.steps import Step, heard
+from nilometer.trials.steps import BEAT, Step, heard
 from nilometer.trials.trial import run_trial
 
 __all__ = ["INTERIM", "RunProgress", "TrialRunner"]
@@ -74,6 +74,8 @@ class RunProgress:
             return replace(self, comparison=told, step=Step(""), resamples=fresh, doing=told.about)
         if told.part == "resamples":
             return replace(self, resamples=told)
+        if told.part == BEAT:
+            return self
         return replace(
             self, step=told, resamples=fresh, doing=" · ".join(filter(None, (self.comparison.about, told.part)))
         )

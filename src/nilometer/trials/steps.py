@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["Step", "heard", "step"]
+__all__ = ["BEAT", "Step", "beat", "heard", "step"]
+
+BEAT = "beat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,8 @@ def step(part: str, done: int = 0, of: int = 0, about: str = "") -> None:
     listener = _listener.get()
     if listener is not None:
         listener(Step(part, done, of, about))
+
+
+def beat() -> None:
+    """Say that a long step goes on: nothing new to tell, and a place to be given up."""
+    step(BEAT)

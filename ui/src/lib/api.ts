@@ -343,10 +343,13 @@ export interface LiveSettled {
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
-  constructor(status: number, code: string, message: string) {
+  /** The key or field that it is about, where the server names one. */
+  readonly place: string;
+  constructor(status: number, code: string, message: string, place = '') {
     super(message);
     this.status = status;
     this.code = code;
+    this.place = place;
   }
 }
 
@@ -382,16 +385,18 @@ async function answered<T>(url: string, init: RequestInit): Promise<T> {
   if (!response.ok) {
     let code = 'http_error';
     let message = `${response.status} ${response.statusText}`;
+    let place = '';
     try {
       const body = (await response.json()) as { error?: { code?: string; message?: string; place?: string | null } };
       if (body.error) {
         code = body.error.code ?? code;
+        place = body.error.place ?? '';
         message = [body.error.message ?? message, body.error.place].filter(Boolean).join(' · ');
       }
     } catch {
       // The answer was no JSON: the status line has to do.
     }
-    throw new ApiError(response.status, code, message);
+    throw new ApiError(response.status, code, message, place);
   }
   return (await response.json()) as T;
 }
