@@ -32,15 +32,42 @@ export function edgesOf(text: string): number[] | null {
 
 const KEY = /^((?:trial|candidate|reference|endpoint|condition|maintenance|sample|alignment)(?:\[\d+\]|\.[\w-]+)+)/;
 
-/** The key of the plan that a refusal is about: as the server names it, else as its words begin, else by the name of an endpoint. */
+/** The field at which a refusal of a whole part is said. */
+function fieldOf(part: string): string {
+  if (/^(?:trial|maintenance\[\d+\])$/.test(part)) return `${part}.end`;
+  return /^(?:(?:candidate|reference|sample)\[\d+\]|condition\.[^.]+)$/.test(part) ? `${part}.datastream` : part;
+}
+
+/** The key of the plan that a refusal is about: as the server names it, else as its words begin, else by a name in them. */
 export function keyOf(error: ApiError | null, plan: PlanDocument): string {
   if (!error) return '';
   const told = KEY.exec(error.place) ?? KEY.exec(error.message);
-  if (told?.[1]) return told[1];
-  const named = /^(?:\$?: )?.*?endpoint '(.*?)'/.exec(error.message)?.[1];
+  if (told?.[1]) return fieldOf(told[1]);
+  const twice = /two (instruments|endpoints) are called '(.*?)'/.exec(error.message);
+  if (twice) {
+    const lists = twice[1] === 'endpoints' ? (['endpoint'] as const) : (['reference', 'candidate'] as const);
+    for (const list of lists) {
+      const at = plan[list].findLastIndex((one) => one.name === twice[2]);
+      if (at >= 0) return `${list}[${at}].name`;
+    }
+  }
+  const named = /endpoint '(.*?)'/.exec(error.message)?.[1];
   const at = plan.endpoint.findIndex((one: EndpointPlan) => one.name === named);
-  if (named === undefined || at < 0) return error.place;
-  return `endpoint[${at}].${/margin|share/.test(error.message) ? 'margin' : /condition/.test(error.message) ? 'condition' : 'name'}`;
+  if (named === undefined || at < 0) return fieldOf(error.place);
+  return `endpoint[${at}].${/against samples/.test(error.message) ? 'against' : /margin|share/.test(error.message) ? 'margin' : 'name'}`;
+}
+
+/** What a refusal says, without the key that the field shows already. */
+export function saidOf(error: ApiError): string {
+  const said = error.message.endsWith(` · ${error.place}`) ? error.message.slice(0, -error.place.length - 3) : error.message;
+  const bareWords = said.replace(/^[\w.[\]-]+(?: = (?:\{.*\}|\[.*\]|.*?))?: (?=\S)/s, '');
+  return bareWords || said;
+}
+
+/** A time of a plan as a field of a form has it: by the clocks of the plan's zone. */
+export function localTime(text: string | null | undefined, zone: string): string {
+  if (!text || !/(Z|[+-]\d\d:\d\d)$/.test(text)) return (text ?? '').slice(0, 16);
+  return new Date(text).toLocaleString('sv-SE', { timeZone: zone }).replace(' ', 'T').slice(0, 16);
 }
 
 /** Whether a field stands for a key: it or a part of it. */
