@@ -109,8 +109,11 @@ def test_a_trial_is_planned_frozen_run_and_answered(station, tmp_path):
         expect(state).to_have_attribute("data-state", "draft")
         expect(page.get_by_test_id("plan-endpoints").locator("li").first).to_contain_text("1. scatter")
         size_it(page)
-        page.get_by_test_id("freeze").click()
-        page.get_by_test_id("freeze-yes").click()
+        page.get_by_test_id("freeze").press("Enter")
+        page.get_by_test_id("freeze-by").press("Escape")
+        expect(page.get_by_test_id("freeze")).to_be_focused()
+        page.get_by_test_id("freeze").press("Enter")
+        page.get_by_test_id("freeze-by").press("Enter")
         expect(state).to_have_attribute("data-state", "ended")
         expect(page.get_by_test_id("plan-history")).to_contain_text("Li Na")
         page.get_by_test_id("run").click()
@@ -138,6 +141,10 @@ def test_a_trial_is_planned_frozen_run_and_answered(station, tmp_path):
         assert pdf.value.path().read_bytes().startswith(b"%PDF")
         assert station.client.trials.report(1, "html", "zh").startswith(b"<!")
         assert made_again(station, tmp_path) == known["data_hash"]
+        arguments = ["--server", station.address, "--by", "Li Na", "-o", str(tmp_path / "report.html")]
+        started = CliRunner().invoke(app, ["trial", "start", "1", *arguments])
+        assert "new beside imported: non inferior\n" in started.output, started.output
+        assert known["data_hash"] in (tmp_path / "report.html").read_text(encoding="utf-8")
         listed = CliRunner().invoke(app, ["trial", "list", "--server", station.address]).output
         assert "New beside imported (new: non inferior)" in listed
         page.close()
