@@ -137,7 +137,8 @@ def test_a_trial_is_planned_frozen_run_and_answered(station, tmp_path):
         page.go_back()
         expect(page.get_by_test_id("trial-answer")).to_contain_text("Not inferior")
         with page.expect_download() as pdf:
-            page.get_by_role("link", name="English PDF").click()
+            page.get_by_role("link", name="English PDF").press("Enter")
+        assert pdf.value.suggested_filename.endswith("-en.pdf")
         assert pdf.value.path().read_bytes().startswith(b"%PDF")
         assert station.client.trials.report(1, "html", "zh").startswith(b"<!")
         assert made_again(station, tmp_path) == known["data_hash"]

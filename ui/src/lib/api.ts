@@ -374,7 +374,18 @@ export function send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, documen
   return answered<T>(address(path), { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(document) });
 }
 
+/** A file that is made when it is asked for, with the name the server gives it; fails as `get` does. */
+export async function file(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<File> {
+  const response = await reached(address(path, parameters), { signal: signal ?? null });
+  const name = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1];
+  return new File([await response.blob()], name ?? path.split('/').at(-1) ?? 'file');
+}
+
 async function answered<T>(url: string, init: RequestInit): Promise<T> {
+  return (await (await reached(url, init)).json()) as T;
+}
+
+async function reached(url: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, init);
@@ -398,5 +409,5 @@ async function answered<T>(url: string, init: RequestInit): Promise<T> {
     }
     throw new ApiError(response.status, code, message, place);
   }
-  return (await response.json()) as T;
+  return response;
 }

@@ -233,6 +233,7 @@ export const trialMessages = {
   'trial.bad_edges': ['Numbers with commas between them, such as 5, 15, 25', '以逗号分隔的数字，例如 5, 15, 25'],
   'trial.t90': ['Response time T90, such as 30 s', '响应时间 T90，例如 30 s'],
   'trial.standard': ['Standard whose classes are compared', '用于比较水质类别的标准'],
+  'trial.making_report': ['The report is being made; this may take a minute.', '正在生成报告，可能需要一分钟。'],
   'trial.no_plot': ['Nothing to draw.', '无可绘制的数据。'],
   'trial.lines': ['Lines', '线'],
 } as const;
