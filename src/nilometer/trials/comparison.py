@@ -36,6 +36,10 @@ _LEAST = 3  # pairs of a stratum, below which it has no figures
 _WEEKS_UP_TO_US = 120 * 86_400_000_000  # longer trials are shown by month
 _OF_STRATA = ("bias", "rmse", "lower_limit", "upper_limit")
 _OF_TIME = ("bias", "rmse")
+_LOGARITHMS = frozenset({"ph", "ph_total_scale"})
+_OF_RATIOS = frozenset(
+    {"relative_bias", "lower_ratio_limit", "upper_ratio_limit", "weighted_slope", "weighted_intercept"}
+)
 
 
 def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, resamples: int = 10_000) -> Comparison:
@@ -62,7 +66,7 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
     how = Sampling(resamples=resamples)
     sampled = how.of(pairs)
-    left_out = meaningless(pairs.unit, by_order=plan.alignment.by == "order")
+    left_out = meaningless(pairs.unit, plan.trial.property, by_order=plan.alignment.by == "order")
     shown = [*figures(sampled), *classical_figures(pairs, alignment=alignment)]
     without = figures(how.of(pairs.take(~doubtful))) if doubtful.any() and (~doubtful).sum() >= _LEAST else []
     samples = _samples(plan, gathered, candidate, reference)
@@ -145,13 +149,16 @@ def _rules(plan: Plan, gathered: Gathered, *, suspect: bool) -> Rules:
     )
 
 
-def meaningless(unit: str, *, by_order: bool = False) -> frozenset[str]:
-    """Return figures that these pairs do not allow: of rows without a clock, and of a unit with an arbitrary zero."""
+def meaningless(unit: str, quantity: str = "", *, by_order: bool = False) -> frozenset[str]:
+    """Return figures that these pairs do not allow: of rows without a clock, and of a scale with an arbitrary zero.
+
+    Shares, ratios and errors in proportion to the value mean nothing of °C, nor of pH, which is a logarithm.
+    """
     found: set[str] = set()
     if by_order:
         found |= {"drift", "theil_sen_drift", "response_lag"}
-    if same_dimension(unit, "K") and affine(unit, "K")[1]:
-        found.add("relative_bias")
+    if quantity in _LOGARITHMS or (same_dimension(unit, "K") and affine(unit, "K")[1]):
+        found |= _OF_RATIOS
     return frozenset(found)
 
 

@@ -87,6 +87,7 @@ def run_trial(
         made_at=(now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         units=units,
         notes=notes,
+        maintenance=gathered.maintenance,
     )
 
 

@@ -141,7 +141,9 @@ class Sampled:
             middle = float(there(np.float64(value)))
             if not math.isfinite(middle):
                 return math.nan, math.nan
-            return float(back(middle - half)), float(back(middle + half))
+            low, high = float(back(middle - half)), float(back(middle + half))
+            # Where little is known the scale's end is passed: no concordance is below -1.
+            return (max(low, -1.0), high) if name == "concordance" else (low, high)
 
     def _factor(self, name: str, level: float, spread: LongRun) -> float:
         """Return how many bootstrap standard errors half an interval is."""

@@ -16,6 +16,7 @@ from nilometer.trials.report.document import (
     Text,
     bold,
     line,
+    mono,
 )
 from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
@@ -61,6 +62,7 @@ def _about(tell: Teller) -> tuple[tuple[str, Line], ...]:
         rows.append((words("page.period"), line(period)))
     if trial.responsible.strip():
         rows.append((words("page.responsible"), line(trial.responsible)))
+    rows.append((words("page.hashes"), mono(f"{tell.result.plan.hash()}\n{tell.result.data_hash}")))
     return tuple(rows)
 
 
