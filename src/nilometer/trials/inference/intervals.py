@@ -275,7 +275,9 @@ def sample(
     rows = np.flatnonzero(there)
     rows = rows[np.lexsort((pairs.time[rows], pairs.cluster[rows]))]
     if len(rows) < 2:
-        raise ValueError(f"{len(rows)} measured pairs: two or more are needed for a figure with an interval")
+        bounds = int(len(pairs) - np.count_nonzero(measured))
+        beyond = f" ({bounds} more have a result beyond what an instrument measures)" if bounds else ""
+        raise ValueError(f"{len(rows)} measured pairs{beyond}: two or more are needed for a figure with an interval")
     kept = pairs.take(rows)
     moments = moments_of(kept, ratio=ratio, class_edges=class_edges, arbiter=None if arbiter is None else arbiter[rows])
     stationary, circular, step = block_of(kept)

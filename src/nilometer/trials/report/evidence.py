@@ -350,7 +350,7 @@ def reproduce(tell: Teller, command: str) -> list[Block]:
         Heading(1, words("section.reproduce")),
         Text(line(words("sentence.reproduce"))),
         Code(visible(command)),
-        Text(line(words("sentence.same"))),
+        Text(line(words("sentence.same_or_refused" if " --data " in command else "sentence.same"))),
         Facts(((words("sentence.software"), line(", ".join(software))),)),
     ]
 

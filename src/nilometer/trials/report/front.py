@@ -16,7 +16,6 @@ from nilometer.trials.report.document import (
     Text,
     bold,
     line,
-    mono,
 )
 from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
@@ -62,7 +61,13 @@ def _about(tell: Teller) -> tuple[tuple[str, Line], ...]:
         rows.append((words("page.period"), line(period)))
     if trial.responsible.strip():
         rows.append((words("page.responsible"), line(trial.responsible)))
-    rows.append((words("page.hashes"), mono(f"{tell.result.plan.hash()}\n{tell.result.data_hash}")))
+    hashes: Line = (
+        ("plain", f"{words('page.hash_of_plan')} "),
+        ("mono", tell.result.plan.hash()),
+        ("plain", f"\n{words('page.hash_of_data')} "),
+        ("mono", tell.result.data_hash),
+    )
+    rows.append((words("page.hashes"), hashes))
     return tuple(rows)
 
 
