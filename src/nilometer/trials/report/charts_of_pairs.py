@@ -93,8 +93,11 @@ def _level(axes: Axes, figure: Figure, style: str, name: str | None) -> None:
             axes.axhspan(low, high, color=SHADE, linewidth=0, zorder=0)
         # Bands of limits would cover one another where pairs are few: their intervals stand at the edge.
         place = _BARS.get(figure.name, 0.994)
-        (bar,) = axes.plot([place, place], [low, high], color=INK, linewidth=1.4, solid_capstyle="butt", zorder=4)
-        bar.set_transform(axes.get_yaxis_transform())
+        # Of the width, from the start: a place among the results would pull the axis there.
+        across = axes.get_yaxis_transform()
+        axes.plot(
+            [place, place], [low, high], color=INK, linewidth=1.4, solid_capstyle="butt", zorder=4, transform=across
+        )
     axes.axhline(figure.value, color=INK, linewidth=1.0, linestyle=style, label=name, zorder=3)
     text, _low, _high, unit = interval(figure)
     axes.annotate(

@@ -129,18 +129,17 @@ def compared(tell: Teller) -> list[Block]:
     rows = tuple(_arm(tell, role, arm) for role, arm in tell.arms())
     blocks.append(Table((*head, words("column.more")), rows, ("left",) * 6, (3, 3, 2, 3, 3, 4)))
     if tell.result.plan.sample:
-        blocks.append(Heading(2, words("section.samples")))
-    for one in tell.result.plan.sample:
-        blocks.append(Text(bold(one.name)))
-        blocks.append(
-            Facts(
-                (
-                    (words("column.laboratory"), tell.stated(one.laboratory)),
-                    (words("column.method"), tell.stated(one.method)),
-                    (words("column.uncertainty"), _uncertainty(tell, one.uncertainty, one.relative_uncertainty)),
-                )
+        head = tuple(words(f"column.{name}") for name in ("samples", "laboratory", "method", "uncertainty"))
+        samples: tuple[tuple[Line, ...], ...] = tuple(
+            (
+                bold(one.name),
+                tell.stated(one.laboratory),
+                tell.stated(one.method),
+                _uncertainty(tell, one.uncertainty, one.relative_uncertainty),
             )
+            for one in tell.result.plan.sample
         )
+        blocks += [Heading(2, words("section.samples")), Table(head, samples, ("left",) * 4, (3, 4, 4, 4))]
     return blocks + _conditions(tell)
 
 
@@ -328,10 +327,14 @@ def data(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for part in tell.result.taken:
-        where: Line = (("plain", visible(part.place)), ("mono", f"\n{part.hash}"))
+        place = part.place
+        if not tell.has_times:
+            place = f"{place.removesuffix(', by order')} ({words('sentence.by_order')})"
+        where: Line = (("plain", visible(place)), ("mono", f"\n{part.hash}"))
         for note in part.notes:
             where += (("plain", "\n"), *tell.sentence(note))
-        rows.append((line(part.name), line(f"{part.rows:,}"), line(f"{part.missing:,}"), where))
+        name = tell.condition(part.name) if part.name in tell.result.plan.condition else part.name
+        rows.append((line(name), line(f"{part.rows:,}"), line(f"{part.missing:,}"), where))
     head = tuple(words(f"column.{name}") for name in ("series", "rows", "missing", "where"))
     return [
         Heading(1, words("section.data")),
