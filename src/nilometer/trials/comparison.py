@@ -16,6 +16,7 @@ from nilometer.trials.grading import decided_strata, grade
 from nilometer.trials.inference.deciding import Sampling, condition_of, decide, in_order
 from nilometer.trials.inference.endpoint import Decision, Endpoint
 from nilometer.trials.inference.intervals import figures
+from nilometer.trials.inference.moments import has_arbitrary_zero
 from nilometer.trials.pairing.alignment import Alignment, Pairing, Rules, align, with_condition
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.pairing.pairs import Pairs
@@ -26,7 +27,6 @@ from nilometer.trials.statistics.availability import Availability, availability
 from nilometer.trials.statistics.figures import classical_figures
 from nilometer.trials.statistics.samples import Sampled, error_figures, match_samples
 from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement
-from nilometer.units import affine, same_dimension
 
 __all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of"]
 
@@ -165,7 +165,7 @@ def meaningless(unit: str, quantity: str = "", *, by_order: bool = False) -> fro
     found: set[str] = set()
     if by_order:
         found |= {"drift", "theil_sen_drift", "response_lag"}
-    if quantity in LOGARITHMS or (same_dimension(unit, "K") and affine(unit, "K")[1]):
+    if quantity in LOGARITHMS or has_arbitrary_zero(unit):
         found |= _OF_RATIOS
     return frozenset(found)
 

@@ -22,8 +22,8 @@ from nilometer.config_fields import Key, Seconds
 from nilometer.errors import ConfigError, UnitError
 from nilometer.model.entities import WaterBody
 from nilometer.trials.inference.endpoint import Kind, Margin, Origin
-from nilometer.trials.inference.moments import unit_of
-from nilometer.units import affine, canonical, same_dimension
+from nilometer.trials.inference.moments import has_arbitrary_zero, unit_of
+from nilometer.units import canonical, same_dimension
 
 __all__ = [
     "AlignmentPlan",
@@ -343,7 +343,7 @@ class Plan(_Section):
 
 def _has_arbitrary_zero(trial: TrialSection) -> bool:
     """Return whether a share of a result would hang on where the scale begins: °C, or pH, which is a logarithm."""
-    return trial.property in LOGARITHMS or bool(same_dimension(trial.unit, "K") and affine(trial.unit, "K")[1])
+    return trial.property in LOGARITHMS or has_arbitrary_zero(trial.unit)
 
 
 def parse_plan(document: dict[str, Any], *, source: str | None = None) -> Plan:
