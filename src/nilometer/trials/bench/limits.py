@@ -60,6 +60,13 @@ class BenchLimit:
         """Whether the number was read in the norm."""
         return self.confidence.startswith("verified")
 
+    def text(self) -> str:
+        """Return its numbers as a reader knows them."""
+        bounds = [f"≤ {self.at_most:g}"] if self.at_most is not None else []
+        bounds += [f"≥ {self.at_least:g}"] if self.at_least is not None else []
+        bounds += [", ".join(f"{name}: {most:g}" for name, most in self.classes.items())] if self.classes else []
+        return f"{' '.join(bounds)} {self.unit if self.unit != '1' else ''}".rstrip()
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         return {name: getattr(self, name) for name in self.__slots__} | {"is_verified": self.is_verified}

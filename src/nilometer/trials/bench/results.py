@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -19,7 +19,7 @@ from nilometer.trials.bench.run import BenchRun
 from nilometer.trials.bench.segment import Outcome, Segment
 from nilometer.trials.figure import Figure
 
-__all__ = ["STATISTICS", "TestResult", "results"]
+__all__ = ["STATISTICS", "TestResult", "document_of", "results"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,18 @@ def results(run: BenchRun, limits: Mapping[str, BenchLimit] | None = None) -> li
     """
     known = limits if limits is not None else (limits_of(run.procedure.limits) if run.procedure.limits else {})
     return [_result(run, test, known.get(test.limit or test.key)) for test in run.procedure.tests]
+
+
+def document_of(run: BenchRun, found: Sequence[TestResult]) -> dict[str, Any]:
+    """Return a run's results as plain JSON."""
+    return {
+        "procedure": run.procedure.key,
+        "range": [run.procedure.low, run.procedure.high],
+        "unit": run.procedure.unit,
+        "phase": str(run.phase),
+        "notes": list(run.notes),
+        "results": [one.to_dict() for one in found],
+    }
 
 
 def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
