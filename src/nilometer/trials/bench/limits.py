@@ -42,6 +42,8 @@ class BenchLimit:
         Names of classes and the most each allows; the narrowest that holds the figure is its class.
     unit : str
         CF text.
+    below : float, optional
+        It holds where the laboratory's mean is below this, in the procedure's unit.
     source, confidence, condition : str
         The norm, how sure the number is, and what it holds for.
     """
@@ -54,6 +56,7 @@ class BenchLimit:
     source: str
     confidence: str
     condition: str = ""
+    below: float | None = None
 
     @property
     def is_verified(self) -> bool:

@@ -73,7 +73,21 @@ def results(run: BenchRun, limits: Mapping[str, BenchLimit] | None = None) -> li
         Default: those the procedure names.
     """
     known = limits if limits is not None else (limits_of(run.procedure.limits) if run.procedure.limits else {})
-    return [_result(run, test, known.get(test.limit or test.key)) for test in run.procedure.tests]
+    return [_result(run, test, _limit_for(run, test, known)) for test in run.procedure.tests]
+
+
+def _limit_for(run: BenchRun, test: Test, known: Mapping[str, BenchLimit]) -> BenchLimit | None:
+    """Return the limit of a test; of an actual sample that of the band in which the laboratory's mean lies."""
+    name = test.limit or test.key
+    low = known.get(f"{name}_low")
+    if low is None or low.below is None or test.statistic != "actual_sample":
+        return known.get(name)
+    results = [value for value in _laboratory(run, test.steps[0]) if math.isfinite(value)]
+    return low if results and sum(results) / len(results) < low.below else known.get(name)
+
+
+def _laboratory(run: BenchRun, key: str) -> list[float]:
+    return [float(value) for value in run.facts.get("laboratory", {}).get(key, ())]
 
 
 def document_of(run: BenchRun, found: Sequence[TestResult]) -> dict[str, Any]:
@@ -94,6 +108,8 @@ def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
         figures = [Figure(name=test.key, value=math.nan, unit=run.procedure.unit, note=lacking)]
     else:
         figures = STATISTICS[test.statistic](run, test)
+    if limit is not None:  # a norm sets one of them a limit: that of its kind comes first
+        figures = sorted(figures, key=lambda one: (one.unit == "%") != (limit.unit == "%"))
     finding, note = judge(figures[0], limit)
     notes = [note] if note else []
     for key in test.steps:
@@ -111,6 +127,8 @@ def _lacking(run: BenchRun, test: Test) -> str:
     for fact in test.facts:
         if fact not in run.facts:
             return f"{fact} is not given: say it in the facts of the run"
+    if test.statistic == "actual_sample" and not _laboratory(run, test.steps[0]):
+        return f"laboratory.{test.steps[0]} is not given: say it in the facts of the run"
     for key in test.steps:
         if run.counted(key):
             continue
@@ -282,6 +300,19 @@ def _consistency(run: BenchRun, test: Test) -> list[Figure]:
     return [statistics.consistency(run.facts["units"])]
 
 
+def _actual_sample(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the mean error beside the laboratory, in % of its results and in the unit."""
+    ours, theirs = _readings(run, test.steps[0]), _laboratory(run, test.steps[0])
+    return [
+        statistics.beside_laboratory(ours, theirs, run.procedure.unit, relative=relative) for relative in (True, False)
+    ]
+
+
+def _error_of_fact(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the relative error of a check solution whose value is a fact of the run."""
+    return [statistics.indication_error(_readings(run, test.steps[0]), float(run.facts[test.facts[0]]))]
+
+
 def _allan(run: BenchRun, test: Test) -> list[Figure]:
     """Return the noise terms of the longest stretch at a steady interval."""
     times, values = max((one.arrays() for one in run.counted(test.steps[0])), key=lambda one: len(one[0]))
@@ -302,6 +333,7 @@ def _allan(run: BenchRun, test: Test) -> list[Figure]:
 
 
 STATISTICS: Final[dict[str, Callable[[BenchRun, Test], list[Figure]]]] = {
+    "actual_sample": _actual_sample,
     "allan": _allan,
     "bias": _bias,
     "consistency": _consistency,
@@ -309,6 +341,7 @@ STATISTICS: Final[dict[str, Callable[[BenchRun, Test], list[Figure]]]] = {
     "detection_limit": _of_readings(statistics.detection_limit),
     "drift": _drift,
     "drift_rate": _drift_rate,
+    "error_of_fact": _error_of_fact,
     "hysteresis": _hysteresis,
     "indication_error": _error,
     "influence": _influence,
