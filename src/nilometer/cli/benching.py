@@ -230,6 +230,9 @@ def _show(result: TestResult, language: str) -> None:
 
     typer.echo(f"{result.test.name.get(language, result.test.key)}: {word('finding', str(result.finding), language)}")
     for figure in result.figures:
+        if figure.name == result.test.key and math.isnan(figure.value):  # nothing of it was made: its reason is all
+            typer.echo(f"  {told(figure.note, language)}")
+            continue
         value, interval = _number(figure.value, figure.unit), _interval(figure.interval, language)
         typer.echo(f"  {word('figure', figure.name, language)} = {value}{interval}{_count(figure.n)}")
         if figure.note:

@@ -380,8 +380,11 @@ def test_actual_samples_are_judged_in_the_band_of_the_laboratory(tmp_path):
     run = BenchRun(procedure_of("hjt100-2003"))
     run.confirm(START, "glucose")
     run.feed(START + np.arange(1, 7) * S, np.full(6, 4.2))
-    before = {one.test.key: one for one in results(run)}["glucose"]
-    assert before.finding is Finding.NOT_MADE
+    for facts in ({}, {"glucose_value": "four"}, {"laboratory": [1.0], "hours": None}):
+        run.learn(facts)
+        before = {one.test.key: one for one in results(run)}["glucose"]
+        assert before.finding is Finding.NOT_MADE
+    assert "a number is needed" in before.figures[0].note
     run.learn({"glucose_value": 4.0})
     after = {one.test.key: one for one in results(run)}["glucose"]
     assert after.figures[0].value == pytest.approx(5.0)

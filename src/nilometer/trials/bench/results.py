@@ -87,7 +87,17 @@ def _limit_for(run: BenchRun, test: Test, known: Mapping[str, BenchLimit]) -> Be
 
 
 def _laboratory(run: BenchRun, key: str) -> list[float]:
-    return [float(value) for value in run.facts.get("laboratory", {}).get(key, ())]
+    """Return the laboratory's results of a step; none where they are not there, or no list of numbers."""
+    table = run.facts.get("laboratory")
+    given = table.get(key) if isinstance(table, Mapping) else None
+    return [float(value) for value in given] if isinstance(given, list) and _is_numbers(given) else []
+
+
+def _is_numbers(given: object) -> bool:
+    """Return whether a fact is a number, or a list of such."""
+    if isinstance(given, list):
+        return all(_is_numbers(one) for one in given)
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def document_of(run: BenchRun, found: Sequence[TestResult]) -> dict[str, Any]:
@@ -111,7 +121,7 @@ def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
     if limit is not None:  # a norm sets one of them a limit: that of its kind comes first
         figures = sorted(figures, key=lambda one: (one.unit == "%") != (limit.unit == "%"))
     finding, note = judge(figures[0], limit)
-    notes = [note] if note else []
+    notes = [note] if note and note != figures[0].note else []
     for key in test.steps:
         for segment in run.counted(key):
             about = [segment.reason] if segment.outcome is Outcome.SHORT else []
@@ -127,8 +137,10 @@ def _lacking(run: BenchRun, test: Test) -> str:
     for fact in test.facts:
         if fact not in run.facts:
             return f"{fact} is not given: say it in the facts of the run"
+        if not _is_numbers(run.facts[fact]):
+            return f"{fact} is {run.facts[fact]!r}: a number is needed, or a list of them"
     if test.statistic == "actual_sample" and not _laboratory(run, test.steps[0]):
-        return f"laboratory.{test.steps[0]} is not given: say it in the facts of the run"
+        return f"laboratory.{test.steps[0]} is not given as a list of numbers: say it in the facts of the run"
     for key in test.steps:
         if run.counted(key):
             continue

@@ -14,15 +14,19 @@ from typing import Any
 __all__ = ["told", "word"]
 
 _HOLE = re.compile(r"\\\{\\\}")
-_STEP = re.compile(r"(\w+): (.+)", re.DOTALL)
+_STEP = re.compile(r"(?!aborted)(\w+): (.+)", re.DOTALL)
 
 
 def word(section: str, key: str, language: str) -> str:
     """Return the word of a finding, a figure or a part of the output; a key that is not known as it is written."""
-    texts = _table()[section].get(key)
-    if texts is None:
+    known = _table()[section]
+    if key in known:
+        return str(known[key][language == "zh"])
+    # Figures of several steps are called after what they are and the step: bias_level20.
+    what = max((name for name in known if key.startswith(f"{name}_")), key=len, default="")
+    if not what:
         return key.replace("_", " ")
-    return str(texts[language == "zh"])
+    return f"{known[what][language == 'zh']} {key[len(what) + 1 :]}"
 
 
 def told(sentence: str, language: str) -> str:
@@ -43,14 +47,14 @@ def told(sentence: str, language: str) -> str:
 
 
 def _translated(sentence: str) -> str | None:
+    match = _STEP.fullmatch(sentence)  # what a result says of one of its steps
+    about = _translated(match[2]) if match else None
+    if match and about is not None:
+        return f"{match[1]}：{about}"
     for pattern, chinese in _phrases():
         match = pattern.fullmatch(sentence)
         if match:
             return chinese.format(*(_translated(part) or part for part in match.groups()))
-    match = _STEP.fullmatch(sentence)  # what a result says of one of its steps
-    if match:
-        about = _translated(match[2])
-        return None if about is None else f"{match[1]}：{about}"
     return None
 
 
