@@ -121,8 +121,12 @@ def pairs_of(
     pairs, alignment = align(candidate, reference, _rules(plan, gathered, suspect=plan.alignment.suspect))
     doubtful = np.zeros(len(pairs), np.bool_)
     if plan.alignment.suspect and _is_suspect(candidate, reference):
-        sure, _ = align(candidate, reference, _rules(plan, gathered, suspect=False))
-        doubtful = ~np.isin(pairs.time, sure.time)
+        try:
+            sure, _ = align(candidate, reference, _rules(plan, gathered, suspect=False))
+        except ValueError:  # of an arm that is suspect as a whole nothing else is left: every pair rests on it
+            doubtful = np.ones(len(pairs), np.bool_)
+        else:
+            doubtful = ~np.isin(pairs.time, sure.time)
     for name, condition in gathered.conditions.items():
         told = plan.condition[name].tolerance
         tolerance = round(told * 1e6) if told is not None else max(condition.step_us, alignment.interval_us) // 2

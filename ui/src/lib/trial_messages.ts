@@ -234,6 +234,7 @@ export const trialMessages = {
   'trial.t90': ['Response time T90, such as 30 s', '响应时间 T90，例如 30 s'],
   'trial.standard': ['Standard whose classes are compared', '用于比较水质类别的标准'],
   'trial.making_report': ['The report is being made; this may take a minute.', '正在生成报告，可能需要一分钟。'],
+  'trial.marks': ['What was done to the instruments', '仪器维护记录'],
   'trial.no_plot': ['Nothing to draw.', '无可绘制的数据。'],
   'trial.lines': ['Lines', '线'],
 } as const;
