@@ -27,6 +27,7 @@ from nilometer.trials.statistics.availability import Availability, availability
 from nilometer.trials.statistics.figures import classical_figures
 from nilometer.trials.statistics.samples import Sampled, error_figures, match_samples
 from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement
+from nilometer.trials.steps import step
 
 __all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of"]
 
@@ -62,7 +63,9 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     ValueError
         If nothing can be paired, or nothing is left.
     """
+    step("pairs")
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
+    step("figures")
     how = Sampling(resamples=resamples)
     sampled = how.of(pairs)
     left_out = meaningless(pairs.unit, plan.trial.property, by_order=plan.alignment.by == "order")
@@ -194,7 +197,8 @@ def _decisions(
 ) -> list[Decision]:
     """Return what is decided of each endpoint, in the plan's order over those of pairs and of samples."""
     made: list[Decision] = []
-    for told in plan.endpoint:
+    for place, told in enumerate(plan.endpoint):
+        step("endpoints", place, len(plan.endpoint), told.name)
         endpoint = endpoint_of(told, pairs.unit)
         if told.against == "reference":
             made += decide(pairs, [endpoint], suspect=doubtful if doubtful.any() else None, sampling=how)
@@ -246,6 +250,7 @@ def _over_time(plan: Plan, pairs: Pairs) -> Iterable[Stratum]:
 
 
 def _stratum(part: Part, unit: str, how: Sampling, names: Sequence[str] = _OF_STRATA) -> Stratum:
+    step("strata", about=part.condition)
     made: list[Figure] = []
     bounds = (part.pairs.candidate_censored != 0) | (part.pairs.reference_censored != 0)
     if np.count_nonzero(~bounds) >= _LEAST:

@@ -16,6 +16,7 @@ from nilometer.trials.planning.history import Frozen
 from nilometer.trials.planning.plan import Plan
 from nilometer.trials.result import Comparison, TrialResult
 from nilometer.trials.statistics.lots import Components, unit_table
+from nilometer.trials.steps import step
 
 if TYPE_CHECKING:
     from nilometer.trials.gathering import Rows
@@ -70,6 +71,7 @@ def run_trial(
         If nothing can be said of them: which comparison, and why; or they are not those expected.
     """
     say = tell or (lambda _text: None)
+    step("reading")
     with _named():
         gathered = gather(plan, folder, rows=rows, tell=say)
     if data_hash is not None and gathered.hash != data_hash.strip().lower():
@@ -77,12 +79,16 @@ def run_trial(
             f"the data hash to {gathered.hash}, not to {data_hash}: a series or a window of maintenance is not what it "
             "was; the report has the hash of each series"
         )
-    comparisons = []
+    comparisons: list[Comparison] = []
+    count = len(gathered.candidates) * len(gathered.references)
     for candidate in gathered.candidates.values():
         for reference in gathered.references.values():
-            say(f"{candidate.name} beside {reference.name}")
+            about = f"{candidate.name} beside {reference.name}"
+            say(about)
+            step("comparison", len(comparisons), count, about)
             with _named(candidate.name, reference.name):
                 comparisons.append(compare(plan, gathered, candidate, reference, resamples=resamples))
+    step("units")
     units, notes = _units(plan, comparisons)
     return TrialResult(
         plan=plan,
