@@ -173,7 +173,7 @@ ASKED = st.sampled_from(["Thing", "Datastream", "Location"]).flatmap(
     lambda kind: st.tuples(st.just(kind), conditions(kind))
 )
 SLOWLY = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )

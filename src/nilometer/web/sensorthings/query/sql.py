@@ -64,7 +64,7 @@ _KINDS = frozenset({Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME})
 _NUMBERS = frozenset({"add", "sub", "mul", "div", "mod", "neg", "round", "floor", "ceiling"})
 _TEXTS = frozenset({"length", "indexof", "substring", "tolower", "toupper", "trim", "concat"})
 _TESTS = frozenset({"substringof", "contains", "startswith", "endswith"})
-_HEAVIEST = 4000
+_HEAVIEST = 1500
 _MENTIONS = {"mul": 20, "div": 20, "mod": 80, "round": 12, **dict.fromkeys(_TEXTS, 1), "indexof": 2}
 """How often a statement repeats what a function is given; of other functions four times."""
 _BOOLEANS = {True: 1, False: 0}
