@@ -16,17 +16,18 @@ from nilometer.trials.grading import decided_strata, grade
 from nilometer.trials.inference.deciding import Sampling, condition_of, decide, in_order
 from nilometer.trials.inference.endpoint import Decision, Endpoint
 from nilometer.trials.inference.intervals import figures
+from nilometer.trials.inference.moments import has_arbitrary_zero
 from nilometer.trials.pairing.alignment import Alignment, Pairing, Rules, align, with_condition
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.pairing.strata import Part, by_condition, by_time, quantile_edges
-from nilometer.trials.planning.plan import EndpointPlan, Plan
+from nilometer.trials.planning.plan import LOGARITHMS, EndpointPlan, Plan
 from nilometer.trials.result import Comparison, Stratum
 from nilometer.trials.statistics.availability import Availability, availability
 from nilometer.trials.statistics.figures import classical_figures
 from nilometer.trials.statistics.samples import Sampled, error_figures, match_samples
 from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement
-from nilometer.units import affine, same_dimension
+from nilometer.trials.steps import step
 
 __all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of"]
 
@@ -36,6 +37,9 @@ _LEAST = 3  # pairs of a stratum, below which it has no figures
 _WEEKS_UP_TO_US = 120 * 86_400_000_000  # longer trials are shown by month
 _OF_STRATA = ("bias", "rmse", "lower_limit", "upper_limit")
 _OF_TIME = ("bias", "rmse")
+_OF_RATIOS = frozenset(
+    {"relative_bias", "lower_ratio_limit", "upper_ratio_limit", "weighted_slope", "weighted_intercept"}
+)
 
 
 def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, resamples: int = 10_000) -> Comparison:
@@ -59,12 +63,15 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     ValueError
         If nothing can be paired, or nothing is left.
     """
+    step("pairs")
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
+    step("figures")
     how = Sampling(resamples=resamples)
     sampled = how.of(pairs)
-    left_out = meaningless(pairs.unit, by_order=plan.alignment.by == "order")
+    left_out = meaningless(pairs.unit, plan.trial.property, by_order=plan.alignment.by == "order")
     shown = [*figures(sampled), *classical_figures(pairs, alignment=alignment)]
-    without = figures(how.of(pairs.take(~doubtful))) if doubtful.any() and (~doubtful).sum() >= _LEAST else []
+    sure = pairs.take(~doubtful & (pairs.candidate_censored == 0) & (pairs.reference_censored == 0))
+    without = figures(how.of(sure)) if doubtful.any() and len(sure) >= _LEAST else []
     samples = _samples(plan, gathered, candidate, reference)
     decisions = _decisions(plan, pairs, doubtful, samples, how)
     strata = _strata(plan, pairs, gathered, decisions[0].endpoint, how)
@@ -93,10 +100,18 @@ def pairs_of(
     Raises
     ------
     TrialError
-        If rows that pair by order are not as many.
+        If rows that pair by order are not as many, or both are one series.
     ValueError
         If nothing can be paired.
     """
+    # No two instruments agree to the last digit of every result.
+    if np.array_equal(candidate.time, reference.time) and np.array_equal(candidate.values, reference.values):
+        raise TrialError(
+            "all times and results are the same: this is one series twice, and nothing is compared; name another file "
+            "or column",
+            candidate=candidate.name,
+            reference=reference.name,
+        )
     if plan.alignment.by == "order" and len(candidate) != len(reference):
         raise TrialError(
             f"{len(candidate)} and {len(reference)} rows do not pair by order: one a row of the other is needed",
@@ -106,8 +121,12 @@ def pairs_of(
     pairs, alignment = align(candidate, reference, _rules(plan, gathered, suspect=plan.alignment.suspect))
     doubtful = np.zeros(len(pairs), np.bool_)
     if plan.alignment.suspect and _is_suspect(candidate, reference):
-        sure, _ = align(candidate, reference, _rules(plan, gathered, suspect=False))
-        doubtful = ~np.isin(pairs.time, sure.time)
+        try:
+            sure, _ = align(candidate, reference, _rules(plan, gathered, suspect=False))
+        except ValueError:  # of an arm that is suspect as a whole nothing else is left: every pair rests on it
+            doubtful = np.ones(len(pairs), np.bool_)
+        else:
+            doubtful = ~np.isin(pairs.time, sure.time)
     for name, condition in gathered.conditions.items():
         told = plan.condition[name].tolerance
         tolerance = round(told * 1e6) if told is not None else max(condition.step_us, alignment.interval_us) // 2
@@ -145,13 +164,16 @@ def _rules(plan: Plan, gathered: Gathered, *, suspect: bool) -> Rules:
     )
 
 
-def meaningless(unit: str, *, by_order: bool = False) -> frozenset[str]:
-    """Return figures that these pairs do not allow: of rows without a clock, and of a unit with an arbitrary zero."""
+def meaningless(unit: str, quantity: str = "", *, by_order: bool = False) -> frozenset[str]:
+    """Return figures that these pairs do not allow: of rows without a clock, and of a scale with an arbitrary zero.
+
+    Shares, ratios and errors in proportion to the value mean nothing of °C, nor of pH, which is a logarithm.
+    """
     found: set[str] = set()
     if by_order:
         found |= {"drift", "theil_sen_drift", "response_lag"}
-    if same_dimension(unit, "K") and affine(unit, "K")[1]:
-        found.add("relative_bias")
+    if quantity in LOGARITHMS or has_arbitrary_zero(unit):
+        found |= _OF_RATIOS
     return frozenset(found)
 
 
@@ -179,7 +201,8 @@ def _decisions(
 ) -> list[Decision]:
     """Return what is decided of each endpoint, in the plan's order over those of pairs and of samples."""
     made: list[Decision] = []
-    for told in plan.endpoint:
+    for place, told in enumerate(plan.endpoint):
+        step("endpoints", place, len(plan.endpoint), told.name)
         endpoint = endpoint_of(told, pairs.unit)
         if told.against == "reference":
             made += decide(pairs, [endpoint], suspect=doubtful if doubtful.any() else None, sampling=how)
@@ -231,8 +254,10 @@ def _over_time(plan: Plan, pairs: Pairs) -> Iterable[Stratum]:
 
 
 def _stratum(part: Part, unit: str, how: Sampling, names: Sequence[str] = _OF_STRATA) -> Stratum:
+    step("strata", about=part.condition)
     made: list[Figure] = []
-    if len(part.pairs) >= _LEAST:
+    bounds = (part.pairs.candidate_censored != 0) | (part.pairs.reference_censored != 0)
+    if np.count_nonzero(~bounds) >= _LEAST:
         made = figures(how.of(part.pairs), names)
     return Stratum(
         condition=part.condition, low=part.low, high=part.high, unit=unit, n=len(part.pairs), figures=tuple(made)

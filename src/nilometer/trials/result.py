@@ -196,6 +196,8 @@ class TrialResult:
         Of several candidates beside a reference, by its name: how units and lots differ.
     notes : tuple of str
         What holds for the whole trial.
+    maintenance : tuple of (int, int)
+        Windows in which neither arm counted, [start, end) in µs since 1970 UTC, of the plan and of its files.
     """
 
     plan: Plan
@@ -208,6 +210,7 @@ class TrialResult:
     made_at: str
     units: Mapping[str, Components] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    maintenance: tuple[tuple[int, int], ...] = ()
 
     @property
     def is_confirmatory(self) -> bool:
@@ -236,4 +239,5 @@ class TrialResult:
             "made_at": self.made_at,
             "units": {name: one.to_dict() for name, one in self.units.items()},
             "notes": list(self.notes),
+            "maintenance": [list(window) for window in self.maintenance],
         }

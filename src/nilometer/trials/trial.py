@@ -16,6 +16,7 @@ from nilometer.trials.planning.history import Frozen
 from nilometer.trials.planning.plan import Plan
 from nilometer.trials.result import Comparison, TrialResult
 from nilometer.trials.statistics.lots import Components, unit_table
+from nilometer.trials.steps import step
 
 if TYPE_CHECKING:
     from nilometer.trials.gathering import Rows
@@ -34,6 +35,7 @@ def run_trial(
     tell: Callable[[str], None] | None = None,
     resamples: int = 10_000,
     now: datetime | None = None,
+    data_hash: str | None = None,
 ) -> TrialResult:
     """Run a trial.
 
@@ -53,6 +55,8 @@ def run_trial(
         Of the bootstrap.
     now : datetime, optional
         When it is computed, for the record; no number hangs on it.
+    data_hash : str, optional
+        Of the data that are expected, as a report prints it: other data are refused before anything is computed.
 
     Returns
     -------
@@ -64,17 +68,27 @@ def run_trial(
     ReadError, ConfigError, UnitError
         If the plan's data cannot be read as it says.
     TrialError
-        If nothing can be said of them: which comparison, and why.
+        If nothing can be said of them: which comparison, and why; or they are not those expected.
     """
     say = tell or (lambda _text: None)
+    step("reading")
     with _named():
         gathered = gather(plan, folder, rows=rows, tell=say)
-    comparisons = []
+    if data_hash is not None and gathered.hash != data_hash.strip().lower():
+        raise TrialError(
+            f"the data hash to {gathered.hash}, not to {data_hash}: a series or a window of maintenance is not what it "
+            "was; the report has the hash of each series"
+        )
+    comparisons: list[Comparison] = []
+    count = len(gathered.candidates) * len(gathered.references)
     for candidate in gathered.candidates.values():
         for reference in gathered.references.values():
-            say(f"{candidate.name} beside {reference.name}")
+            about = f"{candidate.name} beside {reference.name}"
+            say(about)
+            step("comparison", len(comparisons), count, about)
             with _named(candidate.name, reference.name):
                 comparisons.append(compare(plan, gathered, candidate, reference, resamples=resamples))
+    step("units")
     units, notes = _units(plan, comparisons)
     return TrialResult(
         plan=plan,
@@ -87,6 +101,7 @@ def run_trial(
         made_at=(now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         units=units,
         notes=notes,
+        maintenance=gathered.maintenance,
     )
 
 

@@ -22,7 +22,7 @@ from nilometer.config_fields import Key, Seconds
 from nilometer.errors import ConfigError, UnitError
 from nilometer.model.entities import WaterBody
 from nilometer.trials.inference.endpoint import Kind, Margin, Origin
-from nilometer.trials.inference.moments import unit_of
+from nilometer.trials.inference.moments import has_arbitrary_zero, unit_of
 from nilometer.units import canonical, same_dimension
 
 __all__ = [
@@ -36,6 +36,9 @@ __all__ = [
     "load_plan",
     "parse_plan",
 ]
+
+LOGARITHMS = frozenset({"ph", "ph_total_scale"})
+"""Quantities whose results are logarithms: ratios and shares of them mean nothing."""
 
 Name = Annotated[str, Field(min_length=1, max_length=120)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -203,11 +206,25 @@ class EndpointPlan(_Section):
     origin: Origin = Origin.USER
     source: str = ""
     kind: Kind = Kind.NON_INFERIORITY
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.025
+    alpha: Annotated[float, Field(ge=0.0001, lt=0.5)] = 0.025
     against: Literal["reference", "samples"] = "reference"
     condition: dict[str, tuple[float, float]] = {}
 
     _checked_unit = field_validator("unit")(_unit)
+
+    @field_validator("statistic")
+    @classmethod
+    def _known_statistic(cls, name: str) -> str:
+        unit_of(name, "1")
+        if name == "class_agreement":
+            raise ValueError("a report shows it as a figure, and no plan decides on it: name another statistic")
+        return name
+
+    @model_validator(mode="after")
+    def _has_an_arbiter(self) -> Self:
+        if self.statistic == "excess_error" and self.against != "samples":
+            raise ValueError('excess_error holds both against a laboratory: against = "samples", and a [[sample]]')
+        return self
 
     def as_margin(self, unit: str) -> Margin:
         """Return the margin, in `unit` where it names none."""
@@ -283,22 +300,30 @@ class Plan(_Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two endpoints are called {name!r}: give each a name of its own")
-        known = {*self.condition, "range"}
         for one in self.endpoint:
-            due = unit_of(one.statistic, self.trial.unit)
-            if not one.relative and one.unit is not None and not same_dimension(one.unit, due):
-                raise UnitError(
-                    f"endpoint {one.name!r}: a margin in {one.unit} for {one.statistic}, which is in {due}: "
-                    "give it in a unit of that dimension"
-                )
-            for condition in one.condition:
-                if condition not in known:
-                    raise ValueError(
-                        f"endpoint {one.name!r}: condition {condition!r} (known: {', '.join(sorted(known))})"
-                    )
-            if one.against == "samples" and not self.sample:
-                raise ValueError(f"endpoint {one.name!r} is against samples, and the plan has no [[sample]]")
+            self._check_endpoint(one)
         return self
+
+    def _check_endpoint(self, one: EndpointPlan) -> None:
+        known = {*self.condition, "range"}
+        due = unit_of(one.statistic, self.trial.unit)
+        if not one.relative and one.unit is not None and not same_dimension(one.unit, due):
+            raise UnitError(
+                f"endpoint {one.name!r}: a margin in {one.unit} for {one.statistic}, which is in {due}: "
+                "give it in a unit of that dimension"
+            )
+        if (one.relative or one.statistic == "relative_bias") and _has_arbitrary_zero(self.trial):
+            raise ValueError(
+                f"endpoint {one.name!r}: a share of {self.trial.property} in {self.trial.unit}, whose zero is "
+                "arbitrary, says nothing: give the margin in a unit, of a statistic such as bias"
+            )
+        if (one.relative or one.statistic == "relative_bias") and not one.margin < 1.0:
+            raise ValueError(f"endpoint {one.name!r}: margin = {one.margin:g} of the result itself: 0.05 is 5 %")
+        for condition in one.condition:
+            if condition not in known:
+                raise ValueError(f"endpoint {one.name!r}: condition {condition!r} (known: {', '.join(sorted(known))})")
+        if one.against == "samples" and not self.sample:
+            raise ValueError(f"endpoint {one.name!r} is against samples, and the plan has no [[sample]]")
 
     def time(self, moment: datetime | None) -> int | None:
         """Return a time of the plan in µs since 1970 UTC; one without a zone is of the trial's."""
@@ -314,6 +339,11 @@ class Plan(_Section):
     def hash(self) -> str:
         """Return the SHA-256 of `canonical`, in hexadecimal digits."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def _has_arbitrary_zero(trial: TrialSection) -> bool:
+    """Return whether a share of a result would hang on where the scale begins: °C, or pH, which is a logarithm."""
+    return trial.property in LOGARITHMS or has_arbitrary_zero(trial.unit)
 
 
 def parse_plan(document: dict[str, Any], *, source: str | None = None) -> Plan:
@@ -347,9 +377,22 @@ def load_plan(path: str | Path) -> Plan:
         If it cannot be read, is no TOML, or no plan.
     """
     file = Path(path)
+    form = "JSON" if file.suffix == ".json" else "TOML"
     try:
         text = file.read_text(encoding="utf-8")
-        document = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError("plan", seen=str(file), allowed=f"a TOML file of UTF-8 text ({error})") from error
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "plan", seen=str(file), reason="there is no such file", allowed="nilometer trial new writes one to fill in"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text of UTF-8"
+        raise ConfigError(
+            "plan", seen=str(file), reason=why[:1].lower() + why[1:], allowed=f"a file of {form}"
+        ) from error
+    try:
+        document = json.loads(text) if form == "JSON" else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError("plan", seen=str(file), reason=f"it is no {form}: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError("plan", seen=str(file), allowed="an object with trial, candidate, reference, endpoint")
     return parse_plan(document, source=str(file))

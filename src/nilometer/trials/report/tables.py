@@ -11,6 +11,8 @@ from nilometer.trials.statistics.lots import Components, Row
 
 __all__ = ["effective", "ends_alone", "figure_table", "of_comparison", "units_and_lots", "usual_probability"]
 
+_LEAST_P = 0.001  # below it no digit of a probability of error says anything
+
 
 def figure_table(tell: Teller, figures: tuple[Figure, ...]) -> Table:
     """Return figures with interval, n, what the pairs are worth, and method."""
@@ -37,7 +39,7 @@ def _figure_row(tell: Teller, figure: Figure, usual: float) -> tuple[Line, ...]:
         told += (("plain", "; " if words.language == "en" else "；"), *tell.sentence(figure.note))
     return (
         line(words.name("statistic", figure.name)),
-        line(tell.estimate(figure)),
+        line(f"< {_LEAST_P}" if figure.name == "linearity" and figure.value < _LEAST_P else tell.estimate(figure)),
         line(ends_alone(tell, figure)),
         line(f"{figure.n:,}"),
         line(effective(figure)),
