@@ -89,6 +89,7 @@ things = Table(
     Column("target_class", String(32)),
     Column("time_zone", String(64), nullable=False),
     Column("properties", JSON, nullable=False),
+    Index(None, "name"),
     comment="Stations, buoys, discharges, tanks.",
     sqlite_autoincrement=True,
 )
@@ -184,6 +185,7 @@ datastreams = Table(
     Column("identity", String(32), nullable=False),
     Column("clock_resolution_us", BigInteger, nullable=False),
     Column("properties", JSON, nullable=False),
+    Index(None, "name"),
     comment="One observed property of one Thing by one Sensor.",
     sqlite_autoincrement=True,
 )
