@@ -116,6 +116,14 @@ class CatalogEdit:
         known = {entity.id: entity for entity in overlay.table.all() if entity.id not in overlay.struck}
         return [entity for _, entity in sorted((known | overlay.stored).items())]
 
+    def changed(self, kind: type) -> list[Any]:
+        """Return the entities of a kind that were added or changed."""
+        return list(self._of[kind].stored.values())
+
+    def gone(self, kind: type) -> list[Any]:
+        """Return the entities of a kind that were deleted, as they were."""
+        return list(self._of[kind].struck.values())
+
     # Where Things stand
 
     def locations_of(self, thing: int) -> list[int]:
