@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from nilometer.errors import ConfigError
 from nilometer.trials.allan.deviation import allan_deviation
+from nilometer.trials.pairing.alignment import align
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.statistics.agreement import concordance, limits_of_agreement
 from nilometer.trials.statistics.field_comparison import compare_with_laboratory
-from nilometer.trials.statistics.regression import deming, passing_bablok
+from nilometer.trials.statistics.reference_error import three_cornered_hat
+from nilometer.trials.statistics.references import combine
+from nilometer.trials.statistics.regression import Line, deming, passing_bablok
+from nilometer.trials.statistics.weighted_deming import jackknifed_deming, weighted_deming
 
 
 def test_missing_results_leave_their_pair_out() -> None:
@@ -90,3 +97,36 @@ def test_a_norm_without_a_band_says_which_it_has() -> None:
     low = compare_with_laboratory([24.0, 16.0, 20.0, 26.1], [20.0] * 4, "codcr")
     assert (low.limit, low.is_relative, low.within) == (5, False, (True, True, True, False))
     assert low.passes
+
+
+@pytest.mark.parametrize("line", [deming, jackknifed_deming, weighted_deming])
+def test_of_what_never_changes_there_is_no_line(line: Callable[..., Line]) -> None:
+    """The mean of thirty times 0.1 is not 0.1: sums of squares about it are not 0, and made a slope of -1e31."""
+    still, moving = np.full(30, 0.1), np.linspace(1.0, 2.0, 30)
+    for x, y in ((still, moving), (moving, still), (still, still)):
+        with pytest.raises(ValueError, match="no line"):
+            line(x, y)
+    with pytest.raises(ValueError, match="all x are the same"):
+        passing_bablok(still, moving)
+    with pytest.raises(ValueError, match=r"one pair alone|do not settle"):
+        weighted_deming(np.r_[still, 3.0], np.r_[moving, 3.0])
+
+
+@pytest.mark.parametrize("size", [1e-300, 5e-320, 1e300])
+def test_results_that_cannot_be_squared_are_refused(size: float) -> None:
+    x = np.linspace(1.0, 2.0, 8)
+    y = x**2
+    time = np.arange(8) * 600_000_000
+    arms = [Arm(time=time, values=each * size, unit="m") for each in (x, y)]
+    for asked in (
+        lambda: deming(x * size, y * size),
+        lambda: weighted_deming(x * size, y * size),
+        lambda: limits_of_agreement(x * size, y * size),
+        lambda: three_cornered_hat({"a": x * size, "b": y * size, "c": x * size}),
+        lambda: combine(arms, 0),
+        lambda: align(*arms),
+        lambda: Pairs.of(time, x * size, y * size, "m"),
+    ):
+        with pytest.raises(ValueError, match="their squares"):
+            asked()
+    assert weighted_deming(x * 1e-100, y * 1e-100).slope == pytest.approx(weighted_deming(x, y).slope)

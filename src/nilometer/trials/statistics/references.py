@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nilometer.trials.figure import Figure
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.pairing.matching import mutual_nearest
-from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.pairing.pairs import Pairs, check_size
 from nilometer.trials.statistics.differences import bias
 from nilometer.trials.statistics.reference_error import three_cornered_hat
 
@@ -81,7 +81,7 @@ def combine(references: Sequence[Arm], tolerance_us: int, *, name: str = "refere
     UnitError
         If units are not of one dimension.
     ValueError
-        If there are fewer than two references, or they never meet.
+        If there are fewer than two references, they never meet, or results or uncertainties cannot be squared.
 
     References
     ----------
@@ -111,6 +111,10 @@ def combine(references: Sequence[Arm], tolerance_us: int, *, name: str = "refere
         )
     met = [arm.take(row) for arm, row in zip(arms, rows, strict=True)]
     values = np.array([arm.values for arm in met])
+    check_size(values)
+    for arm in met:
+        if arm.uncertainty is not None:
+            check_size(arm.uncertainty)
     spread, how, note = _uncertainties(met, values)
     weight = 1.0 / spread**2
     total = weight.sum(axis=0)
