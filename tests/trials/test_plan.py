@@ -218,3 +218,66 @@ def test_a_plan_comes_back_from_what_is_written_of_it(
 def test_what_later_keys_cannot_mean_is_refused(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         parse_plan(document(**change))
+
+
+def claim(origin: str, share: float, **more: Any) -> dict[str, Any]:
+    typed = {key: more.pop(key) for key in ("margin", "statistic", "unit", "relative") if key in more}
+    return {"name": "e", "statistic": "bias", "origin": origin, "margin_from": {"share": share, **more}, **typed}
+
+
+def of_water(
+    endpoint: dict[str, Any], *, prop: str = "dissolved_oxygen", unit: str = "mg L-1", standard: str | None = None
+) -> dict[str, Any]:
+    trial = {"title": "t", "property": prop, "unit": unit, "standard": standard}
+    stated = {"uncertainty": 0.1, "relative_uncertainty": 0.02}
+    return document(
+        trial=trial,
+        endpoint=[endpoint],
+        reference=[{"name": "B", "file": "b.csv", **stated}, {"name": "C", "file": "c.csv", "uncertainty": 0.4}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "margin", "told"),
+    [
+        (of_water(claim("class_width", 0.2, of_class="III"), standard="GB 3838-2002"), 0.2, "5 to 6: 0.2 × 1 = 0.2"),
+        (
+            of_water(claim("class_width", 0.5, of_class="II"), prop="nh3_n", unit="ug L-1", standard="GB 3838-2002"),
+            175.0,
+            "150 to 500",
+        ),
+        (of_water(claim("permit", 0.1, limit=40.0), prop="codcr"), 4.0, "permitted limit"),
+        (of_water(claim("permit", 0.1, of_class="III"), prop="codcr", standard="GB 3838-2002"), 2.0, "class III"),
+        (of_water(claim("hj355", 0.5, at=45.0), prop="codcr"), 6.75, "HJ 355-2019, Table 1, 0.3 of 45"),
+        (of_water(claim("hj355", 0.5, at=20.0), prop="codcr"), 2.5, "0.5 × 5 = 2.5"),
+        (of_water(claim("hj355", 0.5), prop="ph", unit="1"), 0.25, "0.5 × 0.5"),
+        (of_water(claim("reference_uncertainty", 2.0, at=10.0)), 0.447214, "uncertainty of B"),
+        (of_water(claim("hj355", 1.0, at=45.0, margin=13500, unit="ug L-1"), prop="codcr"), 13.5, "= 13.5"),
+    ],
+)
+def test_a_margin_is_computed_from_its_origin(plan: dict[str, Any], margin: float, told: str) -> None:
+    read = parse_plan(plan)
+    assert read.endpoint[0].margin == pytest.approx(margin, rel=1e-6)
+    assert told in read.endpoint[0].as_margin(read.trial.unit).source
+    assert parse_plan(read.model_dump(mode="json")).hash() == read.hash()
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        (of_water(claim("hj355", 0.5, at=45.0, margin=8.0), prop="codcr"), r"typed as 8 .*0\.5 × 13\.5 = 6\.75"),
+        (of_water(claim("class_width", 0.2, of_class="I"), standard="GB 3838-2002"), "is open"),
+        (of_water(claim("class_width", 0.2, of_class="III")), "trial.standard"),
+        (of_water(claim("class_width", 0.2, of_class="IX"), standard="GB 3838-2002"), "IX"),
+        (of_water(claim("hj355", 0.5), prop="codcr"), "say by `at`"),
+        (of_water(claim("hj355", 0.5)), "trial.property"),
+        (of_water(claim("permit", 0.5)), "`limit`"),
+        (of_water(claim("user", 0.5)), "is typed"),
+        (of_water(claim("reference_uncertainty", 2.0)), "say by `at`"),
+        (of_water(claim("permit", 0.1, limit=40.0, statistic="slope"), prop="codcr"), "no margin of slope"),
+        ({**document(), "endpoint": [{"name": "e", "statistic": "bias"}]}, "give a `margin`"),
+    ],
+)
+def test_a_margin_that_its_origin_does_not_give_is_refused(plan: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        parse_plan(plan)

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nilometer.config import config_error
 from nilometer.config_fields import Key
-from nilometer.errors import ConfigError, UnitError
+from nilometer.errors import ConfigError, NilometerError, UnitError
 from nilometer.model.entities import WaterBody
 from nilometer.trials.inference.endpoint import Kind, Margin, Origin
 from nilometer.trials.inference.moments import unit_of
 from nilometer.trials.pairing.strata import TIDE
+from nilometer.trials.planning.margins import MarginPlan, Quantity, computed
 from nilometer.trials.planning.sources import (
     ArmPlan,
     ConditionPlan,
@@ -38,7 +41,7 @@ from nilometer.trials.planning.sources import (
     checked_unit,
     rising,
 )
-from nilometer.units import same_dimension
+from nilometer.units import convert, same_dimension
 
 __all__ = [
     "AlignmentPlan",
@@ -56,6 +59,7 @@ __all__ = [
     "parse_plan",
 ]
 
+_TYPED = 0.005  # how far a typed margin may be rounded from the computed one
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -85,11 +89,17 @@ class EndpointPlan(Section):
     """One claim: a statistic of the pairs, held against a margin whose origin is told.
 
     `margin` in `unit`, by default that of the statistic, or with ``relative = true`` a share of the reference's mean.
+    With `margin_from` it is computed from what its `origin` names, and `reckoned` says how; one that is typed as well
+    has to be the same within half a per cent.
     """
+
+    LATER = frozenset({"margin_from", "reckoned"})
 
     name: Name
     statistic: Key
-    margin: Positive
+    margin: Positive = math.nan
+    margin_from: MarginPlan | None = None
+    reckoned: str = ""
     unit: str | None = None
     relative: bool = False
     origin: Origin = Origin.USER
@@ -107,7 +117,7 @@ class EndpointPlan(Section):
             value=self.margin,
             unit="1" if self.relative else self.unit or unit_of(self.statistic, unit),
             origin=self.origin,
-            source=self.source,
+            source="; ".join(text for text in (self.reckoned, self.source) if text),
             is_relative=self.relative,
         )
 
@@ -218,9 +228,42 @@ class Plan(Section):
             if names.count(name) > 1:
                 raise ValueError(f"two endpoints are called {name!r}: give each a name of its own")
         self._references_fit()
+        # Within its own validation a plan is not yet frozen: what it computes becomes a part of it, and of its hash.
+        object.__setattr__(self, "endpoint", tuple(self._with_margin(one) for one in self.endpoint))
         for one in self.endpoint:
             self._fits(one)
         return self
+
+    def _with_margin(self, one: EndpointPlan) -> EndpointPlan:
+        """Return a claim with the margin that its origin gives, where it asks for one."""
+        if one.margin_from is None:
+            if math.isnan(one.margin):
+                raise ValueError(f"endpoint {one.name!r}: give a `margin`, or `margin_from` of which it is computed")
+            return one.model_copy(update={"reckoned": ""})
+        if one.relative or unit_of(one.statistic, self.trial.unit) != self.trial.unit:
+            raise ValueError(
+                f"endpoint {one.name!r}: what is computed is in {self.trial.unit}, and no margin of {one.statistic}"
+                f"{' that is relative' if one.relative else ''}: type that one"
+            )
+        about = Quantity(
+            property=self.trial.property,
+            unit=self.trial.unit,
+            standard=self.trial.standard,
+            water_body=self.trial.water_body,
+        )
+        try:
+            found = computed(one.margin_from, one.origin, about, self.reference)
+        except (ValueError, NilometerError) as error:
+            raise ValueError(f"endpoint {one.name!r}: {error}") from error
+        if not math.isnan(one.margin):
+            ends = convert(np.array([0.0, one.margin]), one.unit or self.trial.unit, self.trial.unit)
+            typed = float(ends[1] - ends[0])
+            if not math.isclose(typed, found.value, rel_tol=_TYPED):
+                raise ValueError(
+                    f"endpoint {one.name!r}: the margin is typed as {typed:g} {self.trial.unit}, and its origin gives "
+                    f"another ({found.told}): leave one of both out"
+                )
+        return one.model_copy(update={"margin": found.value, "unit": self.trial.unit, "reckoned": found.told})
 
     def _references_fit(self) -> None:
         if self.tide is not None and (TIDE in self.condition or self.alignment.by == "order"):
