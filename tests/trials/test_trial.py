@@ -171,6 +171,10 @@ def test_a_constant_candidate_has_figures_and_no_line(tmp_path: Path) -> None:
     (tmp_path / "series.csv").write_text("\n".join(stuck) + "\n", encoding="utf-8")
     (one,) = run_trial(made_plan(tmp_path), tmp_path, resamples=1000).comparisons
     assert one.grade.outcome is not Outcome.NON_INFERIOR
+    for name in ("slope", "intercept", "concordance", "passing_bablok_slope"):
+        figure = one.figure(name)
+        assert figure is not None
+        assert np.isnan([figure.value, *figure.interval]).all(), name
     json.dumps(one.to_dict(), allow_nan=False)
 
 

@@ -16,18 +16,18 @@ from nilometer.trials.grading import decided_strata, grade
 from nilometer.trials.inference.deciding import Sampling, condition_of, decide, in_order
 from nilometer.trials.inference.endpoint import SHOWN, Decision, Endpoint
 from nilometer.trials.inference.intervals import figures
+from nilometer.trials.inference.moments import has_arbitrary_zero
 from nilometer.trials.norms import judged
 from nilometer.trials.pairing.alignment import Alignment, Pairing, Rules, align, with_condition
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.pairing.strata import TIDE, Part, by_condition, by_time, quantile_edges, with_tide_phase
-from nilometer.trials.planning.plan import EndpointPlan, Plan
+from nilometer.trials.planning.plan import LOGARITHMS, EndpointPlan, Plan
 from nilometer.trials.result import Comparison, Stratum
 from nilometer.trials.statistics.availability import Availability, availability
 from nilometer.trials.statistics.figures import classical_figures
 from nilometer.trials.statistics.samples import Sampled, error_figures, match_samples
 from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement, class_edges, typed_classes
-from nilometer.units import affine, same_dimension
 
 __all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of", "rules_of"]
 
@@ -37,6 +37,9 @@ _LEAST = 3  # pairs of a stratum, below which it has no figures
 _WEEKS_UP_TO_US = 120 * 86_400_000_000  # longer trials are shown by month
 _OF_STRATA = ("bias", "rmse", "lower_limit", "upper_limit")
 _OF_TIME = ("bias", "rmse")
+_OF_RATIOS = frozenset(
+    {"relative_bias", "lower_ratio_limit", "upper_ratio_limit", "weighted_slope", "weighted_intercept"}
+)
 
 
 def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, resamples: int = 10_000) -> Comparison:
@@ -63,9 +66,10 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
     how = Sampling(resamples=resamples, class_edges=_class_edges(plan))
     sampled = how.of(pairs)
-    left_out = meaningless(pairs.unit, by_order=plan.alignment.by == "order")
+    left_out = meaningless(pairs.unit, plan.trial.property, by_order=plan.alignment.by == "order")
     shown = [*figures(sampled), *classical_figures(pairs, alignment=alignment)]
-    without = figures(how.of(pairs.take(~doubtful))) if doubtful.any() and (~doubtful).sum() >= _LEAST else []
+    sure = pairs.take(~doubtful & (pairs.candidate_censored == 0) & (pairs.reference_censored == 0))
+    without = figures(how.of(sure)) if doubtful.any() and len(sure) >= _LEAST else []
     samples = _samples(plan, gathered, candidate, reference)
     decisions = _decisions(plan, pairs, doubtful, samples, how)
     strata = _strata(plan, pairs, gathered, decisions, how)
@@ -97,10 +101,18 @@ def pairs_of(
     Raises
     ------
     TrialError
-        If rows that pair by order are not as many.
+        If rows that pair by order are not as many, or both are one series.
     ValueError
         If nothing can be paired.
     """
+    # No two instruments agree to the last digit of every result.
+    if np.array_equal(candidate.time, reference.time) and np.array_equal(candidate.values, reference.values):
+        raise TrialError(
+            "all times and results are the same: this is one series twice, and nothing is compared; name another file "
+            "or column",
+            candidate=candidate.name,
+            reference=reference.name,
+        )
     if plan.alignment.by == "order" and len(candidate) != len(reference):
         raise TrialError(
             f"{len(candidate)} and {len(reference)} rows do not pair by order: one a row of the other is needed",
@@ -152,13 +164,16 @@ def rules_of(plan: Plan, gathered: Gathered, *, suspect: bool) -> Rules:
     )
 
 
-def meaningless(unit: str, *, by_order: bool = False) -> frozenset[str]:
-    """Return figures that these pairs do not allow: of rows without a clock, and of a unit with an arbitrary zero."""
+def meaningless(unit: str, quantity: str = "", *, by_order: bool = False) -> frozenset[str]:
+    """Return figures that these pairs do not allow: of rows without a clock, and of a scale with an arbitrary zero.
+
+    Shares, ratios and errors in proportion to the value mean nothing of °C, nor of pH, which is a logarithm.
+    """
     found: set[str] = set()
     if by_order:
         found |= {"drift", "theil_sen_drift", "response_lag"}
-    if same_dimension(unit, "K") and affine(unit, "K")[1]:
-        found.add("relative_bias")
+    if quantity in LOGARITHMS or has_arbitrary_zero(unit):
+        found |= _OF_RATIOS
     return frozenset(found)
 
 
@@ -262,7 +277,8 @@ def _over_time(plan: Plan, pairs: Pairs) -> Iterable[Stratum]:
 
 def _stratum(part: Part, unit: str, how: Sampling, names: Sequence[str] = _OF_STRATA) -> Stratum:
     made: list[Figure] = []
-    if len(part.pairs) >= _LEAST:
+    bounds = (part.pairs.candidate_censored != 0) | (part.pairs.reference_censored != 0)
+    if np.count_nonzero(~bounds) >= _LEAST:
         made = figures(how.of(part.pairs), names)
     return Stratum(
         condition=part.condition, low=part.low, high=part.high, unit=unit, n=len(part.pairs), figures=tuple(made)

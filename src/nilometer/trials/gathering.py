@@ -20,7 +20,7 @@ from nilometer.acquisition.formats.reading import read
 from nilometer.acquisition.formats.timecolumn import UNTOLD_ZONE
 from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.evaluation import evaluate
-from nilometer.errors import ConfigError, ReadError
+from nilometer.errors import CalibrationError, ConfigError, ReadError
 from nilometer.qc import check
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.pairing.strata import TIDE
@@ -245,6 +245,8 @@ class _Reader:
         for part, text in wanted.where.items():
             recording = recording.only(part, text)
         name = wanted.column or self._plan.trial.property
+        if name not in recording.columns and name in {split_name(each)[0] for each in recording.aside}:
+            raise ConfigError("column", seen=name, reason="it holds no numbers", allowed=recording.columns, file=path)
         column = recording[name]
         notes = list(recording.notes)
         if column.unit_from == "assumed" and wanted.unit is None:
@@ -312,7 +314,10 @@ class _Reader:
         try:
             affine(arm.unit, unit)
         except ValueError as error:
-            raise type(error)(f"{name} ({found.place}): {error}") from error
+            raise type(error)(
+                f"{name} ({found.place}): {error}: give both in one quantity; where the file's unit is wrong or lacks, "
+                "the plan's `unit` of the series says it, and a `calibration` makes one quantity of another"
+            ) from error
         arm = arm.in_unit(unit)
         if absolute is None and relative is None:
             return arm
@@ -358,7 +363,10 @@ def _as_arm(name: str, found: _Series) -> Arm:
 def _calibrated(found: _Series, wanted: ArmPlan, unit: str) -> _Series:
     """Return the quantity that a certificate of the plan makes of what a file has."""
     document: Mapping[str, Any] = wanted.calibration or {}
-    certificate = Calibration.from_document({"unit_out": unit, **document})
+    try:
+        certificate = Calibration.from_document({"unit_out": unit, **document})
+    except (CalibrationError, ValueError) as error:
+        raise ConfigError(f"calibration of {wanted.name!r}", reason=str(error)) from error
     raw_unit = certificate.unit_in or found.unit
     readings = found.values if raw_unit == found.unit else convert(found.values, found.unit, raw_unit)
     made = evaluate(certificate, readings)

@@ -208,6 +208,8 @@ class TrialResult:
         What holds for the whole trial.
     references : References
         How several references agree, and what they are to the trial.
+    maintenance : tuple of (int, int)
+        Windows in which neither arm counted, [start, end) in µs since 1970 UTC, of the plan and of its files.
     """
 
     plan: Plan
@@ -221,6 +223,7 @@ class TrialResult:
     units: Mapping[str, Components] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     references: References = field(default_factory=References)
+    maintenance: tuple[tuple[int, int], ...] = ()
 
     @property
     def is_confirmatory(self) -> bool:
@@ -250,4 +253,5 @@ class TrialResult:
             "units": {name: one.to_dict() for name, one in self.units.items()},
             "references": self.references.to_dict(),
             "notes": list(self.notes),
+            "maintenance": [list(window) for window in self.maintenance],
         }

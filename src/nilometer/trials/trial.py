@@ -35,6 +35,7 @@ def run_trial(
     tell: Callable[[str], None] | None = None,
     resamples: int = 10_000,
     now: datetime | None = None,
+    data_hash: str | None = None,
 ) -> TrialResult:
     """Run a trial.
 
@@ -54,6 +55,8 @@ def run_trial(
         Of the bootstrap.
     now : datetime, optional
         When it is computed, for the record; no number hangs on it.
+    data_hash : str, optional
+        Of the data that are expected, as a report prints it: other data are refused before anything is computed.
 
     Returns
     -------
@@ -65,11 +68,17 @@ def run_trial(
     ReadError, ConfigError, UnitError
         If the plan's data cannot be read as it says.
     TrialError
-        If nothing can be said of them: which comparison, and why.
+        If nothing can be said of them: which comparison, and why; or they are not those expected.
     """
     say = tell or (lambda _text: None)
     with _named():
         gathered = gather(plan, folder, rows=rows, tell=say)
+    if data_hash is not None and gathered.hash != data_hash.strip().lower():
+        raise TrialError(
+            f"the data hash to {gathered.hash}, not to {data_hash}: a series or a window of maintenance is not what it "
+            "was; the report has the hash of each series"
+        )
+    with _named():
         references, account = join_references(plan, gathered, resamples=resamples)
     comparisons = []
     for candidate in gathered.candidates.values():
@@ -90,6 +99,7 @@ def run_trial(
         units=units,
         notes=(*account.notes, *notes),
         references=account,
+        maintenance=gathered.maintenance,
     )
 
 

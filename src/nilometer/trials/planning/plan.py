@@ -23,7 +23,7 @@ from nilometer.config_fields import Key
 from nilometer.errors import ConfigError, NilometerError, UnitError
 from nilometer.model.entities import WaterBody
 from nilometer.trials.inference.endpoint import Kind, Margin, Origin
-from nilometer.trials.inference.moments import unit_of
+from nilometer.trials.inference.moments import has_arbitrary_zero, unit_of
 from nilometer.trials.pairing.strata import TIDE
 from nilometer.trials.planning.margins import MarginPlan, Quantity, computed
 from nilometer.trials.planning.sources import (
@@ -58,6 +58,9 @@ __all__ = [
     "load_plan",
     "parse_plan",
 ]
+
+LOGARITHMS = frozenset({"ph", "ph_total_scale"})
+"""Quantities whose results are logarithms: ratios and shares of them mean nothing."""
 
 _TYPED = 0.005  # how far a typed margin may be rounded from the computed one
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -105,11 +108,23 @@ class EndpointPlan(Section):
     origin: Origin = Origin.USER
     source: str = ""
     kind: Kind = Kind.NON_INFERIORITY
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.025
+    alpha: Annotated[float, Field(ge=0.0001, lt=0.5)] = 0.025
     against: Literal["reference", "samples"] = "reference"
     condition: dict[str, tuple[Finite, Finite]] = Field(default_factory=dict)
 
     _checked_unit = field_validator("unit")(checked_unit)
+
+    @field_validator("statistic")
+    @classmethod
+    def _known_statistic(cls, name: str) -> str:
+        unit_of(name, "1")
+        return name
+
+    @model_validator(mode="after")
+    def _has_an_arbiter(self) -> Self:
+        if self.statistic == "excess_error" and self.against != "samples":
+            raise ValueError('excess_error holds both against a laboratory: against = "samples", and a [[sample]]')
+        return self
 
     def as_margin(self, unit: str) -> Margin:
         """Return the margin, in `unit` where it names none."""
@@ -282,6 +297,13 @@ class Plan(Section):
                 f"endpoint {one.name!r}: a margin in {one.unit} for {one.statistic}, which is in {due}: "
                 "give it in a unit of that dimension"
             )
+        if (one.relative or one.statistic == "relative_bias") and _has_arbitrary_zero(self.trial):
+            raise ValueError(
+                f"endpoint {one.name!r}: a share of {self.trial.property} in {self.trial.unit}, whose zero is "
+                "arbitrary, says nothing: give the margin in a unit, of a statistic such as bias"
+            )
+        if (one.relative or one.statistic == "relative_bias") and not one.margin < 1.0:
+            raise ValueError(f"endpoint {one.name!r}: margin = {one.margin:g} of the result itself: 0.05 is 5 %")
         for condition in one.condition:
             if condition not in known:
                 raise ValueError(f"endpoint {one.name!r}: condition {condition!r} (known: {', '.join(sorted(known))})")
@@ -304,6 +326,11 @@ class Plan(Section):
     def hash(self) -> str:
         """Return the SHA-256 of `canonical`, in hexadecimal digits."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def _has_arbitrary_zero(trial: TrialSection) -> bool:
+    """Return whether a share of a result would hang on where the scale begins: °C, or pH, which is a logarithm."""
+    return trial.property in LOGARITHMS or has_arbitrary_zero(trial.unit)
 
 
 def parse_plan(document: dict[str, Any], *, source: str | None = None) -> Plan:
@@ -337,9 +364,22 @@ def load_plan(path: str | Path) -> Plan:
         If it cannot be read, is no TOML, or no plan.
     """
     file = Path(path)
+    form = "JSON" if file.suffix == ".json" else "TOML"
     try:
         text = file.read_text(encoding="utf-8")
-        document = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError("plan", seen=str(file), allowed=f"a TOML file of UTF-8 text ({error})") from error
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "plan", seen=str(file), reason="there is no such file", allowed="nilometer trial new writes one to fill in"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text of UTF-8"
+        raise ConfigError(
+            "plan", seen=str(file), reason=why[:1].lower() + why[1:], allowed=f"a file of {form}"
+        ) from error
+    try:
+        document = json.loads(text) if form == "JSON" else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError("plan", seen=str(file), reason=f"it is no {form}: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError("plan", seen=str(file), allowed="an object with trial, candidate, reference, endpoint")
     return parse_plan(document, source=str(file))

@@ -61,6 +61,13 @@ def _about(tell: Teller) -> tuple[tuple[str, Line], ...]:
         rows.append((words("page.period"), line(period)))
     if trial.responsible.strip():
         rows.append((words("page.responsible"), line(trial.responsible)))
+    hashes: Line = (
+        ("plain", f"{words('page.hash_of_plan')} "),
+        ("mono", tell.result.plan.hash()),
+        ("plain", f"\n{words('page.hash_of_data')} "),
+        ("mono", tell.result.data_hash),
+    )
+    rows.append((words("page.hashes"), hashes))
     return tuple(rows)
 
 

@@ -31,6 +31,8 @@ __all__ = [
     "usual_probability",
 ]
 
+_LEAST_P = 0.001  # below it no digit of a probability of error says anything
+
 
 def figure_table(tell: Teller, figures: tuple[Figure, ...]) -> Table:
     """Return figures with interval, n, what the pairs are worth, and method."""
@@ -57,7 +59,7 @@ def _figure_row(tell: Teller, figure: Figure, usual: float) -> tuple[Line, ...]:
         told += (("plain", "; " if words.language == "en" else "；"), *tell.sentence(figure.note))
     return (
         line(words.name("statistic", figure.name)),
-        line(tell.estimate(figure)),
+        line(f"< {_LEAST_P}" if figure.name == "linearity" and figure.value < _LEAST_P else tell.estimate(figure)),
         line(ends_alone(tell, figure)),
         line(f"{figure.n:,}"),
         line(effective(figure)),

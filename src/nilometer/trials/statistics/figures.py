@@ -326,6 +326,8 @@ class _Making:
 
     @cached_property
     def _ranks(self) -> Line:
+        if len(self.plain) and not np.ptp(self.plain.candidate) > 0.0:
+            raise ValueError("the candidate never changes")
         return passing_bablok(self.plain.reference, self.plain.candidate, probability=self.probability)
 
     def _of_line(self, name: str, line: Line, method: str) -> Figure:

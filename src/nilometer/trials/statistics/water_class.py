@@ -208,7 +208,7 @@ def _agreement(
     undecided = len(pairs) - n
     note = f"{undecided} pairs with a censored result leave the class open" if undecided else ""
     if item.alternative is not None:
-        more = f"the way by {item.alternative.property} is not taken"
+        more = f"the way by {item.alternative.property.replace('_', ' ')} is not taken"
         note = f"{note}; {more}" if note else more
     share = _share("class_agreement", int(np.count_nonzero(apart == 0)), n, probability, note)
     near_off = int(np.count_nonzero(one & is_near))
