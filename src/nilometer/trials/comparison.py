@@ -28,6 +28,7 @@ from nilometer.trials.statistics.availability import Availability, availability
 from nilometer.trials.statistics.figures import classical_figures
 from nilometer.trials.statistics.samples import Sampled, error_figures, match_samples
 from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement, class_edges, typed_classes
+from nilometer.trials.steps import step
 
 __all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of", "rules_of"]
 
@@ -63,7 +64,9 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     ValueError
         If nothing can be paired, or nothing is left.
     """
+    step("pairs")
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
+    step("figures")
     how = Sampling(resamples=resamples, class_edges=_class_edges(plan))
     sampled = how.of(pairs)
     left_out = meaningless(pairs.unit, plan.trial.property, by_order=plan.alignment.by == "order")
@@ -122,8 +125,12 @@ def pairs_of(
     pairs, alignment = align(candidate, reference, rules_of(plan, gathered, suspect=plan.alignment.suspect))
     doubtful = np.zeros(len(pairs), np.bool_)
     if plan.alignment.suspect and _is_suspect(candidate, reference):
-        sure, _ = align(candidate, reference, rules_of(plan, gathered, suspect=False))
-        doubtful = ~np.isin(pairs.time, sure.time)
+        try:
+            sure, _ = align(candidate, reference, rules_of(plan, gathered, suspect=False))
+        except ValueError:  # of an arm that is suspect as a whole nothing else is left: every pair rests on it
+            doubtful = np.ones(len(pairs), np.bool_)
+        else:
+            doubtful = ~np.isin(pairs.time, sure.time)
     for name, condition in gathered.conditions.items():
         told = plan.condition[name].tolerance
         tolerance = round(told * 1e6) if told is not None else max(condition.step_us, alignment.interval_us) // 2
@@ -201,7 +208,8 @@ def _decisions(
 ) -> list[Decision]:
     """Return what is decided of each endpoint, in the plan's order over those of pairs and of samples."""
     made: list[Decision] = []
-    for told in plan.endpoint:
+    for place, told in enumerate(plan.endpoint):
+        step("endpoints", place, len(plan.endpoint), told.name)
         endpoint = endpoint_of(told, pairs.unit, plan.strata.share)
         if told.against == "reference":
             made += decide(pairs, [endpoint], suspect=doubtful if doubtful.any() else None, sampling=how)
@@ -276,6 +284,7 @@ def _over_time(plan: Plan, pairs: Pairs) -> Iterable[Stratum]:
 
 
 def _stratum(part: Part, unit: str, how: Sampling, names: Sequence[str] = _OF_STRATA) -> Stratum:
+    step("strata", about=part.condition)
     made: list[Figure] = []
     bounds = (part.pairs.candidate_censored != 0) | (part.pairs.reference_censored != 0)
     if np.count_nonzero(~bounds) >= _LEAST:

@@ -17,6 +17,7 @@ from nilometer.trials.planning.history import Frozen
 from nilometer.trials.planning.plan import Plan
 from nilometer.trials.result import Comparison, TrialResult
 from nilometer.trials.statistics.lots import Components, unit_table
+from nilometer.trials.steps import step
 
 if TYPE_CHECKING:
     from nilometer.trials.gathering import Rows
@@ -71,6 +72,7 @@ def run_trial(
         If nothing can be said of them: which comparison, and why; or they are not those expected.
     """
     say = tell or (lambda _text: None)
+    step("reading")
     with _named():
         gathered = gather(plan, folder, rows=rows, tell=say)
     if data_hash is not None and gathered.hash != data_hash.strip().lower():
@@ -80,12 +82,16 @@ def run_trial(
         )
     with _named():
         references, account = join_references(plan, gathered, resamples=resamples)
-    comparisons = []
+    comparisons: list[Comparison] = []
+    count = len(gathered.candidates) * len(references)
     for candidate in gathered.candidates.values():
         for reference in references.values():
-            say(f"{candidate.name} beside {reference.name}")
+            about = f"{candidate.name} beside {reference.name}"
+            say(about)
+            step("comparison", len(comparisons), count, about)
             with _named(candidate.name, reference.name):
                 comparisons.append(compare(plan, gathered, candidate, reference, resamples=resamples))
+    step("units")
     units, notes = _units(plan, list(references), comparisons)
     return TrialResult(
         plan=plan,

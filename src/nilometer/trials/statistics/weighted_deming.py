@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nilometer.trials.pairing.pairs import complete
 from nilometer.trials.statistics.regression import Line
+from nilometer.trials.steps import beat
 from nilometer.uncertainty.coverage import coverage_factor
 
 __all__ = ["jackknifed_deming", "weighted_deming"]
@@ -151,6 +152,7 @@ def _fit(x: Floats, y: Floats, kept: Floats, ratio: float, *, is_weighted: bool)
 def _settled(x: Floats, y: Floats, kept: Floats, ratio: float) -> tuple[Floats, Floats]:
     slope, intercept = _weighted(x, y, kept, ratio)
     for _ in range(_MOST_TURNS):
+        beat()
         left = y - intercept[:, None] - slope[:, None] * x
         share = left / (ratio + slope[:, None] ** 2)
         true_x, true_y = x + slope[:, None] * share, y - ratio * share
