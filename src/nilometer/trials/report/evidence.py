@@ -95,7 +95,8 @@ def _origins(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for one in tell.result.plan.endpoint:
-        source = line(one.source) if one.source.strip() else quiet(words("origin.no_source"))
+        told = "; ".join(text for text in (one.reckoned, one.source) if text.strip())
+        source = line(told) if told else quiet(words("origin.no_source"))
         name: Line = bold(one.name)
         if one.against == "samples":
             name += (("quiet", f"\n{words('kind.against_samples')}"),)
