@@ -10,6 +10,8 @@ import pytest
 
 from tests.system.server import Server
 
+pytestmark = pytest.mark.filterwarnings("ignore:furl.pathstr:DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fsc.SensorThingsService]:
