@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from nilometer.errors import NotFound, NotSupported, RequestError
@@ -21,7 +22,7 @@ from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.sensorthings.records import Record, Records, window
 from nilometer.web.sensorthings.schema import OBSERVATION, SETS, TYPES, EntityType, Relation
 
-__all__ = ["CONFORMANCE", "Answer", "Service"]
+__all__ = ["CONFORMANCE", "Answer", "Service", "Target"]
 
 _AS_OF = "as_of"
 _REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
@@ -51,6 +52,11 @@ CONFORMANCE = tuple(
 )
 """What works; `$filter` is served in part and so is not declared."""
 
+CONFORMANCE_OF_MQTT = (
+    f"{_REQUIREMENT}/create-observations-via-mqtt/observations-creation",
+    f"{_REQUIREMENT}/receive-updates-via-mqtt/receive-updates",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -59,6 +65,19 @@ class Answer:
     status: int
     body: bytes = b""
     media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a path leads: to the entity `number` of a type or to a set of them, perhaps that of a `parent`.
+
+    `parent` is a type and an id, `property` what the path names of the entity, None: the entity itself.
+    """
+
+    kind: str
+    number: int | None = None
+    parent: tuple[str, int] | None = None
+    property: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +104,17 @@ class Service:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._evidence = Evidence(store.catalog)
+        self.mqtt = ""
+        """Where MQTT is listened to; nothing: nowhere."""
 
     def root(self, root: str) -> Answer:
         """Return the service root: the entity sets, and what is met of the standard."""
         sets = [{"name": kind.plural, "url": f"{root}/{kind.plural}"} for kind in TYPES.values()]
-        return Answer(HTTPStatus.OK, encode_json({"value": sets, "serverSettings": {"conformance": list(CONFORMANCE)}}))
+        settings: dict[str, Any] = {"conformance": list(CONFORMANCE)}
+        if self.mqtt:
+            settings["conformance"] += CONFORMANCE_OF_MQTT
+            settings |= {name: {"endpoints": [self.mqtt]} for name in CONFORMANCE_OF_MQTT}
+        return Answer(HTTPStatus.OK, encode_json({"value": sets, "serverSettings": settings}))
 
     def get(self, path: ResourcePath, options: Options, root: str, api: str) -> Answer:
         """Answer a GET.
@@ -128,6 +153,38 @@ class Service:
             raise RequestError("Observations are posted to a Datastream", place="path")
         return number
 
+    def resolve(self, path: ResourcePath, root: str) -> Target:
+        """Return where a path leads.
+
+        Raises
+        ------
+        NotFound, RequestError
+            If it leads nowhere.
+        """
+        with self._store.catalog.reading("read entities") as connection:
+            place, name = self._reading(connection, root, "", Options()).walk(path.steps)
+        parent = None if place.parent is None else (place.parent[0].name, place.parent[2])
+        return Target(place.kind.name, place.number, parent, name)
+
+    def told(
+        self, ids: Sequence[int], wanted: Sequence[tuple[Target, Options]], root: str, api: str
+    ) -> list[list[dict[str, Any]]]:
+        """Return the documents of Observations for each of several sets of them, in the order of their ids.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            Observations; those of check and standard samples are left out, as where a set is read.
+        wanted : sequence of (Target, Options)
+            Sets of Observations; of the options ``$select`` and ``$expand`` count.
+        root, api : str
+            As in `get`.
+        """
+        with self._store.catalog.reading("read entities") as connection:
+            reading = self._reading(connection, root, api, Options())
+            samples = [number for number, kind in self._store.catalog.sample_kinds().items() if kind]
+            return reading.told(self._store.snapshot().by_id(sorted(ids)), wanted, samples)
+
     def _reading(self, connection: Connection, root: str, api: str, options: Options) -> _Reading:
         records, catalog = Records(connection), self._store.catalog
         snapshot = self._store.snapshot(options.as_of)
@@ -159,6 +216,21 @@ class _Reading:
         if place.number is not None:
             return self._entity(place, options)
         return self._set(place, options)
+
+    def told(
+        self, rows: pa.Table, wanted: Sequence[tuple[Target, Options]], samples: Sequence[int]
+    ) -> list[list[dict[str, Any]]]:
+        """Return the documents of those rows that belong to each set."""
+        water = rows.filter(pc.invert(pc.is_in(rows["feature"], pa.array(samples, rows["feature"].type))))
+        documents = []
+        for target, options in wanted:
+            mine = water
+            if target.parent is not None and target.parent[0] == "Datastream":
+                mine = water.filter(pc.equal(water["datastream"], target.parent[1]))
+            elif target.parent is not None:
+                mine = rows.filter(pc.equal(rows["feature"], target.parent[1]))
+            documents.append(self._rows(mine, options) if len(mine) else [])
+        return documents
 
     def walk(self, steps: Sequence[Step]) -> tuple[_Place, str | None]:
         """Follow a path; return where it ends, and the property it names there, if it does."""
