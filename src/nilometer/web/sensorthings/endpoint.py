@@ -12,6 +12,8 @@ from nilometer.pipeline import Pipeline
 from nilometer.web.exchange import Exchange
 from nilometer.web.sensorthings.changes.bodies import read_json
 from nilometer.web.sensorthings.changes.changes import Changes, given_of
+from nilometer.web.sensorthings.changes.data_arrays import MOST_BYTES as DATA_ARRAY_BYTES
+from nilometer.web.sensorthings.changes.data_arrays import DataArrays
 from nilometer.web.sensorthings.creation import Creation
 from nilometer.web.sensorthings.options import decode_query, parse_options
 from nilometer.web.sensorthings.paths import ResourcePath, parse_path
@@ -39,6 +41,7 @@ class SensorThings:
         self.service = Service(pipeline.store)
         self.changes = Changes(pipeline)
         self.creation = Creation(pipeline, self.changes)
+        self._data_arrays = DataArrays(pipeline)
 
     async def handle(self, exchange: Exchange, path: bytes) -> None:
         """Answer one request.
@@ -73,6 +76,9 @@ class SensorThings:
         if path == b"Observations":
             await self.creation.create(exchange, root, None)
             return
+        if path == b"CreateObservations":
+            await self._create_many(exchange, root)
+            return
         datastream = self.creation.datastream_of(path)
         if datastream is not None:
             await self.creation.create(exchange, root, datastream)
@@ -97,6 +103,16 @@ class SensorThings:
             return
         number = await self.changes.create(kind, document, given_of(target.parent, kind))
         await self._made(exchange, kind, number, root)
+
+    async def _create_many(self, exchange: Exchange, root: str) -> None:
+        if exchange.media_type not in {"application/json", ""}:
+            raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
+        body = await exchange.body(DATA_ARRAY_BYTES, self._data_arrays.budget)
+        try:
+            answer = await self._data_arrays.create(body, root)
+        finally:
+            self._data_arrays.budget.release(len(body))
+        await exchange.answer(HTTPStatus.CREATED, answer)
 
     async def _made(self, exchange: Exchange, kind: EntityType, number: int, root: str) -> None:
         link = f"{root}/{kind.plural}({number})"
