@@ -10,7 +10,9 @@ from typing import Any
 from nilometer.errors import MethodNotAllowed, NotFound, RequestError, WrongMediaType
 from nilometer.pipeline import Pipeline
 from nilometer.web.exchange import Exchange
+from nilometer.web.sensorthings.changes.batch import Batch
 from nilometer.web.sensorthings.changes.bodies import read_json
+from nilometer.web.sensorthings.changes.change_set import ChangeSet
 from nilometer.web.sensorthings.changes.changes import Changes, given_of
 from nilometer.web.sensorthings.changes.data_arrays import MOST_BYTES as DATA_ARRAY_BYTES
 from nilometer.web.sensorthings.changes.data_arrays import DataArrays
@@ -42,6 +44,7 @@ class SensorThings:
         self.changes = Changes(pipeline)
         self.creation = Creation(pipeline, self.changes)
         self._data_arrays = DataArrays(pipeline)
+        self._batch = Batch(self.handle, ChangeSet(pipeline, self.changes))
 
     async def handle(self, exchange: Exchange, path: bytes) -> None:
         """Answer one request.
@@ -75,6 +78,9 @@ class SensorThings:
     async def _post(self, exchange: Exchange, path: bytes, root: str) -> None:
         if path == b"Observations":
             await self.creation.create(exchange, root, None)
+            return
+        if path in {b"$batch", b"%24batch"}:
+            await self._batch.answer(exchange, root)
             return
         if path == b"CreateObservations":
             await self._create_many(exchange, root)
