@@ -383,7 +383,9 @@ def config_error(
         )
     cause = (first.get("ctx") or {}).get("error")
     if isinstance(cause, ConfigError):
-        return ConfigError(place, seen=cause.seen, allowed=cause.near or cause.allowed, file=file, reason=cause.reason)
+        return ConfigError(
+            place or cause.key, seen=cause.seen, allowed=cause.near or cause.allowed, file=file, reason=cause.reason
+        )
     seen = None if first["type"] == "missing" or isinstance(first["input"], BaseModel) else first["input"]
     if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == KEY_PATTERN:
         return ConfigError(place, seen=seen, file=file, allowed="a letter first, then letters, digits and _ . - /")
@@ -391,7 +393,8 @@ def config_error(
         names = [name.strip("'") for name in first["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         return ConfigError(place, seen=seen, file=file, allowed=names)
     reason = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "an array")
-    if "token" in first["loc"]:
+    # What is wrong between the settings of a section is told by the reason; the whole section says nothing more.
+    if "token" in first["loc"] or (first["type"] == "value_error" and isinstance(seen, dict)):
         seen = None
     return ConfigError(place, seen=seen, file=file, reason=reason[0].lower() + reason[1:])
 

@@ -328,6 +328,10 @@ class Snapshot:
         """Return the first and last phenomenon_time of a Datastream, µs UTC; None when it has no rows."""
         return self._edges.extent(datastream)
 
+    def extents(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the first and last phenomenon_time of many Datastreams, µs UTC, and which of them have rows."""
+        return self._edges.extents(datastreams)
+
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""
         return self._edges.datastreams()

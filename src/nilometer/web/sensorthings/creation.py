@@ -220,7 +220,7 @@ def _linked(name: str, given: Any) -> int:  # noqa: ANN401 -- any JSON
 
 def _makes(given: Any) -> bool:  # noqa: ANN401 -- any JSON
     """Say whether an entity comes with an Observation, rather than a link to one."""
-    return isinstance(given, dict) and any(not name.startswith("@iot.") for name in given)
+    return isinstance(given, dict) and "@iot.id" not in given
 
 
 def _result(posted: NewObservation) -> tuple[float, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from nilometer.errors import NotFound, RequestError
 from nilometer.store import Catalog, Snapshot
-from nilometer.web.sensorthings.expressions import Path
 from nilometer.web.sensorthings.options import Options
+from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.query.bound import Condition, Field, Variable, fields
+from nilometer.web.sensorthings.query.columns import holds
+from nilometer.web.sensorthings.query.observed import Documents, ObservationFrame, columns_needed
+from nilometer.web.sensorthings.query.orders import Key, keys_of, sorted_rows
 from nilometer.web.sensorthings.records import Records, window
 from nilometer.web.sensorthings.schema import OBSERVATION
-from nilometer.web.sensorthings.selection import Span, columns_of, mask, names_feature, order, span_of
+from nilometer.web.sensorthings.selection import Span, names_feature, span_of
 
 __all__ = ["MOST_SCANNED", "Observations", "Rows", "Within"]
 
@@ -54,10 +58,17 @@ class Observations:
         The catalog, for conditions through relations.
     catalog : Catalog
         For the Datastreams of a FeatureOfInterest.
+    documents : callable, optional
+        Gives ``resultQuality`` of rows, for conditions on it.
     """
 
-    def __init__(self, snapshot: Snapshot, records: Records, catalog: Catalog) -> None:
+    def __init__(
+        self, snapshot: Snapshot, records: Records, catalog: Catalog, documents: Documents | None = None
+    ) -> None:
         self._snapshot, self._records, self._catalog = snapshot, records, catalog
+        self._documents = documents or _no_documents
+        self._asked: dict[int, _Asked] = {}
+        records.answer_observed(self.observed)
 
     def one(self, number: int) -> pa.Table | None:
         """Return the row of an id as a table, or None."""
@@ -75,18 +86,42 @@ class Observations:
 
     def page(self, within: Within, options: Options) -> Rows:
         """Return a page."""
-        span = span_of(options.filter, self._records.ids)
+        asked = self._ask(options)
+        span = replace(asked.span)
         if within.datastreams is not None:
             span.datastreams = within.datastreams if span.datastreams is None else span.datastreams & within.datastreams
-        water_only = options.samples == "water" and within.feature is None and not names_feature(options.filter)
+        water_only = options.samples == "water" and within.feature is None and not names_feature(asked.condition)
+        rows = None
         if span.ids is not None:
             rows = self._by_ids(span, within, options)  # who names an id wants that row, water or not
         elif span.exact and within.feature is None and self._is_store_order(options, span):
             rows = self._in_store_order(span, options, water_only=water_only)
-        else:
+        if rows is None:
             rows = self._scanned(span, within, options, water_only=water_only)
         self._records.take(len(rows.table))
         return rows
+
+    def observed(self, root: Variable, condition: Condition, column: str) -> NDArray[np.int64]:
+        """Return what a column has in the Observations that meet a bound condition: ids of what they belong to."""
+        span = span_of(condition, root, self._records.ids)
+        water_only = column == "datastream" and not names_feature(condition)
+        if span.ids is not None:
+            table, chosen = self._of_ids(span)
+        else:
+            table = self._scan(span, root, {column}, water_only=water_only)
+            chosen = np.ones(len(table), bool)
+        chosen &= self._holding(span, root, table)
+        return np.unique(table[column].to_numpy()[chosen]).astype(np.int64)
+
+    def _ask(self, options: Options) -> _Asked:
+        known = self._asked.get(id(options))
+        if known is None:
+            binder, by = Binder(OBSERVATION), Binder(OBSERVATION, "$orderby")
+            condition = None if options.filter is None else binder.condition(options.filter)
+            span = span_of(condition, binder.root, self._records.ids)
+            known = _Asked(options, binder.root, condition, span, by.root, keys_of(by, options.orderby))
+            self._asked[id(options)] = known
+        return known
 
     def newest(self, datastreams: Sequence[int]) -> pa.Table:
         """Return the newest water row of each Datastream that has one."""
@@ -103,10 +138,11 @@ class Observations:
             return False  # what several Datastreams have of some values is found in one go, not one after the other
         if not options.orderby:
             return True
-        by = options.orderby[0].by
-        return single and len(options.orderby) == 1 and isinstance(by, Path) and by.names == ("phenomenonTime",)
+        keys = self._ask(options).keys
+        return single and len(keys) == 1 and isinstance(keys[0][0], Field) and keys[0][0].name == "phenomenonTime"
 
-    def _in_store_order(self, span: Span, options: Options, *, water_only: bool) -> Rows:
+    def _in_store_order(self, span: Span, options: Options, *, water_only: bool) -> Rows | None:
+        """Return a page in the order that the store has; None where an Observation over an interval ends too late."""
         wanted = _listed(span)
         skip, top = window(options)
         newest_first = bool(options.orderby) and options.orderby[0].descending
@@ -119,13 +155,23 @@ class Observations:
             newest_first=newest_first,
             values=span.values,
         )
-        ordered = table.take(pa.array(order(options.orderby, table, {})))
+        if _runs_over(table, span):
+            return None
+        # Of one time the greatest id comes first where the newest does: the store's own order backwards.
         count = None
         if options.count:
             count = self._snapshot.count(wanted, span.start, span.end, water_only=water_only, values=span.values)
-        return Rows(ordered.slice(skip, top), count, more=len(ordered) > skip + top)
+            if count > len(table) and span.ended_by is not None:
+                some = self._scan(span, None, {"phenomenon_time", "duration"}, water_only=water_only)
+                if _runs_over(some, span):
+                    return None
+        return Rows(table.slice(skip, top), count, more=len(table) > skip + top)
 
     def _by_ids(self, span: Span, within: Within, options: Options) -> Rows:
+        table, chosen = self._of_ids(span)
+        return self._choose(table, chosen, span, within, options)
+
+    def _of_ids(self, span: Span) -> tuple[pa.Table, NDArray[np.bool_]]:
         ids = sorted(number for number in span.ids or () if 0 < number < 2**53)
         if len(ids) > _MOST_IDS:
             raise RequestError(f"more than {_MOST_IDS} ids", place="$filter")
@@ -138,9 +184,18 @@ class Observations:
             chosen &= moments < span.end
         if span.datastreams is not None:
             chosen &= np.isin(table["datastream"].to_numpy(), list(span.datastreams))
-        return self._choose(table, chosen, span, within, options)
+        return table, chosen
 
     def _scanned(self, span: Span, within: Within, options: Options, *, water_only: bool) -> Rows:
+        asked = self._ask(options)
+        columns = {"id", "datastream", "feature", "phenomenon_time"}
+        columns |= columns_needed((item for value, _ in asked.keys for item in fields(value)), asked.by)
+        table = self._scan(span, asked.root, columns, water_only=water_only)
+        rows = self._choose(table, np.ones(len(table), bool), span, within, options)
+        return Rows(self._whole(rows.table), rows.count, rows.more)
+
+    def _scan(self, span: Span, root: Variable | None, columns: set[str], *, water_only: bool) -> pa.Table:
+        """Read what a span leaves, with the columns that the rest of its filter needs, or refuse beyond the limit."""
         wanted = _listed(span)
         n = self._looked_at(wanted, span, water_only=water_only)
         if n > MOST_SCANNED:
@@ -149,13 +204,16 @@ class Observations:
                 "narrow phenomenonTime or the Datastream",
                 place="$filter",
             )
-        needed = {"id", "datastream", "feature", "phenomenon_time"}
-        needed |= columns_of(span.rest) | columns_of([item.by for item in options.orderby])
-        table = self._snapshot.read(
-            wanted, span.start, span.end, columns=sorted(needed), water_only=water_only, values=span.values
+        if root is not None:
+            columns = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
+        return self._snapshot.read(
+            wanted,
+            span.start,
+            span.end,
+            columns=None if "*" in columns else sorted(columns),
+            water_only=water_only,
+            values=span.values,
         )
-        rows = self._choose(table, np.ones(len(table), bool), span, within, options)
-        return Rows(self._whole(rows.table), rows.count, rows.more)
 
     def _looked_at(self, wanted: list[int] | None, span: Span, *, water_only: bool) -> int:
         """Return how many rows have to be looked at: those in row groups that the values leave, if any are asked of."""
@@ -173,35 +231,58 @@ class Observations:
         return table.take(pa.array(sorter[np.searchsorted(found, ids, sorter=sorter)]))
 
     def _choose(self, table: pa.Table, chosen: NDArray[np.bool_], span: Span, within: Within, options: Options) -> Rows:
+        asked = self._ask(options)
         if within.feature is not None:
             chosen = chosen & (table["feature"].to_numpy() == within.feature)
-        for leaf in span.rest:
-            chosen = chosen & mask(leaf, table, self._records.ids)
+        chosen = chosen & self._holding(span, asked.root, table)
         table = table.take(pa.array(np.flatnonzero(chosen)))
         skip, top = window(options)
-        places = order(options.orderby, table, self._keys(options, table))
+        places = self._order(asked, table)
         count = len(table) if options.count else None
         return Rows(table.take(pa.array(places[skip : skip + top])), count, more=len(table) > skip + top)
 
-    def _keys(self, options: Options, table: pa.Table) -> dict[int, NDArray[Any]]:
-        """Return the keys of orders that go through a relation, such as ``Datastream/name``."""
-        keys = {}
-        for place, item in enumerate(options.orderby):
-            if not isinstance(item.by, Path) or len(item.by.names) < 2 or item.by.names[1] in {"id", "@iot.id"}:
-                continue
-            relation = OBSERVATION.relations.get(item.by.names[0])
-            if relation is None:
-                continue
-            values = self._records.keys(relation.target, Path(item.by.names[1:], item.by.at))
-            ids = table[relation.through.own].to_pylist()
-            keys[place] = _sortable([values.get(number) for number in ids])
-        return keys
+    def _holding(self, span: Span, root: Variable, table: pa.Table) -> NDArray[np.bool_]:
+        """Return for which rows what is left of a filter holds; each condition looks at those that the others left."""
+        chosen = np.arange(len(table))
+        for leaf in span.rest:
+            rows = table if len(chosen) == len(table) else table.take(pa.array(chosen))
+            chosen = chosen[holds(leaf, ObservationFrame(root, rows, self._records, self._documents))]
+        found = np.zeros(len(table), bool)
+        found[chosen] = True
+        return found
+
+    def _order(self, asked: _Asked, table: pa.Table) -> NDArray[np.intp]:
+        """Return the row numbers in order; the id is the last key, and goes down where the key before it does."""
+        ids = table["id"].to_numpy()
+        if not asked.keys:
+            moments = table["phenomenon_time"].cast(pa.int64()).to_numpy()
+            return np.lexsort([ids, moments, table["datastream"].to_numpy()])
+        frame = ObservationFrame(asked.by, table, self._records, self._documents)
+        return sorted_rows(asked.keys, frame, [-ids if asked.keys[-1][1] else ids])
 
 
-def _sortable(values: list[Any]) -> NDArray[Any]:
-    if all(isinstance(value, int | float) for value in values):
-        return np.array(values, np.float64)
-    return np.array([str(value) for value in values], object)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options of a reading, bound: a condition on one variable, keys on another, and what it narrows."""
+
+    options: Options
+    root: Variable
+    condition: Condition | None
+    span: Span
+    by: Variable
+    keys: list[Key]
+
+
+def _runs_over(table: pa.Table, span: Span) -> bool:
+    """Say whether a row over an interval ends later than asked for; instants never do."""
+    if span.ended_by is None or not len(table):
+        return False
+    ends = table["phenomenon_time"].cast(pa.int64()).to_numpy() + table["duration"].to_numpy()
+    return bool((ends > span.ended_by).any())
+
+
+def _no_documents(_: pa.Table) -> list[Any]:
+    raise RequestError("resultQuality cannot be asked of here", place="$filter")
 
 
 def _listed(span: Span) -> list[int] | None:

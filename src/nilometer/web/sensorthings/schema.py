@@ -201,7 +201,7 @@ TYPES: dict[str, EntityType] = {
             "Observations",
             None,
             Property("phenomenonTime", "interval", "phenomenon_time"),
-            Property("result", "number", "result"),
+            Property("result", "json", "result"),
             Property("resultTime", "time", "result_time"),
             Property("resultQuality", "json"),
             Property("validTime", "interval"),

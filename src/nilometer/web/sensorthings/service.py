@@ -19,6 +19,8 @@ from nilometer.web.sensorthings.observations import Observations, Rows, Within
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.quality import Evidence
+from nilometer.web.sensorthings.query.datastream_columns import DatastreamColumns
+from nilometer.web.sensorthings.query.observed import quality_documents
 from nilometer.web.sensorthings.records import Record, Records, window
 from nilometer.web.sensorthings.schema import OBSERVATION, SETS, TYPES, EntityType, Relation
 
@@ -47,6 +49,9 @@ CONFORMANCE = tuple(
         "request-data/top",
         "request-data/skip",
         "request-data/count",
+        "request-data/filter",
+        "request-data/built-in-filter-operations",
+        "request-data/built-in-query-functions",
         "request-data/pagination",
         "create-update-delete/create-entity",
         "create-update-delete/link-to-existing-entities",
@@ -61,7 +66,7 @@ CONFORMANCE = tuple(
         "batch-request/batch-request",
     )
 )
-"""What works; `$filter` is served in part and so is not declared."""
+"""What works."""
 
 CONFORMANCE_OF_MQTT = (
     f"{_REQUIREMENT}/create-observations-via-mqtt/observations-creation",
@@ -197,12 +202,12 @@ class Service:
             return reading.told(self._store.snapshot().by_id(sorted(ids)), wanted, samples)
 
     def _reading(self, connection: Connection, root: str, api: str, options: Options) -> _Reading:
-        records, catalog = Records(connection), self._store.catalog
-        snapshot = self._store.snapshot(options.as_of)
+        catalog, snapshot = self._store.catalog, self._store.snapshot(options.as_of)
+        records = Records(connection, DatastreamColumns(snapshot, catalog))
         evidence = self._evidence.at(snapshot.commit)
         return _Reading(
             records,
-            Observations(snapshot, records, catalog),
+            Observations(snapshot, records, catalog, quality_documents(evidence, api)),
             Encoder(root, api, catalog, snapshot, evidence),
             [(name, text) for name, text in options.texts if name == _AS_OF],
         )

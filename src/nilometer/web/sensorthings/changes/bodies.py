@@ -72,15 +72,17 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 -- any JSON
 def read_link(given: object, place: str) -> int | None:
     """Return the id of ``{"@iot.id": 1}``; None where it is no link but an entity.
 
+    Whatever stands beside an id is passed over: client libraries link with the whole entity as they know it.
+
     Raises
     ------
     RequestError
-        If it is a link to nothing that an id could name, or a link and an entity at once.
+        If it is a link to nothing that an id could name.
     """
     if not isinstance(given, dict):
         raise RequestError('expected an entity, or a link {"@iot.id": …}', place=place)
     number = given.get("@iot.id")
-    if number is None or any(not name.startswith("@iot.") for name in given):
+    if number is None:
         return None
     if not isinstance(number, int) or isinstance(number, bool):
         raise RequestError(f"{str(number)[:60]!r} is no id: ids are whole numbers", place=f"{place}.@iot.id")
