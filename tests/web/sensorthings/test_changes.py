@@ -316,6 +316,40 @@ async def test_a_unit_that_is_not_understood_is_kept_and_never_taken_for_another
     assert understood({"symbol": "", "name": None}) == units.UNKNOWN
 
 
+async def test_what_a_filter_chooses_is_deleted_only_where_that_is_allowed(tmp_path):
+    chosen = "Observations?$filter=result gt 1 and parameters/qc eq null"
+    async with open_station(tmp_path / "off") as station:
+        await make(station, "Things", whole((1, 2, 3)))
+        assert "delete_by_filter" in (await send(station, "DELETE", chosen, status=405))["error"]["message"]
+    async with open_station(tmp_path / "on", server={"delete_by_filter": True}) as station:
+        thing = await make(station, "Things", whole((1, 2, 3)))
+        await make(station, "Things", whole((4, "text")))
+        moment = station.moment()
+        assert await send(station, "DELETE", chosen) == {"deleted": 3}
+        left = (await station.json("/v1.1/Observations?$select=result"))["value"]
+        assert sorted(str(one["result"]) for one in left) == ["1.0", "text"]
+        assert (await station.json(f"/v1.1/Observations?$count=true&$top=0&as_of={moment}"))["@iot.count"] == 5
+        stream = (await station.json(f"/v1.1/Things({thing})/Datastreams"))["value"][0]
+        assert stream["phenomenonTime"] == f"{TIMES[0]}/{TIMES[0]}"
+        assert await send(station, "DELETE", f"Datastreams({stream['@iot.id']})/{chosen}") == {"deleted": 0}
+        for query in ("$filter=result gt 1&$top=1", "$filter=", "$filter=nothing eq 1"):
+            await send(station, "DELETE", f"Observations?{query}", status=400)
+        await send(station, "DELETE", "Things?$filter=id eq 1", status=405)
+
+
+async def test_a_body_that_is_too_large_or_cut_makes_nothing(station):
+    before = await counts(station)
+    assert "16777216" in (await send(station, "POST", "Things", b" " * (16 * 2**20 + 1), 413))["error"]["message"]
+
+    async def cut():
+        yield msgspec.json.encode(whole())[:-20]
+        raise ConnectionResetError
+
+    with contextlib.suppress(ConnectionResetError):
+        await station.client.post("/v1.1/Things", content=cut(), headers={"content-type": "application/json"})
+    assert await counts(station) == before
+
+
 ODD = [
     None,
     True,

@@ -184,6 +184,17 @@ class Changes:
         action = self.removal(kind)
         await self._pipeline.changes.remove(f"delete a {kind.name}", lambda edit: action(edit, number), about)
 
+    async def delete_observations(self, ids: list[int], comment: str) -> int:
+        """Delete Observations in one commit, and return how many there were.
+
+        Raises
+        ------
+        Conflict, ReviewRefused
+            If something stands against one of them; then none was deleted.
+        """
+        about = {"by": "", "reason": "", "comment": comment}
+        return (await self._pipeline.changes.delete_rows(np.array(ids, np.int64), about)).rows
+
     async def _delete_feature(self, number: int, about: dict[str, str]) -> None:
         feature = self._catalog.feature(number)
         mine = None
