@@ -63,6 +63,7 @@ CONFORMANCE = tuple(
         "create-update-delete/delete-entity",
         "create-update-delete/historical-location-auto-creation",
         "create-update-delete/historical-location-manual-creation",
+        "batch-request/batch-request",
     )
 )
 """What works."""
