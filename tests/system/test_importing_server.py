@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from nilometer.errors import LinkError, RequestError
+from nilometer.web.sensorthings.incoming.documents import document_of
 from nilometer.web.sensorthings.incoming.holder import held
 from nilometer.web.sensorthings.incoming.origin import Origin, followed
+from nilometer.web.sensorthings.incoming.rows import identity, read_page
 from nilometer.web.sensorthings.incoming.taking import Taking, Wishes
 from tests.system.meddler import Meddler
 from tests.system.server import Server
@@ -239,3 +241,16 @@ def test_a_next_page_is_asked_for_where_the_first_one_was():
     assert followed("?$skip=1", base, f"{base}/Things") == f"{base}/Things?$skip=1"
     with pytest.raises(RequestError, match="root of a service"):
         Origin("ftp://x.org")
+
+
+def test_a_stranger_s_data_array_and_entity_are_read_to_the_last_member():
+    array = {"components": ["result", "id", "phenomenonTime"], "dataArray": [[None, 7, "2020-01-01T01:00:00+01:00"]]}
+    (row,) = read_page({"value": [array]}, 3)
+    assert (row.id, row.feature) == (7, 3)
+    same = {"phenomenonTime": "2020-01-01T00:00:00.000Z", "resultTime": None, "parameters": {}}
+    assert identity(row.values, 1) == identity(same, 1) != identity(same, 2)
+    assert read_page({"value": [{**array, "components": ["result"]}]}, 3) is None
+    sensor = {"@iot.id": "ü", "name": None, "encodingType": "text", "metadata": "m", "uuid": 1, "properties": [1]}
+    document, left = document_of("Sensor", sensor, "https://x.org/v1.1", "ü")
+    assert document["properties"] == {"nilometer": {"imported": {"from": "https://x.org/v1.1", "id": "ü"}}}
+    assert (document["name"], len(left)) == ("", 4)

@@ -88,5 +88,5 @@ def _show(report: Report, *, as_json: bool) -> None:
     left = ", ".join(f"{number:,} {name}" for name, number in report.left.items() if number)
     if left:
         typer.echo(f"  not taken: {left}")
-    for note in report.said:
+    for note in report.notes:
         typer.echo(f"  {note}")

@@ -74,7 +74,7 @@ def _properties(kind: str, given: Any, left: list[str]) -> dict[str, Any]:  # no
             del ours["unit"]
     for name, value in theirs.items() if isinstance(theirs, Mapping) else ():
         if name not in ours and name != IMPORTED and _UNSAID.get(name) != value and value != "unknown":
-            left.append(f"properties.nilometer.{name}: {str(value)[:60]!r} is of that server")
+            left.append(f"properties.nilometer.{name}: it is of that server")
     properties["nilometer"] = ours
     return properties
 

@@ -28,17 +28,28 @@ class Report:
     new: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
-    said: list[str] = field(default_factory=list)
+    said: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
 
-    def leave(self, kind: str, what: str, reason: str, n: int = 1) -> None:
-        """Count what was not taken, and keep the first reasons."""
+    def leave(self, kind: str, what: object, reason: str, n: int = 1) -> None:
+        """Count what was not taken, and why."""
         self.left[kind] += n
-        self.note(f"{what}: {reason}")
+        self.note(kind, what, reason)
 
-    def note(self, text: str) -> None:
-        """Keep a remark."""
-        if len(self.said) < MOST_SAID:
-            self.said.append(text)
+    def note(self, kind: str, what: object, reason: str) -> None:
+        """Keep a remark: of one reason how often, and the first one it was said of."""
+        name = (kind, reason)
+        if name in self.said:
+            self.said[name][0] += 1
+        elif len(self.said) < MOST_SAID:
+            self.said[name] = [1, what]
+
+    @property
+    def notes(self) -> list[str]:
+        """The remarks, each reason once."""
+        return [
+            f"{kind} {first}{f' and {n - 1:,} more' if n > 1 else ''}: {reason}"
+            for (kind, reason), (n, first) in self.said.items()
+        ]
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -48,7 +59,7 @@ class Report:
             "new": dict(self.new),
             "known": dict(self.known),
             "left_out": dict(self.left),
-            "notes": self.said,
+            "notes": self.notes,
         }
 
     def line(self) -> str:

@@ -228,7 +228,7 @@ class Streams:
 
     def _leave(self, stream: Stream, row: Row, reason: str) -> None:
         reason = " ".join(reason.split())[:300]
-        self._report.leave("Observation", f"Observation {row.id!r} of Datastream {stream.id!r}", reason)
+        self._report.leave("Observation", f"{row.id!r} of Datastream {stream.id!r}", reason)
 
     async def _remember(self, stream: Stream, mark: dict[str, Any]) -> None:
         assert self._holder is not None  # noqa: S101
@@ -241,7 +241,7 @@ class Streams:
             self._origin.path("Datastreams", stream.id, "Observations"), self._condition(after)
         )
         if n is None:
-            self._report.note(f"Datastream {stream.id!r}: the server does not count its Observations")
+            self._report.note("Datastream", repr(stream.id), "the server does not count its Observations")
         self._report.new["Observation"] += n or 0
 
 

@@ -84,10 +84,8 @@ class Taking:
         if "MultiDatastreams" in sets:
             n = await self._origin.count("MultiDatastreams")
             if n != 0:
-                reason = "results of several properties in one array have no place here; their single Datastreams do"
-                self.report.leave(
-                    "MultiDatastream", f"{n if n is not None else 'all'} MultiDatastreams", reason, n or 0
-                )
+                reason = "Datastreams whose results are arrays of several properties are not made here"
+                self.report.leave("MultiDatastream", "(all)", reason, n or 1)
         return self.report
 
     async def feature(self, number: Id | None) -> int | None:
@@ -130,18 +128,17 @@ class Taking:
             self.report.known[kind] += is_first
             return known
         document, left = document_of(kind, entity, self._origin.url, number)
-        what = f"{kind} {number!r}"
         for reason in left:
-            self.report.note(f"{what}: not taken: {reason}")
+            self.report.note(kind, repr(number), f"not taken: {reason}")
         if self._holder is None or self.report.dry:
             self.report.new[kind] += 1
             return None
         try:
-            made = await self._made(kind, document | dict(links or {}), what)
+            made = await self._made(kind, document | dict(links or {}), number)
         except (LinkError, StoreError):
             raise
         except NilometerError as error:
-            self.report.leave(kind, what, _line(error))
+            self.report.leave(kind, repr(number), _line(error))
             return None
         self.report.new[kind] += 1
         self._here[kind][number] = made
@@ -149,7 +146,7 @@ class Taking:
             self._kept[made] = document["properties"]
         return made
 
-    async def _made(self, kind: str, document: dict[str, Any], what: str) -> int:
+    async def _made(self, kind: str, document: dict[str, Any], there: Id) -> int:
         """Make an entity; what it says for this platform and cannot be here is left out, and told."""
         assert self._holder is not None  # noqa: S101 -- asked for entities that are made
         while True:
@@ -161,7 +158,7 @@ class Taking:
                 refused = next((name for name in ours if f"properties.nilometer.{name}" in f"{place} {error}"), None)
                 if refused in {None, "imported"}:
                     raise
-                self.report.note(f"{what}: not taken: {_line(error)}")
+                self.report.note(kind, repr(there), f"not taken: {_line(error)}")
                 del ours[refused]
 
     async def _thing(self, thing: Entity) -> None:
@@ -193,7 +190,7 @@ class Taking:
                 self.report.known["HistoricalLocation"] += 1
                 continue
             if not places:
-                self.report.leave("HistoricalLocation", f"Thing {there!r} at {time}", "it names no Location")
+                self.report.leave("HistoricalLocation", f"of Thing {there!r} at {time}", "it names no Location")
                 continue
             body = {"time": time, "Thing": {"@iot.id": thing}, "Locations": [{"@iot.id": one} for one in places]}
             await self._holder.make("HistoricalLocations", body)
@@ -201,7 +198,9 @@ class Taking:
         stands = self._holder.walk(f"Things({thing})/Locations", {"$select": "id"})
         if now and sorted(now) != sorted([one["@iot.id"] async for one in stands]):
             await self._holder.change(f"Things({thing})", {"Locations": [{"@iot.id": one} for one in now]})
-            self.report.note(f"Thing {there!r}: its Locations are of no HistoricalLocation; it stands there from today")
+            self.report.note(
+                "Thing", repr(there), "its Locations are of no HistoricalLocation; it stands there from today"
+            )
 
     async def _places(self, ids: list[Id]) -> list[int]:
         found = []
@@ -222,7 +221,7 @@ class Taking:
         number = None
         missing = [name for name, one in links.items() if one is None]
         if missing and self._holder is not None and not self.report.dry:
-            self.report.leave("Datastream", f"Datastream {there!r} of Thing {of!r}", f"its {missing[0]} was not taken")
+            self.report.leave("Datastream", f"{there!r} of Thing {of!r}", f"its {missing[0]} was not taken")
             return
         made = {name: {"@iot.id": one} for name, one in links.items()}
         number = await self._entity("Datastream", stream, made)
