@@ -79,6 +79,10 @@ class Snapshot:
             return self
         return Snapshot(replace(self._view, commit=min(self._view.at(moment), self.sequence)))
 
+    def at_sequence(self, sequence: int) -> Snapshot:
+        """Return the rows as they were known after a commit: what `sequence` said then."""
+        return Snapshot(replace(self._view, commit=min(sequence, self.sequence)))
+
     def read(
         self,
         datastreams: Sequence[int] | None = None,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -83,7 +85,7 @@ def walk(
         if n <= piece:
             tables: Iterator[pa.Table] = iter([_sorted(parts_of(one), columns, newest_first=newest_first)])
         else:
-            tables = _of_one(visible, one, columns, water_only=water_only, newest_first=newest_first)
+            tables = _of_one(visible, one, columns, piece, water_only=water_only, newest_first=newest_first)
         for table in tables:
             rest = table if after is None else _behind(table, after, newest_first=newest_first)
             for start in range(0, rest.num_rows, piece):
@@ -109,24 +111,19 @@ def _together(
 
 
 def _of_one(
-    visible: Visible, wanted: Query, names: list[str], *, water_only: bool, newest_first: bool
+    visible: Visible, wanted: Query, names: list[str], piece: int, *, water_only: bool, newest_first: bool
 ) -> Iterator[pa.Table]:
     """Yield the rows of one Datastream in order."""
     parts = [
         _Part(
             -int(file.blocks.latest[group]) if newest_first else int(file.blocks.earliest[group]),
-            # What differs from turn to turn is bound here.
-            lambda file=file, group=group: visible.of_file(  # type: ignore[misc]
-                file, np.array([group]), wanted, names, water_only=water_only
-            ),
+            partial(visible.of_file, file, np.array([group]), wanted, names, water_only=water_only),
         )
         for file, group in visible.blocks(wanted)
     ]
-    hot = _sorted(list(visible.hot(wanted, names, water_only=water_only)), names, newest_first=newest_first)
-    if hot.num_rows:
-        parts.append(_Part(int(_reaches(hot, newest_first=newest_first)[0]), lambda: hot))
+    parts += _hot_parts(visible, wanted, names, piece, water_only=water_only, newest_first=newest_first)
     parts.sort(key=lambda part: part.reach)
-    waiting = hot.slice(0, 0)
+    waiting = joined([], names)
     for part in parts:
         # Rows at the reach itself wait: those of one time come by id, wherever they lie.
         done = int(np.searchsorted(_reaches(waiting, newest_first=newest_first), part.reach))
@@ -136,6 +133,49 @@ def _of_one(
         waiting = _sorted([waiting, part.read()], names, newest_first=newest_first)
     if waiting.num_rows:
         yield waiting
+
+
+def _hot_parts(
+    visible: Visible, wanted: Query, names: list[str], piece: int, *, water_only: bool, newest_first: bool
+) -> list[_Part]:
+    """Return the hot rows of one Datastream in spans of about so many: who wants the first takes no more of them."""
+    found = [table["phenomenon_time"].cast(pa.int64()) for table in visible.hot(wanted, [], water_only=water_only)]
+    if not found:
+        return []
+    # They lie nearly in order, which a stable sort makes use of.
+    times = np.sort(np.concatenate([column.to_numpy() for column in found]), kind="stable")
+    places = _doubling(len(times), piece)
+    if newest_first:
+        edges = [int(times[0]), *np.unique(times[::-1][places] + 1).tolist()]
+    else:
+        edges = [*np.unique(times[places]).tolist(), int(times[-1]) + 1]
+    return [
+        _Part(
+            1 - stop if newest_first else start,
+            partial(
+                _hot,
+                visible,
+                replace(wanted, start=start, end=stop),
+                names,
+                water_only=water_only,
+                newest_first=newest_first,
+            ),
+        )
+        for start, stop in pairwise(edges)
+    ]
+
+
+def _doubling(n: int, piece: int) -> list[int]:
+    """Return places from 0 on, each twice as far from the one before, up to `PIECE`."""
+    places, step = [0], piece
+    while places[-1] + step < n:
+        places.append(places[-1] + step)
+        step = min(2 * step, PIECE)
+    return places
+
+
+def _hot(visible: Visible, wanted: Query, names: list[str], *, water_only: bool, newest_first: bool) -> pa.Table:
+    return _sorted(list(visible.hot(wanted, names, water_only=water_only)), names, newest_first=newest_first)
 
 
 def _reaches(table: pa.Table, *, newest_first: bool) -> NDArray[np.int64]:

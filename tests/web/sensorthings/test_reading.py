@@ -179,7 +179,7 @@ async def test_what_cannot_be_understood_is_400_with_a_place(filled, query):
 @pytest.mark.parametrize(
     "query",
     [
-        "$resultFormat=dataArray",
+        "$format=atom",
         "$filter=tolower(name) eq 'river'",
         "$filter=Datastreams/Observations/result gt 5",
         "$orderby=Datastreams/name",

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from nilometer.errors import NotSupported
 from nilometer.pipeline import Pipeline
 from nilometer.web.exchange import Exchange
+from nilometer.web.sensorthings.answers.sending import Pieces, send
 from nilometer.web.sensorthings.creation import Creation
 from nilometer.web.sensorthings.options import decode_query, parse_options
 from nilometer.web.sensorthings.paths import parse_path
@@ -46,7 +47,10 @@ class SensorThings:
         path = path.strip(b"/")
         if exchange.method in {"GET", "HEAD"}:
             answer = await asyncio.to_thread(self._get, path, exchange.query, root, f"{exchange.root}/api/v1")
-            await exchange.answer(answer.status, answer.body, answer.media_type)
+            if isinstance(answer, Pieces):
+                await send(exchange, answer)
+            else:
+                await exchange.answer(answer.status, answer.body, answer.media_type)
         elif exchange.method == "POST":
             await self._post(exchange, path, root)
         elif exchange.method in {"PUT", "PATCH", "DELETE"}:
@@ -55,7 +59,7 @@ class SensorThings:
             status = HTTPStatus.NO_CONTENT if exchange.method == "OPTIONS" else HTTPStatus.METHOD_NOT_ALLOWED
             await exchange.answer(status, headers=_ALLOWED)
 
-    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer:
+    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer | Pieces:
         options = parse_options(decode_query(query))
         if not path:
             return self._service.root(root)
