@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pyarrow as pa
 
 from nilometer.client_frames import FrameCalls
+from nilometer.client_live import LiveStream
 from nilometer.client_refusals import refusal_of
 from nilometer.client_trials import TrialCalls
 from nilometer.errors import LinkError, RequestError
@@ -152,6 +153,18 @@ class Client(FrameCalls):
         """
         options = {"start": start, "end": end, **query}
         return self._table(f"/api/v1/datastreams/{quote(str(datastream), safe='')}/observations", options)
+
+    def live(self, datastreams: Sequence[str | int]) -> LiveStream:
+        """Return the stream of what is committed to Datastreams from now on, for a ``with``; see `LiveStream`.
+
+        Parameters
+        ----------
+        datastreams : sequence of str or int
+            Keys or ids.
+        """
+        query = urlencode({"datastream": ",".join(str(one) for one in datastreams)})
+        connection = self._kind(self._host, self._port, timeout=self._timeout_s)
+        return LiveStream(connection, f"{self._root}/api/v1/live?{query}", self._headers, self.url)
 
     def rollups(self, datastream: str | int, span: str = "hour", **query: Any) -> pa.Table:  # noqa: ANN401 -- query options
         """Return the hours or days of a Datastream as an Arrow table: counts by flag, means, sums, extremes.

@@ -54,6 +54,20 @@ class TrialCalls:
         """Take back a plan that was never frozen."""
         return self._send("POST", f"{_ROOT}/{int(number)}/withdraw", {"by": by, "note": note})
 
+    def size(self, number: int, start: str, end: str, **asked: float) -> dict[str, Any]:
+        """Return how long a trial has to be, from a pilot: ``sizes`` of each endpoint.
+
+        Parameters
+        ----------
+        number : int
+            The trial.
+        start, end : str
+            Of the pilot, ISO 8601 with an offset.
+        **asked
+            ``power``, ``difference``, ``arbiter_uncertainty``.
+        """
+        return self._send("POST", f"{_ROOT}/{int(number)}/size", {"start": start, "end": end, **asked})
+
     def run(self, number: int, by: str = "") -> dict[str, Any]:
         """Have a trial computed over the data of now; `running` says how far it is."""
         return self._send("POST", f"{_ROOT}/{int(number)}/run", {"by": by})

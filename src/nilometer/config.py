@@ -64,11 +64,17 @@ class _Section(BaseModel):
 
 
 class ServerConfig(_Section):
-    """Where the server listens. Another address than loopback needs a token."""
+    """Where the server listens. Another address than loopback needs a token.
+
+    `mqtt_port` is that of SensorThings over MQTT, 0: a free one; not given: 1883 where nobody has it (a free one where
+    `port` is 0). `public_url` is how clients reach the server, for links in what MQTT tells.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     token: str | None = Field(None, min_length=16)
+    mqtt_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] | None = None
+    public_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
 
 
 def _revisions_s_of(value: object) -> float | None:
@@ -377,7 +383,9 @@ def config_error(
         )
     cause = (first.get("ctx") or {}).get("error")
     if isinstance(cause, ConfigError):
-        return ConfigError(place, seen=cause.seen, allowed=cause.near or cause.allowed, file=file, reason=cause.reason)
+        return ConfigError(
+            place or cause.key, seen=cause.seen, allowed=cause.near or cause.allowed, file=file, reason=cause.reason
+        )
     seen = None if first["type"] == "missing" or isinstance(first["input"], BaseModel) else first["input"]
     if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == KEY_PATTERN:
         return ConfigError(place, seen=seen, file=file, allowed="a letter first, then letters, digits and _ . - /")
@@ -385,7 +393,8 @@ def config_error(
         names = [name.strip("'") for name in first["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         return ConfigError(place, seen=seen, file=file, allowed=names)
     reason = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "an array")
-    if "token" in first["loc"]:
+    # What is wrong between the settings of a section is told by the reason; the whole section says nothing more.
+    if "token" in first["loc"] or (first["type"] == "value_error" and isinstance(seen, dict)):
         seen = None
     return ConfigError(place, seen=seen, file=file, reason=reason[0].lower() + reason[1:])
 

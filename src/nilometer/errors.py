@@ -145,10 +145,10 @@ class ConfigError(NilometerError, ValueError):
             names = sorted(allowed)
             self.near = near(str(seen), names)
             self.allowed = ", ".join(names[:40]) + (", …" if len(names) > 40 else "")
-        message = f"{file}: " if file else ""
-        message += key if seen is None else f"{key} = {seen!r}"
-        if reason:
-            message += f": {reason}"
+        told = key if seen is None else f"{key} = {seen!r}"
+        # What is wrong between several settings stands at none of them.
+        told = ": ".join(part for part in (told, reason) if part)
+        message = f"{file}: {told}" if file else told
         if self.near:
             message += f"; did you mean {' or '.join(self.near)}?"
         if self.allowed:

@@ -114,5 +114,10 @@ def test_a_margin_of_another_dimension_is_refused():
         decide(pairs_of(50), [claim("slope", 0.1, "1", relative=True)])
     warm = Pairs.of(np.arange(50), np.arange(50.0) + np.arange(50) % 3, np.arange(50.0), "degree_Celsius")
     assert decide(warm, [claim("bias", 2.0, "K")], sampling=QUICK)[0].margin == pytest.approx(2.0)
+    for share in (claim("bias", 0.1, "1", relative=True), claim("relative_bias", 0.1, "1")):
+        with pytest.raises(UnitError, match="arbitrary zero"):
+            decide(warm, [share])
+    with pytest.raises(ValueError, match=r"0\.05 is 5 %"):
+        claim("bias", 5.0, "1", relative=True)
     with pytest.raises(ConfigError, match="statistic"):
         decide(pairs_of(50), [claim("goodness", 0.1)])

@@ -69,7 +69,7 @@ def test_the_laboratorys_own_error_cancels_in_squares_and_is_taken_off_the_rest(
     assert found["candidate_error"].interval[0] < 0.5 < found["candidate_error"].interval[1]
     # Without signs the laboratory's error dampens what the candidate's is more.
     assert 0.0 < found["excess_error"].value < math.hypot(0.5, 1.5) - 1.0
-    assert "standard uncertainty is 2 mg L-1" in found["excess_error"].note
+    assert "standard uncertainty is 2 mg/L" in found["excess_error"].note
     assert found["score_share"].value == pytest.approx(0.88, abs=0.03)
 
 

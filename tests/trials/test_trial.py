@@ -109,6 +109,11 @@ def test_what_is_suspect_counts_by_the_plan_and_is_shown_without(tmp_path: Path)
     (other,) = run_trial(strict, tmp_path, resamples=1000).comparisons
     assert other.figures[0].n == one.without_suspect[0].n
     assert other.alignment.candidate_left_out["flag_suspect"] == one.figures[0].n - other.figures[0].n
+    # An arm that is suspect as a whole is compared all the same, and the decision says on what it hangs.
+    (tmp_path / "profile.toml").write_text("[tests.gross_range]\nfail = [0, 20]\nsuspect = [0, 1]\n", encoding="utf-8")
+    (whole,) = run_trial(doubted, tmp_path, resamples=1000).comparisons
+    assert (whole.figures[0].n, whole.without_suspect) == (one.figures[0].n, ())
+    assert "inconclusive with SUSPECT results left out" in whole.decisions[0].reason
 
 
 def test_samples_decide_where_the_plan_says_so(tmp_path: Path) -> None:
@@ -171,6 +176,10 @@ def test_a_constant_candidate_has_figures_and_no_line(tmp_path: Path) -> None:
     (tmp_path / "series.csv").write_text("\n".join(stuck) + "\n", encoding="utf-8")
     (one,) = run_trial(made_plan(tmp_path), tmp_path, resamples=1000).comparisons
     assert one.grade.outcome is not Outcome.NON_INFERIOR
+    for name in ("slope", "intercept", "concordance", "passing_bablok_slope"):
+        figure = one.figure(name)
+        assert figure is not None
+        assert np.isnan([figure.value, *figure.interval]).all(), name
     json.dumps(one.to_dict(), allow_nan=False)
 
 

@@ -1,31 +1,46 @@
-"""A bench run at a live Datastream: rows are looked for at the server, the operator is told what to do and answers."""
+"""A bench run at a live Datastream: rows come as they are committed, the operator is told what to do and answers."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
+    from nilometer.cli.bench_rows import CommittedRows
     from nilometer.client import Client
     from nilometer.trials.bench.procedure import Procedure
     from nilometer.trials.bench.run import BenchRun
+    from nilometer.trials.bench.segment import Segment
 
 __all__ = ["guide"]
 
+_WAIT_S: Final = 1.0
 TOLD: Final = {
     "keys": (
         "[Enter] done   s REASON skip   r STEP repeat   q save and leave   a REASON abort",
         "[回车] 已完成   s 原因 跳过   r 步骤 重做   q 保存退出   a 原因 中止",
     ),
+    "paused": (
+        "[Enter] wait on   s REASON skip   r STEP repeat   q save and leave   a REASON abort",
+        "[回车] 继续等待   s 原因 跳过   r 步骤 重做   q 保存退出   a 原因 中止",
+    ),
+    "menu": ("Ctrl-C: skip, repeat, leave or abort", "Ctrl-C：跳过、重做、退出或中止"),
     "settling": ("waiting until it is steady: {}", "等待读数稳定：{}"),
-    "reading": ("steady; reading {} of {}", "读数已稳定，第{}个读数，共{}个"),
+    "steady": ("steady: hands off until {} readings are there", "读数已稳定：取{}个读数期间请勿触动"),
+    "reading": ("reading {} of {}", "第{}个读数，共{}个"),
+    "next": ("then: {}", "下一步：{}"),
+    "done": ("{}: {} readings, mean {}, s {} {}", "{}：{}个读数，平均值{}，标准偏差{} {}"),
+    "doubt": ("! {}   (r {} does it again)", "！{}（r {} 可重做）"),
     "trouble": ("trouble: {}", "异常：{}"),
+    "no_step": ("{} is no step; steps: {}", "没有步骤{}；可选：{}"),
     "left": ("left; go on with --save {}", "已退出，可用 --save {} 继续"),
+    "lost": ("left; without --save nothing of it is kept", "已退出；未使用 --save，本次检验不予保留"),
+    "back": ("the server is back", "服务器已恢复"),
 }
 
 
@@ -37,7 +52,7 @@ def guide(
     unit: str | None = None,
     save: Path | None = None,
     language: str = "en",
-    poll_s: float = 1.0,
+    facts: Mapping[str, Any] | None = None,
     ask: Callable[[str], str] | None = None,
 ) -> BenchRun:
     """Run a procedure at a live Datastream until it is finished, aborted or left.
@@ -53,114 +68,161 @@ def guide(
     unit : str, optional
         In place of the Datastream's.
     save : path, optional
-        Written after every look; a run that is there is resumed.
+        Every input is appended to it; a run that is there is resumed.
     language : {"en", "zh"}
         Of what the operator is told.
-    poll_s : float
-        Between two looks.
+    facts : mapping, optional
+        What is known without readings; it is added to what a resumed run knows.
     ask : callable, optional
         Shows a text and returns the answer; default: the terminal.
     """
-    from nilometer.errors import LinkError
+    from nilometer.cli.bench_rows import CommittedRows
+    from nilometer.trials.bench.journal import Journal
     from nilometer.trials.bench.run import BenchRun, Phase
 
     told = client.datastream(datastream)
-    asked = ask or (lambda text: str(typer.prompt(text, default="", show_default=False, prompt_suffix="\n> ")))
-    run = BenchRun(procedure, unit or told["unit"])
-    if save is not None and save.exists():
-        run = BenchRun.from_dict(json.loads(save.read_text(encoding="utf-8")), procedure)
-    is_open = run.phase in {Phase.SETTLING, Phase.READING}
-    # A run that was left in the middle of a reading goes on with the rows that came since.
-    seen_us = (run.fed_until_us or 0) + 1 if is_open else _now_us(client)
-    said = ""
-    while run.phase not in {Phase.FINISHED, Phase.ABORTED}:
-        if run.phase in {Phase.OPERATOR, Phase.TROUBLE}:
-            is_to_go_on = _operate(run, asked, language, lambda: _now_us(client))
-            seen_us = max(seen_us, run.segments[-1].began_us if run.segments else seen_us)
-            _keep(run, save)
-            if not is_to_go_on:
-                typer.echo(_say("left", language).format(save or ""), err=True)
-                break
-            continue
-        try:
-            seen_us = _look(run, client, datastream, seen_us)
-            line = _progress(run, language)
-        except LinkError as error:  # its rows are kept there, and read when it is back
-            line = str(error)
-        _keep(run, save)
-        if line != said:
-            typer.echo(line, err=True)
-            said = line
-        if run.phase in {Phase.SETTLING, Phase.READING}:
-            time.sleep(poll_s)
+    with ExitStack() as stack:
+        if save is None:
+            run = BenchRun(procedure, unit or told["unit"])
+        else:
+            run = stack.enter_context(Journal(save, procedure, unit or told["unit"])).run
+        if facts:
+            run.learn(facts)
+        rows = stack.enter_context(CommittedRows(client, datastream))
+        desk = _Desk(run, client, language, ask or _terminal, save)
+        while run.phase not in {Phase.FINISHED, Phase.ABORTED}:
+            if run.phase in {Phase.OPERATOR, Phase.TROUBLE}:
+                if not desk.operate():
+                    break
+                continue
+            try:
+                desk.wait(rows)
+            except KeyboardInterrupt:
+                if not desk.pause():
+                    break
     return run
 
 
-def _now_us(client: Client) -> int:
-    """Return the server's present: its clock gives the rows their times."""
-    return int(client.status()["now"]) * 1000
+def _terminal(text: str) -> str:
+    typer.echo("\a", nl=False, err=True)  # whoever stands at the beakers hears it
+    return str(typer.prompt(text, default="", show_default=False, prompt_suffix="\n> "))
 
 
-def _look(run: BenchRun, client: Client, datastream: str, seen_us: int) -> int:
-    import numpy as np
+class _Desk:
+    """Between a run and the one who carries it out."""
 
-    now = _now_us(client)
-    start = str(np.datetime64(seen_us, "us")) + "Z"
-    table = client.read(datastream, start=start)
-    if len(table):
-        times = table["phenomenon_time"].cast("int64").to_numpy()
-        values = table["result"].to_numpy().astype(np.float64)
-        order = np.argsort(times, kind="stable")
-        run.feed(times[order], values[order])
-        return int(times.max()) + 1
-    run.tick(now)
-    return seen_us
+    def __init__(
+        self, run: BenchRun, client: Client, language: str, ask: Callable[[str], str], save: Path | None
+    ) -> None:
+        self._run, self._client, self._ask, self._save = run, client, ask, save
+        self._language, self._said, self._is_lost = language, "", False
+        self._settled = 0.0
 
+    def _say(self, key: str, *parts: object) -> str:
+        return TOLD[key][self._language == "zh"].format(*parts)
 
-def _operate(run: BenchRun, ask: Callable[[str], str], language: str, now: Callable[[], int]) -> bool:
-    """Ask the operator and do what the answer says; return whether the run goes on."""
-    from nilometer.errors import ConfigError
-    from nilometer.trials.bench.run import Phase
+    def _echo(self, line: str) -> None:
+        if line and line != self._said:
+            typer.echo(line, err=True)
+            self._said = line
 
-    prompt = run.prompt(language)
-    lines = [_say("trouble", language).format(prompt.reason)] if prompt.phase is Phase.TROUBLE else []
-    done = len({one.place for one in run.segments if one.place >= 0})
-    lines += [
-        f"[{min(done + 1, len(run.procedure.order))}/{len(run.procedure.order)}] {prompt.do}",
-        _say("keys", language),
-    ]
-    word, _, rest = ask("\n".join(lines)).strip().partition(" ")
-    if word == "":
-        run.confirm(now())
-    elif word == "s":
-        run.skip(rest or "left out by the operator")
-    elif word == "r":
+    def _sentence(self, text: str) -> str:
+        from nilometer.trials.bench.wording import told
+
+        return told(text, self._language)
+
+    def _now_us(self) -> int:
+        """Return the server's present: its clock gives the rows their times."""
+        return int(self._client.status()["now"]) * 1000
+
+    def wait(self, rows: CommittedRows) -> None:
+        """Take what was committed, or let time pass."""
+        from nilometer.errors import LinkError
+
+        # A run that was left in the middle of a reading goes on with the rows that came since.
+        since_us = (self._run.fed_until_us or 0) + 1
+        phase = self._run.phase
         try:
-            run.repeat(rest.strip())
-        except ConfigError as error:
-            typer.echo(str(error), err=True)
-    elif word == "a":
-        run.abort(rest or "by the operator")
-    return word != "q"
+            found = rows.wait(since_us, _WAIT_S)
+            if found is not None and len(found[0]):
+                self._run.feed(*found)
+            elif found is not None:
+                self._run.tick(self._now_us())
+        except LinkError as error:  # its rows are kept there, and read when it is back
+            self._is_lost = True
+            self._echo(self._sentence(str(error)))
+            return
+        if found is not None and self._is_lost:
+            self._is_lost = False
+            self._echo(self._say("back"))
+        self._progress(phase)
 
+    def _progress(self, before: object) -> None:
+        from nilometer.trials.bench.run import Phase
 
-def _progress(run: BenchRun, language: str) -> str:
-    from nilometer.trials.bench.run import Phase
+        segment, phase = self._run.segments[-1], self._run.phase
+        wanted = self._run.procedure.steps[segment.step].readings
+        if phase is Phase.SETTLING:
+            if time.monotonic() - self._settled >= _WAIT_S:
+                self._settled = time.monotonic()
+                self._echo(self._say("settling", self._sentence(segment.reason)))
+            return
+        if phase is Phase.READING:
+            if before is Phase.SETTLING:
+                self._echo(self._say("steady", wanted))
+                upcoming = self._run.upcoming(self._language)
+                self._echo(self._say("next", upcoming) if upcoming else "")
+            self._echo(self._say("reading", min(len(segment.readings) + 1, wanted), wanted))
+            return
+        self._ended(segment)
 
-    segment = run.segments[-1]
-    wanted = run.procedure.steps[segment.step].readings
-    if run.phase is Phase.SETTLING:
-        return _say("settling", language).format(segment.reason)
-    return _say("reading", language).format(min(len(segment.readings) + (run.phase is Phase.READING), wanted), wanted)
+    def _ended(self, segment: Segment) -> None:
+        """Say what came of a step while its standard is still at hand."""
+        import numpy as np
 
+        there = np.array([value for value in segment.readings if np.isfinite(value)])
+        if len(there):
+            s = f"{there.std(ddof=1):.3g}" if len(there) > 1 else "—"
+            unit = "" if self._run.procedure.unit == "1" else self._run.procedure.unit
+            self._echo(self._say("done", segment.step, len(there), f"{there.mean():.5g}", s, unit).rstrip())
+        for note in segment.notes:
+            self._echo(self._say("doubt", self._sentence(note), segment.step))
 
-def _keep(run: BenchRun, save: Path | None) -> None:
-    if save is None:
-        return
-    beside = save.with_suffix(save.suffix + ".part")
-    beside.write_text(json.dumps(run.to_dict()), encoding="utf-8")
-    beside.replace(save)
+    def operate(self) -> bool:
+        """Ask the operator and do what the answer says; return whether the run goes on."""
+        from nilometer.trials.bench.run import Phase
 
+        prompt = self._run.prompt(self._language)
+        is_trouble = prompt.phase is Phase.TROUBLE
+        lines = [self._say("trouble", self._sentence(prompt.reason))] if is_trouble else []
+        order = self._run.procedure.order
+        lines += [f"[{self._run.place + 1}/{len(order)} {prompt.step}] {prompt.do}", self._say("keys")]
+        word = self._ask("\n".join(lines)).strip()
+        if word == "":
+            self._run.confirm(self._now_us())
+            self._echo(self._say("menu"))
+            return True
+        return self._obey(word)
 
-def _say(key: str, language: str) -> str:
-    return TOLD[key][language == "zh"]
+    def pause(self) -> bool:
+        """Ask what to do instead of waiting; return whether the run goes on."""
+        word = self._ask(self._say("paused")).strip()
+        return self._obey(word) if word else True
+
+    def _obey(self, text: str) -> bool:
+        word, _, rest = text.partition(" ")
+        rest = rest.strip()
+        if word == "q":
+            self._echo(self._say("left", self._save) if self._save else self._say("lost"))
+            return False
+        if word == "s":
+            self._run.skip(rest or "left out by the operator")
+        elif word == "a":
+            self._run.abort(rest or "by the operator")
+        elif word == "r" and rest in self._run.procedure.steps:
+            self._run.repeat(rest)
+        elif word == "r":
+            self._echo(self._say("no_step", rest or "?", ", ".join(dict.fromkeys(self._run.procedure.order))))
+        else:
+            self._echo(self._say("keys"))
+        return True

@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "show_results"]
 
-FINDINGS = {
-    "met": ("met", "符合"),
-    "not_met": ("NOT met", "不符合"),
-    "met_unverified": ("met, of an UNVERIFIED limit", "符合（限值未经核实）"),
-    "not_met_unverified": ("NOT met, of an UNVERIFIED limit", "不符合（限值未经核实）"),
-    "no_limit": ("no limit is known", "无限值"),
-    "not_made": ("not made", "未进行"),
-}
-
 
 def bench(
     procedure: Annotated[
@@ -45,11 +36,14 @@ def bench(
     span: Annotated[
         tuple[float, float] | None, typer.Option("--range", help="LOW HIGH: the range, in the procedure's unit.")
     ] = None,
+    facts: Annotated[
+        Path | None, typer.Option("--facts", help="TOML: what is no reading, such as hours or a laboratory's values.")
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option("--save", help="RUN.json: saved as it goes, and resumed if it is there.")
+        Path | None,
+        typer.Option("--save", help="RUN.jsonl: every input is appended; a run that is there is gone on with."),
     ] = None,
     language: Annotated[str, typer.Option("--language", help="en or zh.")] = "en",
-    poll_s: Annotated[float, typer.Option("--poll", help="Seconds between two looks at the server.", min=0.05)] = 1.0,
     file_format: Format = None,
     time: Time = None,
     time_zone: Zone = None,
@@ -71,28 +65,52 @@ def bench(
     chosen = procedure_of(procedure)
     if span is not None:
         chosen = chosen.on_range(*span)
-    if (file is None) == (server is None):
-        raise ConfigError("bench", reason="a run needs --file with --steps, or --server with --datastream")
-    if file is not None:
-        run = _over_file(chosen, file, column, steps, unit, span, FileWishes(file_format, time, time_zone))
-        if save is not None:
-            save.write_text(json.dumps(run.to_dict()), encoding="utf-8")
+    known = {} if facts is None else _toml(facts)
+    if file is not None and server is None:
+        wishes = FileWishes(file_format, time, time_zone)
+        run = _over_file(chosen, file, column, steps, unit, span, wishes, known, save)
+    elif server is not None and file is None:
+        run = _live(chosen, server, token, datastream, unit, save, language, known)
+    elif save is not None and file is None:
+        run = _saved(chosen, save, known)
     else:
-        from nilometer.cli.bench_live import guide
-        from nilometer.client import connect
-
-        if datastream is None:
-            raise ConfigError("--datastream", reason="whose values are watched has to be said")
-        run = guide(
-            chosen,
-            connect(str(server), token=token),
-            datastream,
-            unit=unit,
-            save=save,
-            language=language,
-            poll_s=poll_s,
+        raise ConfigError(
+            "bench",
+            reason="a run needs --file with --steps, or --server with --datastream, or --save with a run that is there",
         )
     show_results(run, language=language, as_json=as_json)
+
+
+def _live(
+    procedure: Procedure,
+    server: str,
+    token: str | None,
+    datastream: str | None,
+    unit: str | None,
+    save: Path | None,
+    language: str,
+    known: dict[str, Any],
+) -> BenchRun:
+    from nilometer.cli.bench_live import guide
+    from nilometer.client import connect
+    from nilometer.errors import ConfigError
+
+    if datastream is None:
+        raise ConfigError("--datastream", reason="whose values are watched has to be said")
+    client = connect(server, token=token)
+    return guide(procedure, client, datastream, unit=unit, save=save, language=language, facts=known)
+
+
+def _saved(procedure: Procedure, save: Path, known: dict[str, Any]) -> BenchRun:
+    """Return a run that was saved, with what became known since."""
+    from nilometer.trials.bench.journal import Journal, resumed
+
+    if not known:
+        return resumed(save, procedure)
+    resumed(save, procedure)  # whoever names a file that is not there wants no new one
+    with Journal(save, procedure) as journal:
+        journal.run.learn(known)
+        return journal.run
 
 
 def _over_file(
@@ -103,10 +121,13 @@ def _over_file(
     unit: str | None,
     span: tuple[float, float] | None,
     wishes: FileWishes,
+    known: dict[str, Any],
+    save: Path | None,
 ) -> BenchRun:
     import numpy as np
 
     from nilometer.errors import ConfigError
+    from nilometer.trials.bench.journal import Journal
     from nilometer.trials.bench.run import BenchRun, over_recording
 
     if steps is None:
@@ -121,19 +142,35 @@ def _over_file(
     asked = _asked(steps)
     given = unit or asked.get("unit") or part.unit or procedure.unit
     low, high = span or asked.get("range", (procedure.low, procedure.high))
-    run = BenchRun(procedure.on_range(float(low), float(high)), given, dict(asked.get("facts", {})))
+    chosen, facts = procedure.on_range(float(low), float(high)), {**asked.get("facts", {}), **known}
     times = np.asarray(recording.times, "datetime64[us]").astype(np.int64)
-    over_recording(run, times, part.values, _declared(asked, steps, int(times.max()) + 1 if len(times) else 0))
-    return run
+    declared = _declared(asked, steps, int(times.max()) + 1 if len(times) else 0)
+    if save is None:
+        run = BenchRun(chosen, given, facts)
+        over_recording(run, times, part.values, declared)
+        return run
+    if save.exists():
+        raise ConfigError("--save", seen=str(save), reason="it is there: a recording makes a new run")
+    with Journal(save, chosen, given, facts) as journal:
+        over_recording(journal.run, times, part.values, declared)
+        return journal.run
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    from nilometer.errors import ConfigError
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("TOML", file=file, reason=str(error)) from error
+    except OSError as error:
+        raise ConfigError("TOML", file=file, reason=error.strerror or str(error)) from error
 
 
 def _asked(steps: Path) -> dict[str, Any]:
     from nilometer.errors import ConfigError
 
-    try:
-        asked = tomllib.loads(steps.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError("TOML", file=steps, reason=str(error)) from error
+    asked = _toml(steps)
     unknown = [name for name in asked if name not in {"unit", "range", "facts", "step"}]
     if unknown:
         raise ConfigError(unknown[0], file=steps, allowed=("unit", "range", "facts", "step"))
@@ -171,58 +208,54 @@ def _declared(asked: dict[str, Any], file: Path, end_us: int) -> list[tuple[str,
 
 def show_results(run: BenchRun, *, language: str = "en", as_json: bool = False) -> None:
     """Print what came out, test by test."""
-    from nilometer.trials.bench.results import results
+    from nilometer.trials.bench.results import document_of, results
+    from nilometer.trials.bench.wording import told
 
     found = results(run)
     if as_json:
-        document = {
-            "procedure": run.procedure.key,
-            "range": [run.procedure.low, run.procedure.high],
-            "unit": run.procedure.unit,
-            "phase": str(run.phase),
-            "notes": run.notes,
-            "results": [one.to_dict() for one in found],
-        }
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        typer.echo(json.dumps(document_of(run, found), ensure_ascii=False))
         return
     procedure = run.procedure
     typer.echo(
         f"{procedure.name.get(language, procedure.key)}, {procedure.low:g} … {procedure.high:g} {procedure.unit}"
     )
     for note in run.notes:
-        typer.echo(f"  {note}")
+        typer.echo(f"  {told(note, language)}")
     for result in found:
         _show(result, language)
 
 
 def _show(result: TestResult, language: str) -> None:
-    is_chinese = language == "zh"
-    finding = FINDINGS[str(result.finding)][is_chinese]
-    typer.echo(f"{result.test.name.get(language, result.test.key)}: {finding}")
+    from nilometer.trials.bench.wording import told, word
+
+    typer.echo(f"{result.test.name.get(language, result.test.key)}: {word('finding', str(result.finding), language)}")
     for figure in result.figures:
-        typer.echo(
-            f"  {figure.name} = {_number(figure.value, figure.unit)}{_interval(figure.interval)}{_count(figure.n)}"
-        )
+        if figure.name == result.test.key and math.isnan(figure.value):  # nothing of it was made: its reason is all
+            typer.echo(f"  {told(figure.note, language)}")
+            continue
+        value, interval = _number(figure.value, figure.unit), _interval(figure.interval, language)
+        typer.echo(f"  {word('figure', figure.name, language)} = {value}{interval}{_count(figure.n)}")
         if figure.note:
-            typer.echo(f"    {figure.note}")
+            typer.echo(f"    {told(figure.note, language)}")
     limit = result.limit
     if limit is not None:
-        bounds = [f"≤ {limit.at_most:g}"] if limit.at_most is not None else []
-        bounds += [f"≥ {limit.at_least:g}"] if limit.at_least is not None else []
-        bounds += [", ".join(f"{name}: {most:g}" for name, most in limit.classes.items())] if limit.classes else []
-        sure = limit.confidence if limit.is_verified else f"{limit.confidence}: unverified"
-        typer.echo(f"  {'限值' if is_chinese else 'limit'} {' '.join(bounds)} {limit.unit} ({limit.source}; {sure})")
-    typer.echo(f"  {'定义' if is_chinese else 'definition'} ({result.test.confidence}): {result.test.definition}")
+        sure = limit.confidence if limit.is_verified else f"{limit.confidence}: {word('part', 'unverified', language)}"
+        typer.echo(f"  {word('part', 'limit', language)} {limit.text()} ({limit.source}; {sure})")
+    typer.echo(f"  {word('part', 'definition', language)} ({result.test.confidence}): {result.test.definition}")
     for note in result.notes:
-        typer.echo(f"  ! {note}")
+        typer.echo(f"  ! {told(note, language)}")
 
 
 def _number(value: float, unit: str) -> str:
     return "—" if math.isnan(value) else f"{value:.4g}{'' if unit == '1' else ' ' + unit}"
 
 
-def _interval(ends: tuple[float, float]) -> str:
-    return "" if math.isnan(ends[0]) else f" (95 %: {ends[0]:.4g} to {ends[1]:.4g})"
+def _interval(ends: tuple[float, float], language: str) -> str:
+    from nilometer.trials.bench.wording import word
+
+    if math.isnan(ends[0]):
+        return ""
+    return f" ({word('part', 'interval', language).format(*(f'{end:.4g}' for end in ends))})"
 
 
 def _count(n: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -70,6 +71,9 @@ def run(
     ] = None,
     as_of: Annotated[str | None, typer.Option(help="Datastreams as they were known at this moment (ISO 8601).")] = None,
     resamples: Annotated[int, typer.Option(min=1000, help="Of the bootstrap.")] = 10_000,
+    data: Annotated[
+        str | None, typer.Option(help="SHA-256 of the data as a report prints it: others are refused.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a trial: say what was shown, in which range, and how sure it is.
@@ -103,6 +107,7 @@ def run(
         tell=_teller(as_json=as_json),
         resamples=resamples,
         now=datetime.now(UTC),
+        data_hash=data,
     )
     if out is not None:
         _write(done, out, language)
@@ -128,6 +133,8 @@ def new(plan: Plans) -> None:
             file.write(text)
     except FileExistsError:
         raise ConfigError("plan", seen=str(plan), allowed="a file that does not exist yet") from None
+    except OSError as error:
+        raise ConfigError("plan", seen=str(plan), allowed=f"a folder that can be written ({error.strerror})") from error
     typer.echo(f"{plan}: fill it in, then: nilometer trial check {plan}; nilometer trial freeze {plan}")
 
 
@@ -222,7 +229,7 @@ def amend(
     typer.echo(f"  {done.hash}")
 
 
-_MARGIN = re.compile(r"\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S.*)?")
+_MARGIN = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?![0-9.,])\s*(\S.*)?")
 
 
 def _without_plan(
@@ -291,6 +298,9 @@ def _check_out(out: Path | None, language: str) -> None:
         raise ConfigError("--language", seen=language, allowed="en, zh")
     if out is not None and out.suffix not in {".pdf", ".html", ".json"}:
         raise ConfigError("--out", seen=str(out), allowed="a name that ends in .pdf, .html or .json")
+    # Before minutes of computing, not after.
+    if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
+        raise ConfigError("--out", seen=str(out), allowed="a file in a folder that is there and can be written")
 
 
 def _write(done: TrialResult, out: Path, language: str) -> None:
@@ -299,18 +309,27 @@ def _write(done: TrialResult, out: Path, language: str) -> None:
         return
     from nilometer.trials.report import write_report
 
-    write_report(done, out, language=language, command=_command(sys.argv[1:]))
+    write_report(done, out, language=language, command=_command(sys.argv[1:], done.data_hash))
 
 
-def _command(words: list[str]) -> str:
-    """Return the call as a reader can repeat it, without what is secret."""
+def _command(words: list[str], data_hash: str) -> str:
+    """Return the call as a reader can repeat it from the plan's folder: with the data's hash, without a secret."""
     told: list[str] = []
-    is_secret = False
+    before = ""
     for word in words:
-        if not is_secret and not word.startswith("--token="):
-            told.append(word)
-        is_secret = word == "--token"
-    return shlex.join(["nilometer", *(word for word in told if word != "--token")])
+        is_secret = before == "--token" or word.startswith("--token=") or word == "--token"
+        is_hash = before == "--data" or word.startswith("--data=") or word == "--data"
+        if not is_secret and not is_hash:
+            told.append(_in_folder(word, before, is_plan=len(told) == 1 + (told[:2] == ["trial", "run"])))
+        before = word
+    return shlex.join(["nilometer", *told, "--data", data_hash])
+
+
+def _in_folder(word: str, before: str, *, is_plan: bool) -> str:
+    """Return the name alone of a plan, or of the file that a report goes to."""
+    if before in {"-o", "--out"} or (is_plan and Path(word).suffix in {".toml", ".json"}):
+        return Path(word).name
+    return f"--out={Path(word[6:]).name}" if word.startswith("--out=") else word
 
 
 def _show(done: TrialResult) -> None:
@@ -319,6 +338,9 @@ def _show(done: TrialResult) -> None:
         typer.echo("  explores: the plan was not frozen before the first datum, or what moves the answer was changed")
     for one in done.comparisons:
         _show_comparison(one)
+    for part in done.taken:
+        for note in part.notes:
+            typer.echo(f"note: {part.name} ({part.place}): {note}", err=True)
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"data {done.data_hash}")

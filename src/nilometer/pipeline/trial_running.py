@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nilometer.errors import NilometerError, NotFound, Overloaded, TrialError
@@ -21,6 +21,7 @@ from nilometer.store import Store
 from nilometer.store.trial_ledger import TrialRun
 from nilometer.trials.plots import plots_of
 from nilometer.trials.result import TrialResult
+from nilometer.trials.steps import BEAT, Step, heard
 from nilometer.trials.trial import run_trial
 
 __all__ = ["INTERIM", "RunProgress", "TrialRunner"]
@@ -36,13 +37,48 @@ class _CancelledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a run is: of which trial, since when (µs since 1970 UTC), what is being done; or why it ended."""
+    """How far a run is, or how the last one ended.
+
+    Parameters
+    ----------
+    running : bool
+        Whether one is under way.
+    trial : int or None
+        Of which trial.
+    since : int or None
+        µs since 1970 UTC.
+    doing : str
+        What is being done, in words.
+    comparison, step, resamples : Step
+        Which candidate is beside which reference, what of it is made, and how many resamples of that are drawn.
+    is_given_up : bool
+        Whether somebody gave it up, and it has not ended yet.
+    error : str
+        Why the last one gave nothing; ``cancelled``: it was given up.
+    """
 
     running: bool = False
     trial: int | None = None
     since: int | None = None
     doing: str = ""
+    comparison: Step = field(default_factory=lambda: Step("comparison"))
+    step: Step = field(default_factory=lambda: Step(""))
+    resamples: Step = field(default_factory=lambda: Step("resamples"))
+    is_given_up: bool = False
     error: str = ""
+
+    def after(self, told: Step) -> RunProgress:
+        """Return it as it is once a step was told; one of a comparison ends what was made of the one before."""
+        fresh = Step("resamples")
+        if told.part == "comparison":
+            return replace(self, comparison=told, step=Step(""), resamples=fresh, doing=told.about)
+        if told.part == "resamples":
+            return replace(self, resamples=told)
+        if told.part == BEAT:
+            return self
+        return replace(
+            self, step=told, resamples=fresh, doing=" · ".join(filter(None, (self.comparison.about, told.part)))
+        )
 
 
 class TrialRunner:
@@ -61,8 +97,6 @@ class TrialRunner:
     ----------
     book : TrialBook
         Has the plans.
-    progress : RunProgress
-        How far the run is that is under way, or how the last one ended.
     """
 
     def __init__(self, store: Store, clock: Callable[[], int], *, resamples: int = 10_000) -> None:
@@ -72,7 +106,13 @@ class TrialRunner:
         self._thread: threading.Thread | None = None
         self._is_over = False
         self._results: OrderedDict[int, TrialResult] = OrderedDict()
-        self.progress = RunProgress()
+        self._progress = RunProgress()
+
+    @property
+    def progress(self) -> RunProgress:
+        """How far the run is that is under way, or how the last one ended."""
+        told = self._progress
+        return replace(told, is_given_up=told.running and self._is_over)
 
     def start(self, number: int, by: str = "") -> None:
         """Begin a run; `progress` says how far it is.
@@ -92,12 +132,12 @@ class TrialRunner:
             if self.progress.running:
                 raise Overloaded(f"trial {self.progress.trial} is being run; ask again when it is done")
             self._is_over = False
-            self.progress = RunProgress(running=True, trial=number, since=self._clock())
+            self._progress = RunProgress(running=True, trial=number, since=self._clock())
             self._thread = threading.Thread(target=self._work, args=(trial, by), name="nilometer-trial")
             self._thread.start()
 
     def cancel(self, number: int) -> None:
-        """Give up the run of a trial, after the step in hand; what was known before stays.
+        """Give up the run of a trial, within a batch of resamples; what was known before stays.
 
         Raises
         ------
@@ -140,7 +180,7 @@ class TrialRunner:
             trial = self.book.trial(number)
             if trial.plan.hash() != run.document["plan_hash"]:
                 raise TrialError(f"the plan of trial {number} has changed since it was run: run it again")
-            known = self._result(trial, run.as_of, lambda _text: None)
+            known = self._result(trial, run.as_of)
             if known.data_hash != run.document["data_hash"]:
                 raise TrialError(f"the data of trial {number} are not there any more as they were: run it again")
             self._keep(run.id, known)
@@ -151,9 +191,10 @@ class TrialRunner:
         try:
             # A mark of its own: all that is stored shows as of it, and nothing that comes after.
             as_of = self._store.snapshot().committed(self._store.mark())
-            result = self._result(trial, as_of, self._tell)
-            self._tell("plots")
-            self._enter(trial, result, as_of, by)
+            with heard(self._hear):
+                result = self._result(trial, as_of)
+                self._hear(Step("plots"))
+                self._enter(trial, result, as_of, by)
         except _CancelledError:
             error = "cancelled"
         except NilometerError as refusal:
@@ -161,11 +202,11 @@ class TrialRunner:
         except Exception as failure:  # noqa: BLE001 -- whoever asks is told
             _log.exception("a trial failed", trial=trial.row.id)
             error = str(failure)
-        self.progress = replace(self.progress, running=False, doing="", error=error)
+        self._progress = RunProgress(trial=trial.row.id, since=self._progress.since, error=error)
 
-    def _result(self, trial: Trial, as_of: int, tell: Callable[[str], None]) -> TrialResult:
+    def _result(self, trial: Trial, as_of: int) -> TrialResult:
         rows = StoreRows(self._store, as_of)
-        return run_trial(trial.plan, frozen=trial.frozen, rows=rows, tell=tell, resamples=self._resamples)
+        return run_trial(trial.plan, frozen=trial.frozen, rows=rows, resamples=self._resamples)
 
     def _enter(self, trial: Trial, result: TrialResult, as_of: int, by: str) -> None:
         is_decided = not trial.is_open(self._clock())
@@ -188,10 +229,10 @@ class TrialRunner:
             while len(self._results) > _MOST_KEPT:
                 self._results.popitem(last=False)
 
-    def _tell(self, text: str) -> None:
+    def _hear(self, told: Step) -> None:
         if self._is_over:
             raise _CancelledError
-        self.progress = replace(self.progress, doing=text)
+        self._progress = self._progress.after(told)
 
 
 def _without_decision(document: dict[str, Any]) -> dict[str, Any]:

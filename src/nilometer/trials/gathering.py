@@ -20,10 +20,11 @@ from nilometer.acquisition.formats.reading import read
 from nilometer.acquisition.formats.timecolumn import UNTOLD_ZONE
 from nilometer.calibration.certificate import Calibration
 from nilometer.calibration.evaluation import evaluate
-from nilometer.errors import ConfigError, ReadError
+from nilometer.errors import CalibrationError, ConfigError, ReadError
 from nilometer.qc import check
 from nilometer.trials.pairing.arm import Arm
-from nilometer.trials.planning.plan import ArmPlan, ConditionPlan, MaintenancePlan, Plan, SamplePlan, SourcePlan
+from nilometer.trials.pairing.strata import TIDE
+from nilometer.trials.planning.plan import ArmPlan, MaintenancePlan, Plan, SamplePlan, SourcePlan
 from nilometer.units import affine, canonical, convert
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Gathered:
         Ends of the windows after which an instrument is as new.
     taken : tuple of Taken
         What was read, in the plan's order.
+    tide : Arm or None
+        The water level of which phases of the tide are made.
     """
 
     candidates: dict[str, Arm]
@@ -99,6 +102,7 @@ class Gathered:
     maintenance: tuple[tuple[int, int], ...]
     cleanings: tuple[int, ...]
     taken: tuple[Taken, ...]
+    tide: Arm | None = None
 
     @property
     def hash(self) -> str:
@@ -146,6 +150,7 @@ def gather(plan: Plan, folder: str | Path = ".", *, rows: Rows | None = None, te
     references = {arm.name: reader.arm(arm) for arm in plan.reference}
     samples = {one.name: reader.samples(one) for one in plan.sample}
     conditions = {name: reader.condition(name, one) for name, one in plan.condition.items()}
+    tide = None if plan.tide is None else reader.condition(TIDE, plan.tide)
     windows, cleanings = reader.maintenance(plan.maintenance)
     return Gathered(
         candidates=candidates,
@@ -155,6 +160,7 @@ def gather(plan: Plan, folder: str | Path = ".", *, rows: Rows | None = None, te
         maintenance=windows,
         cleanings=cleanings,
         taken=tuple(reader.taken),
+        tide=tide,
     )
 
 
@@ -195,7 +201,7 @@ class _Reader:
         arm = self._arm(wanted.name, found, wanted.uncertainty, wanted.relative_uncertainty)
         return self._note(wanted.name, found, arm)
 
-    def condition(self, name: str, wanted: ConditionPlan) -> Arm:
+    def condition(self, name: str, wanted: SourcePlan) -> Arm:
         found = self._source(name, wanted)
         return self._note(name, found, _as_arm(name, found))
 
@@ -239,6 +245,8 @@ class _Reader:
         for part, text in wanted.where.items():
             recording = recording.only(part, text)
         name = wanted.column or self._plan.trial.property
+        if name not in recording.columns and name in {split_name(each)[0] for each in recording.aside}:
+            raise ConfigError("column", seen=name, reason="it holds no numbers", allowed=recording.columns, file=path)
         column = recording[name]
         notes = list(recording.notes)
         if column.unit_from == "assumed" and wanted.unit is None:
@@ -306,7 +314,10 @@ class _Reader:
         try:
             affine(arm.unit, unit)
         except ValueError as error:
-            raise type(error)(f"{name} ({found.place}): {error}") from error
+            raise type(error)(
+                f"{name} ({found.place}): {error}: give both in one quantity; where the file's unit is wrong or lacks, "
+                "the plan's `unit` of the series says it, and a `calibration` makes one quantity of another"
+            ) from error
         arm = arm.in_unit(unit)
         if absolute is None and relative is None:
             return arm
@@ -352,7 +363,10 @@ def _as_arm(name: str, found: _Series) -> Arm:
 def _calibrated(found: _Series, wanted: ArmPlan, unit: str) -> _Series:
     """Return the quantity that a certificate of the plan makes of what a file has."""
     document: Mapping[str, Any] = wanted.calibration or {}
-    certificate = Calibration.from_document({"unit_out": unit, **document})
+    try:
+        certificate = Calibration.from_document({"unit_out": unit, **document})
+    except (CalibrationError, ValueError) as error:
+        raise ConfigError(f"calibration of {wanted.name!r}", reason=str(error)) from error
     raw_unit = certificate.unit_in or found.unit
     readings = found.values if raw_unit == found.unit else convert(found.values, found.unit, raw_unit)
     made = evaluate(certificate, readings)

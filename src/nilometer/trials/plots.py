@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nilometer.trials.pairing.matching import median_step
 from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.plot_lines import drift_lines, regression_lines, sloping_lines
 from nilometer.trials.result import Comparison
 
 __all__ = ["autocorrelation", "plots_of", "thinned"]
@@ -36,7 +37,8 @@ def plots_of(comparison: Comparison, *, most: int = 3000) -> dict[str, Any]:
         ``censored`` (whether either result is a bound), ``interval`` (stretch between cleanings), and ``all``, how many
         pairs there are of which these are some; ``histogram`` of the differences of all measured pairs: ``edges``,
         ``counts``; ``autocorrelation`` of these: ``values`` from lag 1 on, ``step_s`` of a lag, ``band``: within it a
-        value is what independent differences give in 95 of 100 cases.
+        value is what independent differences give in 95 of 100 cases; ``sloping``, ``lines`` and ``drift`` as
+        `plot_lines` gives them.
     """
     pairs = comparison.pairs
     rows = thinned(pairs, most)
@@ -64,6 +66,9 @@ def plots_of(comparison: Comparison, *, most: int = 3000) -> dict[str, Any]:
             "step_s": median_step(pairs.time[~censored]) / 1e6,
             "band": 1.96 / math.sqrt(len(measured)) if len(measured) else None,
         },
+        "sloping": sloping_lines(pairs),
+        "lines": regression_lines(comparison),
+        "drift": drift_lines(pairs),
     }
 
 

@@ -10,6 +10,7 @@ from nilometer.trials.grading import grade
 from nilometer.trials.inference.deciding import Sampling, decide
 from nilometer.trials.inference.endpoint import Endpoint, Kind, Margin
 from nilometer.trials.inference.intervals import figures
+from nilometer.trials.inference.moments import unit_of
 from nilometer.trials.pairing.alignment import Rules, align, with_condition
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.result import Comparison
@@ -46,7 +47,7 @@ def compare(
     margin : float
         In the unit of the statistic, or a share of the reference's mean where `is_relative`.
     unit : str
-        Of both series.
+        Of both series; a drift's margin is in it per day, a share's in 1.
     time, reference_time : array_like, optional
         Times, where the series do not bring them; one of both serves both.
     statistic : str
@@ -72,7 +73,7 @@ def compare(
     Raises
     ------
     UnitError
-        If units are not of one dimension.
+        If units are not of one dimension, or a margin is a share of a scale whose zero is arbitrary.
     ConfigError
         If there is no such statistic.
     ValueError
@@ -94,7 +95,7 @@ def compare(
     pairs, alignment = align(ours.in_unit(unit), theirs.in_unit(unit), rules)
     for name, condition in (conditions or {}).items():
         pairs = with_condition(pairs, name, condition, max(condition.step_us, alignment.interval_us) // 2)
-    told = Margin(value=margin, unit="1" if is_relative else unit, is_relative=is_relative)
+    told = Margin(value=margin, unit="1" if is_relative else unit_of(statistic, unit), is_relative=is_relative)
     endpoint = Endpoint(name="agreement", statistic=statistic, margin=told, kind=Kind(kind), alpha=alpha)
     how = Sampling(resamples=resamples)
     decisions = decide(pairs, [endpoint], sampling=how)

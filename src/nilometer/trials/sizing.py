@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nilometer.errors import TrialError
 from nilometer.trials.comparison import endpoint_of, pairs_of
 from nilometer.trials.gathering import gather
 from nilometer.trials.inference.deciding import margin_of, within
 from nilometer.trials.inference.power import Sizing, size_of_trial
+from nilometer.trials.joining import join_references
 from nilometer.trials.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -81,18 +83,24 @@ def sizes(
 
     Raises
     ------
-    ReadError, ConfigError, UnitError, TrialError
+    ReadError, ConfigError, UnitError
         If the pilot cannot be read, or margins and power cannot be meant.
-    ValueError
+    TrialError
         If nothing can be paired.
     """
     gathered = gather(plan, folder, rows=rows)
+    references, _ = join_references(plan, gathered)
     found = []
     for candidate in gathered.candidates.values():
-        for reference in gathered.references.values():
-            pairs, _, _ = pairs_of(plan, gathered, candidate, reference)
+        for reference in references.values():
+            try:
+                pairs, _, _ = pairs_of(plan, gathered, candidate, reference)
+            except TrialError:
+                raise
+            except ValueError as error:
+                raise TrialError(str(error), candidate=candidate.name, reference=reference.name) from error
             for told in plan.endpoint:
-                endpoint = endpoint_of(told, pairs.unit)
+                endpoint = endpoint_of(told, pairs.unit, plan.strata.share)
                 mine = pairs.take(within(pairs, endpoint.condition))
                 names = {"candidate": candidate.name, "reference": reference.name, "endpoint": told.name}
                 try:

@@ -45,9 +45,9 @@ def range_words(grade: Grade, language: str = "en") -> str:
         told = "" if unit == "1" else f" {symbol(unit)}"
         called = _CONDITIONS.get(name, {}).get(language, f"{name} ")
         if math.isfinite(low) and math.isfinite(high):
-            parts.append(f"{called}{low:g}–{high:g}{told}")
+            parts.append(f"{called}{low:.4g}–{high:.4g}{told}")
         else:
-            parts.append(f"{called}< {high:g}{told}" if math.isfinite(high) else f"{called}≥ {low:g}{told}")
+            parts.append(f"{called}< {high:.4g}{told}" if math.isfinite(high) else f"{called}≥ {low:.4g}{told}")
     if not parts:
         return ""
     return f"at {', '.join(parts)}" if language == "en" else f"适用范围：{'，'.join(parts)}"

@@ -23,6 +23,7 @@ from nilometer.web.api.native import PREFIX, create_native
 from nilometer.web.exchange import ClientGone, Exchange
 from nilometer.web.guard import Guard
 from nilometer.web.metrics import MEDIA_TYPE, Metrics
+from nilometer.web.mqtt.listener import MqttFigures
 from nilometer.web.pages import Pages, docs_page
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.quality import Evidence
@@ -50,7 +51,7 @@ def create_app(pipeline: Pipeline, token: str | None = None, *, static: Path | N
 
 
 class App:
-    """The ASGI application; see `create_app`."""
+    """The ASGI application; see `create_app`. `sensorthings` serves MQTT too."""
 
     def __init__(self, pipeline: Pipeline, token: str | None, static: Path | None) -> None:
         self._pipeline = pipeline
@@ -58,7 +59,7 @@ class App:
         evidence = Evidence(pipeline.store.catalog)
         self._live = Live(pipeline, evidence)
         self._bulk = Bulk(pipeline)
-        self._sensorthings = SensorThings(pipeline)
+        self.sensorthings = SensorThings(pipeline)
         self._native = create_native(Face(pipeline, evidence))
         self._pages = Pages(static)
         self._metrics = Metrics(pipeline, self._live)
@@ -72,6 +73,10 @@ class App:
             "metrics": _plain(self._show_metrics),
             "pages": _plain(self._of_pages),
         }
+
+    def watch(self, figures: Callable[[], MqttFigures]) -> None:
+        """Show what an MQTT listener says of itself among the metrics."""
+        self._metrics.watch(figures)
 
     def stop(self) -> None:
         """End the live streams, so that a server that waits for its clients can end."""
@@ -104,7 +109,7 @@ class App:
 
     async def _of_sensorthings(self, exchange: Exchange) -> None:
         raw: bytes = exchange.scope.get("raw_path") or quote(exchange.path).encode()
-        await self._sensorthings.handle(exchange, raw[len(ROOT) :])
+        await self.sensorthings.handle(exchange, raw[len(ROOT) :])
 
     async def _of_native(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand over to FastAPI, a body only after it was read within bounds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from nilometer.pipeline import Pipeline
 from nilometer.uplink.receiver import UplinkState, UplinkStatus
 from nilometer.web.api.live import Live
+from nilometer.web.mqtt.listener import MqttFigures
 
 __all__ = ["MEDIA_TYPE", "Metrics"]
 
@@ -46,6 +47,10 @@ class Metrics:
         self._registry.register(_OfPipeline(pipeline, live))
         self._kept: dict[tuple[str, int], tuple[Counter, Histogram | None]] = {}
 
+    def watch(self, figures: Callable[[], MqttFigures]) -> None:
+        """Show what an MQTT listener says of itself."""
+        self._registry.register(_OfMqtt(figures))
+
     def count(self, room: str, status: int, seconds: float) -> None:
         """Count one request; a stream is counted when it ends, without its time."""
         kept = self._kept.get((room, status))
@@ -60,6 +65,21 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in the text format."""
         return generate_latest(self._registry)
+
+
+class _OfMqtt(Collector):
+    def __init__(self, figures: Callable[[], MqttFigures]) -> None:
+        self._figures = figures
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        told = self._figures()
+        yield GaugeMetricFamily("nilometer_mqtt_clients", "MQTT clients that are connected.", value=told.clients)
+        yield CounterMetricFamily("nilometer_mqtt_stored", "MQTT messages that were stored.", value=told.stored)
+        yield CounterMetricFamily("nilometer_mqtt_refused", "MQTT messages that were refused.", value=told.refused)
+        yield CounterMetricFamily("nilometer_mqtt_shed", "MQTT messages lost to slow clients.", value=told.shed)
 
 
 class _OfPipeline(Collector):

@@ -7,11 +7,15 @@ from pathlib import Path
 
 from nilometer.acquisition.driver import Clock
 from nilometer.config import Config
+from nilometer.errors import LinkError
 from nilometer.pipeline import Pipeline, wall_clock
-from nilometer.web.app import create_app
+from nilometer.web.app import App, create_app
+from nilometer.web.mqtt.listener import MqttListener
 from nilometer.web.serving import bind, serve
 
 __all__ = ["run_server"]
+
+MQTT_PORT = 1883
 
 
 async def run_server(
@@ -54,7 +58,8 @@ async def run_server(
     """
     token = config.server.token
     name = host or config.server.host
-    listener = bind(name, config.server.port if port is None else port, token=token)
+    number = config.server.port if port is None else port
+    listener = bind(name, number, token=token)
     address = f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}"
     try:
         pipeline = Pipeline(folder, config, clock=clock, address=address, config_file=config_file)
@@ -67,13 +72,45 @@ async def run_server(
             await before(pipeline)
         await pipeline.start_sources()
         app = create_app(pipeline, token=token)
+        mqtt = await _listen_to_mqtt(app, pipeline, name, is_free=number == 0, address=address, say=say)
 
         def started() -> None:
             say(f"nilometer serves {folder} at {address} (Ctrl-C ends it)")
             if ready is not None:
                 ready(address)
 
-        await serve(app, listener, ready=started)
+        try:
+            await serve(app, listener, ready=started)
+        finally:
+            if mqtt is not None:
+                await mqtt.stop()
     finally:
         await pipeline.close()
         say("nilometer has ended; all that was acknowledged is stored")
+
+
+async def _listen_to_mqtt(
+    app: App, pipeline: Pipeline, host: str, *, is_free: bool, address: str, say: Callable[[str], None]
+) -> MqttListener | None:
+    """Listen to SensorThings over MQTT; a port that was not asked for and is taken is said, and not insisted on."""
+    server = pipeline.config.server
+    if server.mqtt_port == "off":
+        return None
+    number = server.mqtt_port
+    if number is None:
+        number = 0 if is_free else MQTT_PORT
+    try:
+        socket = bind(host, number, token=server.token)
+    except LinkError as error:
+        if server.mqtt_port is None:
+            say(f'no MQTT: port {number} is taken; server.mqtt_port names another, or is "off"')
+            return None
+        raise LinkError(
+            f'port {number} is taken or not allowed; server.mqtt_port names another, 0 a free one, "off" none',
+            link=f"mqtt://{host}:{number}",
+        ) from error
+    mqtt = MqttListener(pipeline, app.sensorthings, (server.public_url or address).rstrip("/"), server.token)
+    await mqtt.start(socket)
+    app.watch(mqtt.figures)
+    say(f"SensorThings over MQTT on {host}:{socket.getsockname()[1]}")
+    return mqtt

@@ -132,6 +132,8 @@ def test_an_analyser_is_held_against_limits_that_say_they_are_unverified():
     hour = 3600 * S
     for key in procedure.order:
         step = procedure.steps[key]
+        if key.startswith("sample"):
+            continue
         level = step.nominal(0.0, 10.0)
         steps.append((key, at, at + step.readings * hour))
         for k in range(step.readings):
@@ -355,3 +357,34 @@ def test_a_day_of_seconds_is_read_in_seconds_and_its_drift_found():
     assert len(run.segments[0].readings) == 24
     drift = next(one for one in results(run) if one.test.key == "high_drift").figures[0]
     assert drift.value == pytest.approx(0.06 * 22 / 24, abs=0.01)
+
+
+def test_actual_samples_are_judged_in_the_band_of_the_laboratory(tmp_path):
+    """HJ 101: 0.2 mg/L below 2 mg/L, from there on 10 %; and the glucose check of HJ/T 100 against its own value."""
+    procedure = procedure_of("hj101-2019")
+    laboratory = {"sample1": [1.0] * 6, "sample2": [5.0] * 6, "sample3": [5.0] * 5}
+    run = BenchRun(procedure, facts={"laboratory": laboratory})
+    off = np.array([0.1, -0.1, 0.3, -0.3, 0.1, -0.1])  # the sizes have a mean of 0.5/3
+    levels = {"sample1": 1.0, "sample2": 5.0, "sample3": 5.0}
+    for k, (key, level) in enumerate(levels.items()):
+        run.confirm(START + 100 * k * S, key)
+        run.feed(START + (100 * k + np.arange(1, 7)) * S, level + 5 * off * (key == "sample2") + off * (level == 1.0))
+    found = {one.test.key: one for one in results(run)}
+    low, high, unpaired = (found[f"actual_sample_{k}"] for k in (1, 2, 3))
+    assert (low.figures[0].unit, low.finding) == ("mg L-1", Finding.MET_UNVERIFIED)
+    assert low.figures[0].value == pytest.approx(0.5 / 3)
+    assert low.figures[1].value == pytest.approx(50 / 3)
+    assert (high.figures[0].unit, high.finding) == ("%", Finding.NOT_MET_UNVERIFIED)
+    assert high.figures[0].value == pytest.approx(50 / 3)
+    assert "5 values for 6 readings" in unpaired.figures[0].note
+    run = BenchRun(procedure_of("hjt100-2003"))
+    run.confirm(START, "glucose")
+    run.feed(START + np.arange(1, 7) * S, np.full(6, 4.2))
+    for facts in ({}, {"glucose_value": "four"}, {"laboratory": [1.0], "hours": None}):
+        run.learn(facts)
+        before = {one.test.key: one for one in results(run)}["glucose"]
+        assert before.finding is Finding.NOT_MADE
+    assert "a number is needed" in before.figures[0].note
+    run.learn({"glucose_value": 4.0})
+    after = {one.test.key: one for one in results(run)}["glucose"]
+    assert after.figures[0].value == pytest.approx(5.0)

@@ -348,6 +348,8 @@ def run_in(folder: Path) -> TrialResult:
     document["condition"] = {
         "temperature": {"file": "t.csv", "column": "t", "unit": "degree_Celsius", "edges": [12, 16]}
     }
+    (folder / "visits.csv").write_text("start,end\n2026-03-08T08:00Z,2026-03-08T10:00Z\n", encoding="utf-8")
+    document["maintenance"] = [{"file": "visits.csv"}]
     document["endpoint"] = document["endpoint"][:2]
     plan = parse_plan(document)
     return run_trial(plan, folder, frozen=frozen_of(plan), resamples=1000, now=datetime(2026, 4, 2, tzinfo=UTC))

@@ -136,6 +136,8 @@ def test_a_report_says_all_that_a_trial_gave_in_both_forms(language, ran):
         expected += [words.name("statistic", figure.name), value, low, high, f"{figure.n:,}"]
     assert len(figures) > 100
     expected += [words("page.supporting"), words("section.units"), words("standing.confirmatory")]
+    # The window of a file is shaded, and the picture says so.
+    expected += [words("chart.maintenance"), words("sentence.time_maintenance"), words("sentence.time_cleanings")]
     for told in (tight("".join(texts)), tight("".join(page.text))):
         assert [each for each in expected if tight(each) not in told] == []
     first = tight(texts[0])
@@ -218,6 +220,11 @@ def test_numbers_have_the_digits_that_their_interval_allows():
     )
     assert interval(replace(figure, value=12345.6, interval=(11000.0, 13000.0)))[:2] == ("12300", "11000")
     assert interval(replace(figure, interval=(np.nan, np.nan))) == ("−0.0422", "—", "—", "mg/L")
+    # Of a logarithmic scale, and of a time.
+    lopsided = replace(figure, name="rmse", value=2141.2, unit="uS cm-1", interval=(222.3, 20630.0))
+    assert interval(lopsided) == ("2100", "200", "21000", "µS/cm")
+    assert interval(replace(lopsided, value=0.5312, interval=(0.0013, 2300.0)))[:3] == ("0.53", "0.00", "2300")
+    assert interval(replace(figure, unit="s", value=10_833.0, interval=(9_500.0, 12_200.0)))[::3] == ("3.01", "h")
     assert fixed(-0.0001, 2) == "0.00"
     assert plain(float("nan")) == "—"
 

@@ -103,6 +103,28 @@ async def trial(station):
     return made["id"]
 
 
+def check_lines(drawn, comparison):
+    """Check what is drawn through the pairs against the figures that the table has."""
+    figures = {one["name"]: one for one in comparison["figures"]}
+    level, sloping = figures["bias"]["value"], drawn["sloping"]
+    assert sloping["lower"][1] < sloping["bias"][1] < sloping["upper"][1]
+    assert sloping["bias"][0] < level < sloping["bias"][2] or sloping["bias"][2] < level < sloping["bias"][0]
+    line = next(one for one in drawn["lines"] if one["name"] == "slope")
+    slope, intercept = figures["slope"]["value"], figures["intercept"]["value"]
+    np.testing.assert_allclose(line["y"], intercept + slope * np.array(line["x"]))
+    half = (np.array(line["high"]) - np.array(line["low"])) / 2
+    place = int(np.argmin(half))
+    assert 0 < place < len(half) - 1  # a line is surest in the middle of what was met
+    # Far from there the band widens by as much as the slope may err.
+    far = (figures["slope"]["interval"][1] - figures["slope"]["interval"][0]) / 2 * (line["x"][-1] - line["x"][place])
+    assert 0.7 * far < half[-1] < 1.5 * (far + half[place])
+    assert [one["n"] for one in drawn["drift"]] == [143, N - 7 - 143]  # either side of the cleaning
+    for one in drawn["drift"]:
+        assert one["interval"][0] < one["slope"] < one["interval"][1]
+        days = (one["end"] - one["start"]) / 86_400_000
+        assert one["last"] - one["first"] == pytest.approx(one["slope"] * days)
+
+
 async def test_a_trial_runs_from_its_plan_to_a_report_and_is_repeatable(station, trial, tmp_path):
     path = f"/api/v1/trials/{trial}"
     found = await station.json(f"{path}/progress")
@@ -139,6 +161,7 @@ async def test_a_trial_runs_from_its_plan_to_a_report_and_is_repeatable(station,
     pairs = plots["comparisons"][0]["pairs"]
     assert pairs["all"] == len(pairs["time"]) == N - 7
     assert sum(plots["comparisons"][0]["histogram"]["counts"]) == N - 7
+    check_lines(plots["comparisons"][0], result["comparisons"][0])
     assert plots["marks"][0]["kind"] == "cleaning"
 
     # What comes later changes nothing that was shown: the moment is kept, and gives the same data again.
@@ -183,26 +206,69 @@ async def test_a_frozen_trial_changes_by_amendments_alone_and_stays(station, tri
     assert amended["history"][1]["before"] == known["hash"] != amended["hash"]
 
 
-async def test_one_trial_is_run_at_a_time_and_can_be_given_up(station, trial, monkeypatch):
-    told, go = threading.Event(), threading.Event()
-    whole = TrialRunner._result
+async def test_one_trial_is_run_at_a_time_and_is_given_up_within_a_batch_of_resamples(station, trial, monkeypatch):
+    drawing, go, heard = threading.Event(), threading.Event(), TrialRunner._hear
+    steps = []
 
-    def held(self, *arguments):
-        told.set()
-        assert go.wait(60)
-        return whole(self, *arguments)
+    def held(self, told):
+        steps.append(told.part)
+        heard(self, told)
+        if told.part == "resamples" and told.done:
+            drawing.set()
+            assert go.wait(60)
 
-    monkeypatch.setattr(TrialRunner, "_result", held)
+    monkeypatch.setattr(TrialRunner, "_hear", held)
     path = f"/api/v1/trials/{trial}"
     assert (await send(station, "DELETE", f"{path}/run", None, 404))["error"]["code"] == "not_found"
     await send(station, "POST", f"{path}/run", {}, 202)
-    assert await asyncio.to_thread(told.wait, 60)
+    assert await asyncio.to_thread(drawing.wait, 60)
+    told = await station.json("/api/v1/trials/running")
+    assert (told["comparison"]["about"], told["comparison"]["done"], told["comparison"]["of"]) == (
+        "A-17 beside imported", 0, 1,
+    )  # fmt: skip
+    assert told["step"]["part"] == "figures"
+    assert 0 < told["resamples"]["done"] < told["resamples"]["of"] == 10_000
     assert "is being run" in (await send(station, "POST", f"{path}/run", {}, 503))["error"]["message"]
-    assert (await send(station, "DELETE", f"{path}/run"))["running"]
+    given_up = await send(station, "DELETE", f"{path}/run")
+    assert (given_up["running"], given_up["is_given_up"]) == (True, True)
+    known = len(steps)
     go.set()
     station.pipeline.trials.stop()
-    assert (await station.json("/api/v1/trials/running"))["error"] == "cancelled"
+    assert steps[known:] == ["resamples"]  # where the next batch would have been drawn
+    told = await station.json("/api/v1/trials/running")
+    assert (told["running"], told["is_given_up"], told["error"]) == (False, False, "cancelled")
     assert "was never run" in (await station.json(f"{path}/result", 404))["error"]["message"]
+    # A server that is started again knows of no run, and runs the trial anew.
+    again = TrialRunner(station.pipeline.store, station.clock, resamples=1000)
+    assert (again.progress.running, again.last(trial)) == (False, None)
+    again.start(trial, "Li Na")
+    again._thread.join()
+    assert (again.progress.error, again.last(trial).document["decided"]) == ("", False)
+
+
+async def test_a_trial_is_sized_by_a_pilot_and_a_frozen_one_not_by_its_own_data(station, trial):
+    path = f"/api/v1/trials/{trial}"
+    pilot = {"start": "2021-03-05T12:00:00Z", "end": "2021-03-06T12:00:00Z"}
+    said = await send(station, "POST", f"{path}/size", pilot, 409)
+    assert "not sized by its own data" in said["error"]["message"]
+    plan = (await station.json(path))["plan"]
+    plan["endpoint"][0]["margin"] = 0.02
+    draft = (await send(station, "POST", "/api/v1/trials", {"plan": plan, "by": "Li Na"}, 201))["id"]
+    path = f"/api/v1/trials/{draft}"
+    sized = {}
+    for power in (0.8, 0.95):
+        found = await send(station, "POST", f"{path}/size", {**pilot, "power": power, "difference": 0.0})
+        assert [one["endpoint"] for one in found["sizes"]] == ["mean difference"]
+        sized[power] = found["sizes"][0]["sizing"]
+    assert sized[0.8]["days"] < sized[0.95]["days"]
+    assert (sized[0.8]["margin"], sized[0.8]["alpha"]) == (0.02, 0.025)
+    assert sized[0.8]["grab_samples"] >= 20
+    for wrong, says in (
+        ({"end": pilot["start"]}, "begins before"),
+        ({"end": "2021-03-05T12:05:00Z"}, "none of 1 results"),
+    ):
+        said = await send(station, "POST", f"{path}/size", pilot | wrong, 409 if "none" in says else 400)
+        assert says in said["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -343,10 +343,13 @@ export interface LiveSettled {
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
-  constructor(status: number, code: string, message: string) {
+  /** The key or field that it is about, where the server names one. */
+  readonly place: string;
+  constructor(status: number, code: string, message: string, place = '') {
     super(message);
     this.status = status;
     this.code = code;
+    this.place = place;
   }
 }
 
@@ -371,7 +374,18 @@ export function send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, documen
   return answered<T>(address(path), { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(document) });
 }
 
+/** A file that is made when it is asked for, with the name the server gives it; fails as `get` does. */
+export async function file(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<File> {
+  const response = await reached(address(path, parameters), { signal: signal ?? null });
+  const name = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1];
+  return new File([await response.blob()], name ?? path.split('/').at(-1) ?? 'file');
+}
+
 async function answered<T>(url: string, init: RequestInit): Promise<T> {
+  return (await (await reached(url, init)).json()) as T;
+}
+
+async function reached(url: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, init);
@@ -382,16 +396,18 @@ async function answered<T>(url: string, init: RequestInit): Promise<T> {
   if (!response.ok) {
     let code = 'http_error';
     let message = `${response.status} ${response.statusText}`;
+    let place = '';
     try {
       const body = (await response.json()) as { error?: { code?: string; message?: string; place?: string | null } };
       if (body.error) {
         code = body.error.code ?? code;
+        place = body.error.place ?? '';
         message = [body.error.message ?? message, body.error.place].filter(Boolean).join(' · ');
       }
     } catch {
       // The answer was no JSON: the status line has to do.
     }
-    throw new ApiError(response.status, code, message);
+    throw new ApiError(response.status, code, message, place);
   }
-  return (await response.json()) as T;
+  return response;
 }

@@ -34,9 +34,33 @@ export interface TrialShort {
   created_by: string;
   changed: number;
 }
+/** A condition, maintenance or sample of a plan as the form knows it; more keys stay as they are. */
+export interface ConditionPlan {
+  datastream?: string | null;
+  edges?: number[];
+  [more: string]: unknown;
+}
+export interface MaintenancePlan {
+  start?: string | null;
+  end?: string | null;
+  kind?: string;
+  reason?: string;
+  [more: string]: unknown;
+}
+export interface SamplePlan {
+  name?: string;
+  datastream?: string | null;
+  laboratory?: string;
+  method?: string;
+  uncertainty?: number | null;
+  window?: string | number | null;
+  [more: string]: unknown;
+}
 export interface ArmPlan {
   name: string;
   datastream?: string | null;
+  lot?: string;
+  t90?: string | number | null;
   maker?: string;
   model?: string;
   serial?: string;
@@ -54,13 +78,18 @@ export interface EndpointPlan {
   source?: string;
   kind?: string;
   alpha?: number;
+  against?: string;
+  [more: string]: unknown;
 }
 /** As PLAN.toml has it; whatever the form does not know stays as it is. */
 export interface PlanDocument {
-  trial: { title: string; property: string; unit: string; question?: string; place?: string; responsible?: string; cleaning?: string; start?: string | null; end?: string | null; time_zone?: string };
+  trial: { title: string; property: string; unit: string; question?: string; place?: string; responsible?: string; cleaning?: string; start?: string | null; end?: string | null; time_zone?: string; standard?: string | null; range_edges?: number[] };
   candidate: ArmPlan[];
   reference: ArmPlan[];
   endpoint: EndpointPlan[];
+  sample?: SamplePlan[];
+  condition?: Record<string, ConditionPlan>;
+  maintenance?: MaintenancePlan[];
   [more: string]: unknown;
 }
 export interface HistoryEntry {
@@ -89,12 +118,38 @@ export interface Trial extends TrialShort {
   history: HistoryEntry[];
   runs: RunShort[];
 }
+export interface Step {
+  part: string;
+  done: number;
+  of: number;
+  about: string;
+}
 export interface Running {
   running: boolean;
   trial: number | null;
   since: number | null;
   doing: string;
+  comparison: Step;
+  step: Step;
+  resamples: Step;
+  is_given_up: boolean;
   error: string;
+}
+export interface Sizing {
+  effective: number;
+  pairs: number;
+  days: number;
+  grab_samples: number;
+  apart_s: number;
+  by_references: Record<string, number>;
+  difference: number;
+  margin: number;
+  power: number;
+  note: string;
+}
+export interface TrialSizes {
+  sizes: { candidate: string; reference: string; endpoint: string; sizing: Sizing | null; reason: string }[];
+  words: TrialResult['words'];
 }
 export interface TrialList {
   trials: TrialShort[];
@@ -143,6 +198,7 @@ export interface Stratum {
   unit: string;
   n: number;
   figures: Figure[];
+  decisions: Decision[];
 }
 export interface Alignment {
   pairs: number;
@@ -164,6 +220,36 @@ export interface Comparison {
   over_time: Stratum[];
   decisions: Decision[];
   grade: Graded | null;
+  availability: Record<string, { data_yield: Figure; uptime: Figure }>;
+  samples: Record<string, Figure[]>;
+  classes: ClassAgreement | null;
+}
+export interface ClassAgreement {
+  classes: string[];
+  /** Pairs by class of the reference (rows) and of the candidate (columns). */
+  confusion: number[][];
+  figures: Figure[];
+  off_by_one: number;
+  off_by_more: number;
+  near: number;
+  undecided: number;
+}
+export interface UnitRow {
+  name: string;
+  lot: string;
+  n: number;
+  mean: number | null;
+  sd: number | null;
+  interval: [number | null, number | null];
+  apart: number | null;
+}
+export interface Components {
+  within: Figure;
+  unit: Figure;
+  lot: Figure;
+  total: number | null;
+  units: UnitRow[];
+  lots: UnitRow[];
 }
 export interface TrialResult {
   run: number;
@@ -177,6 +263,8 @@ export interface TrialResult {
   data_hash: string;
   command: string;
   comparisons: Comparison[];
+  /** How units and lots differ, by reference; empty of one candidate. */
+  units: Record<string, Components>;
   notes: string[];
   words: { names: Record<string, Names>; sentences: Record<string, string>; symbols: Record<string, string> };
 }
@@ -187,6 +275,10 @@ export interface Drawn {
   pairs: { all: number; time: number[]; candidate: number[]; reference: number[]; difference: number[]; censored: boolean[] };
   histogram: { edges: number[]; counts: number[] };
   autocorrelation: { values: (number | null)[]; step_s: number; band: number | null };
+  /** Absent in what a server drew before it knew them. */
+  sloping?: { x: number[]; lower: (number | null)[]; bias: (number | null)[]; upper: (number | null)[] } | null;
+  lines?: { name: string; x: number[]; y: number[]; low: number[] | null; high: number[] | null }[];
+  drift?: { start: number; end: number; first: number; last: number; slope: number; interval: [number | null, number | null]; unit: string; n: number }[];
 }
 export interface TrialMark {
   start: number;
@@ -237,7 +329,7 @@ export function ticks(low: number, high: number, count: number): number[] {
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = ([1, 2, 2.5, 5, 10].find((one) => one * power >= raw * 0.999) ?? 10) * power;
   const found: number[] = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) found.push(at * step);
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) found.push(at * step + 0);
   return found;
 }
 
@@ -263,4 +355,25 @@ export function reach(values: (number | null | undefined)[], room = 0.06): [numb
   if (low > high) return [0, 1];
   const width = high - low || Math.abs(low) || 1;
   return [low - room * width, high + room * width];
+}
+
+/** The polygon between two lines over the same places, as the points of SVG; empty where an end is not known. */
+export function between(x: number[], low: (number | null)[], high: (number | null)[], px: (value: number) => number, py: (value: number) => number): string {
+  if ([...low, ...high].some((value) => value === null)) return '';
+  const edge = (values: (number | null)[], at: number): string => `${px(x[at] as number).toFixed(1)},${py(values[at] as number).toFixed(1)}`;
+  return [...x.map((_, at) => edge(high, at)), ...x.map((_, at) => edge(low, x.length - 1 - at))].join(' ');
+}
+
+/** What of a list was changed, added and taken away, else the two values: a wall of JSON tells nobody anything. */
+export function changeOf(before: unknown, after: unknown): { gone: string[]; come: string[] } {
+  const plain = (value: unknown): string => {
+    if (value === null || value === undefined || value === '') return '–';
+    if (Array.isArray(value)) return value.map(plain).join(', ');
+    if (typeof value !== 'object') return String(value);
+    const told = Object.entries(value).filter(([name, part]) => part !== null && part !== '' && !(Array.isArray(part) && !part.length) && !/_column$/.test(name));
+    return told.map(([name, part]) => `${name} ${plain(part)}`).join(', ');
+  };
+  if (!Array.isArray(before) || !Array.isArray(after)) return { gone: [plain(before)], come: [plain(after)] };
+  const [old, now] = [before.map(plain), after.map(plain)];
+  return { gone: old.filter((one) => !now.includes(one)), come: now.filter((one) => !old.includes(one)) };
 }

@@ -18,6 +18,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from nilometer.acquisition.protocols.mqtt_fields import (
+    after_properties,
+    packet_of,
+    properties_of,
+    text_field,
+    variable,
+    variable_length,
+)
 from nilometer.errors import FrameError
 
 __all__ = [
@@ -64,12 +72,6 @@ class Answer:
     keep_alive_s: int | None = None
 
 
-# MQTT 5.0, 2.2.2.2: bytes of each property's value; 0 a text or bytes with a length, -1 two of them, -2 a varint.
-_PROPERTY_SIZES = {
-    0x01: 1, 0x02: 4, 0x03: 0, 0x08: 0, 0x09: 0, 0x0B: -2, 0x11: 4, 0x12: 0, 0x13: 2, 0x15: 0, 0x16: 0, 0x17: 1,
-    0x18: 4, 0x19: 1, 0x1A: 0, 0x1C: 0, 0x1F: 0, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1, 0x25: 1, 0x26: -1, 0x27: 4,
-    0x28: 1, 0x29: 1, 0x2A: 1,
-}  # fmt: skip
 _REASONS = {
     1: "unacceptable protocol version", 2: "client identifier rejected", 3: "server unavailable",
     4: "bad user name or password", 5: "not authorised", 0x80: "unspecified error", 0x81: "malformed packet",
@@ -166,7 +168,7 @@ class PacketSplitter:
             length = buffer[at + 1]
             body = at + 2
             if length >= 0x80:
-                size = _length(buffer, at + 1, end)
+                size = variable_length(buffer, at + 1, end)
                 if size is None:
                     return
                 length, body = size
@@ -207,14 +209,14 @@ class PacketSplitter:
         if self.version == 5:
             if not self.from_server:
                 topic = self._aliased(topic, body, at)
-            at = _after_properties(body, at)
+            at = after_properties(body, at)
         if at > len(body):
             raise FrameError("mqtt: a PUBLISH shorter than its topic", frame=body[:64])
         return Publish(topic, b"" if is_long else body[at:], number, bool(head & 1), bool(head & 8), is_long)
 
     def _aliased(self, topic: str, body: bytes, at: int) -> str:
         # 3.3.2.3.4: a number given once stands for its topic; as a client we allow none, other clients do.
-        for number, value in _properties(body, at):
+        for number, value in properties_of(body, at):
             if number != TOPIC_ALIAS:
                 continue
             alias = int.from_bytes(value)
@@ -248,7 +250,7 @@ class PacketSplitter:
             if kind == PUBACK:
                 answer.codes = (body[2],) if len(body) > 2 else (0,)
                 return answer
-            at = _after_properties(body, 2) if self.version == 5 else 2
+            at = after_properties(body, 2) if self.version == 5 else 2
             answer.codes = tuple(body[at:])
             return answer
         if kind == DISCONNECT:
@@ -261,83 +263,11 @@ class PacketSplitter:
         return Answer(kind)
 
     def _read_properties(self, answer: Answer, body: bytes, at: int) -> None:
-        for number, value in _properties(body, at):
+        for number, value in properties_of(body, at):
             if number == 0x1F:
                 answer.reason = value.decode("utf-8", "replace")[:200]
             elif number == 0x13:
                 answer.keep_alive_s = int.from_bytes(value)
-
-
-def _length(buffer: bytes | bytearray, at: int, end: int) -> tuple[int, int] | None:
-    """Return a variable length and where it ends, None where it is not whole."""
-    value = 0
-    for place in range(4):
-        if at + place >= end:
-            return None
-        byte = buffer[at + place]
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return value, at + place + 1
-    raise FrameError("mqtt: a length of more than four bytes", frame=bytes(buffer[at : at + 4]))
-
-
-def _after_properties(body: bytes, at: int) -> int:
-    size = _length(body, at, len(body))
-    if size is None:
-        raise FrameError("mqtt: properties without their length", frame=body[:64])
-    return size[0] + size[1]
-
-
-def _properties(body: bytes, at: int) -> Iterable[tuple[int, bytes]]:
-    size = _length(body, at, len(body))
-    if size is None:
-        return
-    at, end = size[1], size[1] + size[0]
-    if end > len(body):
-        raise FrameError("mqtt: properties that are not whole", frame=body[:64])
-    while at < end:
-        number = body[at]
-        width = _PROPERTY_SIZES.get(number)
-        if width is None:
-            raise FrameError(f"mqtt: property {number:#04x} does not exist", frame=body[:64])
-        at += 1
-        if width == -2:
-            varint = _length(body, at, end)
-            if varint is None:
-                raise FrameError("mqtt: properties that are not whole", frame=body[:64])
-            at = varint[1]
-            continue
-        for _ in range(2 if width == -1 else 1):
-            if width <= 0:
-                length = int.from_bytes(body[at : at + 2])
-                at += 2
-            else:
-                length = width
-            value = body[at : at + length]
-            at += length
-        if at > end:
-            raise FrameError("mqtt: properties that are not whole", frame=body[:64])
-        yield number, value
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _packet(head: int, body: bytes) -> bytes:
-    return bytes([head]) + _varint(len(body)) + body
-
-
-def _text(value: str | bytes) -> bytes:
-    data = value.encode("utf-8") if isinstance(value, str) else value
-    if len(data) > 0xFFFF:
-        raise ValueError(f"a text of {len(data)} bytes; MQTT takes 65535")
-    return len(data).to_bytes(2) + data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,24 +296,24 @@ def connect_packet(
     flags = (0x02 if clean else 0) | (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
     if will is not None:
         flags |= 0x04 | will.qos << 3
-    body = _text("MQTT") + bytes([version, flags]) + keep_alive_s.to_bytes(2)
+    body = text_field("MQTT") + bytes([version, flags]) + keep_alive_s.to_bytes(2)
     if version == 5:
         properties = struct.pack(">BIBH", 0x11, 0 if clean else session_expiry_s, 0x21, receive_maximum)
         if longest is not None:
             properties += struct.pack(">BI", 0x27, longest)
-        body += _varint(len(properties)) + properties
-    body += _text(client_id)
+        body += variable(len(properties)) + properties
+    body += text_field(client_id)
     if will is not None:
-        body += (b"\0" if version == 5 else b"") + _text(will.topic) + _text(will.payload)
+        body += (b"\0" if version == 5 else b"") + text_field(will.topic) + text_field(will.payload)
     for text in (username, password):
-        body += _text(text) if text is not None else b""
-    return _packet(0x10, body)
+        body += text_field(text) if text is not None else b""
+    return packet_of(0x10, body)
 
 
 def subscribe_packet(packet_id: int, filters: Iterable[tuple[str, int]], *, version: int = 4) -> bytes:
     """Return a SUBSCRIBE to filters with their QoS."""
     body = packet_id.to_bytes(2) + (b"\0" if version == 5 else b"")
-    return _packet(0x82, body + b"".join(_text(name) + bytes([qos]) for name, qos in filters))
+    return packet_of(0x82, body + b"".join(text_field(name) + bytes([qos]) for name, qos in filters))
 
 
 def publish_packet(
@@ -392,7 +322,7 @@ def publish_packet(
     """Return a PUBLISH: QoS 1 with a packet id, QoS 0 without."""
     head = 0x30 | (0x02 if packet_id else 0) | (0x01 if retain else 0) | (0x08 if dup else 0)
     number = packet_id.to_bytes(2) if packet_id else b""
-    return _packet(head, _text(topic) + number + (b"\0" if version == 5 else b"") + payload)
+    return packet_of(head, text_field(topic) + number + (b"\0" if version == 5 else b"") + payload)
 
 
 def pubacks(packet_ids: Iterable[int]) -> bytes:

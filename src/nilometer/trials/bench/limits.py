@@ -42,6 +42,8 @@ class BenchLimit:
         Names of classes and the most each allows; the narrowest that holds the figure is its class.
     unit : str
         CF text.
+    below : float, optional
+        It holds where the laboratory's mean is below this, in the procedure's unit.
     source, confidence, condition : str
         The norm, how sure the number is, and what it holds for.
     """
@@ -54,11 +56,19 @@ class BenchLimit:
     source: str
     confidence: str
     condition: str = ""
+    below: float | None = None
 
     @property
     def is_verified(self) -> bool:
         """Whether the number was read in the norm."""
         return self.confidence.startswith("verified")
+
+    def text(self) -> str:
+        """Return its numbers as a reader knows them."""
+        bounds = [f"≤ {self.at_most:g}"] if self.at_most is not None else []
+        bounds += [f"≥ {self.at_least:g}"] if self.at_least is not None else []
+        bounds += [", ".join(f"{name}: {most:g}" for name, most in self.classes.items())] if self.classes else []
+        return f"{' '.join(bounds)} {self.unit if self.unit != '1' else ''}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""

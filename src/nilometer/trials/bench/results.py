@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -19,7 +19,7 @@ from nilometer.trials.bench.run import BenchRun
 from nilometer.trials.bench.segment import Outcome, Segment
 from nilometer.trials.figure import Figure
 
-__all__ = ["STATISTICS", "TestResult", "results"]
+__all__ = ["STATISTICS", "TestResult", "document_of", "results"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,43 @@ def results(run: BenchRun, limits: Mapping[str, BenchLimit] | None = None) -> li
         Default: those the procedure names.
     """
     known = limits if limits is not None else (limits_of(run.procedure.limits) if run.procedure.limits else {})
-    return [_result(run, test, known.get(test.limit or test.key)) for test in run.procedure.tests]
+    return [_result(run, test, _limit_for(run, test, known)) for test in run.procedure.tests]
+
+
+def _limit_for(run: BenchRun, test: Test, known: Mapping[str, BenchLimit]) -> BenchLimit | None:
+    """Return the limit of a test; of an actual sample that of the band in which the laboratory's mean lies."""
+    name = test.limit or test.key
+    low = known.get(f"{name}_low")
+    if low is None or low.below is None or test.statistic != "actual_sample":
+        return known.get(name)
+    results = [value for value in _laboratory(run, test.steps[0]) if math.isfinite(value)]
+    return low if results and sum(results) / len(results) < low.below else known.get(name)
+
+
+def _laboratory(run: BenchRun, key: str) -> list[float]:
+    """Return the laboratory's results of a step; none where they are not there, or no list of numbers."""
+    table = run.facts.get("laboratory")
+    given = table.get(key) if isinstance(table, Mapping) else None
+    return [float(value) for value in given] if isinstance(given, list) and _is_numbers(given) else []
+
+
+def _is_numbers(given: object) -> bool:
+    """Return whether a fact is a number, or a list of such."""
+    if isinstance(given, list):
+        return all(_is_numbers(one) for one in given)
+    return isinstance(given, int | float) and not isinstance(given, bool)
+
+
+def document_of(run: BenchRun, found: Sequence[TestResult]) -> dict[str, Any]:
+    """Return a run's results as plain JSON."""
+    return {
+        "procedure": run.procedure.key,
+        "range": [run.procedure.low, run.procedure.high],
+        "unit": run.procedure.unit,
+        "phase": str(run.phase),
+        "notes": list(run.notes),
+        "results": [one.to_dict() for one in found],
+    }
 
 
 def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
@@ -82,8 +118,10 @@ def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
         figures = [Figure(name=test.key, value=math.nan, unit=run.procedure.unit, note=lacking)]
     else:
         figures = STATISTICS[test.statistic](run, test)
+    if limit is not None:  # a norm sets one of them a limit: that of its kind comes first
+        figures = sorted(figures, key=lambda one: (one.unit == "%") != (limit.unit == "%"))
     finding, note = judge(figures[0], limit)
-    notes = [note] if note else []
+    notes = [note] if note and note != figures[0].note else []
     for key in test.steps:
         for segment in run.counted(key):
             about = [segment.reason] if segment.outcome is Outcome.SHORT else []
@@ -99,6 +137,10 @@ def _lacking(run: BenchRun, test: Test) -> str:
     for fact in test.facts:
         if fact not in run.facts:
             return f"{fact} is not given: say it in the facts of the run"
+        if not _is_numbers(run.facts[fact]):
+            return f"{fact} is {run.facts[fact]!r}: a number is needed, or a list of them"
+    if test.statistic == "actual_sample" and not _laboratory(run, test.steps[0]):
+        return f"laboratory.{test.steps[0]} is not given as a list of numbers: say it in the facts of the run"
     for key in test.steps:
         if run.counted(key):
             continue
@@ -270,6 +312,19 @@ def _consistency(run: BenchRun, test: Test) -> list[Figure]:
     return [statistics.consistency(run.facts["units"])]
 
 
+def _actual_sample(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the mean error beside the laboratory, in % of its results and in the unit."""
+    ours, theirs = _readings(run, test.steps[0]), _laboratory(run, test.steps[0])
+    return [
+        statistics.beside_laboratory(ours, theirs, run.procedure.unit, relative=relative) for relative in (True, False)
+    ]
+
+
+def _error_of_fact(run: BenchRun, test: Test) -> list[Figure]:
+    """Return the relative error of a check solution whose value is a fact of the run."""
+    return [statistics.indication_error(_readings(run, test.steps[0]), float(run.facts[test.facts[0]]))]
+
+
 def _allan(run: BenchRun, test: Test) -> list[Figure]:
     """Return the noise terms of the longest stretch at a steady interval."""
     times, values = max((one.arrays() for one in run.counted(test.steps[0])), key=lambda one: len(one[0]))
@@ -290,6 +345,7 @@ def _allan(run: BenchRun, test: Test) -> list[Figure]:
 
 
 STATISTICS: Final[dict[str, Callable[[BenchRun, Test], list[Figure]]]] = {
+    "actual_sample": _actual_sample,
     "allan": _allan,
     "bias": _bias,
     "consistency": _consistency,
@@ -297,6 +353,7 @@ STATISTICS: Final[dict[str, Callable[[BenchRun, Test], list[Figure]]]] = {
     "detection_limit": _of_readings(statistics.detection_limit),
     "drift": _drift,
     "drift_rate": _drift_rate,
+    "error_of_fact": _error_of_fact,
     "hysteresis": _hysteresis,
     "indication_error": _error,
     "influence": _influence,

@@ -6,7 +6,8 @@ after it was saved and resumed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -71,6 +72,8 @@ class BenchRun:
         Of the rows that are fed; they are converted to the procedure's.
     facts : mapping
         What is known without readings, such as ``hours`` and ``failures``.
+    heard : callable, optional
+        Called with every input once it was taken: the same inputs give the same run (`bench.journal`).
 
     Raises
     ------
@@ -85,6 +88,7 @@ class BenchRun:
     place: int = 0
     notes: list[str] = field(default_factory=list)
     is_aborted: bool = False
+    heard: Callable[[list[Any]], None] | None = None
     _newest_us: int | None = None
 
     def __post_init__(self) -> None:
@@ -109,6 +113,14 @@ class BenchRun:
         began = last.began_us if last is not None and last.outcome is Outcome.OPEN else None
         known = [moment for moment in (self._newest_us, began) if moment is not None]
         return max(known, default=None)
+
+    def upcoming(self, language: str = "en") -> str:
+        """Return what will be to do once the open step is done, so that it can be made ready; empty: nothing."""
+        done = self._concluded() | {self.place}
+        place = next((at for at in range(len(self.procedure.order)) if at not in done), None)
+        if place is None:
+            return ""
+        return self._instruction(self.procedure.steps[self.procedure.order[place]], language)
 
     def prompt(self, language: str = "en") -> Prompt:
         """Return what is to be done next."""
@@ -149,7 +161,7 @@ class BenchRun:
             raise ConfigError("confirm", seen=self.phase, allowed=(Phase.OPERATOR, Phase.TROUBLE))
         if step is not None and step not in self.procedure.steps:
             raise ConfigError("step", seen=step, allowed=self.procedure.steps)
-        self.close("another step was begun")
+        self._close("another step was begun")
         if self.phase is Phase.TROUBLE and step is None:
             self.segments[-1].outcome = Outcome.REPEATED
         key = step or self.procedure.order[self.place]
@@ -158,6 +170,11 @@ class BenchRun:
         if places:
             self.place = places[0]
         self.segments.append(Segment(key, time_us, places[0] if places else -1))
+        self._tell("confirm", time_us, step)
+
+    def _tell(self, *entry: Any) -> None:  # noqa: ANN401 -- JSON
+        if self.heard is not None:
+            self.heard(list(entry))
 
     def _concluded(self) -> set[int]:
         """Return the places of the order that nothing more is to be done for."""
@@ -171,15 +188,15 @@ class BenchRun:
     def feed(self, times: ArrayLike, values: ArrayLike) -> int:
         """Take rows, in order of time; return how many were taken.
 
-        Those before the newest one are refused with a note (the clock has jumped, or they come twice); those outside
-        a step are passed over. Once a step is done the rest waits for the operator's word.
+        Those before the newest one are refused with a note (the clock has jumped), unless they are there already;
+        those outside a step are passed over. Once a step is done the rest waits for the operator's word.
         """
         when = np.atleast_1d(np.asarray(times, np.int64))
         what = convert(np.asarray(values, np.float64), self.unit or self.procedure.unit, self.procedure.unit)
         taken = 0
         for moment, value in zip(when.tolist(), np.atleast_1d(what).tolist(), strict=True):
             if self._newest_us is not None and moment <= self._newest_us:
-                if moment < self._newest_us:
+                if moment < self._newest_us and not self._has(moment):
                     self.notes.append(
                         f"{stamp(moment)} comes after {stamp(self._newest_us)}: the clock jumped, row left"
                     )
@@ -192,14 +209,26 @@ class BenchRun:
             segment.values.append(value)
             taken += 1
             self._advance(segment)
+        if len(when):
+            given = np.atleast_1d(np.asarray(values, np.float64)).tolist()
+            self._tell("feed", when.tolist(), [None if value != value else value for value in given])  # noqa: PLR0124 -- NaN
         return taken
+
+    def _has(self, moment: int) -> bool:
+        """Return whether a row of this moment is there, or was passed over: the same row may come by two ways."""
+        segment = self.segments[-1] if self.segments else None
+        if segment is None or moment < segment.began_us or segment.outcome is not Outcome.OPEN:
+            return True
+        place = bisect_left(segment.times, moment)
+        return place < len(segment.times) and segment.times[place] == moment
 
     def tick(self, time_us: int) -> None:
         """Let time pass without a row: a silent instrument is given up like one that is not steady."""
         segment = self.segments[-1] if self.segments else None
         if segment is not None and segment.outcome is Outcome.OPEN:
             newest = segment.times[-1] if segment.times else segment.began_us
-            self._give_up(segment, time_us, f"no value since {stamp(newest)}")
+            if self._give_up(segment, time_us, f"no value since {stamp(newest)}"):
+                self._tell("tick", time_us)
 
     def _advance(self, segment: Segment) -> None:
         step = self.procedure.steps[segment.step]
@@ -245,12 +274,14 @@ class BenchRun:
         segment.readings, segment.reading_times = [], []
         self._give_up(segment, segment.times[-1], verdict.reason)
 
-    def _give_up(self, segment: Segment, now_us: int, reason: str) -> None:
+    def _give_up(self, segment: Segment, now_us: int, reason: str) -> bool:
         step = self.procedure.steps[segment.step]
         segment.reason = reason
         if now_us - segment.began_us > step.timeout_s * 1e6 and (step.is_steady or not segment.times):
             segment.reason = f"not steady after {step.timeout_s:.0f} s: {reason}"
             self._end(segment, Outcome.NOT_STEADY)
+            return True
+        return False
 
     def _end(self, segment: Segment, outcome: Outcome) -> None:
         segment.outcome = outcome
@@ -260,9 +291,13 @@ class BenchRun:
 
     def close(self, reason: str) -> None:
         """End the open segment as it is, with the readings it has."""
+        if self._close(reason):
+            self._tell("close", reason)
+
+    def _close(self, reason: str) -> bool:
         segment = self.segments[-1] if self.segments else None
         if segment is None or segment.outcome is not Outcome.OPEN:
-            return
+            return False
         wanted = self.procedure.steps[segment.step].readings
         made = f"{len(segment.readings)} of {wanted} readings"
         if segment.steady_us is None:
@@ -271,34 +306,43 @@ class BenchRun:
         else:
             segment.reason = f"{made}: {reason}"
             self._end(segment, Outcome.SHORT)
+        return True
+
+    def learn(self, facts: Mapping[str, Any]) -> None:
+        """Take what is known without readings, such as the laboratory's values; what was said before is replaced."""
+        self.facts.update(facts)
+        self._tell("learn", dict(facts))
 
     def skip(self, reason: str) -> None:
         """Leave the step that is next, or in trouble, out: what needs it is not made, and says why."""
         if self.place >= len(self.procedure.order):
             return
         place = self.place
-        self.close(reason)
+        self._close(reason)
         if place not in self._concluded():
             key = self.procedure.order[place]
             self.segments.append(Segment(key, self._newest_us or 0, place, Outcome.SKIPPED, reason))
         self._go_on()
+        self._tell("skip", reason)
 
     def repeat(self, step: str) -> None:
         """Do a step again: what was read of it is kept, and no longer counted."""
         if step not in self.procedure.steps:
             raise ConfigError("step", seen=step, allowed=self.procedure.steps)
-        self.close("repeated")
+        self._close("repeated")
         for segment in reversed(self.segments):
             if segment.step == step and segment.outcome is not Outcome.REPEATED:
                 segment.outcome = Outcome.REPEATED
                 self._go_on()
-                return
+                break
+        self._tell("repeat", step)
 
     def abort(self, reason: str) -> None:
         """End the run; what was read stays."""
-        self.close(reason)
+        self._close(reason)
         self.notes.append(f"aborted: {reason}")
         self.is_aborted = True
+        self._tell("abort", reason)
 
     def counted(self, step: str) -> list[Segment]:
         """Return the segments of a step that have readings and were not repeated."""

@@ -16,6 +16,7 @@ from scipy import stats
 from nilometer.trials.figure import Figure
 
 __all__ = [
+    "beside_laboratory",
     "consistency",
     "detection_limit",
     "drift",
@@ -282,6 +283,43 @@ def temperature_compensation(groups: Sequence[ArrayLike], unit: str, *, relative
         return too_few(name, PERCENT if relative else unit, len(groups), 2, "temperatures")
     found = [influence(one, groups[0], unit, relative=relative, name=name) for one in groups[1:]]
     return max(found, key=lambda one: abs(one.value) if math.isfinite(one.value) else math.inf)
+
+
+def beside_laboratory(readings: ArrayLike, laboratory: ArrayLike, unit: str, *, relative: bool) -> Figure:
+    """Return the mean size of the error of readings of one actual water beside the laboratory's results, pair by pair.
+
+    Parameters
+    ----------
+    readings, laboratory : array_like of n numbers
+        In time order, of the same samples; pairs that lack one are left out.
+    unit : str
+        Of both.
+    relative : bool
+        Give each error in % of the laboratory's result.
+
+    References
+    ----------
+    HJ 101-2019, HJ 377-2019, HJ/T 96 to 103-2003 (from memory): mean over the pairs of abs(online − lab)/lab, or of
+    abs(online − lab) in the low band; three waters or more, six pairs each.
+
+    Examples
+    --------
+    >>> round(beside_laboratory([2.1, 1.9, 2.2], [2.0, 2.0, 2.0], "mg L-1", relative=True).value, 6)
+    6.666667
+    """
+    ours, theirs = (np.atleast_1d(np.asarray(one, np.float64)) for one in (readings, laboratory))
+    name, unit = "actual_sample", PERCENT if relative else unit
+    if len(ours) != len(theirs):
+        note = f"the laboratory gave {len(theirs)} values for {len(ours)} readings of one sample"
+        return Figure(name=name, value=math.nan, unit=unit, note=note)
+    there = np.isfinite(ours) & np.isfinite(theirs)
+    ours, theirs = ours[there], theirs[there]
+    if len(ours) < 3:
+        return too_few(name, unit, len(ours), 3, "pairs")
+    if relative and (theirs <= 0.0).any():
+        return Figure(name=name, value=math.nan, unit=unit, n=len(ours), note="a laboratory's result of 0 or below")
+    errors = np.abs(ours - theirs) / (theirs / 100.0 if relative else 1.0)
+    return mean_of(errors, unit, name=name)
 
 
 def mean_time_between_failures(hours: float, failures: int) -> Figure:

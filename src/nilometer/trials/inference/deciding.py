@@ -19,7 +19,7 @@ from nilometer.errors import ConfigError, UnitError
 from nilometer.trials.figure import Figure
 from nilometer.trials.inference.endpoint import SHOWN, Decision, Endpoint, Kind, Outcome
 from nilometer.trials.inference.intervals import Sampled, sample
-from nilometer.trials.inference.moments import unit_of
+from nilometer.trials.inference.moments import has_arbitrary_zero, unit_of
 from nilometer.trials.pairing.pairs import Pairs
 from nilometer.units import convert, same_dimension, symbol
 
@@ -209,9 +209,14 @@ def margin_of(endpoint: Endpoint, pairs: Pairs) -> float:
     Raises
     ------
     UnitError
-        If it is of another dimension.
+        If it is of another dimension, or a share of a scale whose zero is arbitrary.
     """
     margin, unit = endpoint.margin, unit_of(endpoint.statistic, pairs.unit)
+    if (margin.is_relative or endpoint.statistic == "relative_bias") and has_arbitrary_zero(pairs.unit):
+        raise UnitError(
+            f"endpoint {endpoint.name!r}: {pairs.unit} has an arbitrary zero, so that a share of it says nothing: give "
+            "a margin in a unit, of a statistic such as bias"
+        )
     if margin.is_relative:
         if unit != pairs.unit:
             raise UnitError(

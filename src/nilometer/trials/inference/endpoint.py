@@ -70,6 +70,8 @@ class Margin:
     def __post_init__(self) -> None:
         if not 0.0 < self.value < math.inf:
             raise ValueError(f"margin = {self.value!r} (allowed: above 0)")
+        if self.is_relative and self.value >= 1.0:
+            raise ValueError(f"margin = {self.value!r} of the result itself (allowed: below 1; 0.05 is 5 %)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,10 +44,12 @@ _SCALE_OF = {
     "concordance": "one",
     "class_agreement": "arcsine",
 }
+_OF_BOTH = frozenset({"slope", "intercept", "concordance"})
 # Below, coverage was seen to fall short of what is said: a figure is shown, and decides nothing.
 FEWEST_EFFECTIVE = 20.0
 FEWEST_BEYOND = 5.0
 # Other statistics of clusters scatter unevenly: of thirty their intervals still fell short.
+_FEWEST_RESAMPLES = 2
 OF_CLUSTERS = ("bias", "relative_bias", "drift", "excess_error")
 
 
@@ -141,7 +143,9 @@ class Sampled:
             middle = float(there(np.float64(value)))
             if not math.isfinite(middle):
                 return math.nan, math.nan
-            return float(back(middle - half)), float(back(middle + half))
+            low, high = float(back(middle - half)), float(back(middle + half))
+            # Where little is known the scale's end is passed: no concordance is below -1.
+            return (max(low, -1.0), high) if name == "concordance" else (low, high)
 
     def _factor(self, name: str, level: float, spread: LongRun) -> float:
         """Return how many bootstrap standard errors half an interval is."""
@@ -153,8 +157,10 @@ class Sampled:
     def figure(self, name: str, *, probability: float = 0.95, kind: str = "scaled") -> Figure:
         """Return a statistic with its interval, and what has to be known beside it."""
         unit, value = unit_of(name, self.pairs.unit), self.moments.value(name)
-        if not math.isfinite(value):
-            return Figure(name=name, value=math.nan, unit=unit, n=len(self.pairs), note=self._why_not(name))
+        still = self._still() if name in _OF_BOTH else ""
+        if not math.isfinite(value) or still:
+            note = still or self._why_not(name)
+            return Figure(name=name, value=math.nan, unit=unit, n=len(self.pairs), note=note)
         spread, method = self.spread(name), "cluster_bootstrap" if self.scheme == "clusters" else "block_bootstrap"
         low, high, known = math.nan, math.nan, spread.se > 0.0
         if known:
@@ -198,6 +204,11 @@ class Sampled:
         if spread.n_effective >= least:
             return ""
         return f"worth {math.floor(spread.n_effective)} independent pairs, and {least:.0f} are needed"
+
+    def _still(self) -> str:
+        """Return which arm never changes, so that there is neither line nor correlation between the two."""
+        ours, theirs = (not np.ptp(each) > 0.0 for each in (self.pairs.candidate, self.pairs.reference))
+        return "the reference never changes" if theirs else "the candidate never changes" if ours else ""
 
     def _why_not(self, name: str) -> str:
         return {
@@ -266,14 +277,18 @@ def sample(
     Raises
     ------
     ValueError
-        If fewer than two measured pairs are left.
+        If fewer than two measured pairs are left, or too few resamples are asked for.
     """
+    if resamples < _FEWEST_RESAMPLES:
+        raise ValueError(f"resamples = {resamples} (allowed: {_FEWEST_RESAMPLES} or more)")
     measured = (pairs.candidate_censored == 0) & (pairs.reference_censored == 0)
     there = measured if arbiter is None else measured & np.isfinite(arbiter)
     rows = np.flatnonzero(there)
     rows = rows[np.lexsort((pairs.time[rows], pairs.cluster[rows]))]
     if len(rows) < 2:
-        raise ValueError(f"{len(rows)} measured pairs: two or more are needed for a figure with an interval")
+        bounds = int(len(pairs) - np.count_nonzero(measured))
+        beyond = f" ({bounds} more have a result beyond what an instrument measures)" if bounds else ""
+        raise ValueError(f"{len(rows)} measured pairs{beyond}: two or more are needed for a figure with an interval")
     kept = pairs.take(rows)
     moments = moments_of(kept, ratio=ratio, class_edges=class_edges, arbiter=None if arbiter is None else arbiter[rows])
     stationary, circular, step = block_of(kept)

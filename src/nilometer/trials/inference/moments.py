@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from nilometer.errors import ConfigError
 from nilometer.trials.pairing.pairs import Pairs
+from nilometer.units import affine, same_dimension
 
-__all__ = ["COLUMNS", "QUANTILE", "STATISTICS", "Moments", "moments_of", "unit_of"]
+__all__ = ["COLUMNS", "QUANTILE", "STATISTICS", "Moments", "has_arbitrary_zero", "moments_of", "unit_of"]
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +62,17 @@ def unit_of(statistic: str, unit: str) -> str:
     if kind == "result":
         return unit
     return "1" if kind == "1" else ("d-1" if unit == "1" else f"{unit} d-1")
+
+
+def has_arbitrary_zero(unit: str) -> bool:
+    """Return whether shares of results in a unit hang on where its scale begins, as those of °C do.
+
+    Examples
+    --------
+    >>> has_arbitrary_zero("degree_Celsius"), has_arbitrary_zero("K"), has_arbitrary_zero("mg L-1")
+    (True, False, False)
+    """
+    return same_dimension(unit, "K") and bool(affine(unit, "K")[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

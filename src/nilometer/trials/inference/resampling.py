@@ -16,6 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from nilometer.trials.steps import step
+
 __all__ = ["Resamples", "resample"]
 
 Floats = NDArray[np.float64]
@@ -24,6 +26,9 @@ Rows = NDArray[np.int64]
 F = TypeVar("F", bound=Callable[..., Any])
 
 SCHEMES = ("stationary", "circular")
+_BATCH = 250  # resamples between which a run can be given up
+_STRIDE = np.uint64(0x9E3779B97F4A7C15)  # of SplitMix64: the seed of resample r is so many of them further
+_BITS = 0xFFFFFFFFFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,19 +127,14 @@ def resample(
         rank[order] = np.arange(len(order)) if len(order) else 0
         base = n - len(kept)
         before = np.searchsorted(kept, np.arange(n + 1))
-        sums, places = _draw(
-            running,
-            np.asarray(runs, np.int64),
-            np.asarray(clusters, np.int64),
-            chances,
-            fixed,
-            whole_clusters,
-            resamples,
-            np.uint64(seed & 0xFFFFFFFFFFFFFFFF),
-            before,
-            rank[kept] - base if len(order) else kept,
-            probability,
-        )
+        common = (running, np.asarray(runs, np.int64), np.asarray(clusters, np.int64), chances, fixed, whole_clusters)
+        ranks = rank[kept] - base if len(order) else kept
+        parts = []
+        for first in range(0, resamples, _BATCH):
+            step("resamples", first, resamples)
+            start = np.uint64((seed + first * int(_STRIDE)) & _BITS)
+            parts.append(_draw(*common, min(_BATCH, resamples - first), start, before, ranks, probability))
+        sums, places = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
         if not len(order) or (places[:, 0] >= 0).all():
             break
     quantiles = np.zeros(0)
@@ -184,7 +184,6 @@ def _draw(  # noqa: C901, PLR0912, PLR0915 -- one loop over blocks; calls betwee
     probability: float,
 ) -> tuple[Floats, Rows]:
     """Return the sums of each resample with its count behind, and the two places of its quantile among `ranks`."""
-    step = np.uint64(0x9E3779B97F4A7C15)
     half = np.uint64(32)
     n, columns = running.shape[0] - 1, running.shape[1]
     sums = np.zeros((resamples, columns + 1))
@@ -194,12 +193,12 @@ def _draw(  # noqa: C901, PLR0912, PLR0915 -- one loop over blocks; calls betwee
     first_run = np.searchsorted(runs, clusters)
     total_clusters = len(clusters) - 1
     for r in range(resamples):
-        state = _mixed(seed + np.uint64(r + 1) * step)
+        state = _mixed(seed + np.uint64(r + 1) * _STRIDE)
         drawn = 0
         for c in range(total_clusters):
             first, last = clusters[c], clusters[c + 1]
             if whole:
-                state += step
+                state += _STRIDE
                 chosen = np.int64(((_mixed(state) >> half) * np.uint64(total_clusters)) >> half)
                 first, last = clusters[chosen], clusters[chosen + 1]
             left = last - first
@@ -207,7 +206,7 @@ def _draw(  # noqa: C901, PLR0912, PLR0915 -- one loop over blocks; calls betwee
                 if whole:
                     size, at = left, first
                 else:
-                    state += step
+                    state += _STRIDE
                     bits = _mixed(state)
                     at = first + np.int64(((bits >> half) * np.uint64(last - first)) >> half)
                     if len(chances):
@@ -226,7 +225,7 @@ def _draw(  # noqa: C901, PLR0912, PLR0915 -- one loop over blocks; calls betwee
                         count[ranks[i]] += 1
                     size -= stop - at
                     if size > 0:
-                        state += step
+                        state += _STRIDE
                         number = np.uint64(first_run[c + 1] - first_run[c])
                         at = runs[first_run[c] + np.int64(((_mixed(state) >> half) * number) >> half)]
         sums[r, columns] = drawn

@@ -20,7 +20,7 @@ from nilometer.model.flags import QartodFlag
 from nilometer.trials.pairing.arm import Arm, moment
 from nilometer.trials.pairing.clock import FARTHEST_US, ClockOffset, clock_offset
 from nilometer.trials.pairing.matching import mutual_nearest, nearest, windows
-from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.pairing.pairs import Pairs, check_size
 from nilometer.trials.pairing.response import first_order, time_constant
 from nilometer.units import affine, canonical
 
@@ -208,13 +208,14 @@ def align(candidate: Arm, reference: Arm, rules: Rules | None = None) -> tuple[P
         sides = _admitted(converted, reference, rules, correction)
         _slow_down(sides, rules, [])
     _must_overlap(sides)
+    check_size(*(side.arm.values for side in sides))
     pairs, pairing, averaged, length, tolerance = _paired(sides, rules, notes)
     ours, theirs = sides
     if not len(pairs):
         raise ValueError(
-            f"no result of {ours.arm.name} meets one of {theirs.arm.name}: left out are {ours.left_out} and "
-            f"{theirs.left_out}; the tolerance is {tolerance / 1e6:g} s, the least share of values of a mean "
-            f"{rules.least_share:g}"
+            f"no result of {ours.arm.name} meets one of {theirs.arm.name}: left out are {_counts(ours.left_out)} of "
+            f"the one, {_counts(theirs.left_out)} of the other; the tolerance is {tolerance / 1e6:g} s, the least "
+            f"share of values of a mean {rules.least_share:g}: look at their times, or allow more in [alignment]"
         )
     if rules.cleanings:
         stretch = np.searchsorted(np.sort(np.asarray(rules.cleanings, np.int64)), pairs.time, side="right")
@@ -351,12 +352,16 @@ def _ahead(offset_us: float) -> str:
     return f"{abs(offset_us) / 1e6:.0f} s {'ahead' if offset_us > 0 else 'behind'}"
 
 
+def _counts(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out.items()) or "none"
+
+
 def _must_overlap(sides: tuple[_Side, _Side]) -> None:
     for side in sides:
         if not len(side.arm):
             raise ValueError(
-                f"{side.arm.name}: no result is left after it was slowed down ({side.left_out}): its stretches are "
-                "shorter than the other's response time; leave the responses as they are"
+                f"{side.arm.name}: no result is left after it was slowed down ({_counts(side.left_out)}): its "
+                "stretches are shorter than the other's response time; leave the responses as they are"
             )
     (a, b) = (side.arm for side in sides)
     ends = [(int(arm.time[0]), int(arm.time[-1]) + arm.duration_us) for arm in (a, b)]

@@ -23,6 +23,7 @@ __all__ = ["Arm", "moment"]
 
 Floats = NDArray[np.float64]
 Spans = Sequence[tuple[int, int]]
+_LARGEST = 1e30  # of no unit has water a result beyond it; its fourth power is a number still
 
 
 def moment(time_us: int) -> str:
@@ -93,6 +94,14 @@ class Arm:
                 raise ValueError(f"{self.name}: {key} = {getattr(self, key)} (allowed: 0 or more)")
         if len(self.time) and self.time.min() == NO_TIME:
             raise ValueError(f"{self.name}: row {int(np.argmin(self.time))} has no time: leave it out")
+        with np.errstate(invalid="ignore"):
+            wild = np.flatnonzero(np.isfinite(self.values) & (np.abs(self.values) > _LARGEST))
+        if len(wild):
+            row = int(wild[0])
+            raise ValueError(
+                f"{self.name}: {self.values[row]:g} at {moment(int(self.time[row]))}, row {row}, is no measurement: "
+                "leave it out, or name it as what stands for no value"
+            )
         wrong = np.flatnonzero(np.diff(self.time) <= 0)
         if len(wrong):
             self._refuse(int(wrong[0]) + 1, len(wrong))
@@ -103,7 +112,8 @@ class Arm:
         if here == before:
             raise ValueError(
                 f"{self.name}: {moment(here)} stands twice, {places}: keep the result that holds, "
-                "or give the depths of a profile as series of their own"
+                "or give the depths of a profile as series of their own; where a clock was put back an hour, "
+                "give its times in one zone"
             )
         whole = " (it runs backwards from its first to its last row)" if count == len(self.time) - 1 else ""
         raise ValueError(

@@ -59,6 +59,7 @@ MARKS = {
 }
 
 _SINGLE = 1500  # more points than this are drawn as occupied cells
+_FEW = 200  # up to so many points are drawn larger
 _CELLS = (240, 130)
 _LEVELS = ((1, 0.45), (4, 0.65), (16, 0.85), (64, 1.0))
 
@@ -152,7 +153,7 @@ def points(axes: Axes, x: Floats, y: Floats, colour: str = ACCENT) -> bool:
     always drawn: nothing that stands apart is lost.
     """
     if len(x) <= _SINGLE:
-        _dots(axes, x, y, colour, 2.6, 0.75)
+        _dots(axes, x, y, colour, 4.0 if len(x) <= _FEW else 2.6, 0.75)
         return False
     column, row = (_cell(values, count) for values, count in zip((x, y), _CELLS, strict=True))
     _, first, count = np.unique(column * _CELLS[1] + row, return_index=True, return_counts=True)

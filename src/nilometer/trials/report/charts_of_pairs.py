@@ -93,8 +93,11 @@ def _level(axes: Axes, figure: Figure, style: str, name: str | None) -> None:
             axes.axhspan(low, high, color=SHADE, linewidth=0, zorder=0)
         # Bands of limits would cover one another where pairs are few: their intervals stand at the edge.
         place = _BARS.get(figure.name, 0.994)
-        (bar,) = axes.plot([place, place], [low, high], color=INK, linewidth=1.4, solid_capstyle="butt", zorder=4)
-        bar.set_transform(axes.get_yaxis_transform())
+        # Of the width, from the start: a place among the results would pull the axis there.
+        across = axes.get_yaxis_transform()
+        axes.plot(
+            [place, place], [low, high], color=INK, linewidth=1.4, solid_capstyle="butt", zorder=4, transform=across
+        )
     axes.axhline(figure.value, color=INK, linewidth=1.0, linestyle=style, label=name, zorder=3)
     text, _low, _high, unit = interval(figure)
     axes.annotate(
@@ -190,12 +193,13 @@ def over_time(
         axes.axhline(0.0, color=LINE, linewidth=0.8, zorder=0)
         thinned = points(axes, x, pairs.difference[order])
         if zone:
-            _spans(axes, maintenance, words)
+            first, last = float(x[0]), float(x[-1])
+            _spans(axes, maintenance, (first, last), words)
             _stretches(axes, comparison.over_time, words)
             _cleanings(axes, pairs, order, words)
             _time_axis(axes, zone)
-            room = 0.01 * float(x[-1] - x[0]) or 0.01
-            axes.set_xlim(float(x[0]) - room, float(x[-1]) + room)
+            room = 0.01 * (last - first) or 0.01
+            axes.set_xlim(first - room, last + room)
         else:
             axes.set_xlabel(words("chart.row"))
         axes.set_ylabel(_with_unit(words("chart.difference"), pairs.unit))
@@ -208,10 +212,16 @@ def _days(time_us: NDArray[np.int64]) -> Floats:
     return time_us / 86_400e6
 
 
-def _spans(axes: Axes, maintenance: tuple[tuple[int, int], ...], words: Words) -> None:
-    for place, (start, end) in enumerate(maintenance):
-        name = words("chart.maintenance") if not place else None
-        axes.axvspan(start / 86_400e6, end / 86_400e6, color=GREY, alpha=0.25, linewidth=0, label=name)
+def _spans(axes: Axes, maintenance: tuple[tuple[int, int], ...], ends: tuple[float, float], words: Words) -> None:
+    """Shade windows; an hour of a year is a hair wide still."""
+    least = (ends[1] - ends[0]) / 600.0
+    name: str | None = words("chart.maintenance")
+    for start, end in ((start / 86_400e6, end / 86_400e6) for start, end in maintenance):
+        if end <= ends[0] or start >= ends[1]:
+            continue
+        more = max(least - (end - start), 0.0) / 2.0
+        axes.axvspan(start - more, end + more, color=GREY, alpha=0.35, linewidth=0, label=name, zorder=0)
+        name = None
 
 
 def _stretches(axes: Axes, strata: tuple[Stratum, ...], words: Words) -> None:

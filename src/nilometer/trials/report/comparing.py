@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
+
+import numpy as np
 
 from nilometer.trials.figure import Figure
 from nilometer.trials.inference.endpoint import Decision
@@ -33,6 +36,7 @@ __all__ = ["comparing"]
 _ROWS = 26  # of one picture
 _LONG = 150  # figures of strata that are all shown
 _CLEAR = 2.0  # standard uncertainties, beyond which a clock is off
+_RUNS_APART = re.compile(r"the candidate's clock seems to run \S+ s (ahead|behind); nothing was moved")
 _OF_TIME = {"drift", "theil_sen_drift", "response_lag"}  # of which rows without times know nothing
 
 
@@ -98,11 +102,12 @@ def _pictures(tell: Teller, comparison: Comparison) -> list[Block]:
         for slope, intercept in regression_lines(comparison.figures)
     )
     zone = tell.result.plan.trial.time_zone if tell.has_times else None
-    time_says = words("sentence.time_says" if zone else "sentence.order_says")
+    time_says = _time_says(tell, comparison) if zone else words("sentence.order_says")
+    differences = over_time(comparison, words, zone, tell.result.maintenance)
     parts = (
         ("agreement", agreement(comparison, words, margin), words("sentence.agreement_says"), of),
         ("regression", regression(comparison, words), words("sentence.regression_says"), lines),
-        ("over_time" if zone else "in_order", over_time(comparison, words, zone, _windows(tell)), time_says, of),
+        ("over_time" if zone else "in_order", differences, time_says, of),
     )
     blocks: list[Block] = []
     for key, drawn, says, told in parts:
@@ -112,6 +117,17 @@ def _pictures(tell: Teller, comparison: Comparison) -> list[Block]:
             Picture(drawn.svg, alt, _caption(tell, comparison, drawn, says)),
         ]
     return blocks
+
+
+def _time_says(tell: Teller, comparison: Comparison) -> str:
+    """Return what the picture over time shows, without what it has none of."""
+    words, time = tell.words, comparison.pairs.time
+    parts = [words("sentence.time_says")]
+    if len(np.unique(comparison.pairs.interval)) > 1:
+        parts.append(words("sentence.time_cleanings"))
+    if any(end > time.min() and start < time.max() for start, end in tell.result.maintenance):
+        parts.append(words("sentence.time_maintenance"))
+    return (" " if tell.language == "en" else "").join(parts)
 
 
 def _caption(tell: Teller, comparison: Comparison, drawn: Drawn, says: str) -> str:
@@ -134,13 +150,6 @@ def _margin_of(comparison: Comparison, statistic: str) -> float | None:
     return None if found is None else found.margin
 
 
-def _windows(tell: Teller) -> tuple[tuple[int, int], ...]:
-    """Return the windows of maintenance that the plan itself names; those of files are in the pairs alone."""
-    plan = tell.result.plan
-    ends = [(plan.time(one.start), plan.time(one.end)) for one in plan.maintenance]
-    return tuple((start, end) for start, end in ends if start is not None and end is not None)
-
-
 def _strata(tell: Teller, comparison: Comparison) -> list[Block]:
     words = tell.words
     blocks: list[Block] = []
@@ -152,7 +161,7 @@ def _strata(tell: Teller, comparison: Comparison) -> list[Block]:
         first = [Row(words("chart.all_pairs"), whole, len(comparison.pairs))] if whole else []
         title = words(f"section.{key}")
         blocks.append(Heading(2, title if key == "strata" else f"{title} ({words.name('statistic', 'bias')})"))
-        says = words("sentence.strata_says") if key == "strata" else ""
+        says = _strata_say(tell, strata) if key == "strata" else ""
         for begin in range(0, len(rows), _ROWS):
             part = first + rows[begin : begin + _ROWS]
             told = "; ".join(
@@ -162,6 +171,19 @@ def _strata(tell: Teller, comparison: Comparison) -> list[Block]:
             blocks.append(Picture(svg, f"{title}, {tell.who(comparison)}. {told}", says))
         blocks += _stratum_tables(tell, comparison, strata)
     return blocks
+
+
+def _strata_say(tell: Teller, strata: tuple[Stratum, ...]) -> str:
+    """Return what the picture of strata shows; edges that the plan did not declare were laid with the data in sight."""
+    words, plan = tell.words, tell.result.plan
+    declared = {name for name, one in plan.condition.items() if one.edges}
+    declared |= {"range"} if plan.trial.range_edges else set()
+    seen = [tell.condition(name) for name in dict.fromkeys(one.condition for one in strata) if name not in declared]
+    says = words("sentence.strata_says")
+    if not seen:
+        return says
+    gap = " " if tell.language == "en" else ""
+    return f"{says}{gap}{words('sentence.strata_seen', names=words.joined(seen))}"
 
 
 def _stratum_row(tell: Teller, stratum: Stratum) -> Row:
@@ -236,7 +258,8 @@ def _alignment(tell: Teller, comparison: Comparison) -> list[Block]:
         (words("alignment.clock"), line(_clock(tell, comparison))),
         (words("alignment.response"), line(_response(tell, comparison))),
     ]
-    facts += [(words("column.note"), tell.sentence(note)) for note in account.notes]
+    # What the line of the clocks says already is not said again.
+    facts += [(words("column.note"), tell.sentence(note)) for note in account.notes if not _RUNS_APART.fullmatch(note)]
     reasons = sorted({*account.candidate_left_out, *account.reference_left_out})
     rows: list[tuple[Line, ...]] = [
         (line(words("alignment.in")), line(f"{account.candidate_rows:,}"), line(f"{account.reference_rows:,}")),

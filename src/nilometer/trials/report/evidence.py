@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import platform
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +37,11 @@ from nilometer.trials.result import Comparison
 __all__ = ["compared", "data", "decided", "plan", "remaining", "reproduce", "terms"]
 
 _FEW = 30.0  # effective pairs below which a reader is warned
+_CLOCKS_APART = (
+    "the candidate's clock seems",
+    "the clocks are ",
+    "the clocks were left alone: the candidate's clock is put",
+)
 _SHOWN = 240  # letters of a value before and after an amendment
 
 
@@ -88,7 +95,8 @@ def _origins(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for one in tell.result.plan.endpoint:
-        source = line(one.source) if one.source.strip() else quiet(words("origin.no_source"))
+        told = "; ".join(text for text in (one.reckoned, one.source) if text.strip())
+        source = line(told) if told else quiet(words("origin.no_source"))
         name: Line = bold(one.name)
         if one.against == "samples":
             name += (("quiet", f"\n{words('kind.against_samples')}"),)
@@ -123,30 +131,27 @@ def compared(tell: Teller) -> list[Block]:
     if facts:
         blocks.append(Facts(tuple(facts)))
     blocks.append(Heading(2, words("section.equipment")))
-    for role, arm in tell.arms():
-        blocks.append(Text((("bold", visible(arm.name)), ("quiet", f"  {role}"))))
-        blocks.append(Facts(_arm(tell, arm)))
+    head = tuple(words(f"column.{name}") for name in ("instrument", "maker", "serial", "certificate", "uncertainty"))
+    rows = tuple(_arm(tell, role, arm) for role, arm in tell.arms())
+    blocks.append(Table((*head, words("column.more")), rows, ("left",) * 6, (3, 3, 2, 3, 3, 4)))
     if tell.result.plan.sample:
-        blocks.append(Heading(2, words("section.samples")))
-    for one in tell.result.plan.sample:
-        blocks.append(Text(bold(one.name)))
-        rows = [
-            (words("column.laboratory"), tell.stated(one.laboratory)),
-            (words("column.method"), tell.stated(one.method)),
-        ]
-        rows.append((words("column.uncertainty"), _uncertainty(tell, one.uncertainty, one.relative_uncertainty)))
-        blocks.append(Facts(tuple(rows)))
+        head = tuple(words(f"column.{name}") for name in ("samples", "laboratory", "method", "uncertainty"))
+        samples: tuple[tuple[Line, ...], ...] = tuple(
+            (
+                bold(one.name),
+                tell.stated(one.laboratory),
+                tell.stated(one.method),
+                _uncertainty(tell, one.uncertainty, one.relative_uncertainty),
+            )
+            for one in tell.result.plan.sample
+        )
+        blocks += [Heading(2, words("section.samples")), Table(head, samples, ("left",) * 4, (3, 4, 4, 4))]
     return blocks + _conditions(tell)
 
 
-def _arm(tell: Teller, arm: ArmPlan) -> tuple[tuple[str, Line], ...]:
+def _arm(tell: Teller, role: str, arm: ArmPlan) -> tuple[Line, ...]:
+    """Return an instrument as a row: what else the plan states of it stands in the last cell."""
     words = tell.words
-    rows = [
-        (words("column.maker"), tell.stated(" ".join(part for part in (arm.maker, arm.model) if part.strip()))),
-        (words("column.serial"), tell.stated(arm.serial)),
-        (words("column.certificate"), tell.stated(arm.certificate)),
-        (words("column.uncertainty"), _uncertainty(tell, arm.uncertainty, arm.relative_uncertainty)),
-    ]
     optional = (
         ("lot", arm.lot),
         ("site", arm.site),
@@ -154,10 +159,23 @@ def _arm(tell: Teller, arm: ArmPlan) -> tuple[tuple[str, Line], ...]:
         ("every", "" if arm.every is None else length(arm.every, words)),
         ("profile", arm.profile or ""),
     )
-    rows += [(words(f"column.{key}"), line(text)) for key, text in optional if text.strip()]
+    more = [(words(f"column.{key}"), text) for key, text in optional if text.strip()]
     if arm.calibration is not None:
-        rows.append((words("column.calibration"), line(_value(tell, arm.calibration))))
-    return tuple(rows)
+        more.append((words("column.calibration"), _calibration(tell, arm.calibration)))
+    colon = ": " if words.language == "en" else "："
+    return (
+        (("bold", visible(arm.name)), ("quiet", f"\n{role}")),
+        tell.stated(" ".join(part for part in (arm.maker, arm.model) if part.strip())),
+        tell.stated(arm.serial),
+        tell.stated(arm.certificate),
+        _uncertainty(tell, arm.uncertainty, arm.relative_uncertainty),
+        line("\n".join(f"{name}{colon}{visible(text)}" for name, text in more)),
+    )
+
+
+def _calibration(tell: Teller, told: dict[str, Any]) -> str:
+    """Return a certificate's function as its keys with what they are."""
+    return ", ".join(f"{key} {_value(tell, each)}" for key, each in told.items())
 
 
 def _uncertainty(tell: Teller, absolute: float | None, relative: float | None) -> Line:
@@ -251,6 +269,8 @@ def _open_of(tell: Teller, comparison: Comparison) -> list[Line]:
     clock = comparison.alignment.clock
     if tell.has_times and not clock.is_clear and clock.note:
         items.append(line(words("open.clock", who=who, note=words.told(clock.note)[0])))
+    apart = [note for note in comparison.alignment.notes if note.startswith(_CLOCKS_APART)]
+    items += [line(words("open.clock_apart", who=who, note=words.told(note)[0])) for note in apart]
     bias = comparison.figure("bias")
     if bias is not None and bias.n_effective < _FEW:
         items.append(line(words("open.few", who=who, n=plain(bias.n_effective, 2))))
@@ -315,10 +335,14 @@ def data(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for part in tell.result.taken:
-        where: Line = (("plain", visible(part.place)), ("mono", f"\n{part.hash}"))
+        place = part.place
+        if not tell.has_times:
+            place = f"{place.removesuffix(', by order')} ({words('sentence.by_order')})"
+        where: Line = (("plain", visible(place)), ("mono", f"\n{part.hash}"))
         for note in part.notes:
             where += (("plain", "\n"), *tell.sentence(note))
-        rows.append((line(part.name), line(f"{part.rows:,}"), line(f"{part.missing:,}"), where))
+        name = tell.condition(part.name) if part.name in tell.result.plan.condition else part.name
+        rows.append((line(name), line(f"{part.rows:,}"), line(f"{part.missing:,}"), where))
     head = tuple(words(f"column.{name}") for name in ("series", "rows", "missing", "where"))
     return [
         Heading(1, words("section.data")),
@@ -331,12 +355,13 @@ def reproduce(tell: Teller, command: str) -> list[Block]:
     """Return the one command that makes the report again."""
     words = tell.words
     software = [f"nilometer {tell.result.version}"]
-    software += [f"{name} {metadata.version(name)}" for name in ("matplotlib", "typst")]
+    software += [f"{name} {metadata.version(name)}" for name in ("numpy", "scipy", "numba", "matplotlib", "typst")]
+    software.append(f"Python {platform.python_version()}")
     return [
         Heading(1, words("section.reproduce")),
         Text(line(words("sentence.reproduce"))),
         Code(visible(command)),
-        Text(line(words("sentence.same"))),
+        Text(line(words("sentence.same_or_refused" if " --data " in command else "sentence.same"))),
         Facts(((words("sentence.software"), line(", ".join(software))),)),
     ]
 

@@ -29,6 +29,8 @@ __all__ = [
 
 NONE = "—"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LOPSIDED = 3.0  # times that one side of an interval is wider than the other
+_TIMES = ((7200.0, (1.0 / 3600.0, "h")), (300.0, (1.0 / 60.0, "min")))
 _POWER = re.compile(r"1e([+-]?\d+)(.*)")
 SHARES = frozenset({"relative_bias", "class_agreement", "data_yield", "uptime", "off_by_one_near_limit", "score_share"})
 
@@ -121,19 +123,34 @@ def joined(number: str, shown: str) -> str:
 
 
 def interval(figure: Figure) -> tuple[str, str, str, str]:
-    """Return an estimate, the ends of its interval and their unit, all to two significant digits of its half width."""
-    is_share = figure.name in SHARES and figure.unit == "1"
-    factor, unit = (100.0, "%") if is_share else (1.0, unit_text(figure.unit))
+    """Return an estimate, the ends of its interval and their unit, all to two significant digits of its half width.
+
+    Of an interval that is far wider to one side, as on a logarithmic scale, the narrow side says the digits, and the
+    far end has those of its own distance: 2141 of 222 to 20630 is not 2000 of 0 to 21000. A length of time is in the
+    unit that reads best.
+    """
+    factor, unit = _scale(figure)
     value, low, high = (factor * number for number in (figure.value, *figure.interval))
-    finite = [end for end in (low, high) if math.isfinite(end)]
-    if len(finite) == 2:
-        half = (high - low) / 2.0
-    else:
-        half = abs(finite[0] - value) if finite and math.isfinite(value) else 0.0
-    if not half > 0.0:
+    sides = [abs(end - value) for end in (low, high) if math.isfinite(end) and math.isfinite(value) and end != value]
+    if not sides:
         return plain(value), plain(low), plain(high), unit
-    decimals = decimals_for(half)
-    return fixed(value, decimals), fixed(low, decimals), fixed(high, decimals), unit
+    is_lopsided = len(sides) == 2 and max(sides) > _LOPSIDED * min(sides)
+    decimals = decimals_for(min(sides) if is_lopsided else sum(sides) / len(sides))
+    low_text, high_text = (
+        fixed(end, decimals_for(abs(end - value)) if is_lopsided and abs(end - value) == max(sides) else decimals)
+        for end in (low, high)
+    )
+    return fixed(value, decimals), low_text, high_text, unit
+
+
+def _scale(figure: Figure) -> tuple[float, str]:
+    """Return what the numbers of a figure are multiplied by to be shown, and their unit then."""
+    if figure.name in SHARES and figure.unit == "1":
+        return 100.0, "%"
+    if figure.unit == "s":
+        largest = max((abs(each) for each in (figure.value, *figure.interval) if math.isfinite(each)), default=0.0)
+        return next((scale for least, scale in _TIMES if largest >= least), (1.0, "s"))
+    return 1.0, unit_text(figure.unit)
 
 
 def length(seconds: float, words: Words) -> str:

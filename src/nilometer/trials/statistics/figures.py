@@ -29,6 +29,7 @@ from nilometer.trials.statistics.reference_error import stated_ratio
 from nilometer.trials.statistics.regression import Line, deming, passing_bablok
 from nilometer.trials.statistics.repeated import RepeatedAgreement, repeated_limits
 from nilometer.trials.statistics.weighted_deming import jackknifed_deming, weighted_deming
+from nilometer.trials.steps import step
 from nilometer.uncertainty.coverage import coverage_factor
 
 __all__ = ["NAMES", "STATISTICS", "classical_figures", "response_lag"]
@@ -223,6 +224,7 @@ class _Making:
         }
 
     def figure(self, name: str) -> Figure:
+        step("figures", about=name)
         try:
             return self.ways[name](name)
         except ValueError as error:
@@ -326,6 +328,8 @@ class _Making:
 
     @cached_property
     def _ranks(self) -> Line:
+        if len(self.plain) and not np.ptp(self.plain.candidate) > 0.0:
+            raise ValueError("the candidate never changes")
         return passing_bablok(self.plain.reference, self.plain.candidate, probability=self.probability)
 
     def _of_line(self, name: str, line: Line, method: str) -> Figure:

@@ -23,7 +23,7 @@ from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.statistics.differences import lacking
 from nilometer.trials.statistics.field_comparison import Comparison, compare_with_laboratory
 from nilometer.uncertainty.coverage import coverage_factor
-from nilometer.units import affine, convert
+from nilometer.units import affine, convert, symbol
 
 __all__ = ["Sampled", "error_figures", "judge_by_norm", "match_samples"]
 
@@ -187,7 +187,7 @@ def error_figures(sampled: Sampled, *, probability: float = 0.95) -> tuple[Figur
     spread = sampled.laboratory_uncertainty
     is_known = bool(n) and bool(np.isfinite(spread).all())
     told = (
-        f"the laboratory's standard uncertainty is {float(np.sqrt(np.mean(spread**2))):.3g} {unit}"
+        f"the laboratory's standard uncertainty is {float(np.sqrt(np.mean(spread**2))):.3g} {symbol(unit)}".rstrip()
         if is_known
         else "the laboratory's uncertainty is not stated: its error counts as the instruments'"
     )

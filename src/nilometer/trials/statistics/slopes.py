@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from nilometer.trials.steps import beat
+
 __all__ = ["PairwiseSlopes"]
 
 Floats = NDArray[np.float64]
@@ -116,6 +118,7 @@ class PairwiseSlopes:
         return np.sort(found[np.isfinite(found)])
 
     def _below(self, t: float) -> int:
+        beat()
         return int(_inversions(self._ky - t * self._kx))
 
     def _bracket(self, place: int) -> tuple[float, float]:
@@ -179,6 +182,7 @@ class PairwiseSlopes:
         return np.argsort(-self._x if t == math.inf else self._ky - t * self._kx, kind="stable")
 
     def _walk(self, low: float, high: float, base: int, width: int, histogram: Rows) -> int:
+        beat()
         place = np.empty(len(self._x), np.int64)
         place[self._order(high)] = np.arange(len(self._x))
         return int(_tally(self._order(low), place, self._x, self._y, base, width, histogram))

@@ -79,16 +79,16 @@ def result_document(trial: Trial, run: TrialRun, server: str) -> dict[str, Any]:
         "as_of": _ms(run.as_of),
         "by": run.actor,
         "is_current": trial.plan.hash() == run.document["plan_hash"],
-        "command": command_of(trial.row.id, moment, server),
+        "command": command_of(trial.row.id, moment, server, run.document["data_hash"]),
         "words": words_of(run.document),
     }
 
 
-def command_of(number: int, moment: str, server: str) -> str:
-    """Return the line that makes a result again: from the plan with its history, and the data of then."""
+def command_of(number: int, moment: str, server: str, data_hash: str) -> str:
+    """Return the line that makes a result again: from the plan with its history, and the data of then, or refuses."""
     return (
         f"nilometer trial fetch {number} PLAN.json --server {server} && "
-        f"nilometer trial PLAN.json --server {server} --as-of {moment}"
+        f"nilometer trial PLAN.json --server {server} --as-of {moment} --data {data_hash}"
     )
 
 

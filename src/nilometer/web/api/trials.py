@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import tomllib
 from http import HTTPStatus
@@ -14,12 +15,13 @@ from nilometer.errors import NotFound, RequestError, TrialError
 from nilometer.pipeline.trial_book import Trial, TrialState
 from nilometer.pipeline.trial_progress import marks_of, progress_of
 from nilometer.pipeline.trial_running import INTERIM
+from nilometer.pipeline.trial_sizing import sizes_from_pilot
 from nilometer.store.trial_ledger import TrialRun
 from nilometer.trials.inference.endpoint import Origin
 from nilometer.trials.inference.moments import STATISTICS
 from nilometer.trials.planning.history import history_document
 from nilometer.web.api.face import Face, answer
-from nilometer.web.api.review_bodies import Body, parsed
+from nilometer.web.api.review_bodies import Body, Moment, parsed
 from nilometer.web.api.reviews import body_of
 from nilometer.web.api.trial_documents import (
     progress_document,
@@ -28,10 +30,10 @@ from nilometer.web.api.trial_documents import (
     trial_document,
     trial_short,
 )
-from nilometer.web.api.trial_words import names_of
-from nilometer.web.times import format_time
+from nilometer.web.api.trial_words import names_of, words_of
+from nilometer.web.times import format_time, parse_moment
 
-__all__ = ["AmendBody", "ByBody", "FreezeBody", "PlanBody", "RunBody", "trial_routes"]
+__all__ = ["AmendBody", "ByBody", "FreezeBody", "PlanBody", "RunBody", "SizeBody", "trial_routes"]
 
 _PROGRESS_KEPT_S = 10.0
 _REPORTS = {"pdf": "application/pdf", "html": "text/html; charset=utf-8"}
@@ -89,11 +91,22 @@ class RunBody(Body):
     by: str = Field("", description=_BY)
 
 
+class SizeBody(Body):
+    """A pilot, and what the trial is to be sure of."""
+
+    start: Moment = Field(description="of the pilot: ISO 8601 with an offset, or milliseconds since 1970 UTC")
+    end: Moment
+    power: float = Field(0.8, gt=0, lt=1, description="wanted chance to show each claim, if it is true")
+    difference: float | None = Field(None, ge=0, description="expected, from the ideal; absent: as in the pilot")
+    arbiter_uncertainty: float = Field(0.0, ge=0, description="standard, of one grab sample, in the trial's unit")
+
+
 def trial_routes(face: Face) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["trials"])
     _reading(routes, face)
     _planning(routes, face)
+    _sizing(routes, face)
     _running(routes, face)
     _giving(routes, face)
     return routes
@@ -189,6 +202,36 @@ def _planning(routes: APIRouter, face: Face) -> None:
     async def withdraw(number: int, request: Request) -> Response:
         body = parsed(ByBody, await request.body())
         return _document(face, face.pipeline.trials.book.withdraw(number, body.by, body.note))
+
+
+def _sizing(routes: APIRouter, face: Face) -> None:
+    @routes.post(
+        "/trials/{number}/size",
+        summary="How long a trial has to be, from what its Datastreams gave in a pilot: days, references, grab samples",
+        openapi_extra=body_of(SizeBody),
+    )
+    async def size(number: int, request: Request) -> Response:
+        body = parsed(SizeBody, await request.body())
+        start, end = _when(body.start, "start"), _when(body.end, "end")
+        found = await asyncio.to_thread(
+            sizes_from_pilot,
+            face.pipeline.trials.book.trial(number),
+            face.pipeline.store,
+            start,
+            end,
+            power=body.power,
+            difference=body.difference,
+            arbiter_uncertainty=body.arbiter_uncertainty,
+        )
+        sized = [one.to_dict() for one in found]
+        return answer({"start": start // 1000, "end": end // 1000, "sizes": sized, "words": words_of({"sizes": sized})})
+
+
+def _when(moment: Moment, place: str) -> int:
+    found = parse_moment(str(moment), place)
+    if found is None:
+        raise RequestError("a time is needed", place=place)
+    return found
 
 
 def _running(routes: APIRouter, face: Face) -> None:

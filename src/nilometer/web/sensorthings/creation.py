@@ -112,12 +112,25 @@ class Creation:
         if exchange.media_type not in {"application/json", ""}:
             raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
         posted = read_observation(await exchange.body(MOST_BYTES))
-        number = await self._store(posted, datastream)
+        number = await self.store(posted, datastream)
         link = f"{root}/Observations({number})"
         await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
 
-    async def _store(self, posted: NewObservation, datastream: int | None) -> int:
-        """Return the id of an Observation once it is durable: a new one, unless its Datastream has identity by time."""
+    async def store(self, posted: NewObservation, datastream: int | None) -> int:
+        """Return the id of an Observation once it is durable: a new one, unless its Datastream has identity by time.
+
+        Parameters
+        ----------
+        posted : NewObservation
+            What a client gave.
+        datastream : int, optional
+            What the path or the topic says.
+
+        Raises
+        ------
+        RequestError, NotSupported, StoreError
+            If it cannot be stored.
+        """
         start, duration = self._time(posted)
         result, extra = _result(posted)
         number = self._datastream(posted, datastream)

@@ -30,8 +30,8 @@ class SensorThings:
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._service = Service(pipeline.store)
-        self._creation = Creation(pipeline)
+        self.service = Service(pipeline.store)
+        self.creation = Creation(pipeline)
 
     async def handle(self, exchange: Exchange, path: bytes) -> None:
         """Answer one request.
@@ -62,14 +62,14 @@ class SensorThings:
     def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer | Pieces:
         options = parse_options(decode_query(query))
         if not path:
-            return self._service.root(root)
-        return self._service.get(parse_path(path), options, root, api)
+            return self.service.root(root)
+        return self.service.get(parse_path(path), options, root, api)
 
     async def _post(self, exchange: Exchange, path: bytes, root: str) -> None:
         if path == b"Observations":
-            await self._creation.create(exchange, root, None)
+            await self.creation.create(exchange, root, None)
             return
-        datastream = self._creation.datastream_of(path)
+        datastream = self.creation.datastream_of(path)
         if datastream is None:
-            datastream = await asyncio.to_thread(self._service.find_datastream, parse_path(path), root)
-        await self._creation.create(exchange, root, datastream)
+            datastream = await asyncio.to_thread(self.service.find_datastream, parse_path(path), root)
+        await self.creation.create(exchange, root, datastream)

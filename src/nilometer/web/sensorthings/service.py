@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from nilometer.errors import NotSupported, RequestError
 from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Snapshot, Store
 from nilometer.web.exchange import encode_json
-from nilometer.web.sensorthings.answers import csv_rows, geojson, paging
+from nilometer.web.sensorthings.answers import paging
+from nilometer.web.sensorthings.answers.entity_answers import format_entities
 from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, Gate
 from nilometer.web.sensorthings.answers.observation_answers import answer_rows, top_of
 from nilometer.web.sensorthings.answers.observation_texts import FLAG, ObservationTexts, raw_objects
@@ -32,7 +34,7 @@ from nilometer.web.sensorthings.records import Record, Records, window
 from nilometer.web.sensorthings.resolution import Place, Walk
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType, Relation
 
-__all__ = ["CONFORMANCE", "Answer", "Service"]
+__all__ = ["CONFORMANCE", "Answer", "Service", "Target"]
 
 _AS_OF = "as_of"
 _REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
@@ -67,6 +69,11 @@ _EXTENSIONS = (
 CONFORMANCE = (*_STANDARD, *_EXTENSIONS)
 """What works; `$filter` is served in part and so is not declared."""
 
+CONFORMANCE_OF_MQTT = (
+    f"{_REQUIREMENT}/create-observations-via-mqtt/observations-creation",
+    f"{_REQUIREMENT}/receive-updates-via-mqtt/receive-updates",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -75,6 +82,19 @@ class Answer:
     status: int
     body: bytes = b""
     media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a path leads: to the entity `number` of a type or to a set of them, perhaps that of a `parent`.
+
+    `parent` is a type and an id, `property` what the path names of the entity, None: the entity itself.
+    """
+
+    kind: str
+    number: int | None = None
+    parent: tuple[str, int] | None = None
+    property: str | None = None
 
 
 class Service:
@@ -90,11 +110,17 @@ class Service:
         self._store = store
         self._evidence = Evidence(store.catalog)
         self.gate = Gate()
+        self.mqtt = ""
+        """Where MQTT is listened to; nothing: nowhere."""
 
     def root(self, root: str) -> Answer:
         """Return the service root: the entity sets, and what is met of the standard."""
         sets = [{"name": kind.plural, "url": f"{root}/{kind.plural}"} for kind in TYPES.values()]
-        return Answer(HTTPStatus.OK, encode_json({"value": sets, "serverSettings": {"conformance": list(CONFORMANCE)}}))
+        settings: dict[str, Any] = {"conformance": list(CONFORMANCE)}
+        if self.mqtt:
+            settings["conformance"] += CONFORMANCE_OF_MQTT
+            settings |= {name: {"endpoints": [self.mqtt]} for name in CONFORMANCE_OF_MQTT}
+        return Answer(HTTPStatus.OK, encode_json({"value": sets, "serverSettings": settings}))
 
     def get(self, path: ResourcePath, options: Options, root: str, api: str) -> Answer | Pieces:
         """Answer a GET.
@@ -134,6 +160,38 @@ class Service:
         if kind.name != "Datastream":
             raise RequestError("Observations are posted to a Datastream", place="path")
         return number
+
+    def resolve(self, path: ResourcePath, root: str) -> Target:
+        """Return where a path leads.
+
+        Raises
+        ------
+        NotFound, RequestError
+            If it leads nowhere.
+        """
+        with self._store.catalog.reading("read entities") as connection:
+            place, name = self._reading(connection, root, "", Options()).walk(path.steps)
+        parent = None if place.parent is None else (place.parent[0].name, place.parent[2])
+        return Target(place.kind.name, place.number, parent, name)
+
+    def told(
+        self, ids: Sequence[int], wanted: Sequence[tuple[Target, Options]], root: str, api: str
+    ) -> list[list[dict[str, Any]]]:
+        """Return the documents of Observations for each of several sets of them, in the order of their ids.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            Observations; those of check and standard samples are left out, as where a set is read.
+        wanted : sequence of (Target, Options)
+            Sets of Observations; of the options ``$select`` and ``$expand`` count.
+        root, api : str
+            As in `get`.
+        """
+        with self._store.catalog.reading("read entities") as connection:
+            reading = self._reading(connection, root, api, Options())
+            samples = [number for number, kind in self._store.catalog.sample_kinds().items() if kind]
+            return reading.told(self._store.snapshot().by_id(sorted(ids)), wanted, samples)
 
     def _reading(
         self, connection: Connection, root: str, api: str, options: Options, snapshot: Snapshot | None = None
@@ -190,6 +248,21 @@ class _Reading:
             return self._entity(place, options)
         return self._set(place, options)
 
+    def told(
+        self, rows: pa.Table, wanted: Sequence[tuple[Target, Options]], samples: Sequence[int]
+    ) -> list[list[dict[str, Any]]]:
+        """Return the documents of those rows that belong to each set."""
+        water = rows.filter(pc.invert(pc.is_in(rows["feature"], pa.array(samples, rows["feature"].type))))
+        documents = []
+        for target, options in wanted:
+            mine = water
+            if target.parent is not None and target.parent[0] == "Datastream":
+                mine = water.filter(pc.equal(water["datastream"], target.parent[1]))
+            elif target.parent is not None:
+                mine = rows.filter(pc.equal(rows["feature"], target.parent[1]))
+            documents.append(self._rows(mine, options) if len(mine) else [])
+        return documents
+
     def walk(self, steps: Sequence[Step]) -> tuple[Place, str | None]:
         """Follow a path; return where it ends, and the property it names there, if it does."""
         return Walk(self._records, self._observations).walk(steps)
@@ -223,7 +296,7 @@ class _Reading:
                 raise RequestError(f"{name} goes with a set, and {place.path} is one entity", place=name)
         documents = self._documents(place, options)
         if options.result_format:
-            return _formatted(place.kind, documents, options)
+            return Answer(HTTPStatus.OK, *format_entities(place.kind, documents, options))
         return Answer(HTTPStatus.OK, encode_json(documents[0]))
 
     def _documents(self, place: Place, options: Options) -> list[dict[str, Any]]:
@@ -245,7 +318,7 @@ class _Reading:
         if page.more and options.top != 0:
             link = self._next_link(place.path, self._next_query(options))
         if options.result_format:
-            return _formatted(place.kind, documents, options, page.count, link)
+            return Answer(HTTPStatus.OK, *format_entities(place.kind, documents, options, page.count, link))
         answer: dict[str, Any] = {}
         if page.count is not None:
             answer["@iot.count"] = page.count
@@ -411,18 +484,6 @@ def _relation(kind: EntityType, expansion: Expansion) -> Relation:
             f"{kind.name} has no relation {expansion.relation[:60]!r} (known: {known})", place=expansion.at
         )
     return relation
-
-
-def _formatted(
-    kind: EntityType, documents: list[Any], options: Options, count: int | None = None, link: str | None = None
-) -> Answer:
-    """Return entities in another format than JSON."""
-    if options.result_format == "CSV":
-        return Answer(HTTPStatus.OK, csv_rows.csv_of_documents(kind, documents, options), csv_rows.MEDIA_TYPE)
-    if options.result_format == "GeoJSON":
-        collection = geojson.feature_collection(documents, count, link)
-        return Answer(HTTPStatus.OK, encode_json(collection), geojson.MEDIA_TYPE)
-    raise RequestError("a data array holds sets of Observations", place="$resultFormat")
 
 
 def _check_select(kind: EntityType, options: Options) -> None:

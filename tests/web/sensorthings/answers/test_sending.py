@@ -74,7 +74,7 @@ def small(monkeypatch):
 async def ask(station, client, query, **options):
     exchange = client.exchange(f"/v1.1/Datastreams({station.id('sea/free')})/Observations?{query}")
     raw = exchange.path[len("/v1.1/") :].encode()
-    answer = station.app._sensorthings._get(raw, exchange.query, "http://x/v1.1", "http://x/api/v1")
+    answer = station.app.sensorthings._get(raw, exchange.query, "http://x/v1.1", "http://x/api/v1")
     assert isinstance(answer, Pieces)
     await send(exchange, answer, **options)
 
@@ -98,7 +98,7 @@ async def test_a_client_that_takes_for_ever_is_cut():
 
 async def test_a_client_that_hangs_up_frees_the_rows_and_the_gate(station, small):
     await station.ingest("sea/free", NOON, [1.0] * ROWS)
-    gate, client = station.app._sensorthings._service.gate, Client()
+    gate, client = station.app.sensorthings.service.gate, Client()
     seen = []
     snapshot = station.pipeline.store.snapshot
     station.pipeline.store.snapshot = lambda *moment: seen.append(snapshot(*moment)) or seen[-1]
@@ -122,7 +122,7 @@ async def test_a_client_that_hangs_up_frees_the_rows_and_the_gate(station, small
 
 async def test_more_heavy_queries_than_are_let_in_are_refused_and_others_are_not(station, small):
     await station.ingest("sea/free", NOON, [1.0] * ROWS)
-    gate = station.app._sensorthings._service.gate
+    gate = station.app.sensorthings.service.gate
     path = f"/v1.1/Datastreams({station.id('sea/free')})/Observations?"
     for _ in range(limits.MOST_HEAVY):
         gate.enter()

@@ -1,0 +1,1 @@
+"""SensorThings over MQTT: a listener of the server's own, so that nobody needs a broker."""
