@@ -44,7 +44,7 @@ CERTIFICATE = {"kind": "polynomial", "coefficients": [0.12, 0.98], "residual_unc
 def config(datastreams: int, calibrated: int):
     return parse(
         {
-            "thing": [{"key": "bench", "name": "Bench"}],
+            "thing": [{"key": "bench", "name": "Bench", "location": [120.0, 30.0]}],
             "datastream": [
                 {"key": f"bench/ph{n}", "thing": "bench", "property": "ph", "profile": "river/ph"}
                 | ({"calibrations": [CERTIFICATE]} if n < calibrated else {})

@@ -61,6 +61,20 @@ class Edges:
             return None
         return int(extents.first[datastream]), int(extents.newest[datastream])
 
+    def extents(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the first and last phenomenon_time of Datastreams, µs UTC, and which of them have rows."""
+        extents = self._view.extents
+        first, newest = np.zeros(len(datastreams), np.int64), np.full(len(datastreams), NO_TIME, np.int64)
+        known = np.flatnonzero((datastreams >= 0) & (datastreams < len(extents.newest)))
+        wanted = datastreams[known]
+        if self._view.commit is None:
+            self._sure(wanted)
+            first[known], newest[known] = extents.first[wanted], extents.newest[wanted]
+        else:
+            for at, number in zip(known.tolist(), wanted.tolist(), strict=True):
+                first[at], newest[at] = self.extent(number) or (0, NO_TIME)
+        return first, newest, newest != NO_TIME
+
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""
         candidates = self.candidates()

@@ -65,8 +65,10 @@ def test_precedence_is_that_of_the_standard():
     assert comparison.left.right.operator == "mul"
 
 
-def test_not_binds_tighter_than_a_comparison():
-    assert parse_expression("not a eq b").operator == "eq"
+def test_not_reaches_over_the_comparison_that_follows_it():
+    tree = parse_expression("not a eq b and c")
+    assert [type(operand) for operand in tree.operands] == [Unary, Path]
+    assert tree.operands[0].operand.operator == "eq"
 
 
 def test_operators_of_one_level_group_to_the_left():

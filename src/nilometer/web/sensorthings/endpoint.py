@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from http import HTTPStatus
+from typing import Any
 
-from nilometer.errors import NotSupported
+from nilometer.errors import MethodNotAllowed, NotFound, RequestError, WrongMediaType
 from nilometer.pipeline import Pipeline
 from nilometer.web.exchange import Exchange
 from nilometer.web.sensorthings.answers.sending import Pieces, send
+from nilometer.web.sensorthings.changes.bodies import read_json
+from nilometer.web.sensorthings.changes.changes import Changes, given_of
 from nilometer.web.sensorthings.creation import Creation
 from nilometer.web.sensorthings.options import decode_query, parse_options
-from nilometer.web.sensorthings.paths import parse_path
+from nilometer.web.sensorthings.paths import ResourcePath, parse_path
+from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType
 from nilometer.web.sensorthings.service import Answer, Service
 
 __all__ = ["ROOT", "SensorThings"]
 
 ROOT = "/v1.1"
-_ALLOWED = [("allow", "GET, HEAD, POST")]
+_ALLOWED = [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE")]
+MOST_BYTES_OF_ENTITIES = 16 << 20
+"""Of the body of one entity with what comes with it."""
 
 
 class SensorThings:
@@ -31,7 +38,8 @@ class SensorThings:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.service = Service(pipeline.store)
-        self.creation = Creation(pipeline)
+        self.changes = Changes(pipeline)
+        self.creation = Creation(pipeline, self.changes)
 
     async def handle(self, exchange: Exchange, path: bytes) -> None:
         """Answer one request.
@@ -54,7 +62,7 @@ class SensorThings:
         elif exchange.method == "POST":
             await self._post(exchange, path, root)
         elif exchange.method in {"PUT", "PATCH", "DELETE"}:
-            raise NotSupported(f"{exchange.method} is not served: entities come from nilometer.toml", place="method")
+            await self._change(exchange, path, root)
         else:
             status = HTTPStatus.NO_CONTENT if exchange.method == "OPTIONS" else HTTPStatus.METHOD_NOT_ALLOWED
             await exchange.answer(status, headers=_ALLOWED)
@@ -65,11 +73,123 @@ class SensorThings:
             return self.service.root(root)
         return self.service.get(parse_path(path), options, root, api)
 
+    def _get_one(self, kind: EntityType, number: int, root: str, api: str) -> Answer:
+        answer = self._get(f"{kind.plural}({number})".encode(), b"", root, api)
+        assert isinstance(answer, Answer)  # noqa: S101 -- one entity never comes in pieces
+        return answer
+
     async def _post(self, exchange: Exchange, path: bytes, root: str) -> None:
         if path == b"Observations":
             await self.creation.create(exchange, root, None)
             return
         datastream = self.creation.datastream_of(path)
-        if datastream is None:
-            datastream = await asyncio.to_thread(self.service.find_datastream, parse_path(path), root)
-        await self.creation.create(exchange, root, datastream)
+        if datastream is not None:
+            await self.creation.create(exchange, root, datastream)
+            return
+        parsed = parse_path(path)
+        if parsed.ending == "$value":
+            raise RequestError("nothing is posted to a value", place="path")
+        target = await asyncio.to_thread(self.service.resolve, parsed, root)
+        kind = TYPES[target.kind]
+        if target.property is not None or (target.number is not None and parsed.ending != "$ref"):
+            raise MethodNotAllowed(
+                "POST makes an entity in a set; an entity is changed by PATCH or PUT", place="method"
+            )
+        if kind is OBSERVATION and target.parent is not None and target.parent[0] == "Datastream" and not parsed.ending:
+            await self.creation.create(exchange, root, target.parent[1])
+            return
+        if exchange.media_type not in {"application/json", ""}:
+            raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
+        document = await asyncio.to_thread(read_json, await exchange.body(MOST_BYTES_OF_ENTITIES))
+        if parsed.ending == "$ref" or (target.parent is not None and _is_link(document)):
+            await self._link(exchange, parsed, root, document)
+            return
+        number = await self.changes.create(kind, document, given_of(target.parent, kind))
+        await self._made(exchange, kind, number, root)
+
+    async def _made(self, exchange: Exchange, kind: EntityType, number: int, root: str) -> None:
+        link = f"{root}/{kind.plural}({number})"
+        made = await asyncio.to_thread(self._get_one, kind, number, root, f"{exchange.root}/api/v1")
+        await exchange.answer(HTTPStatus.CREATED, made.body, headers=[("location", link)])
+
+    async def _change(self, exchange: Exchange, path: bytes, root: str) -> None:
+        parsed = parse_path(path)
+        if parsed.ending == "$ref":
+            document = None
+            if exchange.method != "DELETE":
+                document = await asyncio.to_thread(read_json, await exchange.body(MOST_BYTES_OF_ENTITIES))
+            await self._link(exchange, parsed, root, document)
+            return
+        target = await asyncio.to_thread(self.service.resolve, parsed, root)
+        if target.number is None or target.property is not None or parsed.ending:
+            raise MethodNotAllowed(
+                f"{exchange.method} goes to one entity: {target.kind}s are changed by id", place="method"
+            )
+        kind = TYPES[target.kind]
+        if exchange.method == "DELETE":
+            await self.changes.delete(kind, target.number)
+            await exchange.answer(HTTPStatus.OK)
+            return
+        body = await exchange.body(MOST_BYTES_OF_ENTITIES)
+        api = f"{exchange.root}/api/v1"
+        await self.changes.update(
+            kind,
+            target.number,
+            body,
+            method=exchange.method,
+            media_type=exchange.media_type,
+            document=lambda kind, number: self._document(kind, number, root, api),
+        )
+        answer = await asyncio.to_thread(self._get_one, kind, target.number, root, api)
+        await exchange.answer(answer.status, answer.body, answer.media_type)
+
+    def _document(self, kind: EntityType, number: int, root: str, api: str) -> dict[str, Any]:
+        document: dict[str, Any] = read_json(self._get_one(kind, number, root, api).body)
+        return {name: value for name, value in document.items() if name in kind.properties}
+
+    async def _link(self, exchange: Exchange, path: ResourcePath, root: str, document: object) -> None:
+        """Answer ``…/$ref``: the step before names a relation, with an id where a link of many is taken away."""
+        if len(path.steps) < 2:
+            raise RequestError("$ref follows a relation of an entity", place="path")
+        *before, last = path.steps
+        source = await asyncio.to_thread(self.service.resolve, ResourcePath(tuple(before)), root)
+        kind = TYPES[source.kind]
+        relation = kind.relations.get(last.name)
+        if relation is None or source.number is None:
+            raise NotFound(f"{source.kind} has no relation {last.name!r}")
+        if exchange.method == "DELETE":
+            number = last.id if last.id is not None else _named(exchange.query)
+            if number is None:
+                raise RequestError("say which link goes: …/Locations(1)/$ref", place="path")
+            await self.changes.unlink(kind, source.number, relation, number)
+        elif last.id is not None or (exchange.method == "POST") != relation.many:
+            raise MethodNotAllowed("a link to many is posted, a link to one is PUT", place="method")
+        else:
+            await self.changes.link(kind, source.number, relation, _as_link(document))
+        await exchange.answer(HTTPStatus.NO_CONTENT)
+
+
+def _is_link(document: object) -> bool:
+    return isinstance(document, dict) and "@iot.id" in document and all(name.startswith("@iot.") for name in document)
+
+
+def _as_link(document: object) -> object:
+    """Return a reference of OData, ``{"@odata.id": "…/Locations(1)"}``, as a link; others as they are."""
+    if isinstance(document, dict):
+        for name in ("@odata.id", "@iot.selfLink", "url"):
+            found = _ENDS_IN_ID.search(str(document.get(name, "")))
+            if found and "@iot.id" not in document:
+                return {"@iot.id": int(found[1])}
+    return document
+
+
+def _named(query: bytes) -> int | None:
+    """Return the id of ``$id=…/Locations(1)``."""
+    for name, value in decode_query(query):
+        found = _ENDS_IN_ID.search(value)
+        if name == "$id" and found:
+            return int(found[1])
+    return None
+
+
+_ENDS_IN_ID = re.compile(r"\((\d{1,18})\)$")

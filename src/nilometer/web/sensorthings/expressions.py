@@ -1,14 +1,13 @@
-"""What a filter says, as a tree; what it means over entities is `conditions`, over Observations `selection`."""
+"""What a filter says, as a tree; what its names mean is found by `query.binding`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ARITHMETIC", "COMPARISONS", "Binary", "Call", "Expression", "Literal", "Logical", "Path", "Unary"]
+__all__ = ["COMPARISONS", "Binary", "Call", "Expression", "Lambda", "Literal", "Logical", "Path", "Unary"]
 
 COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
-ARITHMETIC = frozenset({"add", "sub", "mul", "div", "mod"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,17 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Lambda:
+    """``Datastreams/any(d: d/name eq 'a')``; quantifier is any or all, a body of None asks whether there is one."""
+
+    quantifier: str
+    path: Path
+    name: str
+    body: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unary:
     """``not x`` or ``-x``."""
 
@@ -68,4 +78,4 @@ class Logical:
     at: int
 
 
-Expression = Literal | Path | Call | Unary | Binary | Logical
+Expression = Literal | Path | Call | Lambda | Unary | Binary | Logical

@@ -1,8 +1,8 @@
 """The grammar of filter expressions, by recursive descent over tokens.
 
-Precedence, high to low: member access and calls; ``not`` and unary minus; ``mul div mod``; ``add sub``;
-``gt ge lt le``; ``eq ne``; ``and``; ``or``. Left-associative. What may be written is more than what is served:
-meaning is given elsewhere, and refused there with the place. Nothing here looks at entities.
+Precedence, high to low: member access and calls; unary minus; ``mul div mod``; ``add sub``; ``gt ge lt le``; ``eq ne``;
+``and``; ``or``. Left-associative. ``not`` reaches over the comparison that follows it: of two truth values
+``not a eq b`` says the same either way, and of other values nothing else has a meaning. Nothing here looks at entities.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 from nilometer.errors import RequestError
-from nilometer.web.sensorthings.expressions import Binary, Call, Expression, Literal, Logical, Path, Unary
+from nilometer.web.sensorthings.expressions import Binary, Call, Expression, Lambda, Literal, Logical, Path, Unary
 from nilometer.web.sensorthings.tokens import Token, TokenKind, tokens
 from nilometer.web.times import parse_time
 
@@ -161,7 +161,7 @@ class Parser:
             return Unary("-", operand, token.at)
         if token.kind is TokenKind.NAME and token.text == "not":
             self.take()
-            return Unary("not", self._deeper(self._unary), token.at)
+            return Unary("not", self._deeper(lambda: self._binary(0)), token.at)
         return self._primary()
 
     def _primary(self) -> Expression:
@@ -184,8 +184,10 @@ class Parser:
 
     def _path_or_call(self) -> Expression:
         path = self.path()
-        if len(path.names) > 1 or not self.accept("("):
+        if not self.accept("("):
             return path
+        if len(path.names) > 1:
+            return self._lambda(path)
         arguments: list[Expression] = []
         if not self.accept(")"):
             arguments.append(self.expression())
@@ -193,6 +195,18 @@ class Parser:
                 arguments.append(self.expression())
             self.expect(")")
         return Call(path.names[0], tuple(arguments), path.at)
+
+    def _lambda(self, path: Path) -> Expression:
+        quantifier, to = path.names[-1], Path(path.names[:-1], path.at)
+        if quantifier not in _QUANTIFIERS:
+            raise self.error(f"{quantifier[:40]!r} is neither any nor all, and no function follows a path", path.at)
+        if quantifier == "any" and self.accept(")"):
+            return Lambda(quantifier, to, "", None, path.at)
+        name = self.name()
+        self.expect(":")
+        body = self.expression()
+        self.expect(")")
+        return Lambda(quantifier, to, name, body, path.at)
 
     def _literal(self, token: Token) -> Literal:
         if token.kind is TokenKind.NUMBER:
@@ -235,6 +249,7 @@ class Parser:
 _LITERALS = frozenset(
     {TokenKind.NUMBER, TokenKind.TEXT, TokenKind.TIME, TokenKind.DATE, TokenKind.CLOCK, TokenKind.TYPED}
 )
+_QUANTIFIERS = frozenset({"any", "all"})
 _WORDS: dict[str, tuple[str, bool | None]] = {
     "true": ("boolean", True),
     "false": ("boolean", False),

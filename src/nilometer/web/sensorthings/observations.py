@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,15 @@ from nilometer.store import Catalog, Snapshot
 from nilometer.store.walking import PIECE
 from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, MOST_SECONDS, Deadline, Gate
 from nilometer.web.sensorthings.answers.paging import Place, Rows, write_token
-from nilometer.web.sensorthings.expressions import Path
 from nilometer.web.sensorthings.options import Options
+from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.query.bound import Condition, Field, Variable, fields
+from nilometer.web.sensorthings.query.columns import holds
+from nilometer.web.sensorthings.query.observed import Documents, ObservationFrame, columns_needed
+from nilometer.web.sensorthings.query.orders import Key, keys_of, sorted_rows
 from nilometer.web.sensorthings.records import Records
 from nilometer.web.sensorthings.schema import OBSERVATION
-from nilometer.web.sensorthings.selection import Span, columns_of, mask, names_feature, order, span_of
+from nilometer.web.sensorthings.selection import Span, names_feature, span_of
 
 __all__ = ["MOST_SCANNED", "Observations", "Within"]
 
@@ -52,20 +56,17 @@ class Observations:
         For the Datastreams of a FeatureOfInterest.
     gate : Gate
         Where heavy queries wait for none, and are refused.
-    seconds : float, optional
-        How long a query may look for its rows; None: `MOST_SECONDS`.
+    documents : callable, optional
+        Gives ``resultQuality`` of rows, for conditions on it.
     """
 
     def __init__(
-        self,
-        snapshot: Snapshot,
-        records: Records,
-        catalog: Catalog,
-        gate: Gate,
-        seconds: float | None = None,
+        self, snapshot: Snapshot, records: Records, catalog: Catalog, gate: Gate, documents: Documents | None = None
     ) -> None:
-        self._snapshot, self._records, self._catalog = snapshot, records, catalog
-        self._gate, self._seconds = gate, MOST_SECONDS if seconds is None else seconds
+        self._snapshot, self._records, self._catalog, self._gate = snapshot, records, catalog, gate
+        self._documents = documents or _no_documents
+        self._asked: dict[int, _Asked] = {}
+        records.answer_observed(self.observed)
 
     def one(self, number: int) -> pa.Table | None:
         """Return the row of an id as a table, or None."""
@@ -102,17 +103,40 @@ class Observations:
         Overloaded
             If it takes too long, or too many others look at much.
         """
-        span = span_of(options.filter, self._records.ids)
+        asked = self._ask(options)
+        span = replace(asked.span)
         if within.datastreams is not None:
             span.datastreams = within.datastreams if span.datastreams is None else span.datastreams & within.datastreams
-        water_only = options.samples == "water" and within.feature is None and not names_feature(options.filter)
+        water_only = options.samples == "water" and within.feature is None and not names_feature(asked.condition)
         if span.ids is not None:
-            found = self._by_ids(span, within, options)  # who names an id wants that row, water or not
+            found = self._by_ids(span, within, asked)  # who names an id wants that row, water or not
         elif span.exact and within.feature is None and self._is_store_order(options, span):
-            return self._in_store_order(span, options, columns, top, water_only=water_only)
+            return self._in_store_order(span, asked, columns, top, water_only=water_only)
         else:
-            found = self._scanned(span, within, options, water_only=water_only)
-        return self._chosen(found, options, top)
+            found = self._scanned(span, within, asked, water_only=water_only)
+        return self._chosen(found, asked, top)
+
+    def observed(self, root: Variable, condition: Condition, column: str) -> NDArray[np.int64]:
+        """Return what a column has in the Observations that meet a bound condition: ids of what they belong to."""
+        span = span_of(condition, root, self._records.ids)
+        water_only = column == "datastream" and not names_feature(condition)
+        tables: Iterator[pa.Table]
+        if span.ids is not None:
+            tables = iter([self._of_ids(span)])
+        else:
+            tables = self._scan(span, root, {column}, water_only=water_only)
+        found = [np.unique(table[column].to_numpy()[self._holding(span, root, table)]) for table in tables]
+        return np.unique(np.concatenate(found)).astype(np.int64) if found else np.zeros(0, np.int64)
+
+    def _ask(self, options: Options) -> _Asked:
+        known = self._asked.get(id(options))
+        if known is None:
+            binder, by = Binder(OBSERVATION), Binder(OBSERVATION, "$orderby")
+            condition = None if options.filter is None else binder.condition(options.filter)
+            span = span_of(condition, binder.root, self._records.ids)
+            known = _Asked(options, binder.root, condition, span, by.root, keys_of(by, options.orderby))
+            self._asked[id(options)] = known
+        return known
 
     def newest(self, datastreams: Sequence[int]) -> pa.Table:
         """Return the newest water row of each Datastream that has one."""
@@ -129,13 +153,13 @@ class Observations:
             return False  # what several Datastreams have of some values is found in one go, not one after the other
         if not options.orderby:
             return True
-        by = options.orderby[0].by
-        return single and len(options.orderby) == 1 and isinstance(by, Path) and by.names == ("phenomenonTime",)
+        keys = self._ask(options).keys
+        return single and len(keys) == 1 and isinstance(keys[0][0], Field) and keys[0][0].name == "phenomenonTime"
 
     def _in_store_order(
-        self, span: Span, options: Options, columns: Sequence[str] | None, top: int | None, *, water_only: bool
+        self, span: Span, asked: _Asked, columns: Sequence[str] | None, top: int | None, *, water_only: bool
     ) -> Rows:
-        wanted = _listed(span)
+        options, wanted = asked.options, _listed(span)
         after = options.skiptoken
         if isinstance(after, Place):
             raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
@@ -150,32 +174,51 @@ class Observations:
             after=after,
             piece=PIECE if top is None else max(_LEAST_PIECE, min(PIECE, options.skip + top + 1)),
         )
-        count = None
-        if options.count:
-            count = self._snapshot.count(wanted, span.start, span.end, water_only=water_only, values=span.values)
         most = top
         if top is None or top > HEAVY_ROWS:
             n = self._snapshot.count(wanted, span.start, span.end, water_only=water_only, values=span.values)
             most = n if top is None else min(top, n)
-        return Rows(tables, options.skip, top, count, most)
+        count = self._count(span, asked, water_only=water_only) if options.count else None
+        return Rows(self._in_time(tables, span, asked), options.skip, top, count, most)
 
-    def _chosen(self, found: pa.Table, options: Options, top: int | None) -> Rows:
+    def _in_time(self, tables: Iterator[pa.Table], span: Span, asked: _Asked) -> Iterator[pa.Table]:
+        """Leave out Observations over an interval that ends too late; the store knows where one begins."""
+        for table in tables:
+            if _runs_over(table, span):
+                yield table.filter(pa.array(self._holding(span, asked.root, table)))
+            else:
+                yield table
+
+    def _count(self, span: Span, asked: _Asked, *, water_only: bool) -> int:
+        """Return how many Observations a filter leaves that the store can look up."""
+        count = self._snapshot.count(_listed(span), span.start, span.end, water_only=water_only, values=span.values)
+        if span.ended_by is None:
+            return count
+        for table in self._scan(span, asked.root, {"phenomenon_time", "duration"}, water_only=water_only):
+            if _runs_over(table, span):
+                count -= len(table) - int(self._holding(span, asked.root, table).sum())
+        return count
+
+    def _chosen(self, found: pa.Table, asked: _Asked, top: int | None) -> Rows:
         """Return rows that were found, in their order; a data array has those of a Datastream together."""
+        options = asked.options
         count = len(found) if options.count else None
-        ids = found["id"].to_numpy()[order(options.orderby, found, self._keys(options, found))]
+        ids = found["id"].to_numpy()[self._order(asked, found)]
         if options.skiptoken is not None and not isinstance(options.skiptoken, Place):
             raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
         start = options.skip + (0 if options.skiptoken is None else options.skiptoken.place)
         stop = len(ids) if top is None else min(start + top, len(ids))
         page = ids[start:stop]
-        rows = Rows(
-            self._whole(_grouped(page) if options.result_format == "dataArray" else page), 0, None, count, len(page)
-        )
+        whole = self._whole(_grouped(page) if options.result_format == "dataArray" else page)
+        rows = Rows(whole, 0, None, count, len(page))
         if stop < len(ids) and len(page):
             rows.following = write_token(Place(self._snapshot.sequence, stop))
         return rows
 
-    def _by_ids(self, span: Span, within: Within, options: Options) -> pa.Table:
+    def _by_ids(self, span: Span, within: Within, asked: _Asked) -> pa.Table:
+        return self._choose(self._of_ids(span), span, within, asked)
+
+    def _of_ids(self, span: Span) -> pa.Table:
         ids = sorted(number for number in span.ids or () if 0 < number < 2**53)
         if len(ids) > _MOST_IDS:
             raise RequestError(f"more than {_MOST_IDS} ids", place="$filter")
@@ -188,9 +231,18 @@ class Observations:
             chosen &= moments < span.end
         if span.datastreams is not None:
             chosen &= np.isin(table["datastream"].to_numpy(), list(span.datastreams))
-        return self._choose(table.filter(pa.array(chosen)), span, within)
+        return table.filter(pa.array(chosen))
 
-    def _scanned(self, span: Span, within: Within, options: Options, *, water_only: bool) -> pa.Table:
+    def _scanned(self, span: Span, within: Within, asked: _Asked, *, water_only: bool) -> pa.Table:
+        columns = {"id", "datastream", "feature", "phenomenon_time"}
+        columns |= columns_needed((item for value, _ in asked.keys for item in fields(value)), asked.by)
+        kept = OBSERVATION_SCHEMA.names if "*" in columns else sorted(columns)
+        tables = self._scan(span, asked.root, columns, water_only=water_only)
+        parts = [self._choose(table, span, within, asked).select(kept) for table in tables]
+        return pa.concat_tables(parts) if parts else OBSERVATION_SCHEMA.empty_table().select(kept)
+
+    def _scan(self, span: Span, root: Variable, columns: set[str], *, water_only: bool) -> Iterator[pa.Table]:
+        """Yield what a span leaves, with the columns that the rest of its filter needs; refuse beyond the limits."""
         wanted = _listed(span)
         n = self._looked_at(wanted, span, water_only=water_only)
         if n > MOST_SCANNED:
@@ -199,25 +251,21 @@ class Observations:
                 "narrow phenomenonTime or the Datastream",
                 place="$filter",
             )
-        needed = {"id", "datastream", "feature", "phenomenon_time"}
-        kept = sorted(needed | columns_of([item.by for item in options.orderby]))
-        columns = sorted(needed | columns_of(span.rest) | set(kept))
-        deadline = Deadline(self._seconds)
-        heavy = n > HEAVY_ROWS
-        if heavy:
+        columns = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
+        names = None if "*" in columns else sorted(columns)
+        deadline = Deadline(MOST_SECONDS)
+        if n > HEAVY_ROWS:
             self._gate.enter()
         try:
-            parts = []
-            for table in self._read(wanted, span, columns, water_only=water_only):
-                parts.append(self._choose(table, span, within).select(kept))
+            for table in self._read(wanted, span, names, water_only=water_only):
+                yield table
                 deadline.check()
         finally:
-            if heavy:
+            if n > HEAVY_ROWS:
                 self._gate.leave()
-        return pa.concat_tables(parts) if parts else OBSERVATION_SCHEMA.empty_table().select(kept)
 
     def _read(
-        self, wanted: list[int] | None, span: Span, columns: Sequence[str], *, water_only: bool
+        self, wanted: list[int] | None, span: Span, columns: Sequence[str] | None, *, water_only: bool
     ) -> Iterator[pa.Table]:
         if span.values is not None:
             # What several Datastreams have of some values is found in one go, by the statistics of row groups.
@@ -243,33 +291,54 @@ class Observations:
             sorter = np.argsort(found)
             yield table.take(pa.array(sorter[np.searchsorted(found, some, sorter=sorter)]))
 
-    def _choose(self, table: pa.Table, span: Span, within: Within) -> pa.Table:
-        chosen = np.ones(len(table), bool)
+    def _choose(self, table: pa.Table, span: Span, within: Within, asked: _Asked) -> pa.Table:
+        chosen = self._holding(span, asked.root, table)
         if within.feature is not None:
             chosen &= table["feature"].to_numpy() == within.feature
-        for leaf in span.rest:
-            chosen = chosen & mask(leaf, table, self._records.ids)
         return table if chosen.all() else table.filter(pa.array(chosen))
 
-    def _keys(self, options: Options, table: pa.Table) -> dict[int, NDArray[Any]]:
-        """Return the keys of orders that go through a relation, such as ``Datastream/name``."""
-        keys = {}
-        for place, item in enumerate(options.orderby):
-            if not isinstance(item.by, Path) or len(item.by.names) < 2 or item.by.names[1] in {"id", "@iot.id"}:
-                continue
-            relation = OBSERVATION.relations.get(item.by.names[0])
-            if relation is None:
-                continue
-            values = self._records.keys(relation.target, Path(item.by.names[1:], item.by.at))
-            ids = table[relation.through.own].to_pylist()
-            keys[place] = _sortable([values.get(number) for number in ids])
-        return keys
+    def _holding(self, span: Span, root: Variable, table: pa.Table) -> NDArray[np.bool_]:
+        """Return for which rows what is left of a filter holds; each condition looks at those that the others left."""
+        chosen = np.arange(len(table))
+        for leaf in span.rest:
+            rows = table if len(chosen) == len(table) else table.take(pa.array(chosen))
+            chosen = chosen[holds(leaf, ObservationFrame(root, rows, self._records, self._documents))]
+        found = np.zeros(len(table), bool)
+        found[chosen] = True
+        return found
+
+    def _order(self, asked: _Asked, table: pa.Table) -> NDArray[np.intp]:
+        """Return the row numbers in order; the id is the last key, and goes down where the key before it does."""
+        ids = table["id"].to_numpy()
+        if not asked.keys:
+            moments = table["phenomenon_time"].cast(pa.int64()).to_numpy()
+            return np.lexsort([ids, moments, table["datastream"].to_numpy()])
+        frame = ObservationFrame(asked.by, table, self._records, self._documents)
+        return sorted_rows(asked.keys, frame, [-ids if asked.keys[-1][1] else ids])
 
 
-def _sortable(values: list[Any]) -> NDArray[Any]:
-    if all(isinstance(value, int | float) for value in values):
-        return np.array(values, np.float64)
-    return np.array([str(value) for value in values], object)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options of a reading, bound: a condition on one variable, keys on another, and what it narrows."""
+
+    options: Options
+    root: Variable
+    condition: Condition | None
+    span: Span
+    by: Variable
+    keys: list[Key]
+
+
+def _runs_over(table: pa.Table, span: Span) -> bool:
+    """Say whether a row over an interval ends later than asked for; instants never do."""
+    if span.ended_by is None or not len(table):
+        return False
+    ends = table["phenomenon_time"].cast(pa.int64()).to_numpy() + table["duration"].to_numpy()
+    return bool((ends > span.ended_by).any())
+
+
+def _no_documents(_: pa.Table) -> list[Any]:
+    raise RequestError("resultQuality cannot be asked of here", place="$filter")
 
 
 def _grouped(ids: NDArray[np.int64]) -> NDArray[np.int64]:

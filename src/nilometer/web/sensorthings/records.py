@@ -14,9 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from nilometer.errors import RequestError
 from nilometer.store.refusal import refusal
 from nilometer.store.tables import row_id
-from nilometer.web.sensorthings.conditions import Scope, condition, sort_key
-from nilometer.web.sensorthings.expressions import Expression
 from nilometer.web.sensorthings.options import Options
+from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.query.bound import Condition, Value, Variable, fields
+from nilometer.web.sensorthings.query.columns import Column
+from nilometer.web.sensorthings.query.dialects import prepare
+from nilometer.web.sensorthings.query.lookups import Computed, Lookups, Observed
+from nilometer.web.sensorthings.query.orders import Join, Key, joins_of, keys_of, order_by, sorted_rows
+from nilometer.web.sensorthings.query.time_limit import time_limit
 from nilometer.web.sensorthings.schema import TYPES, EntityType, Relation
 
 __all__ = ["MOST_ENTITIES", "Page", "Record", "Records", "window"]
@@ -40,6 +45,22 @@ class Page:
     more: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a page is sorted by: keys of a variable, and the same for SQL; None: SQL does not give that order."""
+
+    root: Variable
+    keys: list[Key]
+    by: list[Any] | None
+    joins: list[Join]
+
+    def joined(self, statement: Select[Any]) -> Select[Any]:
+        """Return a statement with the related entities that it is sorted by."""
+        for table, link in self.joins:
+            statement = statement.join(table, table.c.id == link, isouter=bool(link.nullable))
+        return statement
+
+
 def window(options: Options) -> tuple[int, int]:
     """Return how many to skip and how many to take at most."""
     return options.skip, min(DEFAULT_TOP if options.top is None else options.top, MOST_TOP)
@@ -52,12 +73,20 @@ class Records:
     ----------
     connection : sqlalchemy.Connection
         To the catalog's database.
+    computed : Computed, optional
+        What the store knows of Datastreams, for conditions on it.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._dialect = connection.dialect.name
+    def __init__(self, connection: Connection, computed: Computed | None = None) -> None:
+        self._connection, self._words = connection, prepare(connection)
+        self._computed = computed
         self._taken = 0
+        self.answer_observed(None)
+
+    def answer_observed(self, observed: Observed | None) -> None:
+        """Say who answers conditions on Observations."""
+        self._lookups = Lookups(self._run, self._words, self._computed, observed)
+        self._sql = self._lookups.sql
 
     def take(self, n: int) -> None:
         """Count entities of the answer.
@@ -88,14 +117,18 @@ class Records:
 
     def page(self, kind: EntityType, options: Options) -> Page:
         """Return a page of a whole set."""
-        scope = self._scope(kind)
-        statement = select(scope.rows)
-        if options.filter is not None:
-            statement = statement.where(condition(options.filter, scope))
+        rows = self._alias(kind)
+        statement = self._filtered(select(rows), kind, rows, options)
         count = self._count(statement) if options.count else None
         skip, top = window(options)
-        ordered = statement.order_by(*self._order(options, scope)).offset(skip).limit(top + 1)
-        records = [dict(row._mapping) for row in self._run(ordered)]
+        order = self._order(kind, rows, options)
+        if order.by is None:
+            found = self._run(statement.with_only_columns(rows.c.id))
+            numbers = self._ranked(order, np.array([row[0] for row in found], np.int64))
+            records = self._in_order(kind, numbers[skip : skip + top + 1].tolist())
+        else:
+            ordered = order.joined(statement).order_by(*order.by).offset(skip).limit(top + 1)
+            records = [dict(row._mapping) for row in self._run(ordered)]
         self.take(min(len(records), top))
         return Page(records[:top], count, more=len(records) > top)
 
@@ -104,86 +137,134 @@ class Records:
     ) -> dict[int, Page]:
         """Return a page of related entities for each parent, through a relation to many."""
         pages = {parent: Page(count=0 if options.count else None) for parent in parents}
-        skip, top = window(options)
         for some in _chunks(parents):
-            statement, parent, scope = self._children(source, relation, options, some)
+            statement, parent, rows = self._children(source, relation, some)
+            statement = self._filtered(statement, TYPES[relation.target], rows, options)
             if options.count:
                 counted = statement.with_only_columns(parent, func.count()).group_by(parent)
                 for number, count in self._run(counted):
                     pages[number].count = count
-            ranked = statement.add_columns(
-                parent.label("@parent"),
-                func.row_number().over(partition_by=parent, order_by=self._order(options, scope)).label("@n"),
-            ).subquery()
-            place = ranked.c["@n"]
-            chosen = select(ranked).where(place > skip, place <= skip + top + 1).order_by(ranked.c["@parent"], place)
-            for row in self._run(chosen):
-                record = dict(row._mapping)
-                page = pages[record.pop("@parent")]
-                if record.pop("@n") > skip + top:
-                    page.more = True
-                else:
-                    page.records.append(record)
+            order = self._order(TYPES[relation.target], rows, options)
+            if order.by is None:
+                self._sort_children(order, statement.with_only_columns(parent, rows.c.id), options, pages)
+            else:
+                self._rank_children(order.joined(statement), parent, order.by, options, pages)
         self.take(sum(len(page.records) for page in pages.values()))
         return pages
 
+    def _rank_children(
+        self,
+        statement: Select[Any],
+        parent: Any,  # noqa: ANN401 -- a column
+        by: Sequence[Any],
+        options: Options,
+        pages: dict[int, Page],
+    ) -> None:
+        skip, top = window(options)
+        ranked = statement.add_columns(
+            parent.label("@parent"), func.row_number().over(partition_by=parent, order_by=by).label("@n")
+        ).subquery()
+        place = ranked.c["@n"]
+        chosen = select(ranked).where(place > skip, place <= skip + top + 1).order_by(ranked.c["@parent"], place)
+        for row in self._run(chosen):
+            record = dict(row._mapping)
+            page = pages[record.pop("@parent")]
+            if record.pop("@n") > skip + top:
+                page.more = True
+            else:
+                page.records.append(record)
+
+    def _sort_children(self, order: _Order, pairs: Select[Any], options: Options, pages: dict[int, Page]) -> None:
+        found = self._run(pairs)
+        skip, top = window(options)
+        owners, children = (np.array([row[side] for row in found], np.int64) for side in (0, 1))
+        distinct, place = np.unique(children, return_inverse=True)
+        rank = np.argsort(np.searchsorted(distinct, self._ranked(order, distinct)))[place]
+        taken: dict[int, list[int]] = {}
+        for at in np.lexsort([rank, owners]).tolist():
+            taken.setdefault(int(owners[at]), []).append(int(children[at]))
+        chosen = {owner: numbers[skip : skip + top] for owner, numbers in taken.items()}
+        known = self._fetched(order.root.kind, {number for numbers in chosen.values() for number in numbers})
+        for owner, numbers in chosen.items():
+            pages[owner].records = [known[number] for number in numbers]
+            pages[owner].more = len(taken[owner]) > skip + top
+
+    def _ranked(self, order: _Order, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return ids in an order that SQL does not give."""
+        frame = self._lookups.frame(
+            order.root, [item for value, _ in order.keys for item in fields(value)], np.sort(ids)
+        )
+        return frame.ids[sorted_rows(order.keys, frame, [frame.ids])]
+
+    def _in_order(self, kind: EntityType, numbers: Sequence[int]) -> list[Record]:
+        known = self._fetched(kind, set(numbers))
+        return [known[number] for number in numbers]
+
+    def _fetched(self, kind: EntityType, numbers: set[int]) -> dict[int, Record]:
+        rows = self._alias(kind)
+        found = self._run(select(rows).where(self._words.one_of(rows.c.id, numbers)))
+        return {row.id: dict(row._mapping) for row in found}
+
     def holds(self, source: EntityType, relation: Relation, parent: int, child: int) -> bool:
         """Say whether an entity is among those related to a parent."""
-        statement, _, scope = self._children(source, relation, Options(), [parent])
-        return bool(self._run(statement.where(scope.rows.c.id == row_id(child)).limit(1)))
+        statement, _, rows = self._children(source, relation, [parent])
+        return bool(self._run(statement.where(rows.c.id == row_id(child)).limit(1)))
 
-    def ids(self, kind_name: str, expression: Expression) -> NDArray[np.int64]:
-        """Return the ids of entities that meet a condition."""
-        scope = self._scope(TYPES[kind_name])
-        found = self._run(select(scope.rows.c.id).where(condition(expression, scope)))
+    def ids(self, variable: Variable, condition: Condition) -> NDArray[np.int64]:
+        """Return the ids of entities that meet a bound condition."""
+        rows = self._alias(variable.kind)
+        found = self._run(select(rows.c.id).where(self._sql.condition(condition, {variable: rows})))
         return np.fromiter((row[0] for row in found), np.int64, len(found))
 
-    def keys(self, kind_name: str, expression: Expression) -> dict[int, Any]:
-        """Return what ``$orderby`` sorts by, by id."""
-        scope = self._scope(TYPES[kind_name], "$orderby")
-        return {row[0]: row[1] for row in self._run(select(scope.rows.c.id, sort_key(expression, scope)))}
+    def values(self, variable: Variable, value: Value, ids: NDArray[np.int64]) -> Column:
+        """Return a bound value of each of some entities, given by ascending ids."""
+        return self._lookups.values(variable, value, ids)
 
-    def _children(
-        self, source: EntityType, relation: Relation, options: Options, parents: Sequence[int]
-    ) -> tuple[Select[Any], Any, Scope]:
-        scope = self._scope(TYPES[relation.target])
+    def _children(self, source: EntityType, relation: Relation, parents: Sequence[int]) -> tuple[Select[Any], Any, Any]:
+        rows = self._alias(TYPES[relation.target])
         through = relation.through
-        statement = select(scope.rows)
+        statement = select(rows)
         parent: Any
         if through.link is not None:
             between = through.link.table.alias()
             parent = between.c[through.link.mine]
-            statement = statement.join(between, between.c[through.link.theirs] == scope.rows.c.id)
+            statement = statement.join(between, between.c[through.link.theirs] == rows.c.id)
         elif through.other:
-            parent = scope.rows.c[through.other]
+            parent = rows.c[through.other]
         else:
-            own = self._scope(source)
-            parent = own.rows.c.id
-            statement = statement.join(own.rows, own.rows.c[through.own] == scope.rows.c.id)
-        statement = statement.where(parent.in_(parents))
-        if options.filter is not None:
-            statement = statement.where(condition(options.filter, scope))
-        return statement, parent, scope
+            own = self._alias(source)
+            parent = own.c.id
+            statement = statement.join(own, own.c[through.own] == rows.c.id)
+        return statement.where(parent.in_(parents)), parent, rows
 
-    def _scope(self, kind: EntityType, place: str = "$filter") -> Scope:
+    @staticmethod
+    def _alias(kind: EntityType) -> Any:  # noqa: ANN401 -- an alias
         if kind.table is None:
             raise RequestError(f"{kind.plural} are not in the catalog")
-        return Scope(kind, kind.table.alias(), self._dialect, place)
+        return kind.table.alias()
 
-    def _order(self, options: Options, scope: Scope) -> list[Any]:
-        by = Scope(scope.kind, scope.rows, scope.dialect, "$orderby")
-        keys = []
-        for item in options.orderby:
-            key = sort_key(item.by, by)
-            keys.append(key.desc().nulls_last() if item.descending else key.asc().nulls_last())
-        return [*keys, scope.rows.c.id.asc()]
+    def _filtered(self, statement: Select[Any], kind: EntityType, rows: Any, options: Options) -> Select[Any]:  # noqa: ANN401 -- an alias
+        if options.filter is None:
+            return statement
+        binder = Binder(kind)
+        return statement.where(self._sql.condition(binder.condition(options.filter), {binder.root: rows}))
+
+    def _order(self, kind: EntityType, rows: Any, options: Options) -> _Order:  # noqa: ANN401 -- an alias
+        binder = Binder(kind, "$orderby")
+        keys = keys_of(binder, options.orderby)
+        joins: list[Join] = joins_of(keys, rows, self._sql) if options.orderby else []
+        by = order_by(keys, self._sql, self._words, {binder.root: rows})
+        return _Order(binder.root, keys, None if by is None else [*by, rows.c.id.asc()], joins)
 
     def _count(self, statement: Select[Any]) -> int:
         return int(self._run(select(func.count()).select_from(statement.subquery()))[0][0])
 
     def _run(self, statement: Any) -> Sequence[Any]:  # noqa: ANN401 -- any select
         try:
-            return self._connection.execute(statement).all()
+            with time_limit(self._connection):
+                return self._connection.execute(statement).all()
+        except RecursionError as error:
+            raise RequestError("nested too deeply", place="$filter") from error
         except (DBAPIError, OverflowError) as error:
             refused = refusal(error, "read entities")
             if refused.retryable:

@@ -25,54 +25,21 @@ from nilometer.web.sensorthings.answers.observation_answers import answer_rows, 
 from nilometer.web.sensorthings.answers.observation_texts import FLAG, ObservationTexts, raw_objects
 from nilometer.web.sensorthings.answers.sending import Pieces
 from nilometer.web.sensorthings.answers.texts import json_text
+from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_MQTT
 from nilometer.web.sensorthings.encoding import Encoder
 from nilometer.web.sensorthings.observations import Observations, Within
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.quality import Evidence
+from nilometer.web.sensorthings.query.datastream_columns import DatastreamColumns
+from nilometer.web.sensorthings.query.observed import quality_documents
 from nilometer.web.sensorthings.records import Record, Records, window
 from nilometer.web.sensorthings.resolution import Place, Walk
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType, Relation
 
-__all__ = ["CONFORMANCE", "Answer", "Service", "Target"]
+__all__ = ["Answer", "Service", "Target"]
 
 _AS_OF = "as_of"
-_REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
-_STANDARD = tuple(
-    f"{_REQUIREMENT}/{name}"
-    for name in (
-        "datamodel/thing",
-        "datamodel/location",
-        "datamodel/historical-location",
-        "datamodel/datastream",
-        "datamodel/sensor",
-        "datamodel/observed-property",
-        "datamodel/observation",
-        "datamodel/feature-of-interest",
-        "resource-path/resource-path-to-entities",
-        "request-data/status-code",
-        "request-data/query-status-code",
-        "request-data/order",
-        "request-data/expand",
-        "request-data/select",
-        "request-data/orderby",
-        "request-data/top",
-        "request-data/skip",
-        "request-data/count",
-        "request-data/pagination",
-    )
-)
-_EXTENSIONS = (
-    "https://fraunhoferiosb.github.io/FROST-Server/extensions/GeoJSON-ResultFormat.html",
-    "https://github.com/INSIDE-information-systems/SensorThingsAPI/blob/master/CSV-ResultFormat/CSV-ResultFormat.md",
-)
-CONFORMANCE = (*_STANDARD, *_EXTENSIONS)
-"""What works; `$filter` is served in part and so is not declared."""
-
-CONFORMANCE_OF_MQTT = (
-    f"{_REQUIREMENT}/create-observations-via-mqtt/observations-creation",
-    f"{_REQUIREMENT}/receive-updates-via-mqtt/receive-updates",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +163,7 @@ class Service:
     def _reading(
         self, connection: Connection, root: str, api: str, options: Options, snapshot: Snapshot | None = None
     ) -> _Reading:
-        records, catalog = Records(connection), self._store.catalog
+        catalog = self._store.catalog
         seen = self._store.snapshot(options.as_of) if snapshot is None else snapshot
         if isinstance(options.skiptoken, paging.Place):
             seen = seen.at_sequence(options.skiptoken.commit)
@@ -206,11 +173,12 @@ class Service:
             with catalog.reading("read entities") as other:
                 yield self._reading(other, root, api, options, seen)
 
+        records, evidence = Records(connection, DatastreamColumns(seen, catalog)), self._evidence.at(seen.commit)
         return _Reading(
             records,
-            Observations(seen, records, catalog, self.gate),
+            Observations(seen, records, catalog, self.gate, quality_documents(evidence, api)),
             Encoder(root, catalog, seen),
-            ObservationTexts(root, api, self._evidence.at(seen.commit)),
+            ObservationTexts(root, api, evidence),
             [(name, text) for name, text in options.texts if name == _AS_OF],
             again,
             self.gate,

@@ -66,10 +66,12 @@ def tokens(text: str, place: str) -> list[Token]:
     Raises
     ------
     RequestError
-        At a character that begins no word, or a text without its closing quote.
+        At a character that begins no word or that no database holds, or a text without its closing quote.
     """
     found = []
     at = 0
+    if "\x00" in text:
+        raise RequestError("a text cannot hold NUL", place=f"{place} at {text.index(chr(0))}")
     while at < len(text):
         match = _WORDS.match(text, at)
         if match is None or match.lastgroup is None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nilometer.store import Values
-from nilometer.web.sensorthings.conditions import COMPARE, MIRROR
-from nilometer.web.sensorthings.expressions import COMPARISONS, Binary, Expression, Literal, Logical, Path, Unary
+from nilometer.web.sensorthings.query.bound import AnyOf, As, Compare, Condition, Constant, Field, Value, Variable
+from nilometer.web.sensorthings.query.columns import COMPARE
+from nilometer.web.sensorthings.query.functions import Kind
 
 __all__ = ["ValueSpan"]
 
-_RESULT, _FLAG = ("result",), ("resultQuality", "flag")
+_RESULT, _FLAG = ("result", ()), ("resultQuality", ("flag",))
 _EVERY_FLAG = np.arange(-128, 128)
 
 
@@ -27,25 +28,25 @@ class ValueSpan:
     least: float | None = None
     greatest: float | None = None
     flags: frozenset[int] | None = None
-    _taken: list[Expression] = field(default_factory=list)
+    _taken: list[Condition] = field(default_factory=list)
 
     @property
     def values(self) -> Values | None:
         """What the store is asked for; None: any value."""
         return Values(self.least, self.greatest, self.flags) if self._taken else None
 
-    def take(self, leaf: Expression) -> bool:
+    def take(self, leaf: Condition, root: Variable) -> bool:
         """Narrow by one condition and say whether that is all it means."""
-        flags = _flags(leaf)
+        flags = _flags(leaf, root)
         if flags is not None:
             self.flags = flags if self.flags is None else self.flags & flags
-        elif not self._take_result(leaf):
+        elif not self._take_result(leaf, root):
             return False
         self._taken.append(leaf)
         return True
 
-    def _take_result(self, leaf: Expression) -> bool:
-        sides = _sides(leaf, _RESULT)
+    def _take_result(self, leaf: Condition, root: Variable) -> bool:
+        sides = _sides(leaf, _RESULT, root)
         if sides is None or sides[0] == "ne":
             return False
         comparison, number = sides
@@ -58,39 +59,28 @@ class ValueSpan:
         return True
 
 
-def _flags(leaf: Expression) -> frozenset[int] | None:
+def _flags(leaf: Condition, root: Variable) -> frozenset[int] | None:
     """Return the flags that meet a condition, or one of several joined by ``or``; None: it asks of something else."""
-    if isinstance(leaf, Logical) and leaf.operator == "or":
-        each = [_flags(operand) for operand in leaf.operands]
+    if isinstance(leaf, AnyOf):
+        each = [_flags(operand, root) for operand in leaf.operands]
         found = [flags for flags in each if flags is not None]
         return frozenset().union(*found) if len(found) == len(each) else None
-    sides = _sides(leaf, _FLAG)
+    sides = _sides(leaf, _FLAG, root)
     if sides is None:
         return None
     comparison, number = sides
     return frozenset(_EVERY_FLAG[COMPARE[comparison](_EVERY_FLAG, number)].tolist())
 
 
-def _sides(leaf: Expression, names: tuple[str, ...]) -> tuple[str, float] | None:
-    """Return comparison and number of a plain comparison of a property with a number, the property first."""
-    if not isinstance(leaf, Binary) or leaf.operator not in COMPARISONS:
+def _sides(leaf: Condition, named: tuple[str, tuple[str, ...]], root: Variable) -> tuple[str, float] | None:
+    """Return comparison and number of a plain comparison of a property with a number."""
+    if not isinstance(leaf, Compare) or not isinstance(leaf.right, Constant) or leaf.right.kind is not Kind.NUMBER:
         return None
-    left, right, comparison = leaf.left, leaf.right, leaf.operator
-    if isinstance(right, Path):
-        left, right, comparison = right, left, MIRROR[comparison]
-    number = _number(right)
-    if not isinstance(left, Path) or left.names != names or number is None:
-        return None
-    return comparison, number
+    return (leaf.operator, float(leaf.right.value)) if _is(leaf.left, named, root) else None
 
 
-def _number(node: Expression) -> float | None:
-    if isinstance(node, Unary) and node.operator == "-":
-        number = _number(node.operand)
-        return None if number is None else -number
-    if not isinstance(node, Literal) or node.kind != "number":
-        return None
-    try:
-        return float(node.value)
-    except OverflowError:
-        return None
+def _is(value: Value, named: tuple[str, tuple[str, ...]], root: Variable) -> bool:
+    own = value.operand if isinstance(value, As) else value
+    if not isinstance(own, Field) or own.source.variable is not root or own.source.steps:
+        return False
+    return (own.name, own.members) == named

@@ -1,0 +1,174 @@
+"""Ask SensorThings for entities of a large catalog, in this process and without a socket: filters, orders, expansions.
+
+    python benchmarks/sensorthings_entities.py [--things 10000] [--streams 10] [--url postgresql://…] [--folder DIR]
+
+Each Thing has so many Datastreams. Every request is sent eleven times; the median and the slowest are told, without
+the first. Those that look at every entity of a set whatever the page are marked by what they ask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from nilometer.config import parse
+from nilometer.pipeline import Pipeline
+from nilometer.store import tables
+from nilometer.web.app import create_app
+
+REQUESTS = (
+    "Things",
+    "Datastreams",
+    "Datastreams?$count=true",
+    "Datastreams?$orderby=name desc",
+    "Things?$orderby=properties/depth desc,name",
+    "Datastreams?$orderby=Thing/name,name",
+    "Datastreams?$filter=name eq 'Stream 54321'",
+    "Datastreams?$filter=startswith(name,'Stream 5432')&$count=true",
+    "Datastreams?$filter=substringof('4321',name)",
+    "Datastreams?$filter=tolower(name) eq 'stream 54321'",
+    "Things?$filter=properties/depth gt 98.5 and properties/kind eq 'k7'&$count=true",
+    "Datastreams?$filter=properties/n eq 99999",
+    "Datastreams?$filter=Thing/name eq 'Station 5432'",
+    "Datastreams?$filter=Thing/properties/depth gt 99.9&$count=true",
+    "Datastreams?$filter=ObservedProperty/name eq 'Property 3' and Sensor/name eq 'Sensor 7'&$count=true",
+    "Datastreams?$filter=unitOfMeasurement/symbol eq 'u3'&$orderby=name&$count=true",
+    "Things?$filter=Datastreams/ObservedProperty/name eq 'Property 3'&$count=true",
+    "Things?$filter=Datastreams/name eq 'Stream 54321'",
+    "Things?$filter=not (Datastreams/ObservedProperty/name eq 'Property 3')",
+    "Things?$filter=Datastreams/properties/n eq 99999",
+    "Things?$filter=Locations/name eq 'Place 77'",
+    "Things?$filter=geo.distance(Locations/location, geography'POINT(20 30)') lt 0.5",
+    "Locations?$filter=st_within(location, geography'POLYGON((20 20, 21 20, 21 21, 20 21, 20 20))')&$count=true",
+    "Datastreams?$filter=phenomenonTime gt 2020-01-01T00:00:00Z",
+    "Things?$expand=Datastreams",
+    "Things?$expand=Datastreams($expand=ObservedProperty,Sensor;$top=3),Locations",
+    "Datastreams?$expand=Thing($expand=Locations)",
+    "Things?$filter=id gt 5000&$expand=Datastreams($filter=length(name) eq 12;$count=true)&$select=name",
+    "Datastreams(5)/Thing",
+    "Things(77)/Datastreams?$filter=ObservedProperty/id eq 3",
+)
+
+
+def fill(engine, things, streams):
+    with engine.begin() as connection:
+
+        def add(table, rows):
+            for start in range(0, len(rows), 2000):
+                connection.execute(table.insert(), rows[start : start + 2000])
+
+        add(
+            tables.sensors,
+            [
+                {
+                    "id": n,
+                    "key": f"s{n}",
+                    "name": f"Sensor {n}",
+                    "description": "",
+                    "encoding_type": "text/plain",
+                    "metadata": "",
+                    "properties": {},
+                }
+                for n in range(1, 101)
+            ],
+        )
+        add(
+            tables.observed_properties,
+            [
+                {
+                    "id": n,
+                    "key": f"o{n}",
+                    "name": f"Property {n}",
+                    "definition": "",
+                    "description": "",
+                    "properties": {},
+                }
+                for n in range(1, 51)
+            ],
+        )
+        add(
+            tables.things,
+            [
+                {
+                    "id": n,
+                    "key": f"t{n}",
+                    "name": f"Station {n}",
+                    "description": f"The station {n}",
+                    "water_body": "river",
+                    "target_class": None,
+                    "time_zone": "UTC",
+                    "properties": {
+                        "depth": (n * 37 % 10007) / 100,
+                        "kind": f"k{n % 13}",
+                        "owner": {"name": f"o{n % 7}"},
+                    },
+                }
+                for n in range(1, things + 1)
+            ],
+        )
+        add(
+            tables.locations,
+            [
+                {
+                    "id": n,
+                    "name": f"Place {n}",
+                    "description": "",
+                    "encoding_type": "application/geo+json",
+                    "properties": {},
+                    "location": {"type": "Point", "coordinates": [n % 360 - 180, n * 7 % 170 - 85]},
+                }
+                for n in range(1, things + 1)
+            ],
+        )
+        add(tables.things_locations, [{"thing": n, "location": n, "ordinal": 0} for n in range(1, things + 1)])
+        add(tables.datastreams, [
+            {"id": n, "key": f"d{n}", "name": f"Stream {n}", "description": "", "thing": (n - 1) // streams + 1,
+             "sensor": n % 100 + 1, "observed_property": n % 50 + 1, "unit": "1", "unit_name": f"unit {n % 9}",
+             "unit_symbol": f"u{n % 9}", "unit_definition": "", "observation_type": "", "origin": "instrument",
+             "profile": None, "mark_scheme": None, "identity": "time", "clock_resolution_us": 1000,
+             "properties": {"n": n, "site": f"site {n % 977}"}}
+            for n in range(1, things * streams + 1)
+        ])  # fmt: skip
+
+
+async def measure(folder, options):
+    settings = {"store": {"catalog_url": options.url}} if options.url else {}
+    pipeline = Pipeline(folder, parse(settings))
+    fill(pipeline.store.catalog.engine, options.things, options.streams)
+    await pipeline.start()
+    transport = httpx.ASGITransport(app=create_app(pipeline, None))
+    async with httpx.AsyncClient(transport=transport, base_url="http://server", timeout=60) as client:
+        for path in REQUESTS:
+            taken = []
+            for _ in range(11):
+                started = time.perf_counter()
+                answer = await client.get(f"/v1.1/{path}")
+                taken.append((time.perf_counter() - started) * 1e3)
+                assert answer.status_code == 200, (path, answer.text[:300])
+            shown = len(answer.json().get("value", "x"))
+            print(
+                f"{statistics.median(taken[1:]):8.1f} ms, at most {max(taken[1:]):8.1f} ms {shown:5} shown  {path}",
+                flush=True,
+            )
+    await pipeline.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--things", type=int, default=10_000)
+    parser.add_argument("--streams", type=int, default=10)
+    parser.add_argument("--url")
+    parser.add_argument("--folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as where:
+        asyncio.run(measure(Path(where) / "data", options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""What SQLite and PostgreSQL call what the query language needs of them, so that both answer alike.
+
+Neither LIKE nor a collation of the database's own takes part: texts compare by code points, case is Unicode's. Where
+one of them lacks a function, SQLite is given ours in Python, and PostgreSQL has one of its own that does the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Numeric,
+    Text,
+    case,
+    cast,
+    collate,
+    func,
+    literal,
+    null,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from nilometer.web.sensorthings.query.column_functions import LARGEST, LEAST
+from nilometer.web.sensorthings.query.texts import WHITE
+
+__all__ = ["DIALECTS", "Dialect", "prepare"]
+
+Sql = ColumnElement[Any]
+_OURS = "nilometer_"
+_NUMERIC = Numeric()
+
+
+class Dialect(Protocol):
+    """The words of one database."""
+
+    def json_kind(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        """Return the type of a member as text; null or ``null`` where there is none."""
+
+    def json_bare(self, column: Sql, members: tuple[str, ...]) -> Sql | None:
+        """Return a member whatever its type, if that costs less than asking for the type; None: it does not."""
+
+    def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        """Return a member if it is a text, else null."""
+
+    def json_number(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        """Return a member if it is a number, between ±1e300, else null."""
+
+    def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        """Return 1 or 0 for a member that is true or false, else null."""
+
+    def number(self, name: str, *arguments: Sql) -> Sql:
+        """Return arithmetic on doubles; null beyond 1e300, and where it has no answer."""
+
+    def find(self, hay: Sql, needle: Sql) -> Sql:
+        """Return where a text is in another, from 1; 0: nowhere."""
+
+    def cased(self, name: str, text: Sql) -> Sql:
+        """Return a text in lower or upper case."""
+
+    def trimmed(self, text: Sql) -> Sql:
+        """Return a text without white space around it."""
+
+    def place(self, number: Sql) -> Sql:
+        """Return a number as a place in a text: whole, from 0 to 1e9."""
+
+    def bytewise(self, text: Sql) -> Sql:
+        """Return a text that is ordered by its code points."""
+
+    def one_of(self, column: Sql, ids: Iterable[int]) -> Sql:
+        """Return whether a column is one of any number of ids."""
+
+
+class _Sqlite:
+    """SQLite, with functions of ours where it has none that is the same everywhere."""
+
+    def json_kind(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        return func.json_type(column, _route(members))
+
+    def json_bare(self, column: Sql, members: tuple[str, ...]) -> Sql | None:
+        return self._read(column, members)
+
+    def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        return case((self.json_kind(column, members) == "text", cast(self._read(column, members), Text)))
+
+    def json_number(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        read = cast(self._read(column, members), Double)
+        bounded = func.min(func.max(read, literal(-LARGEST, Double)), literal(LARGEST, Double), type_=Double)
+        return case((self.json_kind(column, members).in_(("integer", "real")), bounded))
+
+    def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        kind = self.json_kind(column, members)
+        return case((kind == "true", literal(1)), (kind == "false", literal(0)))
+
+    def number(self, name: str, *arguments: Sql) -> Sql:
+        return getattr(func, _OURS + name)(*arguments, type_=Double)  # type: ignore[no-any-return]
+
+    def find(self, hay: Sql, needle: Sql) -> Sql:
+        return func.instr(hay, needle, type_=Integer)
+
+    def cased(self, name: str, text: Sql) -> Sql:
+        return getattr(func, _OURS + name)(text, type_=Text)  # type: ignore[no-any-return]
+
+    def trimmed(self, text: Sql) -> Sql:
+        return func.trim(text, WHITE, type_=Text)
+
+    def place(self, number: Sql) -> Sql:
+        return cast(func.min(func.max(number, 0), 10**9), Integer)
+
+    def bytewise(self, text: Sql) -> Sql:
+        return text
+
+    def one_of(self, column: Sql, ids: Iterable[int]) -> Sql:
+        each = func.json_each(literal(json.dumps(list(ids)), Text)).table_valued("value").alias()
+        return column.in_(select(each.c.value))
+
+    @staticmethod
+    def _read(column: Sql, members: tuple[str, ...]) -> Sql:
+        return func.json_extract(column, _route(members))
+
+
+class _Postgresql:
+    """PostgreSQL, whose numbers refuse what leads too far: it is not asked for."""
+
+    def json_kind(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        return func.jsonb_typeof(self._member(column, members))
+
+    def json_bare(self, column: Sql, members: tuple[str, ...]) -> Sql | None:
+        return None
+
+    def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        return case((self.json_kind(column, members) == "string", self._read(column, members)))
+
+    def json_number(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        # Only a CASE keeps it from reading texts of other rows as numbers; in NUMERIC nothing is too large.
+        read = cast(self._read(column, members), _NUMERIC)
+        bounded = func.least(func.greatest(read, cast("-1e300", _NUMERIC)), cast("1e300", _NUMERIC))
+        small = case((func.abs(bounded) < cast("1e-300", _NUMERIC), 0), else_=bounded)
+        return case((self.json_kind(column, members) == "number", cast(small, Double)))
+
+    def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        truth = case((self._read(column, members) == "true", literal(1)), else_=literal(0))
+        return case((self.json_kind(column, members) == "boolean", truth))
+
+    def number(self, name: str, *arguments: Sql) -> Sql:
+        return _bounded(_NUMBERS[name](*arguments))
+
+    def find(self, hay: Sql, needle: Sql) -> Sql:
+        return func.strpos(self.bytewise(hay), needle, type_=Integer)
+
+    def cased(self, name: str, text: Sql) -> Sql:
+        function = func.lower if name == "tolower" else func.upper
+        return self.bytewise(function(collate(text, "und-x-icu"), type_=Text))
+
+    def trimmed(self, text: Sql) -> Sql:
+        return func.btrim(text, literal(WHITE, Text), type_=Text)
+
+    def place(self, number: Sql) -> Sql:
+        return cast(func.trunc(func.least(func.greatest(number, 0), 10**9)), Integer)
+
+    def bytewise(self, text: Sql) -> Sql:
+        return collate(text, "C")
+
+    def one_of(self, column: Sql, ids: Iterable[int]) -> Sql:
+        return column == func.any(literal(list(ids), ARRAY(BigInteger)))
+
+    def _read(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        return cast(column, JSONB).op("#>>", return_type=Text())(_names(members))
+
+    def _member(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        return cast(column, JSONB).op("#>", return_type=JSONB())(_names(members))
+
+
+def _route(members: tuple[str, ...]) -> Sql:
+    return literal("$" + "".join(f'."{name}"' for name in members), Text)
+
+
+def _names(members: tuple[str, ...]) -> Sql:
+    return cast(literal(list(members), ARRAY(Text)), ARRAY(Text))
+
+
+def _bounded(number: Sql) -> Sql:
+    return case((func.abs(number) > LARGEST, null()), (func.abs(number) < LEAST, literal(0.0, Double)), else_=number)
+
+
+def _product(a: Sql, b: Sql, sign: int) -> Sql:
+    """Return a product or a quotient where its logarithm says that a double can hold it."""
+    # A planner that knows a constant works out every branch: none may fail.
+    b_size = func.ln(func.coalesce(func.nullif(func.abs(b), 0), 1))
+    size = func.ln(func.coalesce(func.nullif(func.abs(a), 0), 1)) + sign * b_size
+    return case(
+        (b == 0, literal(0.0, Double) if sign > 0 else null()),
+        (a == 0, literal(0.0, Double)),
+        (size > 700, null()),
+        (size < -700, literal(0.0, Double)),
+        else_=a * b if sign > 0 else a / func.nullif(b, 0),
+    )
+
+
+def _remainder(a: Sql, b: Sql) -> Sql:
+    return a - b * func.trunc(_bounded(_product(a, b, -1)))
+
+
+def _rounded(x: Sql) -> Sql:
+    return func.sign(x) * func.floor(func.abs(x) + literal(0.5, Double))
+
+
+_NUMBERS: dict[str, Callable[..., Sql]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: _product(a, b, 1),
+    "div": lambda a, b: _product(a, b, -1),
+    "mod": _remainder,
+    "neg": lambda a: -a,
+    "round": _rounded,
+    "floor": func.floor,
+    "ceiling": func.ceil,
+}
+
+
+def _python(function: Callable[..., float | None]) -> Callable[..., float | None]:
+    """Return a function of numbers for SQLite: null of null, and of what leads too far."""
+
+    def bounded(*arguments: float | None) -> float | None:
+        if None in arguments:
+            return None
+        number = function(*(float(one) for one in arguments if one is not None))
+        if number is None or not abs(number) <= LARGEST:
+            return None
+        # A whole number of Python's may be longer than SQLite takes.
+        return float(number) if abs(number) >= LEAST else 0.0
+
+    return bounded
+
+
+def _quotient(a: float, b: float) -> float | None:
+    return a / b if b else None
+
+
+def _modulo(a: float, b: float) -> float | None:
+    whole = a / b if b else math.inf
+    return a - b * math.trunc(whole) if abs(whole) <= LARGEST else None
+
+
+_PYTHON: dict[str, tuple[int, Callable[..., Any]]] = {
+    "add": (2, _python(lambda a, b: a + b)),
+    "sub": (2, _python(lambda a, b: a - b)),
+    "mul": (2, _python(lambda a, b: a * b)),
+    "div": (2, _python(_quotient)),
+    "mod": (2, _python(_modulo)),
+    "neg": (1, _python(lambda a: -a)),
+    "round": (1, _python(lambda x: math.copysign(math.floor(abs(x) + 0.5), x))),
+    "floor": (1, _python(math.floor)),
+    "ceiling": (1, _python(math.ceil)),
+    "tolower": (1, lambda text: None if text is None else text.lower()),
+    "toupper": (1, lambda text: None if text is None else text.upper()),
+}
+
+DIALECTS: dict[str, Dialect] = {"sqlite": _Sqlite(), "postgresql": _Postgresql()}
+"""By SQLAlchemy's name."""
+
+
+def prepare(connection: Connection) -> Dialect:
+    """Return the words of a connection's database; SQLite's connection learns our functions the first time."""
+    name = connection.dialect.name
+    if name == "sqlite" and _OURS not in connection.info:
+        raw = connection.connection.driver_connection
+        if isinstance(raw, sqlite3.Connection):
+            for function, (arguments, body) in _PYTHON.items():
+                raw.create_function(_OURS + function, arguments, body, deterministic=True)
+        connection.info[_OURS] = True
+    return DIALECTS[name]

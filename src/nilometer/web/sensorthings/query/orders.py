@@ -1,0 +1,112 @@
+"""Sort keys: what ``$orderby`` says as columns for SQL and for NumPy, nulls last either way.
+
+Members of JSON sort by kind, numbers first, then texts, then false and true; intervals by their start, as the store
+has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement
+
+from nilometer.errors import RequestError
+from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.query.bound import As, Field, Source, Value, fields
+from nilometer.web.sensorthings.query.columns import Column, Frame, evaluate
+from nilometer.web.sensorthings.query.dialects import Dialect
+from nilometer.web.sensorthings.query.functions import Kind
+from nilometer.web.sensorthings.query.sql import Rows, Sql, is_answerable
+
+__all__ = ["Join", "Key", "joins_of", "keys_of", "order_by", "sorted_rows"]
+
+Key = tuple[Value, bool]
+"""What to sort by, and whether it descends."""
+
+
+def keys_of(binder: Binder, orders: Sequence[Any]) -> list[Key]:
+    """Return the keys of some orders, each of one plain kind.
+
+    Raises
+    ------
+    RequestError
+        If something cannot be sorted by.
+    """
+    keys: list[Key] = []
+    for item in orders:
+        value = binder.value(item.by)
+        if value.kind in {Kind.GEOMETRY, Kind.NULL}:
+            raise RequestError(f"a {value.kind} cannot be sorted by", place=f"$orderby at {value.at}")
+        kinds = (Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN) if value.kind is Kind.JSON else (value.kind,)
+        keys += [(value if kind is value.kind else As(kind, value, value.at), item.descending) for kind in kinds]
+    return keys
+
+
+def order_by(keys: Sequence[Key], sql: Sql, words: Dialect, rows: Rows) -> list[ColumnElement[Any]] | None:
+    """Return keys for ORDER BY; None where SQL does not answer one of them."""
+    if not all(is_answerable(value) for value, _ in keys):
+        return None
+    made: list[ColumnElement[Any]] = []
+    for value, descending in keys:
+        column = sql.value(value, rows)
+        if value.kind is Kind.TEXT:
+            column = words.bytewise(column)
+        ordered = column.desc() if descending else column.asc()
+        # An index gives its own order only where nulls need no place of their own.
+        made.append(ordered if _is_given(value) else ordered.nulls_last())
+    return made
+
+
+def _is_given(value: Value) -> bool:
+    """Say whether a value is a column that is never null."""
+    if not isinstance(value, Field) or value.members:
+        return False
+    kind = value.source.variable.kind
+    for step in value.source.steps:
+        if kind.table is None or kind.table.c[step.through.own].nullable:
+            return False
+        kind = Source(value.source.variable, (step,)).kind
+    name = "id" if value.name == "id" else kind.properties[value.name].column
+    return kind.table is not None and not kind.table.c[name].nullable
+
+
+Join = tuple[Any, Any]
+"""A related table, and the column that leads to it."""
+
+
+def joins_of(keys: Sequence[Key], rows: Any, sql: Sql) -> list[Join]:  # noqa: ANN401 -- an alias
+    """Return the related entities that keys name, for the statement to join: it may then follow an index of theirs."""
+    joins: list[Join] = []
+    for item in (item for value, _ in keys for item in fields(value)):
+        before = rows
+        for n in range(1, len(item.source.steps) + 1):
+            source = Source(item.source.variable, item.source.steps[:n])
+            table = source.kind.table
+            if table is not None and source not in sql.joined:
+                sql.joined[source] = table.alias()
+                joins.append((sql.joined[source], before.c[source.steps[-1].through.own]))
+            before = sql.joined[source]
+    return joins
+
+
+def sorted_rows(keys: Sequence[Key], frame: Frame, last: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
+    """Return the row numbers in order; `last` are keys behind all others, so that no two rows tie."""
+    chosen: list[NDArray[Any]] = []
+    for value, descending in keys:
+        column = evaluate(value, frame)
+        chosen.append(~column.valid)
+        chosen.append(_key(column.values, column, descending=descending))
+    return np.lexsort([*chosen, *last][::-1])
+
+
+def _key(values: NDArray[Any], column: Column, *, descending: bool) -> NDArray[Any]:
+    if values.dtype.kind == "O":
+        plain = np.where(column.valid, values, "")
+        values = np.unique(plain.astype(object), return_inverse=True)[1]
+    values = np.where(column.valid, values, np.zeros((), values.dtype))
+    if not descending:
+        return values
+    return ~values if values.dtype.kind in "iub" else -values
