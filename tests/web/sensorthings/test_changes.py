@@ -16,7 +16,8 @@ from nilometer.errors import RequestError, StoreFull
 from nilometer.store import Store
 from nilometer.web.sensorthings.changes.json_patch import patched
 from nilometer.web.sensorthings.changes.unit_text import understood
-from tests.web.conftest import open_station
+from tests.web.api.test_derived import TABLE as DERIVED
+from tests.web.conftest import NOON, open_station
 
 PATCHES = "application/json-patch+json"
 POINT = {"type": "Point", "coordinates": [8.0, 51.0, 3.5]}
@@ -426,3 +427,50 @@ def test_a_json_patch_is_done_or_refused_and_never_half(document, operations):
         patched(document, [{"op": "add", "path": "/new", "value": [1]}]), [{"op": "remove", "path": "/new"}]
     )
     assert undone == {name: value for name, value in document.items() if name != "new"}
+
+
+async def test_what_was_derived_and_what_was_signed_follows_or_refuses(station):
+    made = await station.client.post("/api/v1/derived", json=DERIVED)
+    derived = f"Datastreams({made.json()['datastream']})"
+    await station.ingest("river/dissolved_oxygen", NOON, [8.0, 8.1, 8.2])
+    await station.ingest("sea/water_temperature", NOON, [12.0, 12.5, 13.0])
+    oxygen = f"Datastreams({station.id('river/dissolved_oxygen')})/Observations?$orderby=phenomenonTime"
+    first, middle, last = (one["@iot.selfLink"] for one in (await station.json(f"/v1.1/{oxygen}"))["value"])
+
+    async def results():
+        rows = await station.json(f"/v1.1/{derived}/Observations?$select=result&$orderby=phenomenonTime")
+        return [one["result"] for one in rows["value"]]
+
+    before = await results()
+    assert len(before) == 3
+    await send(station, "PATCH", middle, {"result": 4.05})
+    changed = await results()
+    assert changed[::2] == before[::2]
+    assert changed[1] == pytest.approx(before[1] / 2, rel=1e-3)
+    await send(station, "DELETE", first)
+    assert await results() == changed[1:]
+    row = (await station.json(f"/v1.1/{derived}/Observations"))["value"][0]["@iot.selfLink"]
+    for method, path in (("DELETE", row), ("DELETE", derived)):
+        assert "derived" in (await send(station, method, path, status=409))["error"]["message"]
+    await send(station, "PATCH", row, {"result": 1}, 409)
+    span = {"start": "2021-03-05T12:01:30Z", "end": "2021-03-05T13:00:00Z", "by": "Li", "reason": "other"}
+    step = {"action": "sign_off", "datastreams": ["river/dissolved_oxygen"], "level": "first", **span}
+    signed = await station.client.post("/api/v1/reviews", json=step)
+    assert signed.status_code in {200, 201}, signed.text
+    for method, body in (("DELETE", None), ("PATCH", {"result": 1})):
+        assert "signed" in (await send(station, method, last, body, 409))["error"]["message"]
+    await send(station, "PATCH", middle, {"result": 4})
+
+
+async def test_rows_that_are_sent_again_after_a_move_are_known_by_their_old_water(station):
+    thing = await make(station, "Things", {**THING, "Datastreams": [DATASTREAM]})
+    stream = (await station.json(f"/v1.1/Things({thing})/Datastreams"))["value"][0]["@iot.id"]
+    key = station.pipeline.store.catalog.datastream(stream).key
+    await station.ingest(key, NOON, [1.0, 2.0])
+    await make(
+        station, f"Things({thing})/Locations", {**LOCATION, "location": {"type": "Point", "coordinates": [0, 0]}}
+    )
+    again = await station.ingest(key, NOON, [1.0, 2.5, 3.0])
+    assert (again.unchanged, again.revised, again.accepted) == (1, 1, 1)
+    rows = (await station.json(f"/v1.1/Datastreams({stream})/Observations?$expand=FeatureOfInterest"))["value"]
+    assert len({row["FeatureOfInterest"]["@iot.id"] for row in rows}) == 2
