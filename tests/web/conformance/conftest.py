@@ -107,3 +107,45 @@ async def api(tmp_path_factory: pytest.TempPathFactory, database: str | None) ->
             yield Api(client)
     finally:
         await pipeline.close()
+
+
+def water(name: str, results: list[Any], hour: int, **more: Any) -> dict[str, Any]:
+    rows = [
+        {
+            "phenomenonTime": f"2021-03-05T{hour + n:02d}:30:15.250Z",
+            "resultTime": f"2021-03-05T{hour + n:02d}:31:00Z",
+            "result": result,
+            "parameters": {"qc": n, "by": f"person {n}"},
+        }
+        for n, result in enumerate(results)
+    ]
+    return whole(name, Observations=rows, **more)
+
+
+WORLD = [
+    {
+        "name": "Weir",
+        "description": "a weir of stone",
+        "properties": {"depth": 12.5, "built": 1901, "is_open": True, "deep": {"er": "x"}, "note": None},
+        "Locations": [location("at the weir", 8.0, 51.0)],
+        "Datastreams": [
+            water("weir level", [1.0, 2.0, 3.0, 4.0], 6, properties={"order": 1}),
+            water("weir state", ["open", "shut", "open"], 6, observationType=OGC_OM + "OM_CategoryObservation"),
+        ],
+    },
+    {
+        "name": "O'Brien 100%_\\ quay",
+        "description": "Straße",
+        "properties": {"depth": 9, "built": "1901", "is_open": False},
+        "Locations": [location("at the quay", 9.0, 52.0)],
+        "Datastreams": [water("quay level", [10.0, 20.0], 0, properties={"order": 2})],
+    },
+    {"name": "北京 buoy", "description": "no place", "properties": {}, "Datastreams": []},
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def filled(api: Api) -> AsyncIterator[Api]:
+    for thing in WORLD:
+        await api.post("Things", thing)
+    yield api

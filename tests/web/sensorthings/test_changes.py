@@ -105,6 +105,8 @@ async def test_a_part_that_cannot_be_undoes_all_of_it(station):
         (("Datastreams", 0, "Observations", 1, "phenomenonTime"), "yesterday", "$.Datastreams[0].Observations[1]"),
         (("Datastreams", 0, "ObservedProperty"), {"@iot.id": 999}, "$.Datastreams[0].ObservedProperty"),
         (("Datastreams", 0, "properties"), {"nilometer": {"profile": "no/such"}}, "$.Datastreams[0].properties"),
+        (("Datastreams", 0, "properties"), {"nilometer": {"mark_scheme": "none"}}, "$.Datastreams[0].properties"),
+        (("Datastreams", 0, "properties"), {"nilometer": {"identity": [1]}}, "$.Datastreams[0].properties"),
         (("Datastreams", 0, "unitOfMeasurement"), "m", "$.Datastreams[0].unitOfMeasurement"),
         (("Datastreams", 0, "name"), 5, "$.Datastreams[0].name"),
         (("Locations",), LOCATION, "$.Locations"),
@@ -312,6 +314,91 @@ async def test_a_unit_that_is_not_understood_is_kept_and_never_taken_for_another
     assert understood({"symbol": "µS/cm", "name": "microsiemens", "definition": "ucum:uS/cm"}) == "uS cm-1"
     assert understood({"symbol": "m", "definition": "ucum:kg"}) == units.UNKNOWN
     assert understood({"symbol": "", "name": None}) == units.UNKNOWN
+
+
+async def test_what_a_filter_chooses_is_deleted_only_where_that_is_allowed(tmp_path):
+    chosen = "Observations?$filter=result gt 1 and parameters/qc eq null"
+    async with open_station(tmp_path / "off") as station:
+        await make(station, "Things", whole((1, 2, 3)))
+        assert "delete_by_filter" in (await send(station, "DELETE", chosen, status=405))["error"]["message"]
+    async with open_station(tmp_path / "on", server={"delete_by_filter": True}) as station:
+        thing = await make(station, "Things", whole((1, 2, 3)))
+        await make(station, "Things", whole((4, "text")))
+        moment = station.moment()
+        assert await send(station, "DELETE", chosen) == {"deleted": 3}
+        left = (await station.json("/v1.1/Observations?$select=result"))["value"]
+        assert sorted(str(one["result"]) for one in left) == ["1.0", "text"]
+        assert (await station.json(f"/v1.1/Observations?$count=true&$top=0&as_of={moment}"))["@iot.count"] == 5
+        stream = (await station.json(f"/v1.1/Things({thing})/Datastreams"))["value"][0]
+        assert stream["phenomenonTime"] == f"{TIMES[0]}/{TIMES[0]}"
+        assert await send(station, "DELETE", f"Datastreams({stream['@iot.id']})/{chosen}") == {"deleted": 0}
+        for query in ("$filter=result gt 1&$top=1", "$filter=", "$filter=nothing eq 1"):
+            await send(station, "DELETE", f"Observations?{query}", status=400)
+        await send(station, "DELETE", "Things?$filter=id eq 1", status=405)
+
+
+async def test_a_body_that_is_too_large_or_cut_makes_nothing(station):
+    before = await counts(station)
+    assert "16777216" in (await send(station, "POST", "Things", b" " * (16 * 2**20 + 1), 413))["error"]["message"]
+
+    async def cut():
+        yield msgspec.json.encode(whole())[:-20]
+        raise ConnectionResetError
+
+    with contextlib.suppress(ConnectionResetError):
+        await station.client.post("/v1.1/Things", content=cut(), headers={"content-type": "application/json"})
+    assert await counts(station) == before
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    2**70,
+    1e308,
+    "",
+    "\x00",
+    "é'",
+    [],
+    [None],
+    {},
+    {"@iot.id": 1},
+    {"@iot.id": 2**70},
+    {"@iot.id": "1"},
+]
+ODD += [{"nilometer": value} for value in ([], {"key": 5}, {"unit": []}, {"time_zone": "../x"}, {"origin": []})]
+
+
+def places(document, path=()):
+    """Every place in a document."""
+    if path:
+        yield path
+    pairs = (
+        document.items() if isinstance(document, dict) else enumerate(document if isinstance(document, list) else ())
+    )
+    for step, value in pairs:
+        yield from places(value, (*path, step))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("kind", ["Things", "Observations", "HistoricalLocations"])
+async def test_whatever_stands_at_any_place_of_a_body_is_made_or_refused_with_its_place(refusing, kind):
+    bodies = {
+        "Things": whole(),
+        "Observations": {"result": 1, "phenomenonTime": TIMES[0], "Datastream": {**DATASTREAM, "Thing": THING}},
+        "HistoricalLocations": {"time": TIMES[0], "Thing": {"@iot.id": 1}, "Locations": [LOCATION]},
+    }
+    for number, path in enumerate(places(bodies[kind])):
+        body = copy.deepcopy(bodies[kind])
+        part = body
+        for step in path[:-1]:
+            part = part[step]
+        part[path[-1]] = ODD[number % len(ODD)]
+        answer = await refusing.client.post(
+            f"/v1.1/{kind}", content=msgspec.json.encode(body), headers={"content-type": "application/json"}
+        )
+        assert answer.status_code in {201, 400, 409}, (path, answer.text)
+        assert answer.status_code == 201 or answer.json()["error"]["place"].startswith("$"), (path, answer.text)
 
 
 JSON = st.recursive(

@@ -123,7 +123,15 @@ def test_a_mistake_names_its_column(text, place):
 
 
 @pytest.mark.parametrize(
-    "text", ["(" * 5000 + "1" + ")" * 5000, "not " * 5000 + "true", "-" * 5000 + "1", "1" + " add 1" * 5000, "9" * 5000]
+    "text",
+    [
+        "(" * 5000 + "1" + ")" * 5000,
+        "not " * 5000 + "true",
+        "-" * 5000 + "1",
+        "1" + " add 1" * 5000,
+        "9" * 5000,
+        "(" * 50 + "id" + " add 1" * 50 + " add 1)" * 50,
+    ],
 )
 def test_depth_and_length_are_bounded(text):
     with pytest.raises(RequestError):

@@ -144,7 +144,9 @@ def value_texts(kind):
 def conditions(kind):
     texts, numbers = value_texts(kind)
     comparison = st.sampled_from(["eq", "ne", "gt", "ge", "lt", "le"])
-    members = st.sampled_from(["properties/a", "properties/n", "properties/a/b", "true", "false", "name", "9", "'9'"])
+    beside = {"Thing": "Datastreams/id", "Datastream": "Thing/id", "Location": "Things/name"}[kind]
+    own = ["properties/a", "properties/n", "properties/a/b", "name"]
+    members = st.sampled_from([*own, beside, "true", "false", "9", "'9'"])
     test = st.sampled_from(["startswith", "endswith", "substringof", "contains"])
     lambdas = {
         "Thing": ["Datastreams/any(d: d/id gt 4 and d/Sensor/name eq Datastreams/name)", "Datastreams/any()",

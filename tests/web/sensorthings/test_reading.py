@@ -323,6 +323,8 @@ async def test_an_expanded_empty_set_is_an_empty_array(filled):
         ("not Datastreams/ObservedProperty/name eq 'pH'", ["Sea & shore"]),
         ("properties/reach/order div 0 eq 1 or properties/reach/order mod 0 eq 1", []),
         ("not (properties/absent eq 5)", []),
+        (" or ".join(f"id eq {n}" for n in range(2, 1900)), ["Sea & shore"]),
+        (" or ".join(f"name eq '{n}'" for n in range(1200)), []),
     ],
 )
 async def test_filters_over_entities(filled, condition, expected):

@@ -40,6 +40,8 @@ _STANDARD = tuple(
         "create-update-delete/delete-entity",
         "create-update-delete/historical-location-auto-creation",
         "create-update-delete/historical-location-manual-creation",
+        "batch-request/batch-request",
+        "data-array/data-array",
     )
 )
 _EXTENSIONS = (

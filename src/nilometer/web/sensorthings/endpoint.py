@@ -11,13 +11,18 @@ from nilometer.errors import MethodNotAllowed, NotFound, RequestError, WrongMedi
 from nilometer.pipeline import Pipeline
 from nilometer.web.exchange import Exchange
 from nilometer.web.sensorthings.answers.sending import Pieces, send
+from nilometer.web.sensorthings.changes.batch import Batch
 from nilometer.web.sensorthings.changes.bodies import read_json
+from nilometer.web.sensorthings.changes.change_set import ChangeSet
 from nilometer.web.sensorthings.changes.changes import Changes, given_of
+from nilometer.web.sensorthings.changes.chosen import ids_of
+from nilometer.web.sensorthings.changes.data_arrays import MOST_BYTES as DATA_ARRAY_BYTES
+from nilometer.web.sensorthings.changes.data_arrays import DataArrays
 from nilometer.web.sensorthings.creation import Creation
 from nilometer.web.sensorthings.options import decode_query, parse_options
 from nilometer.web.sensorthings.paths import ResourcePath, parse_path
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType
-from nilometer.web.sensorthings.service import Answer, Service
+from nilometer.web.sensorthings.service import Answer, Service, Target
 
 __all__ = ["ROOT", "SensorThings"]
 
@@ -40,6 +45,10 @@ class SensorThings:
         self.service = Service(pipeline.store)
         self.changes = Changes(pipeline)
         self.creation = Creation(pipeline, self.changes)
+        self._data_arrays = DataArrays(pipeline)
+        self._store = pipeline.store
+        self._deletes_by_filter = pipeline.config.server.delete_by_filter
+        self._batch = Batch(self.handle, ChangeSet(pipeline, self.changes))
 
     async def handle(self, exchange: Exchange, path: bytes) -> None:
         """Answer one request.
@@ -82,6 +91,12 @@ class SensorThings:
         if path == b"Observations":
             await self.creation.create(exchange, root, None)
             return
+        if path in {b"$batch", b"%24batch"}:
+            await self._batch.answer(exchange, root)
+            return
+        if path == b"CreateObservations":
+            await self._create_many(exchange, root)
+            return
         datastream = self.creation.datastream_of(path)
         if datastream is not None:
             await self.creation.create(exchange, root, datastream)
@@ -107,6 +122,16 @@ class SensorThings:
         number = await self.changes.create(kind, document, given_of(target.parent, kind))
         await self._made(exchange, kind, number, root)
 
+    async def _create_many(self, exchange: Exchange, root: str) -> None:
+        if exchange.media_type not in {"application/json", ""}:
+            raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
+        body = await exchange.body(DATA_ARRAY_BYTES, self._data_arrays.budget)
+        try:
+            answer = await self._data_arrays.create(body, root)
+        finally:
+            self._data_arrays.budget.release(len(body))
+        await exchange.answer(HTTPStatus.CREATED, answer)
+
     async def _made(self, exchange: Exchange, kind: EntityType, number: int, root: str) -> None:
         link = f"{root}/{kind.plural}({number})"
         made = await asyncio.to_thread(self._get_one, kind, number, root, f"{exchange.root}/api/v1")
@@ -121,6 +146,9 @@ class SensorThings:
             await self._link(exchange, parsed, root, document)
             return
         target = await asyncio.to_thread(self.service.resolve, parsed, root)
+        if exchange.method == "DELETE" and _is_set_of_observations(target) and b"filter" in exchange.query:
+            await self._delete_chosen(exchange, target.parent)
+            return
         if target.number is None or target.property is not None or parsed.ending:
             raise MethodNotAllowed(
                 f"{exchange.method} goes to one entity: {target.kind}s are changed by id", place="method"
@@ -142,6 +170,22 @@ class SensorThings:
         )
         answer = await asyncio.to_thread(self._get_one, kind, target.number, root, api)
         await exchange.answer(answer.status, answer.body, answer.media_type)
+
+    async def _delete_chosen(self, exchange: Exchange, parent: tuple[str, int] | None) -> None:
+        """Delete the Observations that a filter chooses, all in one commit: an extension, off unless configured."""
+        if not self._deletes_by_filter:
+            raise MethodNotAllowed(
+                "deleting by a filter is off; server.delete_by_filter = true allows it",
+                place="method",
+            )
+        options = parse_options(decode_query(exchange.query))
+        others = [name for name, _ in options.texts if name not in {"$filter", "samples"}]
+        if others or options.filter is None:
+            raise RequestError("only $filter and samples go with DELETE", place=others[0] if others else "$filter")
+        ids = await asyncio.to_thread(ids_of, self._store, parent, options, self.service.gate)
+        comment = f"DELETE {exchange.path}?{exchange.query.decode('latin-1')}"
+        deleted = await self.changes.delete_observations(ids, comment[:1000])
+        await exchange.answer_json({"deleted": deleted})
 
     def _document(self, kind: EntityType, number: int, root: str, api: str) -> dict[str, Any]:
         document: dict[str, Any] = read_json(self._get_one(kind, number, root, api).body)
@@ -167,6 +211,10 @@ class SensorThings:
         else:
             await self.changes.link(kind, source.number, relation, _as_link(document))
         await exchange.answer(HTTPStatus.NO_CONTENT)
+
+
+def _is_set_of_observations(target: Target) -> bool:
+    return TYPES[target.kind] is OBSERVATION and target.number is None
 
 
 def _is_link(document: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["COMPARISONS", "Binary", "Call", "Expression", "Lambda", "Literal", "Logical", "Path", "Unary"]
+__all__ = ["COMPARISONS", "Binary", "Call", "Expression", "Lambda", "Literal", "Logical", "Path", "Unary", "parts_of"]
 
 COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
 
@@ -79,3 +79,17 @@ class Logical:
 
 
 Expression = Literal | Path | Call | Lambda | Unary | Binary | Logical
+
+
+def parts_of(node: Expression) -> tuple[Expression, ...]:
+    """Return what an expression is made of."""
+    match node:
+        case Unary(_, operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return (left, right)
+        case Logical(_, operands) | Call(_, operands):
+            return operands
+        case Lambda(body=body):
+            return () if body is None else (body,)
+    return ()

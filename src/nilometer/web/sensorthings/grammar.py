@@ -11,7 +11,17 @@ import math
 from collections.abc import Callable
 
 from nilometer.errors import RequestError
-from nilometer.web.sensorthings.expressions import Binary, Call, Expression, Lambda, Literal, Logical, Path, Unary
+from nilometer.web.sensorthings.expressions import (
+    Binary,
+    Call,
+    Expression,
+    Lambda,
+    Literal,
+    Logical,
+    Path,
+    Unary,
+    parts_of,
+)
 from nilometer.web.sensorthings.tokens import Token, TokenKind, tokens
 from nilometer.web.times import parse_time
 
@@ -19,6 +29,7 @@ __all__ = ["Parser", "parse_expression"]
 
 MOST_NESTING = 60
 MOST_NODES = 4000
+MOST_DEPTH = 100
 _LEVELS = (("eq", "ne"), ("gt", "ge", "lt", "le"), ("add", "sub"), ("mul", "div", "mod"))
 
 
@@ -108,7 +119,19 @@ class Parser:
 
     def expression(self) -> Expression:
         """Parse ``or``, the loosest."""
-        return self._deeper(lambda: self._logical("or", lambda: self._logical("and", lambda: self._binary(0))))
+        found = self._deeper(lambda: self._logical("or", lambda: self._logical("and", lambda: self._binary(0))))
+        if not self._depth:
+            self._check_depth(found)
+        return found
+
+    def _check_depth(self, expression: Expression) -> None:
+        """Refuse a tree that is too deep for those who walk it: chains in parentheses add up."""
+        level, depth = [expression], 0
+        while level:
+            depth += 1
+            if depth > MOST_DEPTH:
+                raise self.error(f"nested deeper than {MOST_DEPTH} operators and functions", level[0].at)
+            level = [part for node in level for part in parts_of(node)]
 
     def path(self) -> Path:
         """Parse ``name/name/…``."""

@@ -31,6 +31,7 @@ MOST_TOP = 10_000
 MOST_ENTITIES = 200_000
 """Entities in one answer, those of expansions among them."""
 _A_QUERY = 5_000
+_TOO_DEEP = ("parser stack overflow", "Expression tree is too large", "stack depth limit exceeded")
 
 Record = dict[str, Any]
 """The columns of one row."""
@@ -271,6 +272,8 @@ class Records:
                 # The database is away: no fault of the request.
                 raise refused from error
             cause = getattr(error, "orig", None) or error
+            if any(words in str(cause) for words in _TOO_DEEP):
+                raise RequestError("nested too deeply for the catalog's database", place="$filter") from error
             raise RequestError(f"the catalog cannot answer this: {cause}", place="$filter") from error
 
 

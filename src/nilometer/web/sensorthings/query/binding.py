@@ -184,16 +184,17 @@ class Binder:
             return self._equivalence(leaf), _NONE
         mine = _Reach() if reach is None else reach
         left, right = self._value(leaf.left, mine), self._value(leaf.right, mine)
-        return self._finish(self._compare(leaf.operator, left, right, leaf.at), reach)
+        return self._finish(self._compare(leaf.operator, left, right, leaf.at), [left, right], reach)
 
     def _told(self, item: Call, leaf: Binary, other: Expression, reach: _Reach | None) -> tuple[Condition, _Free]:
         """Bind ``startswith(…) eq false``: of a relation to many, there is one of which it is false."""
         if leaf.operator not in {"eq", "ne"}:
             return Truth(None), _NONE
         mine = _Reach() if reach is None else reach
-        node = predicate(item.name, self._arguments(item, mine), item.at, self._error)
+        arguments = self._arguments(item, mine)
+        node = predicate(item.name, arguments, item.at, self._error)
         wanted = getattr(other, "value", None) is (leaf.operator == "eq")
-        return self._finish(node if wanted else negate(node), reach)
+        return self._finish(node if wanted else negate(node), arguments, reach)
 
     def _is_null(self, expression: Expression, operator: str, at: int) -> Condition:
         """Bind ``eq null``: absent, or no related entity at all that could have it."""
@@ -242,22 +243,24 @@ class Binder:
         mine = _Reach() if reach is None else reach
         if isinstance(expression, Call) and self._is_condition(expression):
             arguments = self._arguments(expression, mine)
-            return self._finish(predicate(expression.name, arguments, expression.at, self._error), reach)
+            node = predicate(expression.name, arguments, expression.at, self._error)
+            return self._finish(node, arguments, reach)
         if isinstance(expression, Path):
             value = self._value(expression, mine)
             if value.kind is Kind.JSON:
                 truth = Constant(Kind.BOOLEAN, value=True)
-                return self._finish(self._compare("eq", value, truth, expression.at), reach)
+                return self._finish(self._compare("eq", value, truth, expression.at), [value], reach)
         raise self._error("this is no condition; compare it with something", expression.at)
 
-    def _finish(self, node: Condition, reach: _Reach | None) -> tuple[Condition, _Free]:
-        free = self._variables(node)
+    def _finish(self, node: Condition, of: Sequence[Value], reach: _Reach | None) -> tuple[Condition, _Free]:
+        """Quantify a leaf by what its values reach, even where it is the same for all of it."""
+        free = self._variables(of)
         return (_quantified(node, free), _NONE) if reach is None else (node, free)
 
-    def _variables(self, node: Condition) -> _Free:
-        """Return the variables of a leaf that have to be quantified, with those they hang on."""
+    def _variables(self, values: Sequence[Value]) -> _Free:
+        """Return the variables of values that have to be quantified, with those they hang on."""
         found: set[Variable] = set()
-        for item in fields(node):
+        for item in (item for value in values for item in fields(value)):
             variable = item.source.variable
             while variable.parent is not None and variable not in self._named.values():
                 found.add(variable)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -198,6 +199,7 @@ def _product(a: Sql, b: Sql, sign: int) -> Sql:
     b_size = func.ln(func.coalesce(func.nullif(func.abs(b), 0), 1))
     size = func.ln(func.coalesce(func.nullif(func.abs(a), 0), 1)) + sign * b_size
     return case(
+        (or_(a.is_(None), b.is_(None)), null()),
         (b == 0, literal(0.0, Double) if sign > 0 else null()),
         (a == 0, literal(0.0, Double)),
         (size > 700, null()),

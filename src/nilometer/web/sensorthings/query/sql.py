@@ -5,7 +5,7 @@ What no database answers alike, or at all, is looked up first and stands there a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    false,
     func,
     literal,
     not_,
@@ -67,6 +68,7 @@ _TESTS = frozenset({"substringof", "contains", "startswith", "endswith"})
 _HEAVIEST = 1500
 _MENTIONS = {"mul": 20, "div": 20, "mod": 80, "round": 12, **dict.fromkeys(_TEXTS, 1), "indexof": 2}
 """How often a statement repeats what a function is given; of other functions four times."""
+_A_GROUP = 50
 _BOOLEANS = {True: 1, False: 0}
 
 
@@ -151,9 +153,9 @@ class Sql:
         """
         match node:
             case AllOf(operands):
-                return and_(*(self.condition(operand, rows) for operand in operands))
+                return _joined(and_, [self.condition(operand, rows) for operand in operands])
             case AnyOf(operands):
-                return or_(*(self.condition(operand, rows) for operand in operands))
+                return self._listed(operands, rows)
             case Exists(variable, inner):
                 return self._exists(variable, inner, rows)
             case Not(Exists(variable, inner)):
@@ -162,6 +164,19 @@ class Sql:
                 return self._leaf(leaf, rows, negated=True)
             case _:
                 return self._leaf(node, rows, negated=False)
+
+    def _listed(self, operands: tuple[Condition, ...], rows: Rows) -> ColumnElement[bool]:
+        """Return alternatives; many ids are looked up as one list."""
+        rest: list[ColumnElement[bool]] = []
+        ids: dict[Source, list[int]] = {}
+        for operand in operands:
+            match operand:
+                case Compare("eq", Field(name="id") as item, Constant(value=int() as number)):
+                    ids.setdefault(item.source, []).append(number)
+                case _:
+                    rest.append(self.condition(operand, rows))
+        found = [self.words.one_of(self.key(source, rows), numbers) for source, numbers in ids.items()]
+        return _joined(or_, [*found, *rest])
 
     def value(self, node: Value, rows: Rows) -> ColumnElement[Any]:
         """Return a value that `is_answerable`."""
@@ -348,6 +363,15 @@ def _table(kind: EntityType) -> FromClause:
         message = f"{kind.plural} are not in the catalog"
         raise TypeError(message)
     return kind.table
+
+
+def _joined(how: Callable[..., ColumnElement[bool]], parts: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Return conditions joined in groups: SQLite counts a long row of them as so many levels."""
+    while len(parts) > _A_GROUP:
+        groups = [parts[n : n + _A_GROUP] for n in range(0, len(parts), _A_GROUP)]
+        # A function keeps the groups apart; here what is unknown is as good as false.
+        parts = [func.coalesce(how(*group), false()) for group in groups]
+    return how(*parts)
 
 
 def successor(text: str) -> str:
