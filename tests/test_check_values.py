@@ -34,7 +34,7 @@ from nilometer.model import QartodFlag
 from nilometer.qc import check
 from nilometer.qc.marks.scheme import said
 from nilometer.qc.rollup import Rule, roll_up_all, summarise
-from nilometer.trials.allan.deviation import deviation as allan
+from nilometer.trials.allan import deviation as allan
 from nilometer.trials.statistics import agreement, field_comparison, regression, repeated
 from nilometer.verdict import assess, indices
 

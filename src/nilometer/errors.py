@@ -22,6 +22,8 @@ says what failed, the value seen, and what would work::
     ├── RequestError           also ValueError: a body or query that cannot be understood, with its place
     │   ├── NotSupported       understood, and not served
     │   ├── TooLarge           a body beyond the limit
+    │   ├── Conflict           understood, and what is there stands against it
+    │   ├── MethodNotAllowed   a method that this path does not take
     │   ├── WrongMediaType     a body of a kind or an encoding that is not read here
     │   └── NotAuthorized      no token, a wrong one, or a page of another origin
     ├── ReviewRefused          a step of a review that the history, or the rows, do not allow
@@ -41,9 +43,11 @@ __all__ = [
     "CalibrationError",
     "ChecksumError",
     "ConfigError",
+    "Conflict",
     "FrameError",
     "LinkError",
     "LinkTimeout",
+    "MethodNotAllowed",
     "NilometerError",
     "NotAuthorized",
     "NotFound",
@@ -315,6 +319,14 @@ class RequestError(NilometerError, ValueError):
 
 class NotSupported(RequestError):
     """A request that is understood, and that this version does not serve."""
+
+
+class Conflict(RequestError):
+    """A change that is understood, and that what is there stands against."""
+
+
+class MethodNotAllowed(RequestError):
+    """A method that a path does not take, though it leads somewhere."""
 
 
 class TooLarge(RequestError):

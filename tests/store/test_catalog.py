@@ -244,6 +244,7 @@ def test_what_cannot_be_is_refused_with_its_reason(filled, call, error, words):
 def test_a_batch_of_many_calls_does_not_ask_the_database(filled):
     filled.water_feature(1)
     filled.datastreams()
+    filled.sample_kinds()
     filled.provenance(None, None, "x", "y")
     asked = []
     sa.event.listen(filled.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from nilometer.errors import StoreFull
@@ -61,3 +62,32 @@ def test_a_delete_without_a_reason_is_in_the_trail_too(water):
     water.send(water.ids[0], 0, 1)
     sequence = water.store.delete(water.ids[:1], None, None)
     assert trail(water) == [("", f"commit/{sequence}", None)]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_single_rows_go_and_others_of_their_time_stay_after_a_seal_a_compaction_and_a_restart(folder, sealed):
+    water = Water(Store.open(folder))
+    mine = water.ids[0]
+    water.send(mine, [0, 1, 1, 2], [0, 10, 11, 20], always_new=np.ones(4, bool))
+    if sealed:
+        water.store.seal()
+    kept = water.store.snapshot().committed(water.store.mark())
+    first = water.store.snapshot().read([mine], columns=["id", "result"])
+    gone = first["id"].to_numpy()[1]
+    water.store.delete([mine], START + SECOND, START + 2 * SECOND, ids=np.array([gone]))
+
+    def shown(as_of=None):
+        return water.store.snapshot(as_of).read([mine], columns=["result"])["result"].to_pylist()
+
+    for _ in range(2):
+        assert shown() == [0, 11, 20]
+        assert water.store.snapshot().count([mine]) == 3
+        assert shown(kept) == [0, 10, 11, 20]
+        water.store.save_state("qc", water.store.sequence(), b"")
+        water.store.seal()
+        water.store.compact()
+        water.store.close()
+        water.store = Store.open(folder)
+    assert shown() == [0, 11, 20]
+    assert shown(kept) == [0, 10, 11, 20]
+    water.store.close()

@@ -451,4 +451,7 @@ def test_a_record_is_small_because_silent_columns_are_left_out():
 def test_a_tombstone_comes_back_from_its_bytes():
     found = decode_tombstone(encode_tombstone(np.array([3, 5], np.int32), -7, 9), 4)
     assert (found.commit, found.datastreams.tolist(), found.start, found.end) == (4, [3, 5], -7, 9)
-    assert found.hides(np.array([3, 4, 5]), np.array([-7, 0, 9])).tolist() == [True, False, False]
+    assert found.hides(np.array([3, 4, 5]), np.array([-7, 0, 9]), np.arange(3)).tolist() == [True, False, False]
+    one = decode_tombstone(encode_tombstone(np.array([3], np.int32), -7, 9, b"{}", np.array([2**40])), 4)
+    assert (one.told, one.ids.tolist()) == ("{}", [2**40])
+    assert one.hides(np.array([3, 3]), np.array([0, 0]), np.array([2**40, 1])).tolist() == [True, False]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nilometer.errors import ConfigError
 from nilometer.trials.planning.freezing import amend, freeze, frozen_file, verify
@@ -161,3 +163,121 @@ def test_an_amendment_needs_a_frozen_plan(tmp_path: Path) -> None:
     file = written(tmp_path)
     with pytest.raises(ConfigError, match="never frozen"):
         amend(load_plan(file), file, at=NOON, why="x")
+
+
+def test_a_plan_that_was_frozen_before_has_its_hash_and_new_keys_change_it() -> None:
+    """Keys that came later are hashed where they are said, or records of earlier trials would no longer hold."""
+    plan = parse_plan(tomllib.loads(TEXT))
+    assert plan.hash() == "8a5bd3901e04227f3b6caefd9786051a3453936bd505fb969a31c1bd045d8b5d"
+    assert parse_plan(tomllib.loads(TEXT + "[strata]\nshare = 0.2\n")).hash() != plan.hash()
+
+
+_LENGTHS = st.one_of(
+    st.none(), st.integers(0, 604_800), st.sampled_from(["30 s", "1.5 h", "7 d"]), st.floats(0, 604_800)
+)
+
+
+@given(
+    t90=_LENGTHS,
+    every=_LENGTHS,
+    margin=st.floats(min_value=1e-300, max_value=1e300),
+    edges=st.lists(st.floats(-1e9, 1e9), unique=True, max_size=4).map(sorted),
+    start=st.none() | st.datetimes(timezones=st.just(UTC)),
+    share=st.floats(0, 0.99),
+    tide=st.booleans(),
+    title=st.text(min_size=1, max_size=8),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_plan_comes_back_from_what_is_written_of_it(
+    t90: Any, every: Any, margin: float, edges: list[float], start: Any, share: float, tide: bool, title: str
+) -> None:
+    arms = {"candidate": [{"name": "A", "file": "a.csv", "t90": t90, "every": every}]}
+    trial = {"title": title, "property": "ph", "unit": "1", "range_edges": edges, "start": start, "class_edges": edges}
+    more = {"tide": {"file": "level.csv", "edges": [0.25, 0.5]}} if tide else {}
+    claim = {"name": "e", "statistic": "bias", "margin": margin}
+    plan = parse_plan(document(trial=trial, strata={"share": share}, endpoint=[claim], **arms, **more))
+    for again in (plan.model_dump(), plan.model_dump(mode="json"), json.loads(plan.canonical())):
+        assert parse_plan(again) == plan
+        assert parse_plan(again).hash() == plan.hash()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"references": {"combine": True}}, "agree_within"),
+        ({"references": {"combine": True, "agree_within": 0.1}}, r"two \[\[reference\]\]"),
+        ({"references": {"uncertainty": "estimated"}}, r"two \[\[reference\]\]"),
+        ({"endpoint": [{"name": "e", "statistic": "class_agreement", "margin": 0.1}]}, "trial.class_edges"),
+        ({"tide": {"file": "l.csv"}, "condition": {"tide_phase": {"file": "t.csv"}}}, "take one of both out"),
+        ({"tide": {"file": "l.csv", "edges": [0.5, 2]}}, "between 0 and 1"),
+        ({"condition": {"t": {"file": "t.csv", "edges": [5, float("inf")]}}}, "finite"),
+        ({"candidate": [{"name": "A", "file": "a.csv", "every": True}]}, "30 min"),
+        ({"strata": {"share": 1}}, "strata.share"),
+    ],
+)
+def test_what_later_keys_cannot_mean_is_refused(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        parse_plan(document(**change))
+
+
+def claim(origin: str, share: float, **more: Any) -> dict[str, Any]:
+    typed = {key: more.pop(key) for key in ("margin", "statistic", "unit", "relative") if key in more}
+    return {"name": "e", "statistic": "bias", "origin": origin, "margin_from": {"share": share, **more}, **typed}
+
+
+def of_water(
+    endpoint: dict[str, Any], *, prop: str = "dissolved_oxygen", unit: str = "mg L-1", standard: str | None = None
+) -> dict[str, Any]:
+    trial = {"title": "t", "property": prop, "unit": unit, "standard": standard}
+    stated = {"uncertainty": 0.1, "relative_uncertainty": 0.02}
+    return document(
+        trial=trial,
+        endpoint=[endpoint],
+        reference=[{"name": "B", "file": "b.csv", **stated}, {"name": "C", "file": "c.csv", "uncertainty": 0.4}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "margin", "told"),
+    [
+        (of_water(claim("class_width", 0.2, of_class="III"), standard="GB 3838-2002"), 0.2, "5 to 6: 0.2 × 1 = 0.2"),
+        (
+            of_water(claim("class_width", 0.5, of_class="II"), prop="nh3_n", unit="ug L-1", standard="GB 3838-2002"),
+            175.0,
+            "150 to 500",
+        ),
+        (of_water(claim("permit", 0.1, limit=40.0), prop="codcr"), 4.0, "permitted limit"),
+        (of_water(claim("permit", 0.1, of_class="III"), prop="codcr", standard="GB 3838-2002"), 2.0, "class III"),
+        (of_water(claim("hj355", 0.5, at=45.0), prop="codcr"), 6.75, "HJ 355-2019, Table 1, 0.3 of 45"),
+        (of_water(claim("hj355", 0.5, at=20.0), prop="codcr"), 2.5, "0.5 × 5 = 2.5"),
+        (of_water(claim("hj355", 0.5), prop="ph", unit="1"), 0.25, "0.5 × 0.5"),
+        (of_water(claim("reference_uncertainty", 2.0, at=10.0)), 0.447214, "uncertainty of B"),
+        (of_water(claim("hj355", 1.0, at=45.0, margin=13500, unit="ug L-1"), prop="codcr"), 13.5, "= 13.5"),
+    ],
+)
+def test_a_margin_is_computed_from_its_origin(plan: dict[str, Any], margin: float, told: str) -> None:
+    read = parse_plan(plan)
+    assert read.endpoint[0].margin == pytest.approx(margin, rel=1e-6)
+    assert told in read.endpoint[0].as_margin(read.trial.unit).source
+    assert parse_plan(read.model_dump(mode="json")).hash() == read.hash()
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        (of_water(claim("hj355", 0.5, at=45.0, margin=8.0), prop="codcr"), r"typed as 8 .*0\.5 × 13\.5 = 6\.75"),
+        (of_water(claim("class_width", 0.2, of_class="I"), standard="GB 3838-2002"), "is open"),
+        (of_water(claim("class_width", 0.2, of_class="III")), "trial.standard"),
+        (of_water(claim("class_width", 0.2, of_class="IX"), standard="GB 3838-2002"), "IX"),
+        (of_water(claim("hj355", 0.5), prop="codcr"), "say by `at`"),
+        (of_water(claim("hj355", 0.5)), "trial.property"),
+        (of_water(claim("permit", 0.5)), "`limit`"),
+        (of_water(claim("user", 0.5)), "is typed"),
+        (of_water(claim("reference_uncertainty", 2.0)), "say by `at`"),
+        (of_water(claim("permit", 0.1, limit=40.0, statistic="slope"), prop="codcr"), "no margin of slope"),
+        ({**document(), "endpoint": [{"name": "e", "statistic": "bias"}]}, "give a `margin`"),
+    ],
+)
+def test_a_margin_that_its_origin_does_not_give_is_refused(plan: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        parse_plan(plan)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from nilometer.errors import ConfigError
 from nilometer.trials.allan.deviation import allan_deviation
+from nilometer.trials.pairing.alignment import align
+from nilometer.trials.pairing.arm import Arm
+from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.statistics.agreement import concordance, limits_of_agreement
+from nilometer.trials.statistics.drift import theil_sen
 from nilometer.trials.statistics.field_comparison import compare_with_laboratory
-from nilometer.trials.statistics.regression import deming, passing_bablok
+from nilometer.trials.statistics.reference_error import three_cornered_hat
+from nilometer.trials.statistics.references import combine
+from nilometer.trials.statistics.regression import Line, deming, passing_bablok
+from nilometer.trials.statistics.water_class import weighted_kappa
+from nilometer.trials.statistics.weighted_deming import jackknifed_deming, weighted_deming
 
 
 def test_missing_results_leave_their_pair_out() -> None:
@@ -90,3 +99,76 @@ def test_a_norm_without_a_band_says_which_it_has() -> None:
     low = compare_with_laboratory([24.0, 16.0, 20.0, 26.1], [20.0] * 4, "codcr")
     assert (low.limit, low.is_relative, low.within) == (5, False, (True, True, True, False))
     assert low.passes
+
+
+@pytest.mark.parametrize("line", [deming, jackknifed_deming, weighted_deming])
+def test_of_what_never_changes_there_is_no_line(line: Callable[..., Line]) -> None:
+    """The mean of thirty times 0.1 is not 0.1: sums of squares about it are not 0, and made a slope of -1e31."""
+    still, moving = np.full(30, 0.1), np.linspace(1.0, 2.0, 30)
+    for x, y in ((still, moving), (moving, still), (still, still)):
+        with pytest.raises(ValueError, match="no line"):
+            line(x, y)
+    with pytest.raises(ValueError, match="all x are the same"):
+        passing_bablok(still, moving)
+    with pytest.raises(ValueError, match=r"one pair alone|do not settle"):
+        weighted_deming(np.r_[still, 3.0], np.r_[moving, 3.0])
+
+
+@pytest.mark.parametrize("size", [1e-300, 5e-320, 1e300])
+def test_results_that_cannot_be_squared_are_refused(size: float) -> None:
+    x = np.linspace(1.0, 2.0, 8)
+    y = x**2
+    time = np.arange(8) * 600_000_000
+
+    def arms() -> list[Arm]:
+        return [Arm(time=time, values=each * size, unit="m") for each in (x, y)]
+
+    for asked in (
+        lambda: deming(x * size, y * size),
+        lambda: weighted_deming(x * size, y * size),
+        lambda: limits_of_agreement(x * size, y * size),
+        lambda: three_cornered_hat({"a": x * size, "b": y * size, "c": x * size}),
+        lambda: combine(arms(), 0),
+        lambda: align(*arms()),
+        lambda: Pairs.of(time, x * size, y * size, "m"),
+    ):
+        with pytest.raises(ValueError, match=r"their squares|is no measurement"):
+            asked()
+    assert weighted_deming(x * 1e-100, y * 1e-100).slope == pytest.approx(weighted_deming(x, y).slope)
+
+
+def test_kappa_of_the_radiologists() -> None:
+    """Boyd et al. (1982), 85 xeromammograms by two radiologists, as in the manual of Stata's kap.
+
+    Four classes with linear weights: kappa 0.5684; normal, benign, suspect, cancer.
+    """
+    table = np.array([[21, 12, 0, 0], [4, 17, 1, 0], [3, 9, 15, 2], [0, 0, 0, 1]])
+    assert round(weighted_kappa(table).value, 4) == 0.5684
+
+
+def test_concordance_of_the_peak_flow_meters() -> None:
+    """Wright and mini-Wright of Bland and Altman (1986), first readings: 0.943, as Stata's concord prints it.
+
+    The interval is by Fisher's z with the variance of Lin (1989) as corrected in 2000, written out here once more.
+    """
+    x = np.array([494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427], float)
+    y = np.array([512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451], float)
+    value, interval = concordance(x, y)
+    assert round(value, 3) == 0.943
+    r, u = float(np.corrcoef(x, y)[0, 1]), float((x.mean() - y.mean()) / math.sqrt(x.std() * y.std()))
+    c = value
+    parts = (
+        (1 - r**2) * c**2 / ((1 - c**2) * r**2)
+        + 2 * c**3 * (1 - c) * u**2 / (r * (1 - c**2) ** 2)
+        - c**4 * u**4 / (2 * r**2 * (1 - c**2) ** 2)
+    )
+    half = 1.959963985 * math.sqrt(parts / (len(x) - 2))
+    assert interval == pytest.approx((math.tanh(math.atanh(c) - half), math.tanh(math.atanh(c) + half)), rel=1e-9)
+
+
+def test_slope_of_sen() -> None:
+    """The example of Sen (1968), J. Am. Stat. Assoc. 63, 1379-1389: slope 4, of 93 % from 26/7 to 35/8."""
+    day = np.array([1.0, 2.0, 3.0, 4.0, 10.0, 12.0, 18.0])
+    level = np.array([9.0, 15.0, 19.0, 20.0, 45.0, 55.0, 78.0])
+    slope, interval = theil_sen(day, level, probability=0.93)
+    assert (slope, *interval) == pytest.approx((4.0, 26 / 7, 35 / 8))

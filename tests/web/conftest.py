@@ -95,10 +95,11 @@ class Station:
 
 @asynccontextmanager
 async def open_station(
-    folder: Any, token: str | None = None, *, catalog_url: str | None = None
+    folder: Any, token: str | None = None, *, catalog_url: str | None = None, server: dict[str, Any] | None = None
 ) -> AsyncIterator[Station]:
     clock = FixedClock()
-    pipeline = Pipeline(folder, parse({**CONFIG, "store": {"catalog_url": catalog_url}}), clock=clock)
+    config = parse({**CONFIG, "store": {"catalog_url": catalog_url}, "server": server or {}})
+    pipeline = Pipeline(folder, config, clock=clock)
     await pipeline.start()
     try:
         app = create_app(pipeline, token)

@@ -224,6 +224,34 @@ async def test_a_page_of_another_origin_may_not_write(station):
     assert answer.status_code == 201
 
 
+TOKEN = "a-long-secret-token"
+
+
+async def test_a_page_of_a_named_origin_may_read_and_write(tmp_path):
+    page, path = "https://dashboard.example.org", "/v1.1/Datastreams(1)/Observations"
+    async with open_station(tmp_path, TOKEN, server={"origins": [page]}) as station:
+        asked = {
+            "origin": page,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization",
+        }
+        answer = await station.client.options(path, headers=asked)  # a browser asks without the token
+        assert answer.status_code == 204
+        assert answer.headers["access-control-allow-headers"] == "authorization"
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        known = {"origin": page, "authorization": f"Bearer {TOKEN}"}
+        answer = await station.client.post(path, json={"result": 7}, headers=known)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (201, page)
+        assert "location" in answer.headers["access-control-expose-headers"]
+        answer = await station.client.get("/v1.1/Things", headers={"origin": page})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, page)
+        for other in ("https://elsewhere.example.org", "null"):
+            answer = await station.client.get("/v1.1/Things", headers=known | {"origin": other})
+            assert "access-control-allow-origin" not in answer.headers
+            answer = await station.client.post(path, json={"result": 7}, headers=known | {"origin": other})
+            assert answer.status_code == 401
+
+
 async def test_the_interface_is_served_with_history_fallback(tmp_path, station):
     folder = tmp_path / "static"
     (folder / "assets").mkdir(parents=True)

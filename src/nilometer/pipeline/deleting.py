@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nilometer.errors import RequestError
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nilometer.errors import Conflict, RequestError
 from nilometer.model import ObservationBatch
+from nilometer.pipeline.computed import why_computed
 from nilometer.pipeline.deriving import Deriving
 from nilometer.pipeline.review_orders import Orders
 from nilometer.store import Store
@@ -14,6 +19,8 @@ from nilometer.store import Store
 __all__ = ["DeleteOrder", "Deleted", "Deleting"]
 
 _EVER = (-(1 << 63), (1 << 63) - 1)
+MOST_ASKED = 1000
+"""Rows of which each is looked at by itself: whether it is signed, and what was derived from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +142,79 @@ class Deleting:
         self._deriving.forget()
         self.follow()
         return Deleted(rows, sequence, self._store.snapshot().committed(sequence))
+
+    def delete_rows(self, ids: NDArray[np.int64], *, about: Mapping[str, str]) -> Deleted:
+        """Delete single rows, and what was derived at their times; those that are not there are left out.
+
+        Parameters
+        ----------
+        ids : ndarray of int64
+            The rows.
+        about : mapping
+            ``by``, ``reason``, ``comment``, for the audit trail.
+
+        Raises
+        ------
+        Conflict
+            If a row is derived, or so many rows have followers that their times have to be deleted as a range.
+        ReviewRefused
+            If somebody signed one of them.
+        StoreError
+            If the store refuses; then nothing was deleted.
+        """
+        rows = self._store.snapshot().by_id(ids)
+        if not rows.num_rows:
+            return Deleted(0)
+        numbers = rows["id"].to_numpy()
+        datastream = rows["datastream"].to_numpy()
+        time = rows["phenomenon_time"].cast(pa.int64()).to_numpy()
+        whose = np.unique(datastream)
+        for number in whose.tolist():
+            reason = why_computed(number, self._store.catalog)
+            if reason is not None:
+                raise Conflict(f"{reason}; or take its definition back", place="path")
+        self._check_rows(datastream, time)
+        following = self._following(numbers, datastream, time)
+        for number in whose.tolist():
+            mine = time[datastream == number]
+            self._deriving.deletes([number], int(mine.min()), int(mine.max()) + 1)
+        gone = np.union1d(numbers, following)
+        detail = {**about, "rows": rows.num_rows}
+        sequence = self._store.delete(
+            np.unique(gone >> 32).tolist(), int(time.min()), int(time.max()) + 1, about=detail, ids=gone
+        )
+        self._deriving.forget()
+        self.follow()
+        return Deleted(rows.num_rows, sequence, self._store.snapshot().committed(sequence))
+
+    def _check_rows(self, datastream: NDArray[np.int32], time: NDArray[np.int64]) -> None:
+        for number in np.unique(datastream).tolist():
+            mine = np.unique(time[datastream == number])
+            spans = [(one, one + 1) for one in mine.tolist()]
+            if len(spans) > MOST_ASKED:
+                spans = [(int(mine[0]), int(mine[-1]) + 1)]
+            self._orders.check_unsigned([number, *self._deriving.followers([number])], spans, force=False)
+
+    def _following(
+        self, numbers: NDArray[np.int64], datastream: NDArray[np.int32], time: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the derived rows that stand at rows which go, where none of their clock's is left at the time."""
+        found: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+        snapshot = self._store.snapshot()
+        for number in np.unique(datastream).tolist():
+            followers = self._deriving.followers([number])
+            if not followers:
+                continue
+            times = np.unique(time[datastream == number])
+            if len(times) > MOST_ASKED:
+                raise Conflict(
+                    "others are derived from these rows, which are too many to be looked at one by one; delete a range "
+                    "of times with DELETE /api/v1/observations",
+                    place="$filter",
+                )
+            for moment in times.tolist():
+                there = snapshot.read([number], moment, moment + 1, columns=["id"], water_only=False)
+                if np.isin(there["id"].to_numpy(), numbers).all():
+                    rows = snapshot.read(followers, moment, moment + 1, columns=["id"], water_only=False)
+                    found.append(rows["id"].to_numpy())
+        return np.concatenate(found)

@@ -111,8 +111,10 @@ class Judging:
         ours = datastream.properties.get("nilometer", {})
         rows = self._store.catalog.calibrations_in_force(datastream.id)
         certificates = [Calibration.from_document(row.document) for row in rows]
-        raw_unit = ours.get("raw_unit", datastream.unit)
-        self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=datastream.unit)
+        unit, raw_unit = datastream.unit, ours.get("raw_unit", datastream.unit)
+        if unit == units.UNKNOWN:
+            unit = raw_unit = ""  # results are as they were sent
+        self._calibration.set(datastream.id, certificates, raw_unit=raw_unit, unit=unit)
         self.asking.pop(datastream.id, None)
         keys = tuple(sorted({one.companion for one in certificates if one.companion}))
         if keys:
@@ -243,7 +245,7 @@ class Judging:
 
     def _own_profile(self, datastream: Datastream) -> Profile | None:
         name = datastream.profile
-        if name is None:
+        if name is None or datastream.unit == units.UNKNOWN:
             return None
         try:
             profile = self._shelf.effective(name, changes_of(datastream), Place(under=f"{datastream.key}.qc"))

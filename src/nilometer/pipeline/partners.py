@@ -66,6 +66,8 @@ class Partners:
 
 def _compared(datastream: Datastream, other: Datastream) -> Partner | None:
     """Return a partner whose values are brought to the unit of the judged Datastream; None where that cannot be."""
+    if units.UNKNOWN in {other.unit, datastream.unit}:
+        return None
     if other.unit == datastream.unit:
         return Partner(other.id)
     if not units.same_dimension(other.unit, datastream.unit):

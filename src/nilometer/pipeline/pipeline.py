@@ -18,6 +18,7 @@ from nilometer.errors import ConfigError, NilometerError, Overloaded, StoreError
 from nilometer.model import Datastream, ObservationBatch, Settlements
 from nilometer.pipeline.answers import asked, call, settle
 from nilometer.pipeline.calibrating import CalibrationBook, Calibrations
+from nilometer.pipeline.changing import Changing
 from nilometer.pipeline.channels import Channels, SourceWiring
 from nilometer.pipeline.checking import check_config
 from nilometer.pipeline.computed import why_computed
@@ -164,6 +165,10 @@ class Pipeline:
             self._deriving.recover(clock())
             self._reviewing.recover()
             self._deleting.follow()
+            self.changes = Changing(
+                self.store, self._wiring, self._judging.set, self._in_pump, self.ingest, clock, self._deleting
+            )
+            self.changes.recover()
         except BaseException:
             self.store.close()
             raise
@@ -174,8 +179,7 @@ class Pipeline:
         self.reprocessing = Reprocessing(hands)
         self.trials = TrialRunner(self.store, clock)
         self.uplinks = Uplinks(self.store, receivers, clock)
-        self._running: list[RunningSource] = []
-        self._room: asyncio.Event = asyncio.Event()
+        self._running, self._room = list[RunningSource](), asyncio.Event()
         self._is_state_ahead = self._has_ended = False
         self.shed = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nilometer import units
 from nilometer.model import Thing
 from nilometer.store import Snapshot, Store
 from nilometer.verdict import (
@@ -65,7 +66,7 @@ def _series(
     wanted |= {"water_temperature", "oxygen_saturation"}
     mine = []
     for datastream in store.catalog.datastreams():
-        if datastream.thing != thing.id:
+        if datastream.thing != thing.id or datastream.unit == units.UNKNOWN:
             continue
         key = store.catalog.observed_property(datastream.observed_property).key
         if key in wanted:

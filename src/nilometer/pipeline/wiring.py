@@ -79,6 +79,13 @@ class Wiring:
         """Return a Thing that was configured, or that the catalog has."""
         return self._things[key]
 
+    def know(self, changed: Iterable[Thing], gone: Iterable[Thing]) -> None:
+        """Take Things that were made, changed or deleted elsewhere."""
+        for thing in gone:
+            self._things.pop(thing.key, None)
+        for thing in changed:
+            self._things[thing.key] = thing
+
     def sensor(self, config: SourceConfig, info: DriverInfo, options: BaseModel) -> Sensor:
         """Return the Sensor of a source; made when there is none."""
         known = self._catalog.sensor_by_key(config.name)

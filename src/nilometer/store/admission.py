@@ -9,7 +9,7 @@ newer than all of their Datastream are new without a look; only the others are l
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
@@ -83,6 +83,8 @@ class Gate:
         Returns the Datastreams of which a review moved rows in time: those are found where they were sent.
     reviewed : callable
         Says of rows, by their provenance, whether a review made them.
+    same_water : callable
+        Returns the first water of Things that were moved, by the ids of their other waters.
     """
 
     def __init__(
@@ -92,9 +94,10 @@ class Gate:
         water: Callable[[int], int],
         retimed: Callable[[], Collection[int]],
         reviewed: Callable[[NDArray[np.int32]], NDArray[np.bool_]],
+        same_water: Callable[[], Mapping[int, int]] = dict,
     ) -> None:
         self._index, self._snapshot, self._water = index, snapshot, water
-        self._retimed, self._reviewed = retimed, reviewed
+        self._retimed, self._reviewed, self._same_water = retimed, reviewed, same_water
         self._lock = threading.Lock()
         # The newest admitted time of each Datastream and the numbers it has given out, committed or not.
         self._promised, self._given = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -106,10 +109,15 @@ class Gate:
             datastream = np.require(batch.datastream, np.int32, ["C", "A"])
             status = np.full(len(batch), NEW, np.int8)
             reasons = self._sort_out(batch, datastream, status)
+            named = _named(batch, status, reasons)
             self._reach()  # behind what the walk knew: a Datastream may be made at any time
             base = np.full(len(batch), -1, np.int64)  # the row of this batch whose id a row shares
             ids = np.zeros(len(batch), np.int64)
             late = self._late(batch, datastream, status)
+            if named is not None:
+                late = late[~named[late]]
+                ids[named] = np.asarray(batch.id)[named]
+                status[named] = REVISED
             if len(late):
                 self._look_up(batch, late, status, base, ids)
             _walk().number(datastream, status, self._given, ids)
@@ -221,7 +229,7 @@ class Gate:
     ) -> None:
         coming = batch.take(late)
         there = self._there(coming)
-        sent = _compare(there, coming)
+        sent = _compare(there, coming, self._same_water())
         n = len(there)
         order = np.lexsort((np.arange(len(sent.id)), *reversed(sent.keys)))
         same_key = np.ones(len(order), bool)
@@ -280,6 +288,20 @@ class Gate:
         return pa.concat_tables([table, former.select(names)])
 
 
+def _named(batch: ObservationBatch, status: NDArray[np.int8], reasons: dict[int, str]) -> NDArray[np.bool_] | None:
+    """Return which rows are sent as new versions of rows that they name by id; None: none is.
+
+    One that names a row of another Datastream is rejected: ids of a Datastream are its own.
+    """
+    if batch.supersedes is None or batch.id is None or not batch.supersedes.any():
+        return None
+    foreign = batch.supersedes & (batch.id >> 32 != batch.datastream) & (status != REJECTED)
+    for row in np.flatnonzero(foreign):
+        status[row], reasons[int(row)] = REJECTED, f"{batch.id[row]} is no row of this Datastream"
+    named: NDArray[np.bool_] = batch.supersedes & (status != REJECTED)
+    return named
+
+
 @cache
 def _walk() -> ModuleType:
     """Return the compiled walks, loaded for the first row: who only reads a folder does not wait for a compiler."""
@@ -314,17 +336,22 @@ def _sent_only(rows: ObservationBatch) -> ObservationBatch:
     )
 
 
-def _compare(there: ObservationBatch, coming: ObservationBatch) -> _Sent:
+def _compare(there: ObservationBatch, coming: ObservationBatch, same_water: Mapping[int, int]) -> _Sent:
     both = ObservationBatch.concat([there, _sent_only(coming)])
     n = len(both)
     zeros = np.zeros(n, np.int64)
     assert both.feature is not None  # noqa: S101 -- filled by admit, and never null in the lake
+    feature = both.feature
+    if same_water:
+        feature = feature.copy()
+        for other in np.unique(feature).tolist():
+            feature[both.feature == other] = same_water.get(other, other)
     ids = zeros if both.id is None else both.id
     keys: list[NDArray[Any]] = [
         both.datastream,
         both.phenomenon_time,
         zeros if both.duration is None else both.duration,
-        both.feature,
+        feature,
         zeros if both.depth is None else _bits(both.depth),
     ]
     values: list[NDArray[Any]] = [

@@ -7,10 +7,9 @@ database. Every write is durable when the call returns.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from nilometer.errors import NotFound
+from nilometer.errors import NotFound, StoreError
 from nilometer.model import (
     Datastream,
     FeatureOfInterest,
@@ -33,8 +32,10 @@ from nilometer.model import (
 )
 from nilometer.store import tables
 from nilometer.store.calibration_ledger import CalibrationLedger
+from nilometer.store.catalog_edit import CatalogEdit, Struck
 from nilometer.store.definition_ledger import DefinitionLedger
 from nilometer.store.entity_table import EntityTable
+from nilometer.store.features import Features
 from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
 from nilometer.store.refusal import refusal
 from nilometer.store.review_ledger import VALUE_ACTIONS, ReviewLedger
@@ -74,9 +75,15 @@ class Catalog:
             self._tell,
             {"sample_kind": SampleKind},
         )
-        self._water: dict[int, int] = {}
-        self._samples: dict[tuple[int, SampleKind], int] | None = None
-        self._sample_kinds: dict[int, SampleKind] | None = None
+        self._made = Features(engine, self._features, self.thing, self.datastream, self.locations_of)
+        self._tables: dict[type, EntityTable[Any]] = {
+            Thing: self._things,
+            Location: self._locations,
+            Sensor: self._sensors,
+            ObservedProperty: self._properties,
+            Datastream: self._datastreams,
+            FeatureOfInterest: self._features,
+        }
         self.ledger = Ledger(engine)
         self.calibration_records = CalibrationLedger(engine, self.ledger.forget_calibrations)
         self.reviews = ReviewLedger(engine)
@@ -85,14 +92,57 @@ class Catalog:
         self.trials = TrialLedger(engine)
 
     def on_change(self, listener: Callable[[Any], None]) -> None:
-        """Call `listener` with every entity added or changed from now on, after it is durable."""
+        """Call `listener` with every entity added or changed from now on, after it is durable.
+
+        Of one that is deleted it gets a `Struck`; of a Thing that was moved, the Thing.
+        """
         self._listeners.append(listener)
 
     def _tell(self, entity: object) -> None:
         if isinstance(entity, FeatureOfInterest):
-            self._sample_kinds = None
+            self._made.changed()
         for listener in self._listeners:
             listener(entity)
+
+    @contextmanager
+    def edit(self, doing: str, moment: int) -> Iterator[CatalogEdit]:
+        """Make several changes as one: durable and known together at the end of the block, none after an error.
+
+        Parameters
+        ----------
+        doing : str
+            What is done, as words after "could not".
+        moment : int
+            The present, µs since 1970 UTC.
+
+        Raises
+        ------
+        StoreError
+            If the database refuses; nothing was changed.
+        """
+        with self._lock:
+            try:
+                with self._begin(doing) as connection:
+                    edit = CatalogEdit(self._tables, connection, moment)
+                    yield edit
+            except StoreError:
+                # The write may have arrived before the connection broke: what is there is read anew.
+                for table in self._tables.values():
+                    table.forget()
+                self._made.forget()
+                raise
+            told = edit.take()
+            self._made.forget()
+            for thing in edit.moved - {item.entity.id for item in told if isinstance(item, Struck)}:
+                self._made.give_place(thing)
+        for item in told:
+            self._tell(item)
+
+    def deleted_datastreams(self) -> list[int]:
+        """Return the ids of Datastreams that were deleted: the store has rows of them as of earlier moments."""
+        table = tables.datastreams
+        with self._connect("read Datastreams") as connection:
+            return list(connection.execute(select(table.c.id).where(table.c.deleted.is_not(None))).scalars())
 
     # Things and where they stand
 
@@ -146,7 +196,8 @@ class Catalog:
                 connection.execute(
                     insert(past_links).values(historical_location=number, location=location, ordinal=ordinal)
                 )
-        self._give_water_a_place(thing_id)
+        self._made.give_place(thing_id)
+        self._tell(self.thing(thing_id))
         return HistoricalLocation(id=number, thing=thing_id, time=time, locations=tuple(location_ids))
 
     def locations_of(self, thing_id: int) -> list[Location]:
@@ -273,38 +324,24 @@ class Catalog:
         return self._features.all()
 
     def water_feature(self, datastream_id: int) -> int:
-        """Return the id of the water a Datastream measures: one per Thing, made from its Location at first use."""
-        thing_id = self.datastream(datastream_id).thing
-        number = self._water.get(thing_id)
-        if number is None:
-            with self._lock:
-                number = self._water.get(thing_id) or self._find_water(thing_id) or self._add_water(thing_id)
-                self._water[thing_id] = number
-        return number
+        """Return the id of the water a Datastream measures: where its Thing stands now, made at first use."""
+        return self._made.water(datastream_id)
+
+    def has_place(self, datastream_id: int) -> bool:
+        """Say whether the water of a Datastream is known, or follows from a Location of its Thing."""
+        return self._made.has_place(datastream_id)
+
+    def same_water(self) -> Mapping[int, int]:
+        """Return the first water of Things that were moved, by the ids of their other waters."""
+        return self._made.same_water()
 
     def sample_feature(self, datastream_id: int, kind: SampleKind) -> int:
         """Return the id of the sample or standard of this kind that a Datastream measures, made at first use."""
-        if kind == SampleKind.WATER:
-            return self.water_feature(datastream_id)
-        with self._lock:
-            samples = self._load_samples()
-            number = samples.get((datastream_id, kind))
-            if number is None:
-                datastream = self.datastream(datastream_id)
-                feature = FeatureOfInterest(
-                    name=f"{datastream.name}: {kind.name.lower()} sample", sample_kind=kind, thing=datastream.thing
-                )
-                number = self._features.add(feature, datastream=datastream_id).id
-                samples[datastream_id, kind] = number
-            return number
+        return self._made.sample(datastream_id, kind)
 
     def sample_kinds(self) -> Mapping[int, SampleKind]:
         """Return the kind of every FeatureOfInterest that is not water, by its id."""
-        kinds = self._sample_kinds
-        if kinds is None:
-            kinds = {item.id: item.sample_kind for item in self.features() if item.sample_kind != SampleKind.WATER}
-            self._sample_kinds = kinds
-        return MappingProxyType(kinds)
+        return self._made.sample_kinds()
 
     # Ledgers: rows that are added and never changed
 
@@ -388,44 +425,6 @@ class Catalog:
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
-
-    def _find_water(self, thing_id: int) -> int | None:
-        for feature in self._features.all():
-            if feature.thing == thing_id and feature.sample_kind == SampleKind.WATER:
-                return feature.id
-        return None
-
-    def _add_water(self, thing_id: int) -> int:
-        thing = self.thing(thing_id)
-        places = self.locations_of(thing_id)
-        place = places[0] if places else Location(name=thing.name)
-        feature = FeatureOfInterest(
-            name=place.name,
-            description=place.description,
-            encoding_type=place.encoding_type,
-            feature=place.location,
-            thing=thing_id,
-        )
-        return self._features.add(feature).id
-
-    def _give_water_a_place(self, thing_id: int) -> None:
-        # A water made before its Thing was placed has no geometry yet; one that has keeps it: rows speak of it.
-        number = self._find_water(thing_id)
-        if number is not None and (water := self.feature(number)).feature is None:
-            place = self.locations_of(thing_id)[0]
-            self._features.update(replace(water, encoding_type=place.encoding_type, feature=place.location))
-
-    def _load_samples(self) -> dict[tuple[int, SampleKind], int]:
-        if self._samples is None:
-            table = tables.features_of_interest
-            statement = select(table.c.datastream, table.c.sample_kind, table.c.id).where(
-                table.c.datastream.is_not(None)
-            )
-            with self._connect("read FeaturesOfInterest") as connection:
-                self._samples = {
-                    (datastream, SampleKind(kind)): number for datastream, kind, number in connection.execute(statement)
-                }
-        return self._samples
 
     def _connect(self, doing: str) -> _Guarded:
         return _Guarded(self.engine, doing, write=False)

@@ -21,6 +21,8 @@ __all__ = ["ACTION", "Deletions", "told"]
 
 ACTION = "observations.delete"
 """The action of such a row; its subject is ``commit/SEQUENCE``."""
+_MOST_NAMED = 1000
+"""Rows that an entry of the audit trail names; the journal and the lake know all of them."""
 
 
 class Deletions:
@@ -84,6 +86,7 @@ def _detail(tombstone: Tombstone) -> dict[str, Any]:
         "datastreams": tombstone.datastreams.tolist(),
         "start": tombstone.start,
         "end": tombstone.end,
+        **({} if tombstone.ids is None else {"ids": tombstone.ids[:_MOST_NAMED].tolist()}),
         "sequence": tombstone.commit,
         **known,
     }

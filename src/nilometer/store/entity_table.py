@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, Table, insert, select, text, update
+from sqlalchemy import Connection, Engine, Insert, Table, delete, insert, select, text, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from nilometer.errors import ConfigError, NotFound, RequestError, near
@@ -63,21 +63,17 @@ class EntityTable(Generic[E]):
         enums: Mapping[str, Callable[[Any], Enum]] | None = None,
     ) -> None:
         self._engine, self._table, self._entity, self._noun, self._changed = engine, table, entity, noun, changed
+        self.noun = noun
         self._enums = dict(enums or {})
         self._lock = threading.RLock()
         self._rows: dict[int, E] | None = None
         self._keys: dict[str, int] = {}
         self._has_key = "key" in table.c
 
-    def add(self, entity: E, connection: Connection | None = None, **extra: object) -> E:
+    def add(self, entity: E, **extra: object) -> E:
         """Insert and return the entity with its id; `extra` are columns the entity does not have."""
         with self._lock:
-            values = {**self._values(entity), **extra}
-            if entity.id:
-                values["id"] = entity.id
-            statement = insert(self._table).values(values).returning(self._table.c.id)
-            number = int(self._run(statement, entity, connection).scalar_one())
-            stored = dataclasses.replace(entity, id=number)  # type: ignore[type-var]
+            stored = self.insert(entity, None, self.owner, **extra)
             self._keep(stored)
         self._changed(stored)
         return stored
@@ -85,14 +81,55 @@ class EntityTable(Generic[E]):
     def update(self, entity: E) -> E:
         """Write all fields of an entity that exists."""
         with self._lock:
-            old = self.get(entity.id)
-            statement = update(self._table).where(self._table.c.id == entity.id).values(self._values(entity))
-            self._run(statement, entity, None)
-            if self._has_key:
-                self._keys.pop(old.key, None)  # type: ignore[attr-defined]
+            self.get(entity.id)
+            self.overwrite(entity, None, self.owner)
             self._keep(entity)
         self._changed(entity)
         return entity
+
+    def insert(
+        self, entity: E, connection: Connection | None, owner: Callable[[str], int | None], **extra: object
+    ) -> E:
+        """Insert, and keep nothing in memory; `owner` says whose a key is."""
+        values = {**self._values(entity), **extra}
+        if entity.id:
+            values["id"] = entity.id
+        statement = insert(self._table).values(values).returning(self._table.c.id)
+        number = int(self._run(statement, entity, connection, owner).scalar_one())
+        return dataclasses.replace(entity, id=number)  # type: ignore[type-var]
+
+    def overwrite(self, entity: E, connection: Connection | None, owner: Callable[[str], int | None]) -> None:
+        """Write all fields of an entity that exists, and keep nothing in memory."""
+        statement = update(self._table).where(self._table.c.id == entity.id).values(self._values(entity))
+        self._run(statement, entity, connection, owner)
+
+    def strike(self, number: int, connection: Connection, moment: int) -> None:
+        """Delete an entity, and keep nothing in memory; its row stays where others speak of it."""
+        here = self._table.c.id == number
+        if "deleted" not in self._table.c:
+            connection.execute(delete(self._table).where(here))
+            return
+        values: dict[str, object] = {"deleted": moment}
+        if self._has_key:
+            values["key"] = f"~{number}"  # no key begins so: the old one is free
+        connection.execute(update(self._table).where(here).values(values))
+
+    def take(self, stored: Iterable[E], struck: Iterable[int]) -> None:
+        """Keep in memory what was committed elsewhere."""
+        with self._lock:
+            for number in struck:
+                self._drop(self._all().pop(number, None))
+            for entity in stored:
+                self._keep(entity)
+
+    def forget(self) -> None:
+        """Read everything anew: a write may or may not have arrived."""
+        self._rows = None
+
+    def owner(self, key: str) -> int | None:
+        """Return the id of the entity of a key, or None."""
+        self._all()
+        return self._keys.get(key)
 
     def get(self, number: int) -> E:
         """Return the entity of an id, or raise NotFound."""
@@ -129,7 +166,10 @@ class EntityTable(Generic[E]):
         columns = [self._table.c[name] for name in names]
         try:
             with self._engine.connect() as connection:
-                found = connection.execute(select(*columns).order_by(self._table.c.id)).all()
+                statement = select(*columns).order_by(self._table.c.id)
+                if "deleted" in self._table.c:
+                    statement = statement.where(self._table.c.deleted.is_(None))
+                found = connection.execute(statement).all()
         except SQLAlchemyError as error:
             raise refusal(error, f"read {self._table.name}") from error
         loaded = [self._made(dict(zip(names, row, strict=True))) for row in found]
@@ -143,22 +183,27 @@ class EntityTable(Generic[E]):
         return self._entity(**values)
 
     def _keep(self, entity: E) -> None:
+        self._drop(self._all().get(entity.id))
         self._all()[entity.id] = entity
         if self._has_key:
             self._keys[entity.key] = entity.id  # type: ignore[attr-defined]
+
+    def _drop(self, entity: E | None) -> None:
+        if self._has_key and entity is not None:
+            self._keys.pop(entity.key, None)  # type: ignore[attr-defined]
 
     def _values(self, entity: E) -> dict[str, object]:
         values = {field.name: getattr(entity, field.name) for field in dataclasses.fields(entity)}  # type: ignore[arg-type]
         values.pop("id")
         return {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
 
-    def _run(self, statement: Any, entity: E, connection: Connection | None) -> Any:  # noqa: ANN401 -- SQLAlchemy's
+    def _run(self, statement: Any, entity: E, connection: Connection | None, owner: Callable[[str], int | None]) -> Any:  # noqa: ANN401 -- SQLAlchemy's
         self._all()
         if self._has_key:
             key = entity.key  # type: ignore[attr-defined]
             if not key or not key[0].isalpha():
                 raise ConfigError(f"{self._noun}.key", seen=key, reason="a key starts with a letter")
-            if self._keys.get(key, entity.id) != entity.id:
+            if owner(key) not in {None, entity.id}:
                 raise ConfigError(f"{self._noun}.key", seen=key, reason="this key is taken; keys are unique")
         try:
             if connection is not None:

@@ -126,7 +126,7 @@ class Rewriter:
         if len(self.tombstones):
             datastream, commit = table["datastream"].to_numpy(), table["commit"].to_numpy()
             time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-            ended = self.tombstones.ended(datastream, time, commit, ended)
+            ended = self.tombstones.ended(datastream, time, commit, table["id"].to_numpy(), ended)
         return ended
 
     def _suspects(self, file: LakeFile) -> Iterator[NDArray[np.int64]]:

@@ -110,7 +110,7 @@ class Live:
             if segment.latest < tombstone.start or segment.earliest >= tombstone.end:
                 continue
             hidden = tombstone.hides(
-                segment.columns["datastream"][: segment.n], segment.columns["phenomenon_time"][: segment.n]
+                *(segment.columns[name][: segment.n] for name in ("datastream", "phenomenon_time", "id"))
             )
             live = segment.live(segment.n, tombstone.commit)
             rows = np.flatnonzero(hidden if live is None else hidden & live)

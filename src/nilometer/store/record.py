@@ -9,9 +9,12 @@ A record's columns that say nothing (all null, all zero) are left out, and its A
     tombstone   ┌──────────────┬────────────┬───────┬───────────────────┬──────────────────────┐
                 │ start i64 µs │ end i64 µs │ n u32 │ n datastreams i32 │ who and why, as JSON │
                 └──────────────┴────────────┴───────┴───────────────────┴──────────────────────┘
+    of rows     ┌──────────────┬────────────┬───────┬───────────────────┬───────┬──────────┬──────────────────────┐
+                │ start i64 µs │ end i64 µs │ n u32 │ n datastreams i32 │ m u32 │ m ids i64│ who and why, as JSON │
+                └──────────────┴────────────┴───────┴───────────────────┴───────┴──────────┴──────────────────────┘
 
 All little-endian. Bit i of `columns` is the i-th column of the schema JOURNAL; bit 31 marks a commit that `as_of` tells
-from those around it.
+from those around it. Bit 31 of a tombstone's n says that it names rows: only these of the range are deleted.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ ROWS, TOMBSTONE = 0, 1
 
 _HEAD = struct.Struct("<IIII")
 _RANGE = struct.Struct("<qqI")
+_COUNT = struct.Struct("<I")
+_OF_ROWS = 1 << 31
 _MARK = 1 << 31
 _PLACE = {name: place for place, name in enumerate(JOURNAL.names)}
 # What a column holds where it is left out; the others are null.
@@ -67,6 +72,8 @@ class Tombstone:
         µs since 1970 UTC, start inclusive, end exclusive.
     told : str
         Who deleted and why, as JSON; empty: nobody said.
+    ids : ndarray of int64, sorted, optional
+        The rows that it hides; None: all in the range.
     """
 
     commit: int
@@ -74,12 +81,17 @@ class Tombstone:
     start: int
     end: int
     told: str = ""
+    ids: NDArray[np.int64] | None = None
 
-    def hides(self, datastream: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which rows lie in the range."""
+    def hides(
+        self, datastream: NDArray[np.int32], time: NDArray[np.int64], number: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return which rows it speaks of, by their Datastreams, times and ids."""
         inside: NDArray[np.bool_] = (time >= self.start) & (time < self.end)
         if inside.any():
             inside &= np.isin(datastream, self.datastreams)
+            if self.ids is not None:
+                inside &= np.isin(number, self.ids)
         return inside
 
 
@@ -183,16 +195,26 @@ def no_rows() -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=pa.schema([]))
 
 
-def encode_tombstone(datastreams: NDArray[np.int32], start: int, end: int, told: bytes = b"") -> bytes:
-    """Return a tombstone as bytes."""
-    return _RANGE.pack(start, end, len(datastreams)) + datastreams.astype("<i4").tobytes() + told
+def encode_tombstone(
+    datastreams: NDArray[np.int32], start: int, end: int, told: bytes = b"", ids: NDArray[np.int64] | None = None
+) -> bytes:
+    """Return a tombstone as bytes; `ids`: of these rows alone."""
+    n = len(datastreams) | (0 if ids is None else _OF_ROWS)
+    rows = b"" if ids is None else _COUNT.pack(len(ids)) + ids.astype("<i8").tobytes()
+    return _RANGE.pack(start, end, n) + datastreams.astype("<i4").tobytes() + rows + told
 
 
 def decode_tombstone(body: bytes, commit: int) -> Tombstone:
     """Return the tombstone written in a record."""
     start, end, n = _RANGE.unpack_from(body)
-    told = body[_RANGE.size + 4 * n :].decode()
-    return Tombstone(commit, np.frombuffer(body, "<i4", n, _RANGE.size).astype(np.int32), start, end, told)
+    is_of_rows, n = bool(n & _OF_ROWS), n & ~_OF_ROWS
+    datastreams = np.frombuffer(body, "<i4", n, _RANGE.size).astype(np.int32)
+    at, ids = _RANGE.size + 4 * n, None
+    if is_of_rows:
+        (m,) = _COUNT.unpack_from(body, at)
+        ids = np.frombuffer(body, "<i8", m, at + _COUNT.size).astype(np.int64)
+        at += _COUNT.size + 8 * m
+    return Tombstone(commit, datastreams, start, end, body[at:].decode(), ids)
 
 
 def _schema(bits: int) -> pa.Schema:

@@ -45,7 +45,7 @@ def encode_plan(carried: pa.RecordBatch, masks: Masks, tombstones: Tombstones) -
     parts = [encode_rows(compact(carried, keep_commit=True), Settlements.none()), _COUNT.pack(len(masks))]
     parts += [masks.ids.astype("<i8").tobytes(), masks.commits.astype("<i8").tobytes(), _COUNT.pack(len(tombstones))]
     for item in tombstones:
-        body = encode_tombstone(item.datastreams, item.start, item.end, item.told.encode())
+        body = encode_tombstone(item.datastreams, item.start, item.end, item.told.encode(), item.ids)
         parts += [_TOMBSTONE.pack(item.commit, len(body)), body]
     return b"".join(parts)
 

@@ -197,6 +197,35 @@ class Snapshot:
         assert table is not None  # noqa: S101 -- it has ids
         return self._plain(table, names)
 
+    def of_feature(self, feature: int, datastreams: Sequence[int] | None = None, *, most: int) -> pa.Table | None:
+        """Return id, Datastream and time of the rows that speak of a FeatureOfInterest; None: too many to look at.
+
+        Parameters
+        ----------
+        feature : int
+            Its id.
+        datastreams : sequence of int, optional
+            Only of these; None: all.
+        most : int
+            How many rows may be looked at.
+        """
+        wanted = query(None if datastreams is None else np.asarray(sorted(datastreams), np.int32), None, None)
+        names = ("id", "feature")
+        parts = [part for part in self._visible.hot(wanted, names, water_only=False) if part.num_rows]
+        looked_at = sum(part.num_rows for part in parts)
+        for file, groups, _ in self._visible.plain_groups(wanted, water_only=False):
+            if file.constant.get("feature", feature) != feature:
+                continue
+            ranges = file.ranges
+            mine = groups[(ranges.lowest_feature[groups] <= feature) & (ranges.highest_feature[groups] >= feature)]
+            looked_at += int(file.blocks.rows[mine].sum())
+            if looked_at > most:
+                return None
+            if len(mine):
+                parts.append(self._visible.of_file(file, mine, wanted, names, water_only=False))
+        rows = joined(parts, names)
+        return rows.filter(pa.array(rows["feature"].to_numpy() == feature))
+
     def versions(
         self,
         datastreams: Sequence[int],

@@ -16,12 +16,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nilometer.model import Datastream, ObservationBatch, Settlements
+from nilometer.model import ObservationBatch, Settlements
 from nilometer.store.admission import Admission, Batches, Gate
 from nilometer.store.backup import Backup, Source
 from nilometer.store.catalog import Catalog
 from nilometer.store.catalog_copy import freeze
 from nilometer.store.catalog_place import open_catalog
+from nilometer.store.catalog_watch import CatalogWatch
 from nilometer.store.commit_clock import CommitClock
 from nilometer.store.compaction import CompactReport, Progress
 from nilometer.store.compactor import Compactor
@@ -76,7 +77,6 @@ class Store:
     ) -> None:
         self._folder, self._now = folder, now
         self._committing = threading.Lock()
-        self._samples: NDArray[np.int32] | None = None
         self._compactor: Compactor | None = None
         self.on_step: Callable[[str], None] = _nothing
         self.on_full: Callable[[], bool] = lambda: False  # has rows sealed, and says whether they will be
@@ -92,7 +92,8 @@ class Store:
             forget_old_lake(folder.lake)
             self._clock = CommitClock(self.catalog.engine)
             self.forgetting = Forgetting(self.catalog, self._clock, self._revisions, now)
-            self._live = Live(self._sample_features, self.forgetting.at, self._clock.shows)
+            watch = CatalogWatch(self.catalog)
+            self._live = Live(watch.samples, self.forgetting.at, self._clock.shows)
             self._deletions = Deletions(self.catalog)
             self._gate = Gate(
                 self._live.index,
@@ -100,10 +101,9 @@ class Store:
                 self.catalog.water_feature,
                 self.catalog.reviews.retimed,
                 self.catalog.reviewed,
+                self.catalog.same_water,
             )
-            self.catalog.on_change(self._changed)
-            for datastream in self.catalog.datastreams():
-                self._changed(datastream)
+            watch.follow(self._live)
             reached = recover(
                 self._live,
                 journal=self._journal,
@@ -112,6 +112,7 @@ class Store:
                 revisions=self._revisions,
                 index=self._states.load(INDEX),
             )
+            watch.close_deleted()
             self._deletions.recover(self._journal.records(0))
             self._observations.find_gone()
             self._revisions.find_gone()
@@ -271,7 +272,13 @@ class Store:
         return self._clock.at(moment)
 
     def delete(
-        self, datastreams: Sequence[int], start: int | None, end: int | None, *, about: Mapping[str, Any] | None = None
+        self,
+        datastreams: Sequence[int],
+        start: int | None,
+        end: int | None,
+        *,
+        about: Mapping[str, Any] | None = None,
+        ids: NDArray[np.int64] | None = None,
     ) -> int:
         """Delete the rows of Datastreams from start (inclusive) to end (exclusive), µs UTC; return the sequence.
 
@@ -286,6 +293,8 @@ class Store:
             None: without end.
         about : mapping, optional
             ``by`` whom, and what else the audit trail is to say.
+        ids : ndarray of int64, optional
+            Of the rows in the range only these.
 
         Raises
         ------
@@ -293,7 +302,8 @@ class Store:
             If the disk takes no more; nothing was deleted.
         """
         first, last = _EVER[0] if start is None else start, _EVER[1] if end is None else end
-        body = encode_tombstone(np.unique(np.asarray(list(datastreams), np.int32)), first, last, told(about or {}))
+        whose = np.unique(np.asarray(list(datastreams), np.int32))
+        body = encode_tombstone(whose, first, last, told(about or {}), None if ids is None else np.unique(ids))
         with self._committing:
             with self._clock.under_way(self._now) as now:
                 self._step("delete.begun")
@@ -470,18 +480,6 @@ class Store:
         if self._compactor is not None:
             self._compactor.wake(urgent=True)  # rows may be hot because their former versions are in the lake
         return bool(self.on_full() or self._compactor or self._seals.lock.locked())
-
-    def _changed(self, entity: object) -> None:
-        if isinstance(entity, Datastream):
-            with self._live.lock:  # what a commit writes while the arrays grow would be lost
-                self._live.index.know(entity)
-        else:
-            self._samples = None
-
-    def _sample_features(self) -> NDArray[np.int32]:
-        if self._samples is None:
-            self._samples = np.array(sorted(self.catalog.sample_kinds()), np.int32)
-        return self._samples
 
     def _let_go(self) -> None:
         journal = getattr(self, "_journal", None)

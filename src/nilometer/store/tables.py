@@ -38,6 +38,7 @@ __all__ = [
     "folder",
     "historical_locations",
     "historical_locations_locations",
+    "insertions",
     "locations",
     "observed_properties",
     "profile_versions",
@@ -78,6 +79,14 @@ def _id() -> Column[int]:
     return Column("id", Integer, primary_key=True, autoincrement=True)
 
 
+def _deleted() -> Column[int | None]:
+    """Return the column that says when (µs UTC) an entity was deleted.
+
+    Its row stays, for rows of the lake, calibrations and the history of `as_of` speak of it; its key is free again.
+    """
+    return Column("deleted", BigInteger)
+
+
 things = Table(
     "things",
     METADATA,
@@ -90,6 +99,7 @@ things = Table(
     Column("time_zone", String(64), nullable=False),
     Column("properties", JSON, nullable=False),
     Index(None, "name"),
+    _deleted(),
     comment="Stations, buoys, discharges, tanks.",
     sqlite_autoincrement=True,
 )
@@ -147,6 +157,7 @@ sensors = Table(
     Column("encoding_type", String(255), nullable=False),
     Column("metadata", JSON),
     Column("properties", JSON, nullable=False),
+    _deleted(),
     comment="Instruments: maker, model and serial number are properties.",
     sqlite_autoincrement=True,
 )
@@ -160,6 +171,7 @@ observed_properties = Table(
     Column("definition", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("properties", JSON, nullable=False),
+    _deleted(),
     comment="Quantities; the key is the vocabulary's where it has one.",
     sqlite_autoincrement=True,
 )
@@ -186,6 +198,7 @@ datastreams = Table(
     Column("clock_resolution_us", BigInteger, nullable=False),
     Column("properties", JSON, nullable=False),
     Index(None, "name"),
+    _deleted(),
     comment="One observed property of one Thing by one Sensor.",
     sqlite_autoincrement=True,
 )
@@ -202,6 +215,7 @@ features_of_interest = Table(
     Column("thing", Integer, ForeignKey("things.id")),
     Column("datastream", Integer, ForeignKey("datastreams.id")),
     Column("properties", JSON, nullable=False),
+    _deleted(),
     Index(None, "thing", "sample_kind"),
     UniqueConstraint("datastream", "sample_kind"),
     comment="Waters (sample_kind 0), and the standards and samples that never count as water; datastream is set where "
@@ -463,5 +477,16 @@ trial_results = Table(
     Column("plots", JSON, nullable=False),
     comment="Every run of a trial, the last one counts: as_of is the moment of which it saw the data, plots what is "
     "drawn of it.",
+    sqlite_autoincrement=True,
+)
+
+insertions = Table(
+    "insertions",
+    METADATA,
+    _id(),
+    Column("time", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+    comment="Deep inserts whose entities are here and whose Observations are not durable yet: what to take back if "
+    "they never come. Empty, but for moments.",
     sqlite_autoincrement=True,
 )

@@ -73,17 +73,21 @@ class Tombstones:
         """
         mask = np.zeros(len(earliest), bool)
         for item in self._items:
-            if _has(item, datastream):
+            if item.ids is None and _has(item, datastream):
                 mask |= (earliest >= item.start) & (latest < item.end) & (commit < item.commit)
         return mask
 
     def hidden(
-        self, datastream: NDArray[np.int32], time: NDArray[np.int64], commit: NDArray[np.int64]
+        self,
+        datastream: NDArray[np.int32],
+        time: NDArray[np.int64],
+        commit: NDArray[np.int64],
+        number: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
         """Return which rows are hidden: those that were there when a tombstone came."""
         mask = np.zeros(len(time), bool)
         for item in self._items:
-            mask |= item.hides(datastream, time) & (commit < item.commit)
+            mask |= item.hides(datastream, time, number) & (commit < item.commit)
         return mask
 
     def ended(
@@ -91,11 +95,12 @@ class Tombstones:
         datastream: NDArray[np.int32],
         time: NDArray[np.int64],
         commit: NDArray[np.int64],
+        number: NDArray[np.int64],
         ended: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """Return the commit that ended each row: that of the first tombstone over it, or `ended` if that is less."""
         for item in self._items:
-            hidden = item.hides(datastream, time) & (commit < item.commit)
+            hidden = item.hides(datastream, time, number) & (commit < item.commit)
             ended = np.where(hidden & (item.commit < ended), item.commit, ended)
         return ended
 

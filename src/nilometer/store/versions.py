@@ -98,6 +98,6 @@ def _with_ends(view: View, table: pa.Table) -> pa.Table:
     stays = ended != REPLACED
     datastream = table["datastream"].to_numpy()
     time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-    ended = view.tombstones.ended(datastream, time, table["commit"].to_numpy(), ended)
+    ended = view.tombstones.ended(datastream, time, table["commit"].to_numpy(), table["id"].to_numpy(), ended)
     table = table.append_column(REVISION.field("superseded_commit"), pa.array(ended))
     return table if stays.all() else table.filter(pa.array(stays))

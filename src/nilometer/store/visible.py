@@ -107,7 +107,7 @@ class Visible:
         values = wanted.values
         tombstones = self._tombstones.touching(wanted)
         asked = {
-            "id": masked or ids is not None,
+            "id": masked or ids is not None or len(tombstones) > 0,
             "commit": self._view.commit is not None or (not former and len(tombstones) > 0),
             "superseded_commit": former,
             "feature": samples,
@@ -140,7 +140,9 @@ class Visible:
             mask &= self._view.masks.ended(table["id"].to_numpy(), LIVE) > self._known
         if len(tombstones):
             time = table["phenomenon_time"].cast(pa.int64()).to_numpy()
-            mask &= ~tombstones.hidden(table["datastream"].to_numpy(), time, table["commit"].to_numpy())
+            mask &= ~tombstones.hidden(
+                table["datastream"].to_numpy(), time, table["commit"].to_numpy(), table["id"].to_numpy()
+            )
         return mask
 
     def _then(self, table: pa.Table) -> NDArray[np.bool_]:

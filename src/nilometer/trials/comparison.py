@@ -14,22 +14,23 @@ from nilometer.trials.figure import Figure
 from nilometer.trials.gathering import Gathered
 from nilometer.trials.grading import decided_strata, grade
 from nilometer.trials.inference.deciding import Sampling, condition_of, decide, in_order
-from nilometer.trials.inference.endpoint import Decision, Endpoint
+from nilometer.trials.inference.endpoint import SHOWN, Decision, Endpoint
 from nilometer.trials.inference.intervals import figures
 from nilometer.trials.inference.moments import has_arbitrary_zero
+from nilometer.trials.norms import judged
 from nilometer.trials.pairing.alignment import Alignment, Pairing, Rules, align, with_condition
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.pairing.pairs import Pairs
-from nilometer.trials.pairing.strata import Part, by_condition, by_time, quantile_edges
+from nilometer.trials.pairing.strata import TIDE, Part, by_condition, by_time, quantile_edges, with_tide_phase
 from nilometer.trials.planning.plan import LOGARITHMS, EndpointPlan, Plan
 from nilometer.trials.result import Comparison, Stratum
 from nilometer.trials.statistics.availability import Availability, availability
 from nilometer.trials.statistics.figures import classical_figures
 from nilometer.trials.statistics.samples import Sampled, error_figures, match_samples
-from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement
+from nilometer.trials.statistics.water_class import ClassAgreement, class_agreement, class_edges, typed_classes
 from nilometer.trials.steps import step
 
-__all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of"]
+__all__ = ["compare", "endpoint_of", "meaningless", "one_of_each", "pairs_of", "rules_of"]
 
 _SEEN = frozenset({QartodFlag.PASS})
 _DOUBTED = frozenset({QartodFlag.PASS, QartodFlag.SUSPECT})
@@ -66,7 +67,7 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     step("pairs")
     pairs, alignment, doubtful = pairs_of(plan, gathered, candidate, reference)
     step("figures")
-    how = Sampling(resamples=resamples)
+    how = Sampling(resamples=resamples, class_edges=_class_edges(plan))
     sampled = how.of(pairs)
     left_out = meaningless(pairs.unit, plan.trial.property, by_order=plan.alignment.by == "order")
     shown = [*figures(sampled), *classical_figures(pairs, alignment=alignment)]
@@ -74,7 +75,7 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
     without = figures(how.of(sure)) if doubtful.any() and len(sure) >= _LEAST else []
     samples = _samples(plan, gathered, candidate, reference)
     decisions = _decisions(plan, pairs, doubtful, samples, how)
-    strata = _strata(plan, pairs, gathered, decisions[0].endpoint, how)
+    strata = _strata(plan, pairs, gathered, decisions, how)
     return Comparison(
         candidate=candidate.name,
         reference=reference.name,
@@ -85,10 +86,13 @@ def compare(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm, *, r
         strata=tuple(strata),
         over_time=tuple(_over_time(plan, pairs)),
         decisions=tuple(decisions),
-        grade=grade(pairs, decisions, strata, _units(pairs, gathered)),
+        grade=grade(pairs, decisions, strata, _units(pairs, gathered), is_kept=plan.strata.share > 0),
         availability=_availability(plan, gathered, (candidate, reference)),
         samples={name: error_figures(one) for name, one in samples.items()},
         classes=_classes(plan, pairs),
+        norms={one.name: judged(samples[one.name], plan.trial.property, one.norm) for one in plan.sample if one.norm}
+        if samples
+        else {},
     )
 
 
@@ -118,11 +122,11 @@ def pairs_of(
             candidate=candidate.name,
             reference=reference.name,
         )
-    pairs, alignment = align(candidate, reference, _rules(plan, gathered, suspect=plan.alignment.suspect))
+    pairs, alignment = align(candidate, reference, rules_of(plan, gathered, suspect=plan.alignment.suspect))
     doubtful = np.zeros(len(pairs), np.bool_)
     if plan.alignment.suspect and _is_suspect(candidate, reference):
         try:
-            sure, _ = align(candidate, reference, _rules(plan, gathered, suspect=False))
+            sure, _ = align(candidate, reference, rules_of(plan, gathered, suspect=False))
         except ValueError:  # of an arm that is suspect as a whole nothing else is left: every pair rests on it
             doubtful = np.ones(len(pairs), np.bool_)
         else:
@@ -131,6 +135,8 @@ def pairs_of(
         told = plan.condition[name].tolerance
         tolerance = round(told * 1e6) if told is not None else max(condition.step_us, alignment.interval_us) // 2
         pairs = with_condition(pairs, name, condition, tolerance)
+    if plan.tide is not None and gathered.tide is not None:
+        pairs = with_tide_phase(pairs, gathered.tide, plan.tide.least_range, by=plan.tide.by)
     if plan.alignment.by == "order":
         alignment = replace(alignment, notes=("rows were paired by their order: no clock is common", *alignment.notes))
     return pairs, alignment, doubtful
@@ -140,7 +146,8 @@ def _is_suspect(*arms: Arm) -> bool:
     return any(arm.flags is not None and bool((arm.flags == QartodFlag.SUSPECT).any()) for arm in arms)
 
 
-def _rules(plan: Plan, gathered: Gathered, *, suspect: bool) -> Rules:
+def rules_of(plan: Plan, gathered: Gathered, *, suspect: bool) -> Rules:
+    """Return how results are paired, with or without what is SUSPECT."""
     told, flags = plan.alignment, _DOUBTED if suspect else _SEEN
     if told.by == "order":
         return Rules(flags=flags, pairing=Pairing.NEAREST, tolerance_us=0, clock_search_us=0)
@@ -189,7 +196,7 @@ def one_of_each(made: Iterable[Figure], without: frozenset[str]) -> tuple[Figure
 def _samples(plan: Plan, gathered: Gathered, candidate: Arm, reference: Arm) -> dict[str, Sampled]:
     if plan.alignment.by == "order":
         return {}
-    rules = _rules(plan, gathered, suspect=plan.alignment.suspect)
+    rules = rules_of(plan, gathered, suspect=plan.alignment.suspect)
     return {
         one.name: match_samples(candidate, reference, gathered.samples[one.name], round(one.window * 1e6), rules=rules)
         for one in plan.sample
@@ -203,7 +210,7 @@ def _decisions(
     made: list[Decision] = []
     for place, told in enumerate(plan.endpoint):
         step("endpoints", place, len(plan.endpoint), told.name)
-        endpoint = endpoint_of(told, pairs.unit)
+        endpoint = endpoint_of(told, pairs.unit, plan.strata.share)
         if told.against == "reference":
             made += decide(pairs, [endpoint], suspect=doubtful if doubtful.any() else None, sampling=how)
             continue
@@ -212,27 +219,39 @@ def _decisions(
     return in_order(made)
 
 
-def endpoint_of(told: EndpointPlan, unit: str) -> Endpoint:
-    """Return a claim of a plan, of pairs in a unit."""
+def endpoint_of(told: EndpointPlan, unit: str, kept: float = 0.0) -> Endpoint:
+    """Return a claim of a plan, of pairs in a unit; the share `kept` of its alpha is for parts of the water."""
     return Endpoint(
         name=told.name,
         statistic=told.statistic,
         margin=told.as_margin(unit),
         kind=told.kind,
-        alpha=told.alpha,
+        alpha=told.alpha * (1.0 - kept),
         condition=dict(told.condition),
     )
 
 
+def _class_edges(plan: Plan) -> tuple[float, ...]:
+    told = plan.trial
+    if told.class_edges or not any(one.statistic == "class_agreement" for one in plan.endpoint):
+        return told.class_edges
+    return class_edges(str(told.standard), told.property, told.water_body, told.unit)
+
+
 def _units(pairs: Pairs, gathered: Gathered) -> dict[str, str]:
-    return {"range": pairs.unit} | {name: one.unit for name, one in gathered.conditions.items()}
+    tide = {} if gathered.tide is None else {TIDE: "1"}
+    return {"range": pairs.unit} | {name: one.unit for name, one in gathered.conditions.items()} | tide
 
 
-def _strata(plan: Plan, pairs: Pairs, gathered: Gathered, first: Endpoint, how: Sampling) -> list[Stratum]:
-    """Return strata by each condition: of those that the plan declared, what the first claim comes to as well."""
+def _strata(
+    plan: Plan, pairs: Pairs, gathered: Gathered, decisions: Sequence[Decision], how: Sampling
+) -> list[Stratum]:
+    """Return strata by each condition: of those that the plan declared, what is decided of them as well."""
     declared: list[tuple[Stratum, Pairs]] = []
     seen: list[Stratum] = []
     edges = {"range": plan.trial.range_edges} | {name: one.edges for name, one in plan.condition.items()}
+    if plan.tide is not None:
+        edges[TIDE] = plan.tide.edges
     for name, unit in _units(pairs, gathered).items():
         if not np.isfinite(condition_of(pairs, name)).any():
             continue
@@ -242,7 +261,18 @@ def _strata(plan: Plan, pairs: Pairs, gathered: Gathered, first: Endpoint, how: 
             declared += [one for one, part in zip(made, parts, strict=True) if not part.is_unknown]
         else:
             seen += [stratum for stratum, _ in made]
-    return [*decided_strata(declared, first, sampling=how), *seen]
+    share = plan.strata.share
+    claims = [one.endpoint for one in decisions[:1]]
+    if share:
+        claims = [endpoint_of(told, pairs.unit) for told in plan.endpoint]
+    if share and not all(one.outcome in SHOWN for one in decisions):
+        if any(told.against == "samples" for told in plan.endpoint):
+            # Of samples there are too few in a part of the water, and a part has to meet every claim.
+            return [*(stratum for stratum, _ in declared), *seen]
+        claims = [replace(claim, alpha=claim.alpha * share) for claim in claims]
+    elif share:
+        claims = [claim for claim, told in zip(claims, plan.endpoint, strict=True) if told.against == "reference"]
+    return [*decided_strata(declared, claims, sampling=how), *seen]
 
 
 def _over_time(plan: Plan, pairs: Pairs) -> Iterable[Stratum]:
@@ -281,6 +311,8 @@ def _availability(plan: Plan, gathered: Gathered, arms: Sequence[Arm]) -> dict[s
 
 def _classes(plan: Plan, pairs: Pairs) -> ClassAgreement | None:
     told = plan.trial
+    if told.class_edges:
+        return typed_classes(pairs, told.class_edges)
     if told.standard is None:
         return None
     return class_agreement(pairs, told.standard, told.property, told.water_body)

@@ -23,7 +23,8 @@ from nilometer.calibration.evaluation import evaluate
 from nilometer.errors import CalibrationError, ConfigError, ReadError
 from nilometer.qc import check
 from nilometer.trials.pairing.arm import Arm
-from nilometer.trials.planning.plan import ArmPlan, ConditionPlan, MaintenancePlan, Plan, SamplePlan, SourcePlan
+from nilometer.trials.pairing.strata import TIDE
+from nilometer.trials.planning.plan import ArmPlan, MaintenancePlan, Plan, SamplePlan, SourcePlan
 from nilometer.units import affine, canonical, convert
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Gathered:
         Ends of the windows after which an instrument is as new.
     taken : tuple of Taken
         What was read, in the plan's order.
+    tide : Arm or None
+        The water level of which phases of the tide are made.
     """
 
     candidates: dict[str, Arm]
@@ -99,6 +102,7 @@ class Gathered:
     maintenance: tuple[tuple[int, int], ...]
     cleanings: tuple[int, ...]
     taken: tuple[Taken, ...]
+    tide: Arm | None = None
 
     @property
     def hash(self) -> str:
@@ -146,6 +150,7 @@ def gather(plan: Plan, folder: str | Path = ".", *, rows: Rows | None = None, te
     references = {arm.name: reader.arm(arm) for arm in plan.reference}
     samples = {one.name: reader.samples(one) for one in plan.sample}
     conditions = {name: reader.condition(name, one) for name, one in plan.condition.items()}
+    tide = None if plan.tide is None else reader.condition(TIDE, plan.tide)
     windows, cleanings = reader.maintenance(plan.maintenance)
     return Gathered(
         candidates=candidates,
@@ -155,6 +160,7 @@ def gather(plan: Plan, folder: str | Path = ".", *, rows: Rows | None = None, te
         maintenance=windows,
         cleanings=cleanings,
         taken=tuple(reader.taken),
+        tide=tide,
     )
 
 
@@ -195,7 +201,7 @@ class _Reader:
         arm = self._arm(wanted.name, found, wanted.uncertainty, wanted.relative_uncertainty)
         return self._note(wanted.name, found, arm)
 
-    def condition(self, name: str, wanted: ConditionPlan) -> Arm:
+    def condition(self, name: str, wanted: SourcePlan) -> Arm:
         found = self._source(name, wanted)
         return self._note(name, found, _as_arm(name, found))
 

@@ -20,33 +20,45 @@ _TAIL = 0.01  # share of pairs at either end of a range that do not widen it
 
 
 def decided_strata(
-    strata: Sequence[tuple[Stratum, Pairs]], endpoint: Endpoint, *, sampling: Sampling | None = None
+    strata: Sequence[tuple[Stratum, Pairs]], claims: Sequence[Endpoint], *, sampling: Sampling | None = None
 ) -> list[Stratum]:
-    """Return strata with what the first claim comes to in each of them.
+    """Return strata with what the claims come to in each of them.
 
-    All strata of all conditions share the level of the claim evenly (Bonferroni), so that the chance that any range is
-    wrongly called is at most that level.
+    A stratum is shown where every claim is, which costs no level. All strata of all conditions share the level of the
+    claims after Holm: evenly at first, then what is shown leaves its share to the others, so that the chance that any
+    of them is wrongly called is at most that level.
 
     Parameters
     ----------
     strata : sequence of (Stratum, Pairs)
         As the plan declared them, with their pairs.
-    endpoint : Endpoint
-        The claim.
+    claims : sequence of Endpoint
+        In their order; ranges of conditions that they name do not count here.
     sampling : Sampling, optional
         How intervals are made.
     """
-    asked = [len(pairs) >= _FEWEST for _, pairs in strata]
-    shared = replace(endpoint, alpha=endpoint.alpha / max(sum(asked), 1), condition={})
-    return [
-        replace(stratum, decisions=tuple(decide(pairs, [shared], sampling=sampling, sensitivity=False)))
-        if is_asked
-        else stratum
-        for (stratum, pairs), is_asked in zip(strata, asked, strict=True)
-    ]
+    found = [stratum for stratum, _ in strata]
+    open_ = [place for place, (_, pairs) in enumerate(strata) if len(pairs) >= _FEWEST]
+    while open_:
+        shared = [replace(claim, alpha=claim.alpha / len(open_), condition={}) for claim in claims]
+        for place in open_:
+            made = decide(strata[place][1], shared, sampling=sampling, sensitivity=False)
+            found[place] = replace(found[place], decisions=tuple(made))
+        left = [place for place in open_ if not _is_shown(found[place])]
+        if len(left) == len(open_):
+            break
+        open_ = left
+    return found
 
 
-def grade(pairs: Pairs, decisions: Sequence[Decision], strata: Sequence[Stratum], units: Mapping[str, str]) -> Grade:
+def grade(
+    pairs: Pairs,
+    decisions: Sequence[Decision],
+    strata: Sequence[Stratum],
+    units: Mapping[str, str],
+    *,
+    is_kept: bool = False,
+) -> Grade:
     """Return the answer of a comparison.
 
     Parameters
@@ -59,16 +71,22 @@ def grade(pairs: Pairs, decisions: Sequence[Decision], strata: Sequence[Stratum]
         Declared ones carry a decision, as `decided_strata` gives it; the others say nothing of the range.
     units : mapping of str to str
         Of the conditions, ``range`` among them.
+    is_kept : bool
+        Whether the plan kept a share of alpha for strata: only then may they be called where not all was shown.
 
     Returns
     -------
     Grade
         Where all was shown, each condition has the range between the 1st and 99th percentile of what was met, narrowed
-        to the neighbouring strata, the fullest among them, in which the first claim holds by itself.
+        to the neighbouring strata, the fullest among them, in which the claims that were asked of them hold by
+        themselves. Where not all was shown and strata were asked for every claim, those in which each was shown.
     """
     outcome = _outcome(decisions)
     if outcome not in SHOWN:
-        return Grade(outcome=outcome, notes=tuple(one.reason for one in decisions if one.outcome is outcome)[:1])
+        why = tuple(one.reason for one in decisions if one.outcome is outcome)[:1]
+        parts = tuple(one for one in strata if is_kept and _is_shown(one))
+        told = [f"shown alone at {name} {_told(parts, name)}" for name in dict.fromkeys(one.condition for one in parts)]
+        return Grade(outcome=outcome, notes=(*why, *told), parts=parts)
     ranges: dict[str, tuple[float, float]] = {}
     notes: list[str] = []
     for name in ("range", *pairs.conditions):
@@ -125,8 +143,11 @@ def _beyond(name: str, strata: Sequence[Stratum], held: tuple[float, float]) -> 
     others = [one for one in strata if one.n and not held[0] <= one.low < held[1]]
     if not others:
         return []
-    told = ", ".join(f"{_range(one)} ({one.n} pairs)" for one in others)
-    return [f"it was not shown alone at {name} {told}"]
+    return [f"it was not shown alone at {name} {_told(others, name)}"]
+
+
+def _told(strata: Sequence[Stratum], name: str) -> str:
+    return ", ".join(f"{_range(one)} ({one.n} pairs)" for one in strata if one.condition == name)
 
 
 def _range(stratum: Stratum) -> str:

@@ -11,12 +11,14 @@ from typing import Any
 from nilometer.trials.figure import Figure
 from nilometer.trials.gathering import Taken
 from nilometer.trials.inference.endpoint import Decision, Outcome
+from nilometer.trials.norms import NormVerdict
 from nilometer.trials.pairing.alignment import Alignment
 from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.planning.freezing import Frozen
 from nilometer.trials.planning.plan import Plan
 from nilometer.trials.statistics.availability import Availability
 from nilometer.trials.statistics.lots import Components
+from nilometer.trials.statistics.references import References
 from nilometer.trials.statistics.water_class import ClassAgreement
 
 __all__ = ["Comparison", "Grade", "Stratum", "TrialResult"]
@@ -85,12 +87,15 @@ class Grade:
         Of the ranges.
     notes : tuple of str
         What limits it.
+    parts : tuple of Stratum
+        Where it was not shown over all water: the declared strata in each of which every claim was shown.
     """
 
     outcome: Outcome
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    parts: tuple[Stratum, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -99,6 +104,7 @@ class Grade:
             "ranges": {name: list(ends) for name, ends in self.ranges.items()},
             "units": dict(self.units),
             "notes": list(self.notes),
+            "parts": [part.to_dict() for part in self.parts],
         }
 
 
@@ -131,7 +137,9 @@ class Comparison:
     samples : dict of str to tuple of Figure
         How either arm erred against samples, by the name the plan has for them.
     classes : ClassAgreement or None
-        How they agree on the class of a standard, where the plan names one.
+        How they agree on the class of a standard or between edges, where the plan names one.
+    norms : dict of str to NormVerdict
+        What a norm of the field says of either arm beside samples, by the name the plan has for them.
     """
 
     candidate: str
@@ -147,6 +155,7 @@ class Comparison:
     availability: Mapping[str, Availability] = field(default_factory=dict)
     samples: Mapping[str, tuple[Figure, ...]] = field(default_factory=dict)
     classes: ClassAgreement | None = None
+    norms: Mapping[str, NormVerdict] = field(default_factory=dict)
 
     def figure(self, name: str) -> Figure | None:
         """Return a figure of all pairs by its name."""
@@ -167,6 +176,7 @@ class Comparison:
             "availability": {name: one.to_dict() for name, one in self.availability.items()},
             "samples": {name: [figure.to_dict() for figure in one] for name, one in self.samples.items()},
             "classes": None if self.classes is None else self.classes.to_dict(),
+            "norms": {name: one.to_dict() for name, one in self.norms.items()},
         }
 
 
@@ -196,6 +206,8 @@ class TrialResult:
         Of several candidates beside a reference, by its name: how units and lots differ.
     notes : tuple of str
         What holds for the whole trial.
+    references : References
+        How several references agree, and what they are to the trial.
     maintenance : tuple of (int, int)
         Windows in which neither arm counted, [start, end) in µs since 1970 UTC, of the plan and of its files.
     """
@@ -210,6 +222,7 @@ class TrialResult:
     made_at: str
     units: Mapping[str, Components] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    references: References = field(default_factory=References)
     maintenance: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -238,6 +251,7 @@ class TrialResult:
             "version": self.version,
             "made_at": self.made_at,
             "units": {name: one.to_dict() for name, one in self.units.items()},
+            "references": self.references.to_dict(),
             "notes": list(self.notes),
             "maintenance": [list(window) for window in self.maintenance],
         }

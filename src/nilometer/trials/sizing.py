@@ -11,6 +11,7 @@ from nilometer.trials.comparison import endpoint_of, pairs_of
 from nilometer.trials.gathering import gather
 from nilometer.trials.inference.deciding import margin_of, within
 from nilometer.trials.inference.power import Sizing, size_of_trial
+from nilometer.trials.joining import join_references
 from nilometer.trials.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def sizes(
         If nothing can be paired.
     """
     gathered = gather(plan, folder, rows=rows)
+    references, _ = join_references(plan, gathered)
     found = []
     for candidate in gathered.candidates.values():
-        for reference in gathered.references.values():
+        for reference in references.values():
             try:
                 pairs, _, _ = pairs_of(plan, gathered, candidate, reference)
             except TrialError:
@@ -98,7 +100,7 @@ def sizes(
             except ValueError as error:
                 raise TrialError(str(error), candidate=candidate.name, reference=reference.name) from error
             for told in plan.endpoint:
-                endpoint = endpoint_of(told, pairs.unit)
+                endpoint = endpoint_of(told, pairs.unit, plan.strata.share)
                 mine = pairs.take(within(pairs, endpoint.condition))
                 names = {"candidate": candidate.name, "reference": reference.name, "endpoint": told.name}
                 try:

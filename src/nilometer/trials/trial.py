@@ -12,6 +12,7 @@ from nilometer import __version__
 from nilometer.errors import NilometerError, TrialError
 from nilometer.trials.comparison import compare
 from nilometer.trials.gathering import gather
+from nilometer.trials.joining import join_references
 from nilometer.trials.planning.history import Frozen
 from nilometer.trials.planning.plan import Plan
 from nilometer.trials.result import Comparison, TrialResult
@@ -79,17 +80,19 @@ def run_trial(
             f"the data hash to {gathered.hash}, not to {data_hash}: a series or a window of maintenance is not what it "
             "was; the report has the hash of each series"
         )
+    with _named():
+        references, account = join_references(plan, gathered, resamples=resamples)
     comparisons: list[Comparison] = []
-    count = len(gathered.candidates) * len(gathered.references)
+    count = len(gathered.candidates) * len(references)
     for candidate in gathered.candidates.values():
-        for reference in gathered.references.values():
+        for reference in references.values():
             about = f"{candidate.name} beside {reference.name}"
             say(about)
             step("comparison", len(comparisons), count, about)
             with _named(candidate.name, reference.name):
                 comparisons.append(compare(plan, gathered, candidate, reference, resamples=resamples))
     step("units")
-    units, notes = _units(plan, comparisons)
+    units, notes = _units(plan, list(references), comparisons)
     return TrialResult(
         plan=plan,
         frozen=frozen or Frozen(),
@@ -100,7 +103,8 @@ def run_trial(
         version=__version__,
         made_at=(now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         units=units,
-        notes=notes,
+        notes=(*account.notes, *notes),
+        references=account,
         maintenance=gathered.maintenance,
     )
 
@@ -116,18 +120,20 @@ def _named(candidate: str = "", reference: str = "") -> Iterator[None]:
         raise TrialError(str(error), candidate=candidate, reference=reference) from error
 
 
-def _units(plan: Plan, comparisons: Sequence[Comparison]) -> tuple[dict[str, Components], tuple[str, ...]]:
+def _units(
+    plan: Plan, references: Sequence[str], comparisons: Sequence[Comparison]
+) -> tuple[dict[str, Components], tuple[str, ...]]:
     """Return how several units and lots differ, beside each reference."""
     if len(plan.candidate) < 2:
         return {}, ()
     lots = {arm.name: arm.lot for arm in plan.candidate}
     found: dict[str, Components] = {}
     notes: list[str] = []
-    for reference in plan.reference:
-        mine = {one.candidate: one.pairs for one in comparisons if one.reference == reference.name}
+    for reference in references:
+        mine = {one.candidate: one.pairs for one in comparisons if one.reference == reference}
         block = 0 if plan.alignment.by == "order" else _DAY_US
         try:
-            found[reference.name] = unit_table(mine, lots if all(lots.values()) else None, block_us=block)
+            found[reference] = unit_table(mine, lots if all(lots.values()) else None, block_us=block)
         except ValueError as error:
-            notes.append(f"units were not compared beside {reference.name}: {error}")
+            notes.append(f"units were not compared beside {reference}: {error}")
     return found, tuple(notes)

@@ -20,8 +20,22 @@ from numpy.typing import ArrayLike, NDArray
 from nilometer.errors import UnitError, near
 from nilometer.units.spellings import ATOMS, NOTES, OWN_DIMENSIONS, PREFIXES, REFUSED, SPELLINGS, WHOLE
 
-__all__ = ["affine", "canonical", "convert", "note", "pint_text", "registry", "same_dimension", "symbol", "ucum"]
+__all__ = [
+    "UNKNOWN",
+    "affine",
+    "canonical",
+    "convert",
+    "note",
+    "pint_text",
+    "registry",
+    "same_dimension",
+    "symbol",
+    "ucum",
+]
 
+
+UNKNOWN = "unknown"
+"""The unit of a Datastream whose unit was not understood: everything that has to know one refuses it."""
 
 _LONGEST = 200
 _TOKEN = re.compile(

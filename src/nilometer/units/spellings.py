@@ -102,6 +102,7 @@ _PSU = "practical salinity (PSS-78) is a ratio of conductivities: its unit is 1,
 _PH = "pH is the negative logarithm of an activity: its unit is 1"
 NOTES = {"psu": _PSU, "pss": _PSU, "pss-78": _PSU, "{psu}": _PSU, "[ph]": _PH, "ph": _PH, "ph units": _PH}
 REFUSED = {
+    "unknown": "it was not understood when its Datastream was made; give the Datastream a unit that is",
     "ppm": "parts per million does not say of what: write mg L-1 for a mass in water, 1e-6 for a ratio",
     "ppb": "parts per billion does not say of what: write ug L-1 for a mass in water, 1e-9 for a ratio",
     "ppt": "ppt is a thousandth or a trillionth: write 1 for practical salinity, g kg-1 or 1e-3 for a mass ratio, "

@@ -24,6 +24,7 @@ from nilometer.web.exchange import ClientGone, Exchange
 from nilometer.web.guard import Guard
 from nilometer.web.metrics import MEDIA_TYPE, Metrics
 from nilometer.web.mqtt.listener import MqttFigures
+from nilometer.web.origins import Origins
 from nilometer.web.pages import Pages, docs_page
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.quality import Evidence
@@ -55,7 +56,8 @@ class App:
 
     def __init__(self, pipeline: Pipeline, token: str | None, static: Path | None) -> None:
         self._pipeline = pipeline
-        self._guard = Guard(token)
+        self._origins = Origins(pipeline.config.server.origins)
+        self._guard = Guard(token, self._origins)
         evidence = Evidence(pipeline.store.catalog)
         self._live = Live(pipeline, evidence)
         self._bulk = Bulk(pipeline)
@@ -89,10 +91,18 @@ class App:
             return
         if scope["type"] != "http":
             return
+        origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
+        is_named = self._origins.allow(origin)
+        if is_named:
+            send = self._origins.telling(origin, send)
         exchange = Exchange(scope, receive, send)
         room = _room(exchange)
         began = time.perf_counter()
         try:
+            if is_named and exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method"):
+                wanted = exchange.header(b"access-control-request-headers")
+                await exchange.answer(HTTPStatus.NO_CONTENT, headers=self._origins.preflight(wanted))
+                return
             admission = self._guard.admission(exchange)
             if admission is not None:
                 await exchange.answer(HTTPStatus.SEE_OTHER, headers=admission)

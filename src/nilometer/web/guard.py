@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from nilometer.errors import NotAuthorized
 from nilometer.web.exchange import Exchange, Headers
+from nilometer.web.origins import Origins
 from nilometer.web.sensorthings.options import decode_query, encode_query
 
 __all__ = ["Guard"]
@@ -25,10 +26,13 @@ class Guard:
     token : str, optional
         What a request must carry, as ``Authorization: Bearer …`` or as the cookie that ``/?token=…`` leaves. None:
         the server listens on loopback only, and everybody there may ask.
+    origins : Origins
+        Whose pages may write.
     """
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, origins: Origins) -> None:
         self._token = None if token is None else token.encode()
+        self._origins = origins
 
     def check(self, exchange: Exchange) -> None:
         """Let a request pass.
@@ -39,8 +43,11 @@ class Guard:
             If it carries no token or a wrong one, or a page of another origin tries to write.
         """
         origin = exchange.header(b"origin")
-        if origin and exchange.method not in _SAFE and urlsplit(origin).netloc != exchange.header(b"host"):
-            raise NotAuthorized(f"a page of {origin[:100]} may not write here", place="origin")
+        is_ours = urlsplit(origin).netloc == exchange.header(b"host") or self._origins.allow(origin)
+        if origin and exchange.method not in _SAFE and not is_ours:
+            raise NotAuthorized(
+                f"a page of {origin[:100]} may not write here, unless server.origins names it", place="origin"
+            )
         if self._token is None or exchange.path in OPEN or self._carried(exchange):
             return
         raise NotAuthorized(

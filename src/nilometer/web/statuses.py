@@ -9,7 +9,9 @@ from typing import Any
 from nilometer.errors import (
     CalibrationError,
     ConfigError,
+    Conflict,
     LinkError,
+    MethodNotAllowed,
     NilometerError,
     NotAuthorized,
     NotFound,
@@ -43,6 +45,8 @@ STATUS: dict[type[NilometerError], HTTPStatus] = {
     ReviewRefused: HTTPStatus.CONFLICT,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Conflict: HTTPStatus.CONFLICT,
+    MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     NotSupported: HTTPStatus.NOT_IMPLEMENTED,
     LinkError: HTTPStatus.BAD_GATEWAY,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -125,9 +125,9 @@ async def test_paths_to_nowhere_and_missing_datastreams(refusing):
     await post(refusing, "Things(2)/Datastreams(1)/Observations", {"result": 1}, 404)
     await post(refusing, "Observations", {"result": 1}, 400)
     await post(refusing, "Observations", {"result": 1, "Datastream": {"@iot.id": 99}}, 400)
-    await post(refusing, "Things", {"name": "x", "description": "x"}, 501)
+    await post(refusing, "Things(1)", {"name": "x", "description": "x"}, 405)
     feature = {"result": 1, "FeatureOfInterest": {"name": "x"}}
-    await post(refusing, "Datastreams(1)/Observations", feature, 501)
+    await post(refusing, "Datastreams(1)/Observations", feature, 400)
 
 
 @pytest.mark.asyncio(loop_scope="module")

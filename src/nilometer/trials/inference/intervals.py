@@ -19,6 +19,7 @@ from nilometer.trials.inference.dependence import autocorrelation, block_length,
 from nilometer.trials.inference.long_run import FEWEST_CLUSTERS, LongRun, fitted, long_run
 from nilometer.trials.inference.moments import QUANTILE, STATISTICS, Moments, moments_of, unit_of
 from nilometer.trials.inference.resampling import resample
+from nilometer.trials.inference.skewness import Shape, shape_of, skewness_of_mean
 from nilometer.trials.pairing.pairs import Pairs
 from nilometer.uncertainty.coverage import coverage_factor
 
@@ -116,7 +117,8 @@ class Sampled:
         kind : str
             ``scaled`` is what decisions rest on: the bootstrap's standard error, times that of the slowest waves over
             the bootstrap's of the same influence, times Student's t, on a scale on which the statistic scatters evenly
-            (logarithm of what is above 0, of 1 − concordance; arcsine of a share). ``basic`` and ``percentile`` are the
+            (logarithm of what is above 0, of 1 − concordance; arcsine of a share), its ends moved for the skewness that
+            is left. ``basic`` and ``percentile`` are the
             plain block bootstrap: too narrow where the memory is long for the record, there to compare.
         spread : LongRun, optional
             As `spread` returned it.
@@ -139,20 +141,24 @@ class Sampled:
         there, back = SCALES[_SCALE_OF.get(name, "plain")]
         with np.errstate(divide="ignore", invalid="ignore"):
             moved = there(drawn)
-            half = self._factor(name, level, spread or self.spread(name)) * float(moved[np.isfinite(moved)].std())
             middle = float(there(np.float64(value)))
-            if not math.isfinite(middle):
+            found = spread or self.spread(name)
+            gradient = self.moments.gradient(name)
+            linear = (self.means - self.moments.means) @ gradient
+            scatter = float(linear.std())
+            if not math.isfinite(middle) or not scatter:
                 return math.nan, math.nan
-            low, high = float(back(middle - half)), float(back(middle + half))
+            ratio = found.se / scatter
+            shape = Shape(shift=0.0, skewness=0.0)
+            if name != QUANTILE and self.scheme != "clusters":
+                # Twice the length: a third moment takes longer blocks than a second one.
+                uneven = skewness_of_mean(self.moments.columns @ gradient, 2.0 * self.length)
+                shape = shape_of(there(self.replicates(name)), middle, linear, uneven, ratio)
+            below, above = shape.ends(coverage_factor(1.0 - 2.0 * level, found.degrees_of_freedom))
+            se = ratio * float(moved[np.isfinite(moved)].std())
+            low, high = float(back(middle - above * se)), float(back(middle - below * se))
             # Where little is known the scale's end is passed: no concordance is below -1.
             return (max(low, -1.0), high) if name == "concordance" else (low, high)
-
-    def _factor(self, name: str, level: float, spread: LongRun) -> float:
-        """Return how many bootstrap standard errors half an interval is."""
-        drawn = float((self.means @ self.moments.gradient(name)).std())
-        if not drawn:
-            return math.nan
-        return coverage_factor(1.0 - 2.0 * level, spread.degrees_of_freedom) * spread.se / drawn
 
     def figure(self, name: str, *, probability: float = 0.95, kind: str = "scaled") -> Figure:
         """Return a statistic with its interval, and what has to be known beside it."""

@@ -20,7 +20,7 @@ from nilometer.model.flags import QartodFlag
 from nilometer.trials.pairing.arm import Arm, moment
 from nilometer.trials.pairing.clock import FARTHEST_US, ClockOffset, clock_offset
 from nilometer.trials.pairing.matching import mutual_nearest, nearest, windows
-from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.pairing.pairs import Pairs, check_size
 from nilometer.trials.pairing.response import first_order, time_constant
 from nilometer.units import affine, canonical
 
@@ -208,6 +208,7 @@ def align(candidate: Arm, reference: Arm, rules: Rules | None = None) -> tuple[P
         sides = _admitted(converted, reference, rules, correction)
         _slow_down(sides, rules, [])
     _must_overlap(sides)
+    check_size(*(side.arm.values for side in sides))
     pairs, pairing, averaged, length, tolerance = _paired(sides, rules, notes)
     ours, theirs = sides
     if not len(pairs):

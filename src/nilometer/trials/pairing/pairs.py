@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from nilometer.series import unpack
 
-__all__ = ["Pairs", "complete"]
+__all__ = ["Pairs", "check_size", "complete"]
 
 Floats = NDArray[np.float64]
+
+_LARGEST = 1e140  # squares of sums of so large results are still numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class Pairs:
         Raises
         ------
         ValueError
-            If lengths differ, or a result is missing.
+            If lengths differ, a result is missing, or all are too large or too small to be squared.
 
         Examples
         --------
@@ -95,6 +97,7 @@ class Pairs:
             raise ValueError(f"columns of {sorted({n, *map(len, columns)})} rows make no pairs: give as many of each")
         if not (np.isfinite(one).all() and np.isfinite(other).all()):
             raise ValueError("a result is missing: leave its pair out")
+        check_size(one, other)
         return cls(time=np.array(time, np.int64), candidate=one, reference=other, unit=unit, **given)
 
     def __len__(self) -> int:
@@ -128,7 +131,7 @@ def complete(x: Any, y: Any, *, least: int) -> tuple[NDArray[np.float64], NDArra
     Raises
     ------
     ValueError
-        If lengths differ, or there are fewer pairs.
+        If lengths differ, there are fewer pairs, or results are too large or too small to be squared.
     """
     first, second = unpack(x).values, unpack(y).values
     if len(first) != len(second):
@@ -136,4 +139,26 @@ def complete(x: Any, y: Any, *, least: int) -> tuple[NDArray[np.float64], NDArra
     there = np.isfinite(first) & np.isfinite(second)
     if np.count_nonzero(there) < least:
         raise ValueError(f"{np.count_nonzero(there)} complete pairs: {least} or more are needed")
+    check_size(first[there], second[there])
     return first[there], second[there]
+
+
+def check_size(*columns: NDArray[np.float64]) -> None:
+    """Refuse results whose squares leave the range of numbers, on which every figure would be 0 or endless.
+
+    Parameters
+    ----------
+    *columns : ndarray of float64
+        Of one unit; NaN is passed over.
+
+    Raises
+    ------
+    ValueError
+        If the largest of them is beyond 1e140, or above 0 and below 1e-140.
+    """
+    largest = max((float(np.nanmax(np.abs(each), initial=0.0)) for each in columns), default=0.0)
+    if largest > _LARGEST or 0.0 < largest < 1.0 / _LARGEST:
+        raise ValueError(
+            f"results up to {largest:.3g}: their squares cannot be told from 0 or from infinity; "
+            "give them in another unit, or mend what wrote them"
+        )

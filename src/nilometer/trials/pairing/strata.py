@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.derivation.tide_levels import observed_extremes
+from nilometer.derivation.tide_analysis import analyse
+from nilometer.derivation.tide_levels import observed_extremes, predicted_extremes
 from nilometer.errors import ConfigError
 from nilometer.model.flags import QartodFlag
 from nilometer.periods.spans import edges as span_edges
@@ -25,6 +27,7 @@ RANGE = "range"
 TIDE = "tide_phase"
 """The condition from one high water (0) to the next (1)."""
 TIME = "time"
+_AROUND_US = 30 * 3_600_000_000  # so far two high waters lie apart at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +192,9 @@ def tide_phase(time: NDArray[np.int64], high_waters: NDArray[np.int64]) -> NDArr
     return found
 
 
-def with_tide_phase(pairs: Pairs, level: Arm, least_range: float | None = None) -> Pairs:
+def with_tide_phase(
+    pairs: Pairs, level: Arm, least_range: float | None = None, *, by: Literal["observed", "harmonic"] = "observed"
+) -> Pairs:
     """Return the pairs with the condition ``tide_phase``, from an observed level near them.
 
     Parameters
@@ -201,11 +206,14 @@ def with_tide_phase(pairs: Pairs, level: Arm, least_range: float | None = None) 
     least_range : float, optional
         By how much the level has to fall from a high water for it to be one, in the level's unit; default: a fifth of
         what lies between the 5th and the 95th percentile.
+    by : {"observed", "harmonic"}
+        High waters are those of the level itself, or of the harmonic tide that is fitted to it, which knows them where
+        the level has gaps, too.
 
     Raises
     ------
     ValueError
-        If no two high waters are found.
+        If no two high waters are found, or the level is too short for a harmonic tide.
 
     Examples
     --------
@@ -219,8 +227,13 @@ def with_tide_phase(pairs: Pairs, level: Arm, least_range: float | None = None) 
     if least_range is None:
         low, high = np.percentile(usable.values, [5, 95]) if len(usable) else (0.0, 0.0)
         least_range = 0.2 * float(high - low)
-    gap_s = max(7200.0, 3.0 * usable.step_us / 1e6)
-    found = observed_extremes(usable.values, time=usable.time, least_range=least_range, longest_gap_s=gap_s)
+    if by == "harmonic":
+        constants = analyse(usable.values, time=usable.time, unit=level.unit).constants
+        ends = (int(pairs.time.min()) - _AROUND_US, int(pairs.time.max()) + _AROUND_US)
+        found = predicted_extremes(constants, *ends, least_range=least_range)
+    else:
+        gap_s = max(7200.0, 3.0 * usable.step_us / 1e6)
+        found = observed_extremes(usable.values, time=usable.time, least_range=least_range, longest_gap_s=gap_s)
     high_waters = found.time[found.is_high]
     if len(high_waters) < 2:
         raise ValueError(

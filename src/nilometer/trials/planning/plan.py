@@ -8,22 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+import numpy as np
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nilometer.config import config_error
-from nilometer.config_fields import Key, Seconds
-from nilometer.errors import ConfigError, UnitError
+from nilometer.config_fields import Key
+from nilometer.errors import ConfigError, NilometerError, UnitError
 from nilometer.model.entities import WaterBody
 from nilometer.trials.inference.endpoint import Kind, Margin, Origin
 from nilometer.trials.inference.moments import has_arbitrary_zero, unit_of
-from nilometer.units import canonical, same_dimension
+from nilometer.trials.pairing.strata import TIDE
+from nilometer.trials.planning.margins import MarginPlan, Quantity, computed
+from nilometer.trials.planning.sources import (
+    ArmPlan,
+    ConditionPlan,
+    MaintenancePlan,
+    Moment,
+    Name,
+    Positive,
+    SamplePlan,
+    Seconds,
+    Section,
+    SourcePlan,
+    TidePlan,
+    checked_unit,
+    rising,
+)
+from nilometer.units import convert, same_dimension
 
 __all__ = [
     "AlignmentPlan",
@@ -32,7 +50,11 @@ __all__ = [
     "EndpointPlan",
     "MaintenancePlan",
     "Plan",
+    "ReferencesPlan",
     "SamplePlan",
+    "SourcePlan",
+    "StrataPlan",
+    "TidePlan",
     "load_plan",
     "parse_plan",
 ]
@@ -40,137 +62,11 @@ __all__ = [
 LOGARITHMS = frozenset({"ph", "ph_total_scale"})
 """Quantities whose results are logarithms: ratios and shares of them mean nothing."""
 
-Name = Annotated[str, Field(min_length=1, max_length=120)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Uncertainty = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_TYPED = 0.005  # how far a typed margin may be rounded from the computed one
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-def _moment(given: object) -> object:
-    """Return a time as text of ISO 8601 or as TOML writes it; a zone is put to it by the plan."""
-    if isinstance(given, str):
-        return datetime.fromisoformat(given)
-    return given
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-
-
-def _unit(given: str | None) -> str | None:
-    if given is not None:
-        canonical(given)
-    return given
-
-
-def _rising(edges: tuple[float, ...]) -> tuple[float, ...]:
-    if any(left >= right for left, right in pairwise(edges)):
-        raise ValueError("edges rise from the first to the last")
-    return edges
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourcePlan(_Section):
-    """Where a series comes from: a column of a file beside the plan, or a Datastream of a server.
-
-    `where` keeps the rows of which columns have these texts (long tables); `missing` names what stands for no value.
-    `time_zone` is that of times that carry none, by default what the file says, else the trial's. Results of a file
-    are instants unless `stands_for` says of what length of time they are means, with stamps of its start or its end.
-    """
-
-    file: str | None = None
-    column: str | None = None
-    time: str | None = None
-    time_zone: str | None = None
-    format: str | None = None
-    where: dict[str, str] = {}
-    missing: tuple[str, ...] = ()
-    day_first: bool | None = None
-    datastream: Key | None = None
-    unit: str | None = None
-    stands_for: Seconds | None = None
-    stamped: Literal["start", "end"] = "start"
-
-    _checked_unit = field_validator("unit")(_unit)
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.file is None) == (self.datastream is None):
-            raise ValueError("name either a `file` or a `datastream`")
-        return self
-
-
-class ArmPlan(SourcePlan):
-    """A candidate or a reference.
-
-    `uncertainty` is standard (k = 1), in the unit of the trial, `relative_uncertainty` a share of the result; `t90` how
-    long it takes to follow a step; `every` at what interval results are due, of which the data yield is made; `profile`
-    the qc profile that flags a file's values; `calibration` turns what the file has into the quantity; `certificate`
-    is what the report says of it.
-    """
-
-    name: Name
-    maker: str = ""
-    model: str = ""
-    serial: str = ""
-    lot: str = ""
-    site: str = ""
-    certificate: str = ""
-    uncertainty: Uncertainty | None = None
-    relative_uncertainty: Uncertainty | None = None
-    t90: Seconds | None = None
-    every: Seconds | None = None
-    profile: str | None = None
-    calibration: dict[str, Any] | None = None
-
-
-class SamplePlan(SourcePlan):
-    """Grab samples that a laboratory analysed: the arbiter of both arms."""
-
-    name: Name = "laboratory"
-    laboratory: str = ""
-    method: str = ""
-    uncertainty: Uncertainty | None = None
-    relative_uncertainty: Uncertainty | None = None
-    window: Seconds = 600.0
-
-
-class ConditionPlan(SourcePlan):
-    """What the water was like; `edges` part it into strata."""
-
-    edges: tuple[float, ...] = ()
-    tolerance: Seconds | None = None
-
-    _checked_edges = field_validator("edges")(_rising)
-
-
-class MaintenancePlan(_Section):
-    """A window in which neither arm counts: given here, or by a file with a column of starts and one of ends.
-
-    A window of `kind` cleaning or calibration begins a new interval of drift.
-    """
-
-    start: Moment | None = None
-    end: Moment | None = None
-    file: str | None = None
-    start_column: str = "start"
-    end_column: str = "end"
-    time_zone: str | None = None
-    kind: Literal["cleaning", "calibration", "repair", "other"] = "cleaning"
-    reason: str = ""
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        given = self.start is not None and self.end is not None
-        if given == (self.file is not None):
-            raise ValueError("name either a `file` or both `start` and `end`")
-        if self.start is not None and self.end is not None and not self.start < self.end:
-            raise ValueError(f"a window from {self.start.isoformat()} to {self.end.isoformat()} has no length")
-        return self
-
-
-class AlignmentPlan(_Section):
+class AlignmentPlan(Section):
     """How results are paired.
 
     `by` time, or by order where rows pair one to one and no clock is common. `pairing`, `tolerance` and `least_share`
@@ -192,15 +88,21 @@ class AlignmentPlan(_Section):
     suspect: bool = True
 
 
-class EndpointPlan(_Section):
+class EndpointPlan(Section):
     """One claim: a statistic of the pairs, held against a margin whose origin is told.
 
     `margin` in `unit`, by default that of the statistic, or with ``relative = true`` a share of the reference's mean.
+    With `margin_from` it is computed from what its `origin` names, and `reckoned` says how; one that is typed as well
+    has to be the same within half a per cent.
     """
+
+    LATER = frozenset({"margin_from", "reckoned"})
 
     name: Name
     statistic: Key
-    margin: Positive
+    margin: Positive = math.nan
+    margin_from: MarginPlan | None = None
+    reckoned: str = ""
     unit: str | None = None
     relative: bool = False
     origin: Origin = Origin.USER
@@ -208,16 +110,14 @@ class EndpointPlan(_Section):
     kind: Kind = Kind.NON_INFERIORITY
     alpha: Annotated[float, Field(ge=0.0001, lt=0.5)] = 0.025
     against: Literal["reference", "samples"] = "reference"
-    condition: dict[str, tuple[float, float]] = {}
+    condition: dict[str, tuple[Finite, Finite]] = Field(default_factory=dict)
 
-    _checked_unit = field_validator("unit")(_unit)
+    _checked_unit = field_validator("unit")(checked_unit)
 
     @field_validator("statistic")
     @classmethod
     def _known_statistic(cls, name: str) -> str:
         unit_of(name, "1")
-        if name == "class_agreement":
-            raise ValueError("a report shows it as a figure, and no plan decides on it: name another statistic")
         return name
 
     @model_validator(mode="after")
@@ -232,17 +132,19 @@ class EndpointPlan(_Section):
             value=self.margin,
             unit="1" if self.relative else self.unit or unit_of(self.statistic, unit),
             origin=self.origin,
-            source=self.source,
+            source="; ".join(text for text in (self.reckoned, self.source) if text),
             is_relative=self.relative,
         )
 
 
-class TrialSection(_Section):
+class TrialSection(Section):
     """``[trial]``: the question, where and when.
 
-    Classes of `standard` are compared, by the limits of its `water_body`; `range_edges` part the reference's own
-    results into strata.
+    Classes of `standard` are compared, by the limits of its `water_body`, or those that `class_edges` part: a result on
+    an edge is of the class below it. `range_edges` part the reference's own results into strata.
     """
+
+    LATER = frozenset({"class_edges"})
 
     title: Name
     question: str = ""
@@ -258,9 +160,10 @@ class TrialSection(_Section):
     water_body: WaterBody = WaterBody.RIVER
     responsible: str = ""
     range_edges: tuple[float, ...] = ()
+    class_edges: tuple[float, ...] = ()
 
-    _checked_unit = field_validator("unit")(_unit)
-    _checked_edges = field_validator("range_edges")(_rising)
+    _checked_unit = field_validator("unit")(checked_unit)
+    _checked_edges = field_validator("range_edges", "class_edges")(rising)
 
     @field_validator("time_zone")
     @classmethod
@@ -275,19 +178,58 @@ class TrialSection(_Section):
     def _has_length(self) -> Self:
         if self.start is not None and self.end is not None and not self.start < self.end:
             raise ValueError(f"a trial from {self.start.isoformat()} to {self.end.isoformat()} has no length")
+        if self.standard is not None and self.class_edges:
+            raise ValueError("classes are of a `standard` or between `class_edges`: give one of both")
         return self
 
 
-class Plan(_Section):
+class ReferencesPlan(Section):
+    """What several references are to the trial: each by itself, or combined to one.
+
+    They are combined by their uncertainties if each pair of them agrees: the interval of its mean difference lies
+    within ± `agree_within`, in the unit of the trial. If they do not, each is compared by itself, and that is said.
+    With ``uncertainty = "estimated"`` their own random error is found from how three instruments differ (three
+    references, or two and a candidate) and stands for what they state.
+    """
+
+    combine: bool = False
+    name: Name = "references"
+    agree_within: Positive | None = None
+    tolerance: Seconds | None = None
+    uncertainty: Literal["stated", "estimated"] = "stated"
+
+    @model_validator(mode="after")
+    def _says_how_far(self) -> Self:
+        if self.combine and self.agree_within is None:
+            raise ValueError("references are combined if they agree: say by `agree_within` how far they may differ")
+        return self
+
+
+class StrataPlan(Section):
+    """How parts of the water are asked for by themselves.
+
+    `share` of each claim's alpha is kept for the declared strata: where the claims do not hold over all water, the
+    answer may then be that they hold in some of them alone. All water has the rest.
+    """
+
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Plan(Section):
     """A trial as it was planned."""
+
+    LATER = frozenset({"references", "strata", "tide"})
 
     trial: TrialSection
     candidate: tuple[ArmPlan, ...] = Field(min_length=1)
     reference: tuple[ArmPlan, ...] = Field(min_length=1)
     sample: tuple[SamplePlan, ...] = ()
-    condition: dict[Key, ConditionPlan] = {}
+    condition: dict[Key, ConditionPlan] = Field(default_factory=dict)
     maintenance: tuple[MaintenancePlan, ...] = ()
     alignment: AlignmentPlan = AlignmentPlan()
+    references: ReferencesPlan = ReferencesPlan()
+    strata: StrataPlan = StrataPlan()
+    tide: TidePlan | None = None
     endpoint: tuple[EndpointPlan, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -300,12 +242,55 @@ class Plan(_Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two endpoints are called {name!r}: give each a name of its own")
+        self._references_fit()
+        # Within its own validation a plan is not yet frozen: what it computes becomes a part of it, and of its hash.
+        object.__setattr__(self, "endpoint", tuple(self._with_margin(one) for one in self.endpoint))
         for one in self.endpoint:
-            self._check_endpoint(one)
+            self._fits(one)
         return self
 
-    def _check_endpoint(self, one: EndpointPlan) -> None:
-        known = {*self.condition, "range"}
+    def _with_margin(self, one: EndpointPlan) -> EndpointPlan:
+        """Return a claim with the margin that its origin gives, where it asks for one."""
+        if one.margin_from is None:
+            if math.isnan(one.margin):
+                raise ValueError(f"endpoint {one.name!r}: give a `margin`, or `margin_from` of which it is computed")
+            return one.model_copy(update={"reckoned": ""})
+        if one.relative or unit_of(one.statistic, self.trial.unit) != self.trial.unit:
+            raise ValueError(
+                f"endpoint {one.name!r}: what is computed is in {self.trial.unit}, and no margin of {one.statistic}"
+                f"{' that is relative' if one.relative else ''}: type that one"
+            )
+        about = Quantity(
+            property=self.trial.property,
+            unit=self.trial.unit,
+            standard=self.trial.standard,
+            water_body=self.trial.water_body,
+        )
+        try:
+            found = computed(one.margin_from, one.origin, about, self.reference)
+        except (ValueError, NilometerError) as error:
+            raise ValueError(f"endpoint {one.name!r}: {error}") from error
+        if not math.isnan(one.margin):
+            ends = convert(np.array([0.0, one.margin]), one.unit or self.trial.unit, self.trial.unit)
+            typed = float(ends[1] - ends[0])
+            if not math.isclose(typed, found.value, rel_tol=_TYPED):
+                raise ValueError(
+                    f"endpoint {one.name!r}: the margin is typed as {typed:g} {self.trial.unit}, and its origin gives "
+                    f"another ({found.told}): leave one of both out"
+                )
+        return one.model_copy(update={"margin": found.value, "unit": self.trial.unit, "reckoned": found.told})
+
+    def _references_fit(self) -> None:
+        if self.tide is not None and (TIDE in self.condition or self.alignment.by == "order"):
+            raise ValueError(f"a `tide` makes the condition {TIDE!r}, of rows that have times: take one of both out")
+        if self.references.combine and (len(self.reference) < 2 or self.alignment.by == "order"):
+            raise ValueError("`references.combine` asks for two [[reference]] or more whose rows have times")
+        if self.references.uncertainty == "estimated" and (len(self.reference) < 2 or self.alignment.by == "order"):
+            raise ValueError("an estimated uncertainty asks for two [[reference]] or more whose rows have times")
+
+    def _fits(self, one: EndpointPlan) -> None:
+        """Refuse a claim that cannot be meant of these data."""
+        known = {*self.condition, "range"} | ({TIDE} if self.tide is not None else set())
         due = unit_of(one.statistic, self.trial.unit)
         if not one.relative and one.unit is not None and not same_dimension(one.unit, due):
             raise UnitError(
@@ -322,6 +307,8 @@ class Plan(_Section):
         for condition in one.condition:
             if condition not in known:
                 raise ValueError(f"endpoint {one.name!r}: condition {condition!r} (known: {', '.join(sorted(known))})")
+        if one.statistic == "class_agreement" and not (self.trial.standard or self.trial.class_edges):
+            raise ValueError(f"endpoint {one.name!r}: name the classes by trial.standard or trial.class_edges")
         if one.against == "samples" and not self.sample:
             raise ValueError(f"endpoint {one.name!r} is against samples, and the plan has no [[sample]]")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nilometer.trials.inference.dependence import Autocorrelation, autocorrelation
 from nilometer.trials.inference.intervals import block_of
 from nilometer.trials.pairing.pairs import Pairs
-from nilometer.trials.report.canvas import ACCENT, GREY, LINE, paper, svg_of
+from nilometer.trials.report.canvas import ACCENT, GREY, LINE, SHADE, paper, svg_of
 from nilometer.trials.report.document import Block, Heading, Picture, Text, line
 from nilometer.trials.report.numbers import length, plain
 from nilometer.trials.report.tables import effective
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["dependence"]
 
 _LEAST = 8  # pairs, to say how neighbours depend on each other
-_LAGS = 60  # that are drawn at most
+_LAGS = 60  # that are drawn as bars; more are a line
+_POINTS = 600  # of a line
 
 
 def dependence(tell: Teller, comparison: Comparison) -> list[Block]:
@@ -39,9 +40,10 @@ def dependence(tell: Teller, comparison: Comparison) -> list[Block]:
     block, _, step_us = block_of(measured)
     most = min(len(found.correlations) - 1, len(measured) // 3)
     # As far as two blocks, so that it is seen where the correlation ends.
-    every = max(1, math.ceil(min(most, max(2.0 * block, _LAGS)) / _LAGS))
+    farthest = math.ceil(min(most, max(2.0 * block, _LAGS)))
+    every = max(1, math.ceil(farthest / _POINTS))
     told = _told(tell, comparison, measured, found, block * step_us / 1e6 if tell.has_times else block)
-    lags = np.arange(every, min(most, _LAGS * every) + 1, every)
+    lags = np.arange(every, farthest + 1, every)
     if len(lags) < 2:
         return [heading, Text(line(told))]
     alt = f"{words('section.dependence')}. {told}"
@@ -92,6 +94,10 @@ def _draw(axes: Axes, lags: np.ndarray, shown: np.ndarray, n: int) -> None:
     axes.axhline(0.0, color=LINE, linewidth=0.8)
     for end in (-1.96 / math.sqrt(n), 1.96 / math.sqrt(n)):
         axes.axhline(end, color=GREY, linewidth=0.7, linestyle=":")
-    axes.vlines(lags, 0.0, shown, color=ACCENT, linewidth=2.0)
+    if len(lags) <= _LAGS:
+        axes.vlines(lags, 0.0, shown, color=ACCENT, linewidth=2.0)
+    else:
+        axes.fill_between(lags, 0.0, shown, color=SHADE, linewidth=0)
+        axes.plot(lags, shown, color=ACCENT, linewidth=1.2)
     axes.set_xlim(0.0, float(lags[-1]) * 1.02)
     axes.set_ylim(min(-0.2, float(shown.min()) * 1.1), 1.0)

@@ -37,6 +37,11 @@ from nilometer.trials.result import Comparison
 __all__ = ["compared", "data", "decided", "plan", "remaining", "reproduce", "terms"]
 
 _FEW = 30.0  # effective pairs below which a reader is warned
+_CLOCKS_APART = (
+    "the candidate's clock seems",
+    "the clocks are ",
+    "the clocks were left alone: the candidate's clock is put",
+)
 _SHOWN = 240  # letters of a value before and after an amendment
 
 
@@ -90,7 +95,8 @@ def _origins(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for one in tell.result.plan.endpoint:
-        source = line(one.source) if one.source.strip() else quiet(words("origin.no_source"))
+        told = "; ".join(text for text in (one.reckoned, one.source) if text.strip())
+        source = line(told) if told else quiet(words("origin.no_source"))
         name: Line = bold(one.name)
         if one.against == "samples":
             name += (("quiet", f"\n{words('kind.against_samples')}"),)
@@ -263,6 +269,8 @@ def _open_of(tell: Teller, comparison: Comparison) -> list[Line]:
     clock = comparison.alignment.clock
     if tell.has_times and not clock.is_clear and clock.note:
         items.append(line(words("open.clock", who=who, note=words.told(clock.note)[0])))
+    apart = [note for note in comparison.alignment.notes if note.startswith(_CLOCKS_APART)]
+    items += [line(words("open.clock_apart", who=who, note=words.told(note)[0])) for note in apart]
     bias = comparison.figure("bias")
     if bias is not None and bias.n_effective < _FEW:
         items.append(line(words("open.few", who=who, n=plain(bias.n_effective, 2))))

@@ -92,7 +92,8 @@ def _answer(tell: Teller, comparison: Comparison) -> Answer:
         holds=_holds(tell, grade),
         ranges=tuple(
             (tell.condition(name), tell.span(*ends, grade.units.get(name, "1"))) for name, ends in grade.ranges.items()
-        ),
+        )
+        + tuple((tell.condition(one.condition), tell.stratum(one)) for one in grade.parts),
         notes=tuple(_note(tell, comparison, note) for note in grade.notes),
     )
 
@@ -108,6 +109,8 @@ def _note(tell: Teller, comparison: Comparison, note: str) -> Line:
 def _holds(tell: Teller, grade: Grade) -> str:
     if grade.outcome is Outcome.NOT_TESTED:
         return ""
+    if grade.parts:
+        return tell.words("outcome.holds_in_parts")
     if grade.outcome not in SHOWN:
         return tell.words("outcome.of_this_water")
     return tell.words("outcome.holds_in" if grade.ranges else "outcome.holds_nowhere")

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from nilometer.trials.figure import Figure
+from nilometer.trials.norms import NormVerdict
 from nilometer.trials.report.document import Block, Heading, Line, Table, Text, bold, line
-from nilometer.trials.report.numbers import NONE, decimals_for, fixed, interval, joined, length, plain, unit_text
+from nilometer.trials.report.numbers import (
+    NONE,
+    decimals_for,
+    fixed,
+    interval,
+    joined,
+    length,
+    plain,
+    quantity,
+    share,
+    unit_text,
+)
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.result import Comparison
 from nilometer.trials.statistics.lots import Components, Row
 
-__all__ = ["effective", "ends_alone", "figure_table", "of_comparison", "units_and_lots", "usual_probability"]
+__all__ = [
+    "effective",
+    "ends_alone",
+    "figure_table",
+    "of_comparison",
+    "references",
+    "units_and_lots",
+    "usual_probability",
+]
 
 _LEAST_P = 0.001  # below it no digit of a probability of error says anything
 
@@ -69,6 +89,8 @@ def of_comparison(tell: Teller, comparison: Comparison) -> list[Block]:
         blocks.append(Heading(2, words("section.against_samples", name=name)))
         if figures:
             blocks.append(figure_table(tell, figures))
+        if name in comparison.norms:
+            blocks += _norm(tell, comparison, comparison.norms[name])
     if comparison.classes is not None:
         blocks += _classes(tell, comparison)
     return blocks
@@ -120,6 +142,51 @@ def _classes(tell: Teller, comparison: Comparison) -> list[Block]:
 def _class(tell: Teller, name: str) -> str:
     better = name.removeprefix("inferior ")
     return tell.words("classes.class" if better == name else "classes.inferior", name=better)
+
+
+def _norm(tell: Teller, comparison: Comparison, found: NormVerdict) -> list[Block]:
+    words, blocks = tell.words, []
+    for name, one in ((comparison.candidate, found.candidate), (comparison.reference, found.reference)):
+        if one is None:
+            continue
+        limit = share(one.limit) if one.is_relative else quantity(plain(one.limit), found.unit)
+        passes = words("norm.passes" if one.passes else "norm.fails")
+        told = words("norm.says", norm=one.norm, name=name, passes=passes, within=sum(one.within), n=len(one.errors))
+        blocks.append(Text(line(f"{told}{words('norm.needs', needed=one.needed, limit=limit)}")))
+    if found.note:
+        blocks.append(Text(tell.sentence(found.note)))
+    return [*blocks, Text(line(words("norm.beside")), "quiet")]
+
+
+def references(tell: Teller) -> list[Block]:
+    """Return what several references differ by, how they became one, and how much each errs."""
+    words, found = tell.words, tell.result.references
+    if not (found.differences or found.errors):
+        return []
+    blocks: list[Block] = [Heading(1, words("section.references"))]
+    rows = [
+        (line(words("references.beside", one=one, other=other)), line(tell.estimate(each)), line(tell.ends(each)))
+        for one, other, each in found.differences
+    ]
+    if rows:
+        agree = tell.result.plan.references.agree_within or 0.0
+        head = tuple(words(f"column.{name}") for name in ("reference", "mean_difference", "interval"))
+        blocks.append(Text(line(words("references.agree", within=quantity(plain(agree), tell.result.plan.trial.unit)))))
+        blocks.append(Table(head, tuple(rows), ("left", "right", "right"), (3, 2, 2)))
+    one = found.combination
+    if one is not None:
+        weights = words.joined([f"{name} {share(weight)}" for name, weight in zip(one.names, one.weights, strict=True)])
+        says = words("references.combined", weights=weights, n=f"{one.n:,}")
+        birge = words("references.birge", ratio=plain(one.birge_ratio)) if one.birge_ratio > 0.0 else ""
+        blocks.append(Text(line(says + birge)))
+        if one.note:
+            blocks.append(Text(tell.sentence(one.note)))
+    for name, error in found.errors.items():
+        low, high = (quantity(plain(end), f"({tell.result.plan.trial.unit})²") for end in error.interval)
+        ends = words("page.range_to", low=low, high=high)
+        sd = quantity(plain(error.sd), tell.result.plan.trial.unit) if error.variance >= 0.0 else NONE
+        blocks.append(Text(line(words("references.error", name=name, sd=sd, ends=ends, n=f"{error.n:,}")), "quiet"))
+    return blocks
 
 
 def units_and_lots(tell: Teller) -> list[Block]:

@@ -27,7 +27,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
-_BEYOND = re.compile(r"it was not shown alone at (\w+) (.*)")
+_BEYOND = re.compile(r"(it was not shown|shown) alone at (\w+) (.*)")
 _STRATUM = re.compile(r"(\S+) to (\S+)(?= \()")
 _COUNT = re.compile(r" \((\d+) pairs\)")
 _HOLE = re.compile(r"\\\{\w*\\\}")
@@ -105,8 +105,9 @@ def _translated(sentence: str) -> str | None:
         return _table()[f"condition.{sentence}"][LANGUAGES.index("zh")]
     beyond = _BEYOND.fullmatch(sentence)
     if beyond:
-        told = _COUNT.sub(r"（\1 个数据对）", _STRATUM.sub(r"\1 至 \2", beyond[2])).replace(", ", "、")
-        return f"{_translated(beyond[1]) or beyond[1]}为下列区间时未单独得到证实：{told}"
+        told = _COUNT.sub(r"（\1 个数据对）", _STRATUM.sub(r"\1 至 \2", beyond[3])).replace(", ", "、")
+        found = "单独得到证实" if beyond[1] == "shown" else "未单独得到证实"
+        return f"{_translated(beyond[2]) or beyond[2]}为下列区间时{found}：{told}"
     for pattern, chinese in _phrases():
         match = pattern.fullmatch(sentence)
         if match:

@@ -12,7 +12,7 @@ from nilometer.trials.report.evidence import compared, data, decided, plan, rema
 from nilometer.trials.report.front import front
 from nilometer.trials.report.html import html_of
 from nilometer.trials.report.pdf import pdf_of
-from nilometer.trials.report.tables import units_and_lots
+from nilometer.trials.report.tables import references, units_and_lots
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.report.words import Language, visible
 from nilometer.trials.result import TrialResult
@@ -54,7 +54,7 @@ def document_of(result: TrialResult, *, language: Language = "en", command: str)
     document.add(*front(tell), *decided(tell))
     for comparison in result.comparisons:
         document.add(*comparing(tell, comparison))
-    document.add(*units_and_lots(tell))
+    document.add(*references(tell), *units_and_lots(tell))
     document.add(*compared(tell), *remaining(tell), *plan(tell), *data(tell), *reproduce(tell, command), *terms(tell))
     return document
 

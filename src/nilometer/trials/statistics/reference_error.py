@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.series import unpack
-from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.pairing.pairs import Pairs, check_size
 from nilometer.uncertainty.coverage import coverage_factor
 
 __all__ = ["ErrorVariance", "ratio_from_reference", "stated_ratio", "three_cornered_hat"]
@@ -127,7 +127,7 @@ def three_cornered_hat(series: Mapping[str, Any], *, probability: float = 0.95) 
     Raises
     ------
     ValueError
-        If there are not three, lengths differ, or fewer than four times have all.
+        If there are not three, lengths differ, fewer than four times have all, or results cannot be squared.
 
     References
     ----------
@@ -147,6 +147,7 @@ def three_cornered_hat(series: Mapping[str, Any], *, probability: float = 0.95) 
         raise ValueError(f"series of {[len(column) for column in columns]} results: give one a time of each")
     stack = np.array(columns)
     stack = stack[:, np.isfinite(stack).all(axis=0)]
+    check_size(stack)
     n = stack.shape[1]
     if n < 4:
         raise ValueError(f"{n} times have results of all three: four or more are needed")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 from nilometer.trials.figure import Figure
 from nilometer.trials.pairing.arm import Arm
 from nilometer.trials.pairing.matching import mutual_nearest
-from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.pairing.pairs import Pairs, check_size
 from nilometer.trials.statistics.differences import bias
-from nilometer.trials.statistics.reference_error import three_cornered_hat
+from nilometer.trials.statistics.reference_error import ErrorVariance, three_cornered_hat
 
-__all__ = ["Combination", "combine"]
+__all__ = ["Combination", "References", "combine", "meeting"]
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +59,70 @@ class Combination:
     note: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What several references are to a trial.
+
+    Parameters
+    ----------
+    differences : tuple of (str, str, Figure)
+        Of each two: their mean difference, with an interval that heeds dependence.
+    combination : Combination or None
+        How they became one; None: each is compared by itself.
+    errors : dict of str to ErrorVariance
+        Random error of each, found from three instruments, where the plan asks for it.
+    notes : tuple of str
+        What a reader has to know.
+    """
+
+    differences: tuple[tuple[str, str, Figure], ...] = ()
+    combination: Combination | None = None
+    errors: dict[str, ErrorVariance] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        one = self.combination
+        return {
+            "differences": [{"of": a, "beside": b, "figure": figure.to_dict()} for a, b, figure in self.differences],
+            "combination": None
+            if one is None
+            else {
+                "names": list(one.names),
+                "weights": list(one.weights),
+                "how": one.how,
+                "n": one.n,
+                "left_out": list(one.left_out),
+                "birge_ratio": one.birge_ratio if np.isfinite(one.birge_ratio) else None,
+                "note": one.note,
+            },
+            "errors": {
+                name: asdict(each) | {"sd": each.sd if each.variance >= 0.0 else None}
+                for name, each in self.errors.items()
+            },
+            "notes": list(self.notes),
+        }
+
+
+def meeting(references: Sequence[Arm], tolerance_us: int) -> list[Arm]:
+    """Return the results of each at times of the first at which all have one.
+
+    Parameters
+    ----------
+    references, tolerance_us
+        As in `combine`.
+
+    Raises
+    ------
+    UnitError
+        If units are not of one dimension.
+    ValueError
+        If they never meet.
+    """
+    arms = _in_one_unit(references)
+    return [arm.take(row) for arm, row in zip(arms, _common(arms, tolerance_us), strict=True)]
+
+
 def combine(references: Sequence[Arm], tolerance_us: int, *, name: str = "references") -> tuple[Arm, Combination]:
     """Return several references as one.
 
@@ -81,7 +146,7 @@ def combine(references: Sequence[Arm], tolerance_us: int, *, name: str = "refere
     UnitError
         If units are not of one dimension.
     ValueError
-        If there are fewer than two references, or they never meet.
+        If there are fewer than two references, they never meet, or results or uncertainties cannot be squared.
 
     References
     ----------
@@ -101,16 +166,14 @@ def combine(references: Sequence[Arm], tolerance_us: int, *, name: str = "refere
     """
     if len(references) < 2:
         raise ValueError(f"{len(references)} references: two or more are combined")
-    arms = [arm.in_unit(references[0].unit) for arm in references]
-    arms = [arm if arm.censored is None else arm.take(arm.censored == 0) for arm in arms]
+    arms = _in_one_unit(references)
     rows = _common(arms, tolerance_us)
-    if not len(rows[0]):
-        raise ValueError(
-            f"{', '.join(arm.name for arm in arms)} never have results within {tolerance_us / 1e6:g} s of each other: "
-            "align them first, or show each by itself"
-        )
     met = [arm.take(row) for arm, row in zip(arms, rows, strict=True)]
     values = np.array([arm.values for arm in met])
+    check_size(values)
+    for arm in met:
+        if arm.uncertainty is not None:
+            check_size(arm.uncertainty)
     spread, how, note = _uncertainties(met, values)
     weight = 1.0 / spread**2
     total = weight.sum(axis=0)
@@ -127,7 +190,7 @@ def combine(references: Sequence[Arm], tolerance_us: int, *, name: str = "refere
         met[0],
         name=name,
         values=mean,
-        flags=None,
+        flags=_worst([arm.flags for arm in met]),
         censored=None,
         # A comparison with NaN is false: without a Birge ratio nothing is widened.
         uncertainty=(math.nan if how == "alike" else birge if birge > 1.0 else 1.0) / np.sqrt(total),
@@ -149,6 +212,17 @@ def combine(references: Sequence[Arm], tolerance_us: int, *, name: str = "refere
     )
 
 
+def _in_one_unit(references: Sequence[Arm]) -> list[Arm]:
+    arms = [arm.in_unit(references[0].unit) for arm in references]
+    return [arm if arm.censored is None else arm.take(arm.censored == 0) for arm in arms]
+
+
+def _worst(flags: Sequence[NDArray[np.uint8] | None]) -> NDArray[np.uint8] | None:
+    """Return the worst flag of each time; None where none is flagged."""
+    known = [each for each in flags if each is not None]
+    return np.asarray(np.max(known, axis=0), np.uint8) if known else None
+
+
 def _common(arms: Sequence[Arm], tolerance_us: int) -> list[NDArray[np.int64]]:
     """Return the rows of each arm at times of the first at which all have one."""
     kept = np.arange(len(arms[0]))
@@ -157,6 +231,11 @@ def _common(arms: Sequence[Arm], tolerance_us: int) -> list[NDArray[np.int64]]:
         first, second = mutual_nearest(arms[0].time[kept], arm.time, tolerance_us)
         others = [*(rows[first] for rows in others), second]
         kept = kept[first]
+    if not len(kept):
+        raise ValueError(
+            f"{', '.join(arm.name for arm in arms)} never have results within {tolerance_us / 1e6:g} s of each other: "
+            "align them first, or show each by itself"
+        )
     return [kept, *others]
 
 

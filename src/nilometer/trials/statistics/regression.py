@@ -76,6 +76,9 @@ def deming(x: Any, y: Any, *, ratio: float = 1.0, probability: float = 0.95) -> 
     if not ratio > 0.0:
         raise ValueError(f"ratio = {ratio!r} (allowed: above 0)")
     first, second = complete(x, y, least=3)
+    # Of numbers that are all the same the rounded mean is another one, and sums of squares are not 0.
+    if not (np.ptp(first) and np.ptp(second)):
+        raise ValueError("x and y do not vary together: there is no line")
     n, middle, other = len(first), float(first.mean()), float(second.mean())
     sxx = float(np.sum((first - middle) ** 2))
     syy = float(np.sum((second - other) ** 2))
@@ -135,7 +138,7 @@ def passing_bablok(x: Any, y: Any, *, probability: float = 0.95) -> Line:  # noq
     """
     first, second = complete(x, y, least=3)
     n = len(first)
-    if not first.std():
+    if not np.ptp(first):
         raise ValueError("all x are the same: there is no line")
     slopes = PairwiseSlopes(first, second)
     steeper, opposite = slopes.rank(-1.0)

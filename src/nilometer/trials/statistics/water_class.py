@@ -7,7 +7,9 @@ near a limit is told beside every number.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from nilometer.units import convert
 from nilometer.verdict.item import Item, Rule
 from nilometer.verdict.standard import Standard, find_standard
 
-__all__ = ["ClassAgreement", "class_agreement", "classes_of", "weighted_kappa"]
+__all__ = ["ClassAgreement", "class_agreement", "class_edges", "classes_of", "typed_classes", "weighted_kappa"]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -125,6 +127,69 @@ def class_agreement(
     """
     found = find_standard(standard)
     item = _item(found, observed_property, WaterBody(water_body))
+    return _agreement(pairs, item, (*found.classes, found.beyond.en), near, weights, probability)
+
+
+def typed_classes(pairs: Pairs, edges: Sequence[float], *, probability: float = 0.95) -> ClassAgreement:
+    """Return how two instruments agree on the class of single results, of classes between edges.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        As of `class_agreement`.
+    edges : sequence of float
+        Rising, in the pairs' unit; a result on an edge is of the class below it.
+    probability : float
+        Of the intervals, for independent pairs.
+
+    Returns
+    -------
+    ClassAgreement
+        Classes are told by their edges, the lowest first.
+
+    Examples
+    --------
+    >>> pairs = Pairs.of(range(3), [1.0, 2.0, 3.0], [1.0, 2.5, 3.0], "m")
+    >>> found = typed_classes(pairs, [2.0])
+    >>> found.classes, found.confusion.tolist()
+    (('≤ 2', '> 2'), [[1, 0], [1, 1]])
+    """
+    limits = tuple(edges)
+    item = Item(number=1, property="", unit=pairs.unit, rule=Rule.AT_MOST, classes=len(limits), limits=limits)
+    told = [f"{edge:.6g}" for edge in limits]
+    between = [f"> {low} to {high}" for low, high in pairwise(told)]
+    return _agreement(pairs, item, (f"≤ {told[0]}", *between, f"> {told[-1]}"), 0.1, "linear", probability)
+
+
+def class_edges(
+    standard: str | Standard, observed_property: str, water_body: WaterBody | str, unit: str
+) -> tuple[float, ...]:
+    """Return the limits between classes of a standard's item, rising, such that a result on one is of its own class.
+
+    A result that is the limit counts as the class below the edge: where limits are the least that is allowed the edge
+    is just below the limit. Of an item that has a range, what lies below and what lies above are told apart.
+
+    Raises
+    ------
+    ConfigError, StandardNotApplicable, UnitError
+        As `class_agreement` does.
+
+    Examples
+    --------
+    >>> [round(edge, 3) for edge in class_edges("GB 3838-2002", "dissolved_oxygen", "river", "mg L-1")]
+    [2.0, 3.0, 5.0, 6.0, 7.5]
+    """
+    item = _item(find_standard(standard), observed_property, WaterBody(water_body))
+    guard = -_GUARD if item.rule is Rule.AT_LEAST else _GUARD
+    ends = [limit * (1.0 + guard) for limit in item.limits]
+    for low, high in item.ranges or ((item.lower, item.upper),):
+        ends += [end * (1.0 + side) for end, side in ((low, -_GUARD), (high, _GUARD)) if end is not None]
+    return tuple(np.unique(convert(np.array(sorted(ends)), item.unit, unit)).tolist())
+
+
+def _agreement(
+    pairs: Pairs, item: Item, names: tuple[str, ...], near: float, weights: str, probability: float
+) -> ClassAgreement:
     theirs, ours = (
         classes_of(item, convert(values, pairs.unit, item.unit), censored)
         for values, censored in (
@@ -133,7 +198,7 @@ def class_agreement(
         )
     )
     decided = (theirs != UNDECIDED) & (ours != UNDECIDED)
-    k = len(found.classes) + 1
+    k = len(names)
     confusion = np.zeros((k, k), np.int64)
     np.add.at(confusion, (theirs[decided], ours[decided]), 1)
     apart = np.abs(theirs - ours)[decided]
@@ -148,7 +213,7 @@ def class_agreement(
     share = _share("class_agreement", int(np.count_nonzero(apart == 0)), n, probability, note)
     near_off = int(np.count_nonzero(one & is_near))
     return ClassAgreement(
-        classes=(*found.classes, found.beyond.en),
+        classes=names,
         confusion=confusion,
         agreement=share,
         kappa=weighted_kappa(confusion, weights=weights, probability=probability),

@@ -23,6 +23,7 @@ _MOST_TURNS = 200
 _CLOSE = 1e-12
 _GROUPS = 200
 """Pairs are left out one by one up to this many, in as many even groups beyond; in fewer of very many pairs."""
+_ALONE = "one pair alone makes the line: without it x and y do not vary together"
 _FEWEST_GROUPS, _MOST_PRODUCTS = 40, 1 << 24
 
 
@@ -101,6 +102,8 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
         lowest = min(float(first.min()), float(second.min()))
         raise ValueError(f"a result of {lowest!r}: errors in proportion to the value need results above 0")
     n = len(first)
+    if not (np.ptp(first) and np.ptp(second)):
+        raise ValueError("x and y do not vary together: there is no line")
     one = np.ones((1, n))
     slopes, intercepts = _fit(first, second, one, ratio, is_weighted=is_weighted)
     slope, intercept = float(slopes[0]), float(intercepts[0])
@@ -109,13 +112,15 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
     groups = min(n, _GROUPS, max(_MOST_PRODUCTS // n, _FEWEST_GROUPS))
     # Neighbours fall into different groups, so that all are alike.
     member = np.arange(n) % groups
+    if _stands_on_one(first, member) or _stands_on_one(second, member):
+        raise ValueError(_ALONE)
     parts = [
         _fit(first, second, (member != each[:, None]).astype(np.float64), ratio, is_weighted=is_weighted)
         for each in np.array_split(np.arange(groups), -(-groups * n // _AT_ONCE))
     ]
     left = np.array([np.concatenate([part[side] for part in parts]) for side in (0, 1)])
     if not np.isfinite(left).all():
-        raise ValueError("one pair alone makes the line: without it x and y do not vary together")
+        raise ValueError(_ALONE)
     whole = np.array([[slope], [intercept]])
     pseudo = groups * whole - (groups - 1) * left
     slope_se, intercept_se = (float(row.std(ddof=1)) / math.sqrt(groups) for row in pseudo)
@@ -129,6 +134,12 @@ def _line(x: Any, y: Any, ratio: float, probability: float, *, is_weighted: bool
         slope_se,
         n,
     )
+
+
+def _stands_on_one(values: Floats, member: NDArray[np.int64]) -> bool:
+    """Say whether without one group all values are the same: rounding would make a line of them."""
+    distinct, count = np.unique(values, return_counts=True)
+    return len(np.unique(member[values != distinct[count.argmax()]])) < 2
 
 
 def _fit(x: Floats, y: Floats, kept: Floats, ratio: float, *, is_weighted: bool) -> tuple[Floats, Floats]:

@@ -110,8 +110,10 @@ def point_of(catalog: Catalog, thing: int) -> list[float] | None:
         if isinstance(shape, Mapping) and shape.get("type") == "Feature":
             shape = shape.get("geometry")
         if isinstance(shape, Mapping) and shape.get("type") == "Point":
-            longitude, latitude = shape["coordinates"][:2]
-            return [longitude, latitude]
+            # A client may have written anything there.
+            match shape.get("coordinates"):
+                case [int() | float() as longitude, int() | float() as latitude, *_]:
+                    return [longitude, latitude]
     return None
 
 
@@ -143,7 +145,7 @@ def datastream_document(
         "names": names_of(observed.key, datastream.name),
         "property": observed.key,
         "unit": datastream.unit,
-        "symbol": datastream.unit_symbol if datastream.unit_symbol is not None else units.symbol(datastream.unit),
+        "symbol": datastream.unit_symbol if datastream.unit_symbol is not None else _symbol(datastream.unit),
         "decimals": None if term is None else term.decimals,
         "origin": str(datastream.origin),
         "profile": datastream.profile,
@@ -199,3 +201,8 @@ def spark_documents(snapshot: Snapshot, datastreams: Sequence[int], start: int) 
             "quality": quality[kept].tolist(),
         }
     return sparks
+
+
+def _symbol(unit: str) -> str:
+    """Return the symbol of a unit; empty where nobody understood it."""
+    return "" if unit == units.UNKNOWN else units.symbol(unit)

@@ -16,7 +16,6 @@ from nilometer.web.mqtt.connection import STOPPING, Connection
 from nilometer.web.mqtt.hearing import Hearing
 from nilometer.web.mqtt.session import Session
 from nilometer.web.mqtt.topics import path_of
-from nilometer.web.sensorthings.creation import read_observation
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.paths import parse_path
 
@@ -151,7 +150,7 @@ class MqttListener:
         if query:
             raise RequestError("a topic that is published to takes no options", place="topic")
         datastream = None if path == b"Observations" else await self._datastream(path)
-        await self._creation.store(read_observation(payload), datastream)
+        await self._creation.store(payload, datastream)
         self._stored += 1
 
     async def _datastream(self, path: bytes) -> int:

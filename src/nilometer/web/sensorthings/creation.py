@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from http import HTTPStatus
 from typing import Any
@@ -11,14 +10,18 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from nilometer.errors import NotFound, NotSupported, RequestError, WrongMediaType
-from nilometer.model import ObservationBatch
+from nilometer.errors import NotFound, RequestError, WrongMediaType
+from nilometer.model import Datastream, ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
 from nilometer.web.exchange import Exchange
-from nilometer.web.sensorthings.quality import PARAMETER_PREFIX
-from nilometer.web.times import format_interval, parse_interval, parse_time
+from nilometer.web.sensorthings.changes.bodies import read_json, read_link
+from nilometer.web.sensorthings.changes.changes import Changes
+from nilometer.web.sensorthings.changes.making import NO_PLACE
+from nilometer.web.sensorthings.changes.rows import kept_of, number_of
+from nilometer.web.sensorthings.schema import OBSERVATION
+from nilometer.web.times import parse_interval, parse_time
 
 __all__ = ["MOST_BYTES", "Creation", "read_observation"]
 
@@ -75,11 +78,15 @@ class Creation:
     ----------
     pipeline : Pipeline
         Where rows go.
+    changes : Changes
+        Makes the entities that come with an Observation.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Pipeline, changes: Changes) -> None:
+        self._pipeline, self._changes = pipeline, changes
         self._catalog = pipeline.store.catalog
+        self._placed: set[int] = set()
+        self._catalog.on_change(self._changed)
 
     def datastream_of(self, path: bytes) -> int | None:
         """Return the Datastream of ``Datastreams(1)/Observations``; None for another path.
@@ -111,29 +118,34 @@ class Creation:
         """
         if exchange.media_type not in {"application/json", ""}:
             raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
-        posted = read_observation(await exchange.body(MOST_BYTES))
-        number = await self.store(posted, datastream)
+        number = await self.store(await exchange.body(MOST_BYTES), datastream)
         link = f"{root}/Observations({number})"
         await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
 
-    async def store(self, posted: NewObservation, datastream: int | None) -> int:
+    async def store(self, body: bytes, datastream: int | None) -> int:
         """Return the id of an Observation once it is durable: a new one, unless its Datastream has identity by time.
 
         Parameters
         ----------
-        posted : NewObservation
-            What a client gave.
+        body : bytes
+            What a client gave; related entities that come with it are made.
         datastream : int, optional
             What the path or the topic says.
 
         Raises
         ------
-        RequestError, NotSupported, StoreError
-            If it cannot be stored.
+        RequestError, StoreError
+            If it cannot be stored; then nothing was made.
         """
+        posted = read_observation(body)
+        if _makes(posted.datastream) or _makes(posted.feature):
+            given = {} if datastream is None else {"Datastream": datastream}
+            return await self._changes.create(OBSERVATION, read_json(body), given)
         start, duration = self._time(posted)
         result, extra = _result(posted)
         number = self._datastream(posted, datastream)
+        if posted.feature is None and number not in self._placed:
+            self._check_place(number)
         computed = why_computed(number, self._catalog)
         if computed is not None:
             raise RequestError(computed, place="$.Datastream")
@@ -160,6 +172,15 @@ class Creation:
         if outcome.rejected:
             raise RequestError(outcome.errors[0][1] if outcome.errors else "the row was refused", place="$")
         return int(outcome.id[0])
+
+    def _changed(self, entity: object) -> None:
+        if not isinstance(entity, Datastream):
+            self._placed = set()  # a Thing may stand elsewhere, or nowhere
+
+    def _check_place(self, datastream: int) -> None:
+        if not self._catalog.has_place(datastream):
+            raise RequestError(NO_PLACE, place="$.FeatureOfInterest")
+        self._placed.add(datastream)
 
     def _time(self, posted: NewObservation) -> tuple[int, int]:
         if posted.phenomenon_time is None:
@@ -191,14 +212,15 @@ class Creation:
 
 def _linked(name: str, given: Any) -> int:  # noqa: ANN401 -- any JSON
     """Return the id of a link ``{"@iot.id": 1}``."""
-    place = f"$.{name}"
-    if isinstance(given, dict):
-        number = given.get("@iot.id")
-        if isinstance(number, int) and not isinstance(number, bool) and len(given) == 1:
-            return number
-        if "@iot.id" not in given:
-            raise NotSupported('deep insert is not served; link with {"@iot.id": …}', place=place)
-    raise RequestError('expected a link {"@iot.id": …} with a whole number and nothing else', place=place)
+    number = read_link(given, f"$.{name}")
+    if number is None:
+        raise RequestError('expected a link {"@iot.id": …}', place=f"$.{name}")
+    return number
+
+
+def _makes(given: Any) -> bool:  # noqa: ANN401 -- any JSON
+    """Say whether an entity comes with an Observation, rather than a link to one."""
+    return isinstance(given, dict) and "@iot.id" not in given
 
 
 def _result(posted: NewObservation) -> tuple[float, dict[str, Any]]:
@@ -206,17 +228,8 @@ def _result(posted: NewObservation) -> tuple[float, dict[str, Any]]:
     result = posted.result
     if result is msgspec.UNSET or result is None:
         raise RequestError("result is missing", place="$.result")
-    extra = dict(posted.parameters or {})
-    for name in extra:
-        if name.startswith(PARAMETER_PREFIX):
-            raise RequestError(f"a parameter's name does not start with {PARAMETER_PREFIX}", place="$.parameters")
-    if posted.result_quality is not None:
-        extra["@resultQuality"] = posted.result_quality
+    values = {"parameters": posted.parameters, "resultQuality": posted.result_quality}
     if posted.valid_time is not None:
-        extra["@validTime"] = format_interval(*parse_interval(posted.valid_time, "$.validTime"))
-    if isinstance(result, float) or (type(result) is int and abs(result) <= 2**53):
-        if not math.isfinite(result):
-            raise RequestError("the result is not finite", place="$.result")
-        return float(result), extra
-    extra["@result"] = result
-    return math.nan, extra
+        values["validTime"] = parse_interval(posted.valid_time, "$.validTime")
+    extra = kept_of(values, "$")
+    return number_of(result, extra), extra

@@ -199,6 +199,11 @@ def _geometry(location: Any) -> Any:  # noqa: ANN401 -- GeoJSON
 def _properties(kind: EntityType, record: Record) -> dict[str, Any]:
     """Return an entity's properties with ours under ``nilometer``; what is not set is left out."""
     given = dict(record["properties"] or {})
+    kept = given.get("nilometer")
+    if isinstance(kept, Mapping) and kept.get("plain") is True:
+        # A client made it and said nothing of this: it gets back what it sent.
+        del given["nilometer"]
+        return given
     ours = {name: record[name] for name in _OURS.get(kind.name, ()) if record[name] is not None}
     if kind.name == "FeatureOfInterest":
         ours["sample_kind"] = SampleKind(record["sample_kind"]).name.lower()

@@ -120,7 +120,10 @@ class Evidence:
         standing = [step for step in self._catalog.reviews.active(self._commit) if step.action == SIGN_OFF]
         found: dict[int, list[ReviewStep]] = {}
         for number in datastreams if standing else ():
-            datastream = self._catalog.datastream(number)
+            try:
+                datastream = self._catalog.datastream(number)
+            except NotFound:
+                continue  # it was deleted, and is read as of an earlier moment
             of = self._catalog.observed_property(datastream.observed_property).key
             mine = [step for step in standing if step.speaks_of(number, datastream.thing, of)]
             if mine:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Table, select
+from sqlalchemy.sql.expression import ColumnElement, FromClause
 
 from nilometer.errors import RequestError, near
 from nilometer.store import tables
@@ -67,11 +68,11 @@ class EntityType:
 
     name: str
     plural: str
-    table: Table | None
+    table: FromClause | None
     properties: dict[str, Property]
     relations: dict[str, Relation]
 
-    def column(self, name: str) -> Column[object]:
+    def column(self, name: str) -> ColumnElement[object]:
         """Return a column of its table."""
         if self.table is None:
             raise RequestError(f"{self.plural} have no column {name}")
@@ -85,7 +86,7 @@ class EntityType:
         return RequestError(f"{self.name} has no {name[:60]!r}{hint} (known: {', '.join(known)})", place=place)
 
 
-def _type(name: str, plural: str, table: Table | None, *parts: Property | Relation) -> EntityType:
+def _type(name: str, plural: str, table: FromClause | None, *parts: Property | Relation) -> EntityType:
     return EntityType(
         name,
         plural,
@@ -93,6 +94,11 @@ def _type(name: str, plural: str, table: Table | None, *parts: Property | Relati
         {part.name: part for part in parts if isinstance(part, Property)},
         {part.name: part for part in parts if isinstance(part, Relation)},
     )
+
+
+def _there(table: Table) -> FromClause:
+    """Return the rows of a table whose entities were not deleted."""
+    return select(table).where(table.c.deleted.is_(None)).subquery(table.name)
 
 
 def _ours(*columns: str) -> dict[tuple[str, ...], str]:
@@ -110,7 +116,7 @@ TYPES: dict[str, EntityType] = {
         _type(
             "Thing",
             "Things",
-            tables.things,
+            _there(tables.things),
             _NAME,
             _DESCRIPTION,
             Property("properties", "json", "properties", _ours("key", "water_body", "target_class", "time_zone")),
@@ -149,7 +155,7 @@ TYPES: dict[str, EntityType] = {
         _type(
             "Datastream",
             "Datastreams",
-            tables.datastreams,
+            _there(tables.datastreams),
             _NAME,
             _DESCRIPTION,
             Property(
@@ -172,7 +178,7 @@ TYPES: dict[str, EntityType] = {
         _type(
             "Sensor",
             "Sensors",
-            tables.sensors,
+            _there(tables.sensors),
             _NAME,
             _DESCRIPTION,
             _ENCODING,
@@ -183,7 +189,7 @@ TYPES: dict[str, EntityType] = {
         _type(
             "ObservedProperty",
             "ObservedProperties",
-            tables.observed_properties,
+            _there(tables.observed_properties),
             _NAME,
             Property("definition", column="definition"),
             _DESCRIPTION,
@@ -206,7 +212,7 @@ TYPES: dict[str, EntityType] = {
         _type(
             "FeatureOfInterest",
             "FeaturesOfInterest",
-            tables.features_of_interest,
+            _there(tables.features_of_interest),
             _NAME,
             _DESCRIPTION,
             _ENCODING,

@@ -53,6 +53,17 @@ CONFORMANCE = tuple(
         "request-data/built-in-filter-operations",
         "request-data/built-in-query-functions",
         "request-data/pagination",
+        "create-update-delete/create-entity",
+        "create-update-delete/link-to-existing-entities",
+        "create-update-delete/deep-insert",
+        "create-update-delete/deep-insert-status-code",
+        "create-update-delete/update-entity",
+        "create-update-delete/update-entity-put",
+        "create-update-delete/update-entity-jsonpatch",
+        "create-update-delete/delete-entity",
+        "create-update-delete/historical-location-auto-creation",
+        "create-update-delete/historical-location-manual-creation",
+        "batch-request/batch-request",
     )
 )
 """What works."""

@@ -1,0 +1,1 @@
+"""Changes of entities and Observations through SensorThings: create, update, delete."""
