@@ -172,6 +172,18 @@ async def test_what_streams_is_what_is_answered_at_once(station, monkeypatch):
         assert (head.status_code, head.content) == (200, b"")
 
 
+async def test_what_streams_is_whole_in_a_batch_too(station, monkeypatch):
+    await station.ingest("sea/free", NOON, [1.0, 2.0, 3.0])
+    path = "Observations?$resultFormat=dataArray&$select=result"
+    monkeypatch.setattr(observation_answers, "_AT_ONCE", 0)
+    body = {"requests": [{"id": "1", "method": "get", "url": path}]}
+    answer = await station.client.post("/v1.1/$batch", json=body)
+    (one,) = answer.json()["responses"]
+    assert one["status"] == 200
+    document = one["body"] if isinstance(one["body"], dict) else msgspec.json.decode(one["body"])
+    assert document["value"][0]["dataArray"] == [[1.0], [2.0], [3.0]]
+
+
 def test_a_gate_counts_out_whatever_becomes_of_the_pieces():
     gate = Gate(1)
     pieces = gate.pass_through(iter([b"a", b"b"]))
