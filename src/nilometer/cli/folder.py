@@ -86,19 +86,26 @@ def import_(
 def export(
     *,
     data: Annotated[Path, typer.Option("--data", help="The data folder, held by a server or not.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.csv, OUT.parquet or OUT.nc.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.csv, OUT.parquet, OUT.nc, or a folder.")],
     datastream: Annotated[list[str] | None, typer.Option(help="Keys; default: all.")] = None,
     start: Annotated[str | None, typer.Option(help="ISO 8601, inclusive.")] = None,
     end: Annotated[str | None, typer.Option(help="ISO 8601, exclusive.")] = None,
     as_of: Annotated[str | None, typer.Option(help="ISO 8601: rows and sign-offs as they were known then.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of a netCDF file, such as creator_name='River Board'.")
+    ] = None,
 ) -> None:
     """Export rows with their flags, each test's outcome and the profile behind it to CSV, Parquet or netCDF.
 
+    Into a folder that is there go netCDF files, one for each Thing and time axis, and a datasets.xml for ERDDAP.
+
     Example: nilometer export --data station --datastream mill-race/ph -o ph.parquet
     """
+    from nilometer.cli.dataset_attributes import read_attributes
     from nilometer.cli.exporting import export_rows
 
-    rows = export_rows(data, out, keys=datastream, start=start, end=end, as_of=as_of)
+    told = read_attributes(attribute or ())
+    rows = export_rows(data, out, keys=datastream, start=start, end=end, as_of=as_of, attributes=told)
     typer.echo(f"{out}: {rows} rows")
 
 

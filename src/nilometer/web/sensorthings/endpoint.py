@@ -10,6 +10,7 @@ from typing import Any
 from nilometer.errors import MethodNotAllowed, NotFound, RequestError, WrongMediaType
 from nilometer.pipeline import Pipeline
 from nilometer.web.exchange import Exchange
+from nilometer.web.sensorthings.answers.sending import Pieces, send
 from nilometer.web.sensorthings.changes.batch import Batch
 from nilometer.web.sensorthings.changes.bodies import read_json
 from nilometer.web.sensorthings.changes.change_set import ChangeSet
@@ -63,7 +64,10 @@ class SensorThings:
         path = path.strip(b"/")
         if exchange.method in {"GET", "HEAD"}:
             answer = await asyncio.to_thread(self._get, path, exchange.query, root, f"{exchange.root}/api/v1")
-            await exchange.answer(answer.status, answer.body, answer.media_type)
+            if isinstance(answer, Pieces):
+                await send(exchange, answer)
+            else:
+                await exchange.answer(answer.status, answer.body, answer.media_type)
         elif exchange.method == "POST":
             await self._post(exchange, path, root)
         elif exchange.method in {"PUT", "PATCH", "DELETE"}:
@@ -72,11 +76,16 @@ class SensorThings:
             status = HTTPStatus.NO_CONTENT if exchange.method == "OPTIONS" else HTTPStatus.METHOD_NOT_ALLOWED
             await exchange.answer(status, headers=_ALLOWED)
 
-    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer:
+    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer | Pieces:
         options = parse_options(decode_query(query))
         if not path:
             return self.service.root(root)
         return self.service.get(parse_path(path), options, root, api)
+
+    def _get_one(self, kind: EntityType, number: int, root: str, api: str) -> Answer:
+        answer = self._get(f"{kind.plural}({number})".encode(), b"", root, api)
+        assert isinstance(answer, Answer)  # noqa: S101 -- one entity never comes in pieces
+        return answer
 
     async def _post(self, exchange: Exchange, path: bytes, root: str) -> None:
         if path == b"Observations":
@@ -125,10 +134,8 @@ class SensorThings:
 
     async def _made(self, exchange: Exchange, kind: EntityType, number: int, root: str) -> None:
         link = f"{root}/{kind.plural}({number})"
-        body = await asyncio.to_thread(
-            self._get, f"{kind.plural}({number})".encode(), b"", root, f"{exchange.root}/api/v1"
-        )
-        await exchange.answer(HTTPStatus.CREATED, body.body, headers=[("location", link)])
+        made = await asyncio.to_thread(self._get_one, kind, number, root, f"{exchange.root}/api/v1")
+        await exchange.answer(HTTPStatus.CREATED, made.body, headers=[("location", link)])
 
     async def _change(self, exchange: Exchange, path: bytes, root: str) -> None:
         parsed = parse_path(path)
@@ -161,7 +168,7 @@ class SensorThings:
             media_type=exchange.media_type,
             document=lambda kind, number: self._document(kind, number, root, api),
         )
-        answer = await asyncio.to_thread(self._get, f"{kind.plural}({target.number})".encode(), b"", root, api)
+        answer = await asyncio.to_thread(self._get_one, kind, target.number, root, api)
         await exchange.answer(answer.status, answer.body, answer.media_type)
 
     async def _delete_chosen(self, exchange: Exchange, parent: tuple[str, int] | None) -> None:
@@ -175,13 +182,13 @@ class SensorThings:
         others = [name for name, _ in options.texts if name not in {"$filter", "samples"}]
         if others or options.filter is None:
             raise RequestError("only $filter and samples go with DELETE", place=others[0] if others else "$filter")
-        ids = await asyncio.to_thread(ids_of, self._store, parent, options)
+        ids = await asyncio.to_thread(ids_of, self._store, self.service.gate, parent, options)
         comment = f"DELETE {exchange.path}?{exchange.query.decode('latin-1')}"
         deleted = await self.changes.delete_observations(ids, comment[:1000])
         await exchange.answer_json({"deleted": deleted})
 
     def _document(self, kind: EntityType, number: int, root: str, api: str) -> dict[str, Any]:
-        document: dict[str, Any] = read_json(self._get(f"{kind.plural}({number})".encode(), b"", root, api).body)
+        document: dict[str, Any] = read_json(self._get_one(kind, number, root, api).body)
         return {name: value for name, value in document.items() if name in kind.properties}
 
     async def _link(self, exchange: Exchange, path: ResourcePath, root: str, document: object) -> None:

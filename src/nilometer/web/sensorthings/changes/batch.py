@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from itertools import groupby
@@ -129,8 +130,13 @@ class Batch:
         scope["path"] = f"/v1.1/{unquote(path)}"
         sent: list[Message] = []
 
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            # A part never hangs up: who waits for that, as what is sent in pieces does, waits until it is cancelled.
+            if not waiting:
+                await asyncio.Event().wait()
+            return waiting.pop()
 
         async def send(message: Message) -> None:
             sent.append(message)

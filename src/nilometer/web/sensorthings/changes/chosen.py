@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nilometer.errors import TooLarge
 from nilometer.store import Store
+from nilometer.web.sensorthings.answers.limits import Gate
 from nilometer.web.sensorthings.observations import Observations, Within
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.records import Records
@@ -16,13 +15,15 @@ MOST_DELETED = 100_000
 """Observations that one filter may delete."""
 
 
-def ids_of(store: Store, parent: tuple[str, int] | None, options: Options) -> list[int]:
+def ids_of(store: Store, gate: Gate, parent: tuple[str, int] | None, options: Options) -> list[int]:
     """Return the ids of the Observations that options choose.
 
     Parameters
     ----------
     store : Store
         Catalog and rows.
+    gate : Gate
+        Where a heavy query is counted.
     parent : tuple of str and int, optional
         The entity whose Observations are meant; None: all.
     options : Options
@@ -34,18 +35,18 @@ def ids_of(store: Store, parent: tuple[str, int] | None, options: Options) -> li
         If they are more than `MOST_DELETED`.
     RequestError
         If the filter cannot be answered.
+    Overloaded
+        If it takes too long.
     """
-    ids: list[int] = []
     with store.catalog.reading("read entities") as connection:
-        observations = Observations(store.snapshot(), Records(connection), store.catalog)
+        observations = Observations(store.snapshot(), Records(connection), store.catalog, gate)
         within = Within()
         if parent is not None:
             name, number = parent
             within = Within(frozenset({number})) if name == "Datastream" else observations.of_feature(number)
-        while True:
-            rows = observations.page(within, replace(options, skip=len(ids), top=MOST_DELETED))
-            ids += rows.table["id"].to_pylist()
-            if not rows.more:
-                return ids
-            if len(ids) >= MOST_DELETED:
-                raise TooLarge(f"more than {MOST_DELETED} Observations; delete them in parts, by a time in the filter")
+        ids: list[int] = []
+        for table in observations.page(within, options, columns=["id"], top=MOST_DELETED + 1):
+            ids += table["id"].to_pylist()
+    if len(ids) > MOST_DELETED:
+        raise TooLarge(f"more than {MOST_DELETED} Observations; delete them in parts, by a time in the filter")
+    return ids
