@@ -13,6 +13,7 @@ class Meddler:
     """Passes requests on to `address`: those numbered `busy` get 429, from `cut_from` on no answer comes whole."""
 
     def __init__(self, address: str, *, busy: frozenset[int] = frozenset(), cut_from: int | None = None) -> None:
+        self.arrays = 0
         self.address, self.busy, self.cut_from, self.asked, self.url = urlsplit(address), busy, cut_from, 0, ""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -22,6 +23,7 @@ class Meddler:
             writer.close()
             return
         self.asked += 1
+        self.arrays += b"dataArray" in head
         if self.asked in self.busy:
             writer.write(BUSY)
         else:
