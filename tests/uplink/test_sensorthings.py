@@ -114,4 +114,4 @@ async def test_what_a_server_never_takes_is_counted_and_holds_up_nothing(tmp_pat
         status = pipeline.uplinks.statuses()[0]
         await until(lambda: status.answered == 3)
         assert status.refused == {"server": 2}
-        await until(lambda: "Datastream 4000 refuses" in status.detail)
+        await until(lambda: "there is no Datastream with id 4000" in status.detail)
