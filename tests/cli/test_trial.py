@@ -128,7 +128,7 @@ def test_a_wrong_call_says_what_would_work(
             "endpoint 'scatter': a margin in K for mean_absolute_difference, which is in mg L-1",
         ),
         ('statistic = "bias"', 'statistic = "biass"', "endpoint[0].statistic = 'biass'; did you mean bias?"),
-        ('statistic = "bias"', 'statistic = "class_agreement"', "no plan decides on it"),
+        ('statistic = "bias"', 'statistic = "class_agreement"', "name the classes by trial.standard or"),
         ('statistic = "bias"', 'statistic = "excess_error"', 'against = "samples"'),
         (
             'margin = 300\nunit = "ug L-1"',

@@ -10,7 +10,7 @@ from tests.trials.test_resampling import TEN_MINUTES, ar1
 
 from nilometer.trials.inference.deciding import Sampling, decide
 from nilometer.trials.inference.endpoint import Endpoint, Margin, Outcome
-from nilometer.trials.inference.power import power_of, sample_size, size_of_trial
+from nilometer.trials.inference.power import _within, power_of, sample_size, size_of_trial
 from nilometer.trials.pairing.pairs import Pairs
 
 CLAIM = Endpoint(name="bias", statistic="bias", margin=Margin(value=0.1, unit="mg L-1"))
@@ -34,8 +34,18 @@ def test_sizes_are_the_published_ones():
 
 
 def test_power_and_size_are_each_others_inverse():
-    n = sample_size(1.0, 0.2, difference=0.05, power=0.8, memory=5.0)
-    assert power_of(n, 1.0, 0.2, difference=0.05, memory=5.0) == pytest.approx(0.8, abs=0.015)
+    for more in ({"difference": 0.05, "memory": 5.0}, {"two_sided": True, "memory": 1.0}):
+        n = sample_size(1.0, 0.2, power=0.8, **more)
+        assert power_of(n, 1.0, 0.2, **more) == pytest.approx(0.8, abs=1e-5)
+
+
+def test_both_sides_are_failed_together_where_the_spread_found_is_large():
+    """Two one-sided t-tests of three degrees of freedom, drawn: three waves of a record of long memory."""
+    rng = np.random.default_rng(1)
+    mean, found = rng.normal(size=200_000), np.sqrt(rng.chisquare(3.0, 200_000) / 3.0)
+    drawn = float(np.mean(np.abs(mean) + 3.182446 * found < 3.2))
+    assert power_of(21.0, 1.0, 3.2 / math.sqrt(21.0), two_sided=True, memory=1e6) < drawn
+    assert _within((3.2, 3.2), 0.025, 3) == pytest.approx(drawn, abs=0.005)
 
 
 def test_trials_of_the_computed_length_show_it_as_often_as_was_said():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nilometer.trials.inference.dependence import autocorrelation, centred, effective_size
 from nilometer.uncertainty.coverage import effective_degrees_of_freedom
 
-__all__ = ["FEWEST_CLUSTERS", "MOST_WAVES", "LongRun", "fitted", "long_run", "waves_of"]
+__all__ = ["FEWEST_CLUSTERS", "FEWEST_WAVES", "MOST_WAVES", "LongRun", "fitted", "long_run", "waves_of"]
 
 Floats = NDArray[np.float64]
 

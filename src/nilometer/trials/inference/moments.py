@@ -217,7 +217,7 @@ def moments_of(
     difference = pairs.difference
     x_mean, d_mean = float(pairs.reference.mean()), float(difference.mean())
     x, d = pairs.reference - x_mean, difference - d_mean
-    stretch = np.unique(np.stack([pairs.cluster, pairs.interval]), axis=1, return_inverse=True)[1].ravel()
+    stretch = _numbered(pairs.cluster, pairs.interval)
     count = np.maximum(np.bincount(stretch), 1)
 
     def within(column: Floats) -> Floats:
@@ -244,7 +244,16 @@ def moments_of(
         probability=probability,
         absolute=absolute,
         day=day,
-        stretch=stretch.astype(np.int64),
+        stretch=stretch,
         has_classes=bool(len(edges)),
         has_arbiter=arbiter is not None,
     )
+
+
+def _numbered(cluster: NDArray[np.int32], interval: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return numbers from 0 of what intervals of what clusters there are: by one key, for rows are slow to sort."""
+    if not len(cluster):
+        return np.zeros(0, np.int64)
+    least = int(interval.min())
+    key = cluster.astype(np.int64) * (int(interval.max()) - least + 1) + (interval - least)
+    return np.asarray(np.unique(key, return_inverse=True)[1], np.int64)

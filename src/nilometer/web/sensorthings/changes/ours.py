@@ -29,6 +29,8 @@ _FIELDS: dict[type, frozenset[str]] = {
     Datastream: frozenset({"key", "origin", "profile", "mark_scheme", "unit", "identity", *_KEPT}),
 }
 _TOLD = frozenset({*_FIELDS, FeatureOfInterest})
+_IMPORTED = "imported"
+"""Whose an entity was, on which server; kept of every kind, see docs/sensorthings_import.md."""
 _LONGEST_KEY = 200
 
 
@@ -77,7 +79,7 @@ def _said(
 ) -> dict[str, Any]:
     """Return the fields that are said, and write the rest into `mine`."""
     fields: dict[str, Any] = {}
-    kept = _KEPT if kind is Datastream else frozenset()
+    kept = (_KEPT if kind is Datastream else frozenset()) | {_IMPORTED}
     for name, value in given.items():
         if name in _FIELDS[kind] - kept:
             fields[name] = value
