@@ -49,6 +49,7 @@ REQUESTS = (
     "Datastreams?$filter=phenomenonTime gt 2020-01-01T00:00:00Z",
     "Things?$expand=Datastreams",
     "Things?$expand=Datastreams($expand=ObservedProperty,Sensor;$top=3),Locations",
+    "Things?$expand=Datastreams($expand=Observations($top=1;$orderby=phenomenonTime desc))",
     "Datastreams?$expand=Thing($expand=Locations)",
     "Things?$filter=id gt 5000&$expand=Datastreams($filter=length(name) eq 12;$count=true)&$select=name",
     "Datastreams(5)/Thing",

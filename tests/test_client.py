@@ -216,3 +216,48 @@ def test_rows_bring_what_their_digits_stand_for_and_the_profile_is_a_call_away(c
     assert profile["document"]["slots"] == rows["test_names"][0].as_py().split(";")
     with pytest.raises(NotFound):
         client.profile(10**6)
+
+
+def test_frames_tell_unit_property_and_moment(client):
+    client.configure([], [{"key": "river/dissolved_oxygen", "thing": "river", "property": "dissolved_oxygen"}])
+    client.write(table("river/dissolved_oxygen", NOON, [8.0, 8.5, 9.0]))
+    moment = "2100-01-01T00:00:00Z"
+    frame = client.pandas("river/dissolved_oxygen", as_of=moment)
+    assert frame["result"].tolist() == [8.0, 8.5, 9.0]
+    assert frame.index[1].isoformat() == "2024-05-01T12:01:00+00:00"
+    assert frame.attrs["as_of"] == moment
+    assert (frame.attrs["unit"], frame.attrs["observed_property"]) == ("mg L-1", "dissolved_oxygen")
+    rows = client.polars("river/dissolved_oxygen", "2024-05-01T12:01:00Z", as_of=moment, columns="result")
+    assert rows.columns == ["phenomenon_time", "result"]
+    assert rows["result"].to_list() == [8.5, 9.0]
+
+
+def test_a_dataset_reads_what_is_used_a_chunk_at_a_time_and_as_of_one_moment(client, monkeypatch):
+    client.configure([], [{"key": "river/chlorophyll_a", "thing": "river", "property": "chlorophyll_a"}])
+    values = 1.0 + np.arange(1000) % 90 / 10
+    client.write(table("river/chlorophyll_a", NOON, values))
+    moment = _shown(client, "river/chlorophyll_a", 1000)
+    asked = []
+    read = client.read
+    monkeypatch.setattr(client, "read", lambda *a, **k: asked.append(k["columns"]) or read(*a, **k))
+    data = client.xarray(["river/chlorophyll_a", "river/ph"], as_of=moment, chunk_rows=100)
+    assert asked == ["phenomenon_time", "phenomenon_time"]
+    assert data.attrs["as_of"] == moment
+    assert data["river_chlorophyll_a"].attrs["units"] == "ug L-1"
+    client.write(table("river/chlorophyll_a", NOON, values + 1))
+    client.write(table("river/chlorophyll_a", NOON + 10**12, [5.0]))
+    series = data["river_chlorophyll_a"]
+    assert series[250].item() == values[250]
+    span = series.sel(river_chlorophyll_a_time=slice("2024-05-01T15:00", "2024-05-01T18:00"))
+    assert span.values.tolist() == values[180:361].tolist()
+    assert len(asked) == 2 + 3, "chunks 1, 2 and 3; the flags are not asked for again"
+    assert data["river_chlorophyll_a_qartod_rollup"][250].dtype == np.int8
+    assert len(asked) == 2 + 3
+    assert series.values.tolist() == values.tolist()
+
+
+def _shown(client, key, rows):
+    """Return a moment as of which so many rows show: seconds are told apart, and this one has to end."""
+    while len(client.read(key, as_of=(moment := client._moment({})), columns="result")) < rows:
+        pass
+    return moment

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pyarrow as pa
 
+from nilometer.client_frames import FrameCalls
 from nilometer.client_live import LiveStream
 from nilometer.client_refusals import refusal_of
 from nilometer.client_trials import TrialCalls
@@ -49,7 +50,7 @@ def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> C
     return Client(url, token=token, timeout_s=timeout_s)
 
 
-class Client:
+class Client(FrameCalls):
     """The native API as calls."""
 
     def __init__(self, url: str, *, token: str | None = None, timeout_s: float = 60.0) -> None:
@@ -407,6 +408,11 @@ class Client:
         """Have what a receiver was sent of a range (ISO 8601) sent again; return ``periods``: how many."""
         asked = {"start": start, "end": end, "kind": kind}
         return self._send("POST", f"/api/v1/uplinks/{quote(name)}/resend", asked)
+
+    def sensorthings(self, path: str) -> dict[str, Any]:
+        """Return a SensorThings answer, such as of ``Things(1)``: what follows ``/v1.1/``, percent-encoded."""
+        found: dict[str, Any] = self._json("GET", f"/v1.1/{path}")
+        return found
 
     @property
     def trials(self) -> TrialCalls:

@@ -69,6 +69,7 @@ class ServerConfig(_Section):
     `mqtt_port` is that of SensorThings over MQTT, 0: a free one; not given: 1883 where nobody has it (a free one where
     `port` is 0). `origins` are those of other servers' pages that may use this one from a browser. `public_url` is how
     clients reach the server, for links in what MQTT tells.
+    With `delete_by_filter`, ``DELETE /v1.1/Observations?$filter=…`` deletes what the filter chooses.
     """
 
     host: str = "127.0.0.1"
@@ -77,6 +78,7 @@ class ServerConfig(_Section):
     mqtt_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] | None = None
     origins: list[Annotated[str, Field(pattern=r"^(\*|https?://[^\s/?#]+)$")]] = []
     public_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
+    delete_by_filter: bool = False
 
 
 def _revisions_s_of(value: object) -> float | None:

@@ -32,11 +32,13 @@ FLAGS: Final[Mapping[str, Any]] = {
     "flag_meanings": " ".join(flag.name for flag in QartodFlag),
     "valid_min": np.int8(min(QartodFlag)),
     "valid_max": np.int8(max(QartodFlag)),
+    "coverage_content_type": "qualityInformation",
 }
 """Attributes of every variable of QARTOD flags."""
 
 _NOT_UDUNITS = {"NTU": "1", "FNU": "1", "RFU": "1", "QSU": "1", "PCU": "1", "cell mL-1": "mL-1"}
 _TEMPERATURES = {"degree_Celsius", "degree_Fahrenheit", "K"}
+_NERC = re.compile(r"https?://vocab\.nerc\.ac\.uk/collection/(?P<collection>\w+)/current/(?P<term>\w+)/?")
 _STEPS = (("seconds", 1_000_000), ("milliseconds", 1_000), ("microseconds", 1))
 
 
@@ -81,6 +83,7 @@ def measured(
     observed_property: str | None = None,
     *,
     about: tuple[str, ...] = (),
+    definition: str | None = None,
 ) -> Variable:
     """Return a variable of measured values with its unit and, where the vocabulary knows one, its CF standard name.
 
@@ -97,6 +100,8 @@ def measured(
         Vocabulary key.
     about : tuple of str
         As in `Variable`.
+    definition : str, optional
+        URI of what was observed; None: that of the vocabulary.
     """
     term = vocabulary().get(observed_property or "")
     known: dict[str, Any] = {
@@ -105,10 +110,19 @@ def measured(
         "units": _NOT_UDUNITS.get(unit, unit) or "1",
         "units_metadata": "temperature: on_scale" if unit in _TEMPERATURES else None,
         "positive": "down" if term is not None and term.cf_name == "depth" else None,
+        "coverage_content_type": "physicalMeasurement",
+        "definition": definition or (None if term is None else term.definition),
+        "sdn_parameter_urn": None if term is None else _urn(term.nerc_uri),
         "nilometer_unit": unit if unit in _NOT_UDUNITS else None,
         "nilometer_property": observed_property,
     }
     return Variable(name=safe_name(name), values=values, attributes=known, about=about)
+
+
+def _urn(uri: str | None) -> str | None:
+    """Return the SeaDataNet name of a term of the NERC vocabulary server, such as ``SDN:P01::TEMPPR01``."""
+    match = _NERC.fullmatch(uri or "")
+    return None if match is None else f"SDN:{match['collection']}::{match['term']}"
 
 
 class CfFile:
@@ -132,8 +146,12 @@ class CfFile:
         library = _library(self._path)
         self._file = library.File(self._path, "w")
         self._axes: dict[bytes, str] = {}
+        self.attributes: dict[str, Any] = {}
+        """Global attributes, as they were written."""
+        self.variables: dict[str, tuple[np.dtype[Any], dict[str, Any]]] = {}
+        """Types and attributes of the variables that were written, by name."""
         known = {"Conventions": CONVENTIONS, "title": self._path.stem, "history": f"written by nilometer {__version__}"}
-        self._put(self._file.attrs, known | dict(attributes or {}))
+        self.describe(known | dict(attributes or {}))
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +169,7 @@ class CfFile:
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
         """Add global attributes."""
-        self._put(self._file.attrs, attributes)
+        self.attributes |= self._put(self._file.attrs, attributes)
 
     def constant(self, variable: Variable) -> None:
         """Write a variable without a dimension, such as the place of a station."""
@@ -193,9 +211,10 @@ class CfFile:
         variable = self._file.create_variable(name, (name,), np.int64)
         if len(times):
             variable[...] = times // factor
-        self._put(
+        about = self._put(
             variable.attrs,
             {
+                "coverage_content_type": "coordinate",
                 "standard_name": "time",
                 "long_name": "time",
                 "units": f"{step} {EPOCH}",
@@ -204,6 +223,7 @@ class CfFile:
                 "axis": "T",
             },
         )
+        self.variables[name] = (np.dtype(np.int64), about)
         return name
 
     def _write(self, variable: Variable, dimensions: tuple[str, ...], coordinates: tuple[str, ...]) -> None:
@@ -226,14 +246,19 @@ class CfFile:
             about["ancillary_variables"] = " ".join(variable.about)
         if coordinates and "axis" not in about:
             about["coordinates"] = " ".join(coordinates)
-        self._put(made.attrs, about)
+        self.variables[variable.name] = (values.dtype, self._put(made.attrs, about))
 
     @staticmethod
-    def _put(attributes: Any, given: Mapping[str, Any]) -> None:  # noqa: ANN401 -- h5netcdf has no types
-        for name, value in given.items():
-            if value is None or (isinstance(value, str) and not value):
-                continue
+    def _put(attributes: Any, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 -- h5netcdf has no types
+        """Write attributes that say something, and return them."""
+        said = {name: value for name, value in given.items() if value is not None and not _is_empty(value)}
+        for name, value in said.items():
             attributes[name] = value
+        return said
+
+
+def _is_empty(value: Any) -> bool:  # noqa: ANN401 -- any attribute
+    return isinstance(value, str) and not value
 
 
 def _text(item: Any) -> str:  # noqa: ANN401 -- text or a missing one

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow.csv
@@ -18,6 +22,24 @@ STATION = '[[thing]]\nkey = "creek"\nname = "Creek"\nwater_body = "river"\nlocat
 
 def opened(path):
     return xr.open_dataset(path, engine="h5netcdf")
+
+
+ACDD = """
+[thing.properties.acdd]
+creator_name = "River Board"
+creator_email = "data@example.org"
+creator_url = "https://example.org"
+publisher_name = "River Board"
+publisher_email = "data@example.org"
+publisher_url = "https://example.org"
+institution = "River Board"
+license = "CC-BY-4.0"
+naming_authority = "org.example"
+project = "Creek"
+processing_level = "calibrated and flagged"
+acknowledgement = "none"
+comment = "none"
+"""
 
 
 @pytest.fixture
@@ -177,3 +199,50 @@ def test_a_nerrs_export_becomes_netcdf_with_its_own_flags(real_data, tmp_path):
         assert (flags == 4).sum() == 5
         assert (flags == 9).sum() == 523
         assert np.isfinite(made["Turb"].values[flags == 1]).all()
+
+
+def complaints(path, *checks):
+    """Return what the IOOS compliance checker says of a file, as lines."""
+    tool = Path(sys.executable).with_name("compliance-checker")
+    options = [word for check in checks for word in ("-t", check)]
+    called = subprocess.run([tool, *options, "-c", "normal", path], capture_output=True, text=True, check=False)
+    assert "IOOS Compliance Checker Report" in called.stdout, called.stderr
+    return [line.strip() for line in called.stdout.splitlines() if line.startswith("* ")]
+
+
+@pytest.mark.real
+def test_the_compliance_checker_of_ioos_finds_no_fault(real_data, tmp_path):
+    folder = tmp_path / "station"
+    folder.mkdir()
+    (folder / "nilometer.toml").write_text(STATION + ACDD, encoding="utf-8")
+    file = real_data / "raw_logs" / "exo" / "korexo_LNB_GM_20210908_20210920_raw.csv"
+    assert nilometer("import", file, "--data", folder, "--thing", "creek").code == 0
+    told = ("--attribute", "standard_name_vocabulary=CF Standard Name Table")
+    assert nilometer("export", "--data", folder, *told, "-o", tmp_path / "o.nc").code == 0
+    found = complaints(tmp_path / "o.nc", "cf:1.11", "acdd:1.3")
+    # Neither the standard name of a quantity that has none, nor a depth that nobody gave, is made up.
+    left = {"* standard_name", "* units"}
+    assert [line for line in found if line not in left and not line.startswith("* geospatial_")] == []
+    with opened(tmp_path / "o.nc") as made:
+        assert made.attrs["geospatial_bounds"] == "POINT (30.2 120.1)"
+        assert made.attrs["time_coverage_resolution"] == "PT15M"
+        assert made["water_temperature"].attrs["sdn_parameter_urn"] == "SDN:P01::TEMPPR01"
+
+
+def test_a_folder_is_what_erddap_reads_a_time_series_to_a_file(station, tmp_path):
+    other = write_csv(tmp_path / "brook.csv", rows=50)
+    assert nilometer("import", other, "--data", station, "--thing", "brook", "--water-body", "lake").code == 0
+    out = tmp_path / "erddap"
+    assert nilometer("export", "--data", station, "-o", out).code == 2
+    out.mkdir()
+    assert nilometer("export", "--data", station, "-o", out, "--attribute", "institution=River <Board>").code == 0
+    datasets = ElementTree.parse(out / "datasets.xml").getroot()
+    assert {one.get("datasetID") for one in datasets} == {"creek", "brook"}
+    for one in datasets:
+        with opened(out / one.findtext("fileNameRegex").replace("\\", "")) as file:
+            named = {variable.findtext("sourceName") for variable in one.iter("dataVariable")}
+            assert named == set(file.variables)
+            assert file.attrs["institution"] == "River <Board>"
+            assert (file.attrs.get("featureType") == "timeSeries") == (one.get("datasetID") == "creek")
+            assert set(file.sizes) == {"time"}
+    assert nilometer("export", "--data", station, "-o", out, "--attribute", "institution").code == 2

@@ -153,3 +153,30 @@ def test_a_file_that_says_nothing_of_values_is_looked_through(tmp_path):
 def test_values_have_to_ask_of_something():
     with pytest.raises(ValueError, match="None in place"):
         Values()
+
+
+@given(
+    st.sampled_from([None, Values(flags=frozenset({1})), Values(least=3.0)]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([None, 0, 1]),
+    st.integers(0, N + 10),
+    st.sampled_from([1000, 40_000]),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_walk_gives_what_a_read_gives_in_bounded_pieces_from_any_row_on(
+    many, given_values, water_only, newest_first, which, place, piece
+):
+    snapshot = many.store.snapshot()
+    ids = None if which is None else [many.ids[which]]
+    options = {"water_only": water_only, "newest_first": newest_first, "values": given_values}
+    whole = snapshot.read(ids, columns=["id", "datastream", "phenomenon_time"], **options)
+    after, behind = None, 0
+    if place < len(whole):
+        row = whole.slice(place, 1)
+        after = (row["datastream"][0].as_py(), row["phenomenon_time"].cast("int64")[0].as_py(), row["id"][0].as_py())
+        behind = place + 1
+    tables = list(snapshot.walk(ids, columns=["result"], after=after, piece=piece, **options))
+    assert all(len(table) <= piece for table in tables)
+    found = [number for table in tables for number in table["id"].to_pylist()]
+    assert found == whole["id"].to_pylist()[behind:]

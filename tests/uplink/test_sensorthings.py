@@ -19,7 +19,7 @@ from tests.uplink.things_server import ThingsServer
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
     (folder / "nilometer.toml").write_text(
-        '[[thing]]\nkey = "far"\nname = "Far"\n'
+        '[[thing]]\nkey = "far"\nname = "Far"\nlocation = [120.1, 30.2]\n'
         '[[datastream]]\nkey = "far/ph"\nthing = "far"\nproperty = "ph"\nidentity = "always_new"\nprofile = ""\n',
         encoding="utf-8",
     )
@@ -106,7 +106,6 @@ async def test_data_arrays_are_taken_once_whatever_answers_are_lost(tmp_path):
 
 async def test_what_a_server_never_takes_is_counted_and_holds_up_nothing(tmp_path, server):
     far = next(one["id"] for one in server.client.datastreams() if one["key"] == "far/ph")
-    # Our own server has no CreateObservations: 404, and from then on each goes alone.
     config = sender(f"{server.address}/v1.1", {"river/ph": 4_000, "river/other": far})
     async with running(tmp_path, config) as pipeline:
         await pipeline.ingest(rows(ids(pipeline)["river/ph"], CHINA_DAY, [1.0, 2.0]))
@@ -115,4 +114,4 @@ async def test_what_a_server_never_takes_is_counted_and_holds_up_nothing(tmp_pat
         status = pipeline.uplinks.statuses()[0]
         await until(lambda: status.answered == 3)
         assert status.refused == {"server": 2}
-        await until(lambda: "Datastream 4000 refuses" in status.detail)
+        await until(lambda: "there is no Datastream with id 4000" in status.detail)

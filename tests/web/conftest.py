@@ -95,10 +95,10 @@ class Station:
 
 @asynccontextmanager
 async def open_station(
-    folder: Any, token: str | None = None, *, catalog_url: str | None = None, **server: Any
+    folder: Any, token: str | None = None, *, catalog_url: str | None = None, server: dict[str, Any] | None = None
 ) -> AsyncIterator[Station]:
     clock = FixedClock()
-    config = parse({**CONFIG, "store": {"catalog_url": catalog_url}, "server": server})
+    config = parse({**CONFIG, "store": {"catalog_url": catalog_url}, "server": server or {}})
     pipeline = Pipeline(folder, config, clock=clock)
     await pipeline.start()
     try:

@@ -229,7 +229,7 @@ TOKEN = "a-long-secret-token"
 
 async def test_a_page_of_a_named_origin_may_read_and_write(tmp_path):
     page, path = "https://dashboard.example.org", "/v1.1/Datastreams(1)/Observations"
-    async with open_station(tmp_path, TOKEN, origins=[page]) as station:
+    async with open_station(tmp_path, TOKEN, server={"origins": [page]}) as station:
         asked = {
             "origin": page,
             "access-control-request-method": "POST",

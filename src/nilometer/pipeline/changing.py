@@ -55,6 +55,8 @@ class Inserted:
         The Observations that came with them.
     outcome : IngestOutcome, optional
         What became of the rows.
+    gone : list of int
+        Datastreams that were deleted with it; their rows follow.
     """
 
     answer: Any
@@ -62,6 +64,7 @@ class Inserted:
     stood: dict[int, list[int]] = field(default_factory=dict)
     rows: ObservationBatch | None = None
     outcome: IngestOutcome | None = None
+    gone: list[int] = field(default_factory=list)
 
     def note(self) -> dict[str, Any]:
         """Return what to take back, and by which of the rows it is known whether they came."""
@@ -187,7 +190,13 @@ class Changing:
             needs_note = inserted.rows is not None and bool(inserted.made or inserted.stood)
             return inserted, edit.begin_insertion(inserted.note()) if needs_note else 0
 
-        inserted, note = await self.change("make entities", act)
+        def done() -> tuple[Inserted, int]:
+            inserted, note = self._edited("make entities", act)
+            self._bury(inserted.gone, {"reason": "", "comment": "the Datastream was deleted"})
+            return inserted, note
+
+        inserted: Inserted
+        inserted, note = await self._in_pump(done)
         if inserted.rows is None:
             return inserted
         try:

@@ -32,7 +32,13 @@ _PLACES = {
 
 
 def row_variables(
-    name: str, rows: pa.Table, profiles: Mapping[int, Profile], *, unit: str, observed_property: str
+    name: str,
+    rows: pa.Table,
+    profiles: Mapping[int, Profile],
+    *,
+    unit: str,
+    observed_property: str,
+    definition: str | None = None,
 ) -> tuple[list[Variable], tuple[str, ...]]:
     """Return the rows of one Datastream as variables, the values first, and the names of those that say where.
 
@@ -46,6 +52,8 @@ def row_variables(
         Every profile version that judged one of them, by id.
     unit, observed_property : str
         Of the Datastream.
+    definition : str, optional
+        URI of the observed property.
     """
     variable = safe_name(name)
     beside = [*_flags(variable, rows, profiles), *_sayings(variable, rows, unit, observed_property)]
@@ -55,7 +63,7 @@ def row_variables(
         if rows[kind].null_count < len(rows)
     ]
     about = tuple(item.name for item in beside)
-    values = measured(variable, _floats(rows["result"]), unit, observed_property, about=about)
+    values = measured(variable, _floats(rows["result"]), unit, observed_property, about=about, definition=definition)
     return [values, *beside, *places], tuple(place.name for place in places)
 
 
@@ -117,6 +125,7 @@ def _sayings(variable: str, rows: pa.Table, unit: str, observed_property: str) -
         attributes = dict(spread.attributes) | {
             "long_name": "combined standard uncertainty (k = 1)",
             "standard_name": f"{named} standard_error" if named else None,
+            "coverage_content_type": "qualityInformation",
         }
         made.append(Variable(name=spread.name, values=values.astype(np.float32), attributes=attributes))
     censored = rows["censored"].fill_null(0).to_numpy().astype(np.int8)
@@ -127,7 +136,10 @@ def _sayings(variable: str, rows: pa.Table, unit: str, observed_property: str) -
         about = {"long_name": "what the instrument or protocol said of the value"}
         made.append(Variable(name=f"{variable}_mark", values=marks, attributes=about))
     if rows["raw_result"].null_count < len(rows):
-        about = {"long_name": "as the instrument gave it, in its raw unit, where that differs"}
+        about = {
+            "long_name": "as the instrument gave it, in its raw unit, where that differs",
+            "coverage_content_type": "auxiliaryInformation",
+        }
         made.append(Variable(name=f"{variable}_raw_result", values=_floats(rows["raw_result"]), attributes=about))
     duration = rows["duration"].to_numpy()
     if duration.any():

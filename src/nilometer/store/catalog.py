@@ -132,7 +132,8 @@ class Catalog:
                 self._made.forget()
                 raise
             told = edit.take()
-            self._made.forget()
+            if edit.moved or edit.changed(FeatureOfInterest) or edit.gone(FeatureOfInterest) or edit.gone(Thing):
+                self._made.forget()
             for thing in edit.moved - {item.entity.id for item in told if isinstance(item, Struck)}:
                 self._made.give_place(thing)
         for item in told:

@@ -31,6 +31,7 @@ from nilometer.store.values import Values
 from nilometer.store.versions import versions
 from nilometer.store.view import View
 from nilometer.store.visible import KEYS, Visible, joined, ordered
+from nilometer.store.walking import PIECE, Position, walk
 
 __all__ = ["Snapshot"]
 
@@ -77,6 +78,10 @@ class Snapshot:
         if moment is None:
             return self
         return Snapshot(replace(self._view, commit=min(self._view.at(moment), self.sequence)))
+
+    def at_sequence(self, sequence: int) -> Snapshot:
+        """Return the rows as they were known after a commit: what `sequence` said then."""
+        return Snapshot(replace(self._view, commit=min(sequence, self.sequence)))
 
     def read(
         self,
@@ -129,6 +134,56 @@ class Snapshot:
         else:
             table = self._sorted(wanted, names, water_only=water_only, newest_first=newest_first)
         return self._plain(table, names)
+
+    def walk(
+        self,
+        datastreams: Sequence[int] | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        water_only: bool = True,
+        newest_first: bool = False,
+        values: Values | None = None,
+        after: Position | None = None,
+        piece: int = PIECE,
+    ) -> Iterator[pa.Table]:
+        """Yield what `read` returns, in its order, in tables of at most so many rows; memory stays bounded.
+
+        Parameters
+        ----------
+        datastreams, start, end, columns, water_only, newest_first, values
+            As in `read`; the first three columns of what comes are always `id`, `datastream`, `phenomenon_time`.
+        after : Position, optional
+            Begin behind this row, whether it is still there or not.
+        piece : int
+            Rows in one table.
+
+        Raises
+        ------
+        StoreError
+            If a file of the lake cannot be read.
+        """
+        names = list(dict.fromkeys(("id", *KEYS, *(OBSERVATION.names if columns is None else columns))))
+        wanted = query(datastreams, start, end, values)
+        known = self._view.extents.rows
+        candidates = self._edges.candidates() if wanted.datastreams is None else wanted.datastreams.astype(np.int64)
+        candidates = candidates[(candidates >= (0 if after is None else after[0])) & (candidates < len(known))]
+        rows = known[candidates].astype(np.int64)
+        candidates, rows = candidates[rows > 0], rows[rows > 0]
+        tables = walk(
+            self._visible,
+            candidates,
+            rows,
+            wanted,
+            names,
+            water_only=water_only,
+            newest_first=newest_first,
+            after=after,
+            piece=piece,
+        )
+        for table in tables:
+            yield self._plain(table, names)
 
     def count(
         self,

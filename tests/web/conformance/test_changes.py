@@ -333,7 +333,6 @@ async def test_what_hangs_on_an_entity_goes_with_it(api: Api, plural: str):
     await api.delete(f"{plural}({made[plural]})", 404)
 
 
-@pytest.mark.xfail(reason="CreateObservations is not served yet", strict=True)
 async def test_observations_in_bulk_are_answered_row_by_row(api: Api):
     made = await world(api, "bulk")
     group = {

@@ -72,7 +72,6 @@ def test_observations_are_written_and_paged_through(service, stream):
     assert stream.get_observations().query().filter("result gt 12.5").count().list().count == 2
 
 
-@pytest.mark.xfail(reason="CreateObservations is not served yet", strict=True)
 def test_bulk_goes_by_data_array(service, stream):
     document = fsc.DataArrayDocument()
     values = fsc.DataArrayValue()

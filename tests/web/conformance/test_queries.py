@@ -162,6 +162,7 @@ async def test_observations_are_filtered(filled: Api, condition: str, expected: 
         "$expand=Datastreams($top=1",
         "$expand=Datastreams($nonsense=1)",
         "$nonsense=1",
+        "$resultFormat=nonsense",
         "$top=1&$top=2",
         "$filter=name eq 'a\x00b' and",
     ],
@@ -258,7 +259,6 @@ async def test_orders_go_through_relations_and_expressions(filled: Api):
     assert rows == [20.0, 10.0, 4.0]
 
 
-@pytest.mark.xfail(reason="dataArray is not served yet", strict=True)
 async def test_a_data_array_has_the_same_rows(filled: Api):
     (stream,) = (await filled.ask("Datastreams?$filter=name eq 'weir level'"))["value"]
     path = f"Datastreams({stream['@iot.id']})/Observations?$resultFormat=dataArray&$count=true"
@@ -279,4 +279,6 @@ async def test_the_root_promises_only_sets_that_are_there(filled: Api):
     root = await filled.ask("")
     for item in root["value"]:
         await filled.ask(item["url"])
-    assert all(uri.startswith("http://www.opengis.net/spec/") for uri in root["serverSettings"]["conformance"])
+    promised = root["serverSettings"]["conformance"]
+    assert len(set(promised)) == len(promised) > 30
+    assert all(uri.startswith(("http://www.opengis.net/spec/iot_sensing/1.1/req/", "https://")) for uri in promised)

@@ -16,7 +16,8 @@ from nilometer.errors import RequestError, StoreFull
 from nilometer.store import Store
 from nilometer.web.sensorthings.changes.json_patch import patched
 from nilometer.web.sensorthings.changes.unit_text import understood
-from tests.web.conftest import open_station
+from tests.web.api.test_derived import TABLE as DERIVED
+from tests.web.conftest import NOON, open_station
 
 PATCHES = "application/json-patch+json"
 POINT = {"type": "Point", "coordinates": [8.0, 51.0, 3.5]}
@@ -105,6 +106,8 @@ async def test_a_part_that_cannot_be_undoes_all_of_it(station):
         (("Datastreams", 0, "Observations", 1, "phenomenonTime"), "yesterday", "$.Datastreams[0].Observations[1]"),
         (("Datastreams", 0, "ObservedProperty"), {"@iot.id": 999}, "$.Datastreams[0].ObservedProperty"),
         (("Datastreams", 0, "properties"), {"nilometer": {"profile": "no/such"}}, "$.Datastreams[0].properties"),
+        (("Datastreams", 0, "properties"), {"nilometer": {"mark_scheme": "none"}}, "$.Datastreams[0].properties"),
+        (("Datastreams", 0, "properties"), {"nilometer": {"identity": [1]}}, "$.Datastreams[0].properties"),
         (("Datastreams", 0, "unitOfMeasurement"), "m", "$.Datastreams[0].unitOfMeasurement"),
         (("Datastreams", 0, "name"), 5, "$.Datastreams[0].name"),
         (("Locations",), LOCATION, "$.Locations"),
@@ -314,6 +317,91 @@ async def test_a_unit_that_is_not_understood_is_kept_and_never_taken_for_another
     assert understood({"symbol": "", "name": None}) == units.UNKNOWN
 
 
+async def test_what_a_filter_chooses_is_deleted_only_where_that_is_allowed(tmp_path):
+    chosen = "Observations?$filter=result gt 1 and parameters/qc eq null"
+    async with open_station(tmp_path / "off") as station:
+        await make(station, "Things", whole((1, 2, 3)))
+        assert "delete_by_filter" in (await send(station, "DELETE", chosen, status=405))["error"]["message"]
+    async with open_station(tmp_path / "on", server={"delete_by_filter": True}) as station:
+        thing = await make(station, "Things", whole((1, 2, 3)))
+        await make(station, "Things", whole((4, "text")))
+        moment = station.moment()
+        assert await send(station, "DELETE", chosen) == {"deleted": 3}
+        left = (await station.json("/v1.1/Observations?$select=result"))["value"]
+        assert sorted(str(one["result"]) for one in left) == ["1.0", "text"]
+        assert (await station.json(f"/v1.1/Observations?$count=true&$top=0&as_of={moment}"))["@iot.count"] == 5
+        stream = (await station.json(f"/v1.1/Things({thing})/Datastreams"))["value"][0]
+        assert stream["phenomenonTime"] == f"{TIMES[0]}/{TIMES[0]}"
+        assert await send(station, "DELETE", f"Datastreams({stream['@iot.id']})/{chosen}") == {"deleted": 0}
+        for query in ("$filter=result gt 1&$top=1", "$filter=", "$filter=nothing eq 1"):
+            await send(station, "DELETE", f"Observations?{query}", status=400)
+        await send(station, "DELETE", "Things?$filter=id eq 1", status=405)
+
+
+async def test_a_body_that_is_too_large_or_cut_makes_nothing(station):
+    before = await counts(station)
+    assert "16777216" in (await send(station, "POST", "Things", b" " * (16 * 2**20 + 1), 413))["error"]["message"]
+
+    async def cut():
+        yield msgspec.json.encode(whole())[:-20]
+        raise ConnectionResetError
+
+    with contextlib.suppress(ConnectionResetError):
+        await station.client.post("/v1.1/Things", content=cut(), headers={"content-type": "application/json"})
+    assert await counts(station) == before
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    2**70,
+    1e308,
+    "",
+    "\x00",
+    "é'",
+    [],
+    [None],
+    {},
+    {"@iot.id": 1},
+    {"@iot.id": 2**70},
+    {"@iot.id": "1"},
+]
+ODD += [{"nilometer": value} for value in ([], {"key": 5}, {"unit": []}, {"time_zone": "../x"}, {"origin": []})]
+
+
+def places(document, path=()):
+    """Every place in a document."""
+    if path:
+        yield path
+    pairs = (
+        document.items() if isinstance(document, dict) else enumerate(document if isinstance(document, list) else ())
+    )
+    for step, value in pairs:
+        yield from places(value, (*path, step))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("kind", ["Things", "Observations", "HistoricalLocations"])
+async def test_whatever_stands_at_any_place_of_a_body_is_made_or_refused_with_its_place(refusing, kind):
+    bodies = {
+        "Things": whole(),
+        "Observations": {"result": 1, "phenomenonTime": TIMES[0], "Datastream": {**DATASTREAM, "Thing": THING}},
+        "HistoricalLocations": {"time": TIMES[0], "Thing": {"@iot.id": 1}, "Locations": [LOCATION]},
+    }
+    for number, path in enumerate(places(bodies[kind])):
+        body = copy.deepcopy(bodies[kind])
+        part = body
+        for step in path[:-1]:
+            part = part[step]
+        part[path[-1]] = ODD[number % len(ODD)]
+        answer = await refusing.client.post(
+            f"/v1.1/{kind}", content=msgspec.json.encode(body), headers={"content-type": "application/json"}
+        )
+        assert answer.status_code in {201, 400, 409}, (path, answer.text)
+        assert answer.status_code == 201 or answer.json()["error"]["place"].startswith("$"), (path, answer.text)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -339,3 +427,50 @@ def test_a_json_patch_is_done_or_refused_and_never_half(document, operations):
         patched(document, [{"op": "add", "path": "/new", "value": [1]}]), [{"op": "remove", "path": "/new"}]
     )
     assert undone == {name: value for name, value in document.items() if name != "new"}
+
+
+async def test_what_was_derived_and_what_was_signed_follows_or_refuses(station):
+    made = await station.client.post("/api/v1/derived", json=DERIVED)
+    derived = f"Datastreams({made.json()['datastream']})"
+    await station.ingest("river/dissolved_oxygen", NOON, [8.0, 8.1, 8.2])
+    await station.ingest("sea/water_temperature", NOON, [12.0, 12.5, 13.0])
+    oxygen = f"Datastreams({station.id('river/dissolved_oxygen')})/Observations?$orderby=phenomenonTime"
+    first, middle, last = (one["@iot.selfLink"] for one in (await station.json(f"/v1.1/{oxygen}"))["value"])
+
+    async def results():
+        rows = await station.json(f"/v1.1/{derived}/Observations?$select=result&$orderby=phenomenonTime")
+        return [one["result"] for one in rows["value"]]
+
+    before = await results()
+    assert len(before) == 3
+    await send(station, "PATCH", middle, {"result": 4.05})
+    changed = await results()
+    assert changed[::2] == before[::2]
+    assert changed[1] == pytest.approx(before[1] / 2, rel=1e-3)
+    await send(station, "DELETE", first)
+    assert await results() == changed[1:]
+    row = (await station.json(f"/v1.1/{derived}/Observations"))["value"][0]["@iot.selfLink"]
+    for method, path in (("DELETE", row), ("DELETE", derived)):
+        assert "derived" in (await send(station, method, path, status=409))["error"]["message"]
+    await send(station, "PATCH", row, {"result": 1}, 409)
+    span = {"start": "2021-03-05T12:01:30Z", "end": "2021-03-05T13:00:00Z", "by": "Li", "reason": "other"}
+    step = {"action": "sign_off", "datastreams": ["river/dissolved_oxygen"], "level": "first", **span}
+    signed = await station.client.post("/api/v1/reviews", json=step)
+    assert signed.status_code in {200, 201}, signed.text
+    for method, body in (("DELETE", None), ("PATCH", {"result": 1})):
+        assert "signed" in (await send(station, method, last, body, 409))["error"]["message"]
+    await send(station, "PATCH", middle, {"result": 4})
+
+
+async def test_rows_that_are_sent_again_after_a_move_are_known_by_their_old_water(station):
+    thing = await make(station, "Things", {**THING, "Datastreams": [DATASTREAM]})
+    stream = (await station.json(f"/v1.1/Things({thing})/Datastreams"))["value"][0]["@iot.id"]
+    key = station.pipeline.store.catalog.datastream(stream).key
+    await station.ingest(key, NOON, [1.0, 2.0])
+    await make(
+        station, f"Things({thing})/Locations", {**LOCATION, "location": {"type": "Point", "coordinates": [0, 0]}}
+    )
+    again = await station.ingest(key, NOON, [1.0, 2.5, 3.0])
+    assert (again.unchanged, again.revised, again.accepted) == (1, 1, 1)
+    rows = (await station.json(f"/v1.1/Datastreams({stream})/Observations?$expand=FeatureOfInterest"))["value"]
+    assert len({row["FeatureOfInterest"]["@iot.id"] for row in rows}) == 2

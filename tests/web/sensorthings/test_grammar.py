@@ -197,7 +197,7 @@ def test_malformed_options_are_refused(name, text):
 
 def test_options_not_served_say_so():
     with pytest.raises(NotSupported):
-        parse_options([("$resultFormat", "dataArray")])
+        parse_options([("$format", "dataArray")])
 
 
 def test_an_option_given_twice_is_refused():

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nilometer.web.sensorthings import observations
+from nilometer.web.sensorthings.conformance import CONFORMANCE
 from nilometer.web.sensorthings.query.functions import FUNCTIONS
-from nilometer.web.sensorthings.service import CONFORMANCE
 from tests.web.conftest import NOON, open_station
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -201,7 +201,7 @@ async def test_what_cannot_be_understood_is_400_with_a_place(filled, query):
 
 
 async def test_what_is_understood_and_not_served_is_501(filled):
-    await filled.json("/v1.1/Things?$resultFormat=dataArray", 501)
+    await filled.json("/v1.1/Things?$format=atom", 501)
 
 
 async def test_options_of_a_set_do_not_go_with_one_entity(filled):

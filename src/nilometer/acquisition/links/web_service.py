@@ -24,6 +24,8 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_REMEMBERED = 1000
 LONGEST_WAIT_S = 3600.0
 _COME_BACK_LATER = frozenset({408, 425, 429})
+_NEVER = frozenset({501, 505})
+"""Of the server's errors those that will not pass."""
 
 
 class Answer(NamedTuple):
@@ -106,7 +108,7 @@ class WebService:
         ServiceBusyError
             If it says so (408, 425, 429, 5xx).
         QueryRefusedError
-            If it refuses the question (other 4xx), or sends us round in circles.
+            If it refuses the question (other 4xx, 501, 505), or sends us round in circles.
         LinkError
             If it cannot be reached, or the answer is cut off or too long.
         """
@@ -161,7 +163,7 @@ class WebService:
         if 200 <= status < 300:
             return
         said = f"{status} {response.reason_phrase}".strip() + _excerpt(response, body)
-        if status in _COME_BACK_LATER or status >= 500:
+        if status in _COME_BACK_LATER or (status >= 500 and status not in _NEVER):
             raise ServiceBusyError(said, link=self.name, wait_s=self._wait_s(response.headers.get("retry-after")))
         raise QueryRefusedError(said, link=self.name)
 

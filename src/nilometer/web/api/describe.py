@@ -110,8 +110,10 @@ def point_of(catalog: Catalog, thing: int) -> list[float] | None:
         if isinstance(shape, Mapping) and shape.get("type") == "Feature":
             shape = shape.get("geometry")
         if isinstance(shape, Mapping) and shape.get("type") == "Point":
-            longitude, latitude = shape["coordinates"][:2]
-            return [longitude, latitude]
+            # A client may have written anything there.
+            match shape.get("coordinates"):
+                case [int() | float() as longitude, int() | float() as latitude, *_]:
+                    return [longitude, latitude]
     return None
 
 

@@ -19,9 +19,9 @@ from nilometer.pipeline.log import Log
 from nilometer.web.exchange import encode_json
 from nilometer.web.mqtt.session import Session
 from nilometer.web.mqtt.topics import EVERY_SET, PREFIX, Topic, parse_topic
-from nilometer.web.sensorthings.paths import Step
+from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.schema import SETS
-from nilometer.web.sensorthings.service import Service, Target
+from nilometer.web.sensorthings.service import Answer, Service, Target
 
 __all__ = ["MOST_OF_CLIENT", "Hearing"]
 
@@ -229,17 +229,22 @@ class Hearing:
         *before, last = heard.topic.path.steps
         path = replace(heard.topic.path, steps=(*before, Step(last.name, number)))
         try:
-            return self._service.get(path, heard.topic.options, self._root, self._api).body
+            return self._get(path, heard).body
         except NotFound:
             return None
 
     def _worded(self, heard: _Heard) -> bytes | None:
         try:
-            answer = self._service.get(heard.topic.path, heard.topic.options, self._root, self._api)
+            answer = self._get(heard.topic.path, heard)
         except NotFound:
             return None
         # A property that is null has no body, and is told as what it is.
         return answer.body or encode_json({heard.target.property: None})
+
+    def _get(self, path: ResourcePath, heard: _Heard) -> Answer:
+        answer = self._service.get(path, heard.topic.options, self._root, self._api)
+        assert isinstance(answer, Answer)  # noqa: S101 -- one entity never comes in pieces
+        return answer
 
 
 def _meant(text: str) -> Iterable[str]:

@@ -1,22 +1,21 @@
-"""Entities as SensorThings JSON: camelCase exists here and nowhere else."""
+"""Entities of the catalog as SensorThings JSON; Observations are encoded in `answers`, as columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from nilometer.model import Location, SampleKind
 from nilometer.store import Catalog, Snapshot
 from nilometer.web.sensorthings.options import Options
-from nilometer.web.sensorthings.quality import Evidence, Signed, split_extra
 from nilometer.web.sensorthings.records import Record
-from nilometer.web.sensorthings.schema import OBSERVATION, EntityType
-from nilometer.web.times import format_interval, format_time, format_times
+from nilometer.web.sensorthings.schema import EntityType
+from nilometer.web.times import format_time, format_times
 
 __all__ = ["Encoder"]
 
@@ -35,15 +34,13 @@ class Encoder:
     ----------
     root : str
         URL of the service, without a slash at its end: ``http://…/v1.1``.
-    api : str
-        URL of the native API.
-    catalog, snapshot, evidence
-        What is looked up: places, extents, provenance.
+    catalog, snapshot
+        What is looked up: places, extents.
     """
 
-    def __init__(self, root: str, api: str, catalog: Catalog, snapshot: Snapshot, evidence: Evidence) -> None:
-        self.root, self._api = root, api
-        self._catalog, self._snapshot, self._evidence = catalog, snapshot, evidence
+    def __init__(self, root: str, catalog: Catalog, snapshot: Snapshot) -> None:
+        self.root = root
+        self._catalog, self._snapshot = catalog, snapshot
         self._times_of: dict[int, str] = {}
         self._result_times: dict[int, str] = {}
         self._places: dict[int, list[Location]] = {}
@@ -61,58 +58,38 @@ class Encoder:
             self._times_of |= _phenomenon_times(self._snapshot, [record["id"] for record in records])
         if kind.name == "Datastream" and (not options.select or "observedArea" in options.select):
             self._places |= self._catalog.locations_of_each(sorted({record["thing"] for record in records}))
-        return [
-            self._document(kind, record["id"], options, partial(self._property, kind, record)) for record in records
+        chosen = options.select
+        has_id = not chosen or "id" in chosen or "@iot.id" in chosen
+        values = [(name, self._value(kind, name)) for name in kind.properties if not chosen or name in chosen]
+        expanded = {item.relation for item in options.expand}
+        links = [
+            (f"{name}@iot.navigationLink", f"/{name}")
+            for name in kind.relations
+            if name not in expanded and (not chosen or name in chosen)
         ]
-
-    def observations(self, rows: pa.Table, options: Options) -> list[dict[str, Any]]:
-        """Return the documents of Observations."""
-        records = rows.to_pylist() if len(rows) else []
-        times = self._times(rows)
-        wanted = set(options.select) or set(OBSERVATION.properties)
-        signed = self._evidence.signed({record["datastream"] for record in records})
         documents = []
-        for at, record in enumerate(records):
-            values = self._observation(record, times, at, wanted, signed)
-            documents.append(self._document(OBSERVATION, record["id"], options, values.get, values))
+        for record in records:
+            number = record["id"]
+            own = self.link(kind, number)
+            document: dict[str, Any] = {"@iot.id": number, "@iot.selfLink": own} if has_id else {}
+            for name, value in values:
+                found = value(record)
+                if found is not None:
+                    document[name] = found
+            for name, path in links:
+                document[name] = own + path
+            documents.append(document)
         return documents
 
-    def _document(
-        self,
-        kind: EntityType,
-        number: int,
-        options: Options,
-        value: Callable[[str], Any],
-        given: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        own = self.link(kind, number)
-        document: dict[str, Any] = {}
-        chosen = options.select
-        if not chosen or "id" in chosen or "@iot.id" in chosen:
-            document["@iot.id"] = number
-            document["@iot.selfLink"] = own
-        expanded = {item.relation for item in options.expand}
-        for name in kind.properties:
-            if chosen and name not in chosen:
-                continue
-            if given is not None and name not in given:
-                continue
-            found = value(name)
-            if found is not None or (kind is OBSERVATION and name in {"result", "resultTime"}):
-                document[name] = found
-        for name in kind.relations:
-            if name not in expanded and (not chosen or name in chosen):
-                document[f"{name}@iot.navigationLink"] = f"{own}/{name}"
-        return document
-
-    def _property(self, kind: EntityType, record: Record, name: str) -> Any:  # noqa: ANN401 -- any JSON
+    def _value(self, kind: EntityType, name: str) -> Callable[[Record], Any]:
+        """Return what gives a property of a record."""
         special = _SPECIAL.get((kind.name, name))
         if special is not None:
-            return special(self, record)
+            return partial(special, self)
         if name == "properties":
-            return _properties(kind, record)
-        value = record[kind.properties[name].column]
-        return format_time(value) if kind.properties[name].kind == "time" and value is not None else value
+            return partial(_properties, kind)
+        column = itemgetter(kind.properties[name].column)
+        return column if kind.properties[name].kind != "time" else lambda record: _time(column(record))
 
     def _unit(self, record: Record) -> dict[str, Any]:
         return {
@@ -134,32 +111,9 @@ class Encoder:
         places = [_geometry(place.location) for place in self._places.get(record["thing"], ())]
         return next((place for place in places if place is not None), None)
 
-    def _observation(
-        self, record: Record, times: dict[str, NDArray[Any]], at: int, wanted: set[str], signed: Signed
-    ) -> dict[str, Any]:
-        parameters, kept = split_extra(record["extra"])
-        values: dict[str, Any] = {
-            "phenomenonTime": str(times["phenomenon_time"][at]),
-            "result": kept.get("@result", record["result"]),
-            "resultTime": str(times["result_time"][at]) if record["result_time"] is not None else None,
-        }
-        if record["duration"]:
-            start = int(times["µs"][at])
-            values["phenomenonTime"] = format_interval(start, record["duration"])
-        if "resultQuality" in wanted:
-            supplied = kept.get("@resultQuality")
-            values["resultQuality"] = self._evidence.document(record, supplied, self._api, signed)
-        if "@validTime" in kept:
-            values["validTime"] = kept["@validTime"]
-        if parameters:
-            values["parameters"] = parameters
-        return values
 
-    @staticmethod
-    def _times(rows: pa.Table) -> dict[str, NDArray[Any]]:
-        starts = rows["phenomenon_time"].cast(pa.int64()).to_numpy()
-        results = rows["result_time"].cast(pa.int64()).fill_null(0).to_numpy()
-        return {"µs": starts, "phenomenon_time": format_times(starts), "result_time": format_times(results)}
+def _time(moment: int | None) -> str | None:
+    return None if moment is None else format_time(moment)
 
 
 def _phenomenon_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:

@@ -10,13 +10,19 @@ from typing import Any
 from nilometer.errors import MethodNotAllowed, NotFound, RequestError, WrongMediaType
 from nilometer.pipeline import Pipeline
 from nilometer.web.exchange import Exchange
+from nilometer.web.sensorthings.answers.sending import Pieces, send
+from nilometer.web.sensorthings.changes.batch import Batch
 from nilometer.web.sensorthings.changes.bodies import read_json
+from nilometer.web.sensorthings.changes.change_set import ChangeSet
 from nilometer.web.sensorthings.changes.changes import Changes, given_of
+from nilometer.web.sensorthings.changes.chosen import ids_of
+from nilometer.web.sensorthings.changes.data_arrays import MOST_BYTES as DATA_ARRAY_BYTES
+from nilometer.web.sensorthings.changes.data_arrays import DataArrays
 from nilometer.web.sensorthings.creation import Creation
 from nilometer.web.sensorthings.options import decode_query, parse_options
 from nilometer.web.sensorthings.paths import ResourcePath, parse_path
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType
-from nilometer.web.sensorthings.service import Answer, Service
+from nilometer.web.sensorthings.service import Answer, Service, Target
 
 __all__ = ["ROOT", "SensorThings"]
 
@@ -39,6 +45,10 @@ class SensorThings:
         self.service = Service(pipeline.store)
         self.changes = Changes(pipeline)
         self.creation = Creation(pipeline, self.changes)
+        self._data_arrays = DataArrays(pipeline)
+        self._store = pipeline.store
+        self._deletes_by_filter = pipeline.config.server.delete_by_filter
+        self._batch = Batch(self.handle, ChangeSet(pipeline, self.changes))
 
     async def handle(self, exchange: Exchange, path: bytes) -> None:
         """Answer one request.
@@ -54,7 +64,10 @@ class SensorThings:
         path = path.strip(b"/")
         if exchange.method in {"GET", "HEAD"}:
             answer = await asyncio.to_thread(self._get, path, exchange.query, root, f"{exchange.root}/api/v1")
-            await exchange.answer(answer.status, answer.body, answer.media_type)
+            if isinstance(answer, Pieces):
+                await send(exchange, answer)
+            else:
+                await exchange.answer(answer.status, answer.body, answer.media_type)
         elif exchange.method == "POST":
             await self._post(exchange, path, root)
         elif exchange.method in {"PUT", "PATCH", "DELETE"}:
@@ -63,15 +76,26 @@ class SensorThings:
             status = HTTPStatus.NO_CONTENT if exchange.method == "OPTIONS" else HTTPStatus.METHOD_NOT_ALLOWED
             await exchange.answer(status, headers=_ALLOWED)
 
-    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer:
+    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer | Pieces:
         options = parse_options(decode_query(query))
         if not path:
             return self.service.root(root)
         return self.service.get(parse_path(path), options, root, api)
 
+    def _get_one(self, kind: EntityType, number: int, root: str, api: str) -> Answer:
+        answer = self._get(f"{kind.plural}({number})".encode(), b"", root, api)
+        assert isinstance(answer, Answer)  # noqa: S101 -- one entity never comes in pieces
+        return answer
+
     async def _post(self, exchange: Exchange, path: bytes, root: str) -> None:
         if path == b"Observations":
             await self.creation.create(exchange, root, None)
+            return
+        if path in {b"$batch", b"%24batch"}:
+            await self._batch.answer(exchange, root)
+            return
+        if path == b"CreateObservations":
+            await self._create_many(exchange, root)
             return
         datastream = self.creation.datastream_of(path)
         if datastream is not None:
@@ -98,12 +122,20 @@ class SensorThings:
         number = await self.changes.create(kind, document, given_of(target.parent, kind))
         await self._made(exchange, kind, number, root)
 
+    async def _create_many(self, exchange: Exchange, root: str) -> None:
+        if exchange.media_type not in {"application/json", ""}:
+            raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
+        body = await exchange.body(DATA_ARRAY_BYTES, self._data_arrays.budget)
+        try:
+            answer = await self._data_arrays.create(body, root)
+        finally:
+            self._data_arrays.budget.release(len(body))
+        await exchange.answer(HTTPStatus.CREATED, answer)
+
     async def _made(self, exchange: Exchange, kind: EntityType, number: int, root: str) -> None:
         link = f"{root}/{kind.plural}({number})"
-        body = await asyncio.to_thread(
-            self._get, f"{kind.plural}({number})".encode(), b"", root, f"{exchange.root}/api/v1"
-        )
-        await exchange.answer(HTTPStatus.CREATED, body.body, headers=[("location", link)])
+        made = await asyncio.to_thread(self._get_one, kind, number, root, f"{exchange.root}/api/v1")
+        await exchange.answer(HTTPStatus.CREATED, made.body, headers=[("location", link)])
 
     async def _change(self, exchange: Exchange, path: bytes, root: str) -> None:
         parsed = parse_path(path)
@@ -114,6 +146,9 @@ class SensorThings:
             await self._link(exchange, parsed, root, document)
             return
         target = await asyncio.to_thread(self.service.resolve, parsed, root)
+        if exchange.method == "DELETE" and _is_set_of_observations(target) and b"filter" in exchange.query:
+            await self._delete_chosen(exchange, target.parent)
+            return
         if target.number is None or target.property is not None or parsed.ending:
             raise MethodNotAllowed(
                 f"{exchange.method} goes to one entity: {target.kind}s are changed by id", place="method"
@@ -133,11 +168,27 @@ class SensorThings:
             media_type=exchange.media_type,
             document=lambda kind, number: self._document(kind, number, root, api),
         )
-        answer = await asyncio.to_thread(self._get, f"{kind.plural}({target.number})".encode(), b"", root, api)
+        answer = await asyncio.to_thread(self._get_one, kind, target.number, root, api)
         await exchange.answer(answer.status, answer.body, answer.media_type)
 
+    async def _delete_chosen(self, exchange: Exchange, parent: tuple[str, int] | None) -> None:
+        """Delete the Observations that a filter chooses, all in one commit: an extension, off unless configured."""
+        if not self._deletes_by_filter:
+            raise MethodNotAllowed(
+                "deleting by a filter is off; server.delete_by_filter = true allows it",
+                place="method",
+            )
+        options = parse_options(decode_query(exchange.query))
+        others = [name for name, _ in options.texts if name not in {"$filter", "samples"}]
+        if others or options.filter is None:
+            raise RequestError("only $filter and samples go with DELETE", place=others[0] if others else "$filter")
+        ids = await asyncio.to_thread(ids_of, self._store, self.service.gate, parent, options)
+        comment = f"DELETE {exchange.path}?{exchange.query.decode('latin-1')}"
+        deleted = await self.changes.delete_observations(ids, comment[:1000])
+        await exchange.answer_json({"deleted": deleted})
+
     def _document(self, kind: EntityType, number: int, root: str, api: str) -> dict[str, Any]:
-        document: dict[str, Any] = read_json(self._get(f"{kind.plural}({number})".encode(), b"", root, api).body)
+        document: dict[str, Any] = read_json(self._get_one(kind, number, root, api).body)
         return {name: value for name, value in document.items() if name in kind.properties}
 
     async def _link(self, exchange: Exchange, path: ResourcePath, root: str, document: object) -> None:
@@ -160,6 +211,10 @@ class SensorThings:
         else:
             await self.changes.link(kind, source.number, relation, _as_link(document))
         await exchange.answer(HTTPStatus.NO_CONTENT)
+
+
+def _is_set_of_observations(target: Target) -> bool:
+    return TYPES[target.kind] is OBSERVATION and target.number is None
 
 
 def _is_link(document: object) -> bool:

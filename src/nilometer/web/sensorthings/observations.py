@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,23 +11,28 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NotFound, RequestError
+from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Catalog, Snapshot
+from nilometer.store.walking import PIECE
+from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, MOST_SECONDS, Deadline, Gate
+from nilometer.web.sensorthings.answers.paging import Place, Rows, write_token
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import Condition, Field, Variable, fields
 from nilometer.web.sensorthings.query.columns import holds
 from nilometer.web.sensorthings.query.observed import Documents, ObservationFrame, columns_needed
 from nilometer.web.sensorthings.query.orders import Key, keys_of, sorted_rows
-from nilometer.web.sensorthings.records import Records, window
+from nilometer.web.sensorthings.records import Records
 from nilometer.web.sensorthings.schema import OBSERVATION
 from nilometer.web.sensorthings.selection import Span, names_feature, span_of
 
-__all__ = ["MOST_SCANNED", "Observations", "Rows", "Within"]
+__all__ = ["MOST_SCANNED", "Observations", "Within"]
 
 MOST_SCANNED = 10_000_000
 """Rows that one request may look at where a filter or an order cannot be answered from the store's own order."""
 
 _MOST_IDS = 10_000
+_LEAST_PIECE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,6 @@ class Within:
 
     datastreams: frozenset[int] | None = None
     feature: int | None = None
-
-
-@dataclass(slots=True)
-class Rows:
-    """A page of Observations as a table, how many there are in all (None: not asked), and whether more follow."""
-
-    table: pa.Table
-    count: int | None = None
-    more: bool = False
 
 
 class Observations:
@@ -58,14 +54,16 @@ class Observations:
         The catalog, for conditions through relations.
     catalog : Catalog
         For the Datastreams of a FeatureOfInterest.
+    gate : Gate
+        Where heavy queries wait for none, and are refused.
     documents : callable, optional
         Gives ``resultQuality`` of rows, for conditions on it.
     """
 
     def __init__(
-        self, snapshot: Snapshot, records: Records, catalog: Catalog, documents: Documents | None = None
+        self, snapshot: Snapshot, records: Records, catalog: Catalog, gate: Gate, documents: Documents | None = None
     ) -> None:
-        self._snapshot, self._records, self._catalog = snapshot, records, catalog
+        self._snapshot, self._records, self._catalog, self._gate = snapshot, records, catalog, gate
         self._documents = documents or _no_documents
         self._asked: dict[int, _Asked] = {}
         records.answer_observed(self.observed)
@@ -84,34 +82,51 @@ class Observations:
         datastreams = frozenset(item.id for item in self._catalog.datastreams() if thing in {None, item.thing})
         return Within(datastreams, feature)
 
-    def page(self, within: Within, options: Options) -> Rows:
-        """Return a page."""
+    def page(self, within: Within, options: Options, *, columns: Sequence[str] | None = None, top: int | None) -> Rows:
+        """Return rows; they are read while they are asked for.
+
+        Parameters
+        ----------
+        within : Within
+            Where to look.
+        options : Options
+            Filter, order and place; `count` and `skiptoken` too.
+        columns : sequence of str, optional
+            Of OBSERVATION, that have to be there; None: all.
+        top : int, optional
+            How many at most; None: all.
+
+        Raises
+        ------
+        RequestError, NotSupported
+            If the filter or the order cannot be answered.
+        Overloaded
+            If it takes too long, or too many others look at much.
+        """
         asked = self._ask(options)
         span = replace(asked.span)
         if within.datastreams is not None:
             span.datastreams = within.datastreams if span.datastreams is None else span.datastreams & within.datastreams
         water_only = options.samples == "water" and within.feature is None and not names_feature(asked.condition)
-        rows = None
         if span.ids is not None:
-            rows = self._by_ids(span, within, options)  # who names an id wants that row, water or not
+            found = self._by_ids(span, within, asked)  # who names an id wants that row, water or not
         elif span.exact and within.feature is None and self._is_store_order(options, span):
-            rows = self._in_store_order(span, options, water_only=water_only)
-        if rows is None:
-            rows = self._scanned(span, within, options, water_only=water_only)
-        self._records.take(len(rows.table))
-        return rows
+            return self._in_store_order(span, asked, columns, top, water_only=water_only)
+        else:
+            found = self._scanned(span, within, asked, water_only=water_only)
+        return self._chosen(found, asked, top)
 
     def observed(self, root: Variable, condition: Condition, column: str) -> NDArray[np.int64]:
         """Return what a column has in the Observations that meet a bound condition: ids of what they belong to."""
         span = span_of(condition, root, self._records.ids)
         water_only = column == "datastream" and not names_feature(condition)
+        tables: Iterator[pa.Table]
         if span.ids is not None:
-            table, chosen = self._of_ids(span)
+            tables = iter([self._of_ids(span)])
         else:
-            table = self._scan(span, root, {column}, water_only=water_only)
-            chosen = np.ones(len(table), bool)
-        chosen &= self._holding(span, root, table)
-        return np.unique(table[column].to_numpy()[chosen]).astype(np.int64)
+            tables = self._scan(span, root, {column}, water_only=water_only)
+        found = [np.unique(table[column].to_numpy()[self._holding(span, root, table)]) for table in tables]
+        return np.unique(np.concatenate(found)).astype(np.int64) if found else np.zeros(0, np.int64)
 
     def _ask(self, options: Options) -> _Asked:
         known = self._asked.get(id(options))
@@ -141,37 +156,69 @@ class Observations:
         keys = self._ask(options).keys
         return single and len(keys) == 1 and isinstance(keys[0][0], Field) and keys[0][0].name == "phenomenonTime"
 
-    def _in_store_order(self, span: Span, options: Options, *, water_only: bool) -> Rows | None:
-        """Return a page in the order that the store has; None where an Observation over an interval ends too late."""
-        wanted = _listed(span)
-        skip, top = window(options)
-        newest_first = bool(options.orderby) and options.orderby[0].descending
-        table = self._snapshot.read(
+    def _in_store_order(
+        self, span: Span, asked: _Asked, columns: Sequence[str] | None, top: int | None, *, water_only: bool
+    ) -> Rows:
+        options, wanted = asked.options, _listed(span)
+        after = options.skiptoken
+        if isinstance(after, Place):
+            raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
+        tables = self._snapshot.walk(
             wanted,
             span.start,
             span.end,
+            columns=columns,
             water_only=water_only,
-            limit=skip + top + 1,
-            newest_first=newest_first,
+            newest_first=bool(options.orderby) and options.orderby[0].descending,
             values=span.values,
+            after=after,
+            piece=PIECE if top is None else max(_LEAST_PIECE, min(PIECE, options.skip + top + 1)),
         )
-        if _runs_over(table, span):
-            return None
-        # Of one time the greatest id comes first where the newest does: the store's own order backwards.
-        count = None
-        if options.count:
-            count = self._snapshot.count(wanted, span.start, span.end, water_only=water_only, values=span.values)
-            if count > len(table) and span.ended_by is not None:
-                some = self._scan(span, None, {"phenomenon_time", "duration"}, water_only=water_only)
-                if _runs_over(some, span):
-                    return None
-        return Rows(table.slice(skip, top), count, more=len(table) > skip + top)
+        most = top
+        if top is None or top > HEAVY_ROWS:
+            n = self._snapshot.count(wanted, span.start, span.end, water_only=water_only, values=span.values)
+            most = n if top is None else min(top, n)
+        count = self._count(span, asked, water_only=water_only) if options.count else None
+        return Rows(self._in_time(tables, span, asked), options.skip, top, count, most)
 
-    def _by_ids(self, span: Span, within: Within, options: Options) -> Rows:
-        table, chosen = self._of_ids(span)
-        return self._choose(table, chosen, span, within, options)
+    def _in_time(self, tables: Iterator[pa.Table], span: Span, asked: _Asked) -> Iterator[pa.Table]:
+        """Leave out Observations over an interval that ends too late; the store knows where one begins."""
+        for table in tables:
+            if _runs_over(table, span):
+                yield table.filter(pa.array(self._holding(span, asked.root, table)))
+            else:
+                yield table
 
-    def _of_ids(self, span: Span) -> tuple[pa.Table, NDArray[np.bool_]]:
+    def _count(self, span: Span, asked: _Asked, *, water_only: bool) -> int:
+        """Return how many Observations a filter leaves that the store can look up."""
+        count = self._snapshot.count(_listed(span), span.start, span.end, water_only=water_only, values=span.values)
+        if span.ended_by is None:
+            return count
+        for table in self._scan(span, asked.root, {"phenomenon_time", "duration"}, water_only=water_only):
+            if _runs_over(table, span):
+                count -= len(table) - int(self._holding(span, asked.root, table).sum())
+        return count
+
+    def _chosen(self, found: pa.Table, asked: _Asked, top: int | None) -> Rows:
+        """Return rows that were found, in their order; a data array has those of a Datastream together."""
+        options = asked.options
+        count = len(found) if options.count else None
+        ids = found["id"].to_numpy()[self._order(asked, found)]
+        if options.skiptoken is not None and not isinstance(options.skiptoken, Place):
+            raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
+        start = options.skip + (0 if options.skiptoken is None else options.skiptoken.place)
+        stop = len(ids) if top is None else min(start + top, len(ids))
+        page = ids[start:stop]
+        whole = self._whole(_grouped(page) if options.result_format == "dataArray" else page)
+        rows = Rows(whole, 0, None, count, len(page))
+        if stop < len(ids) and len(page):
+            rows.following = write_token(Place(self._snapshot.sequence, stop))
+        return rows
+
+    def _by_ids(self, span: Span, within: Within, asked: _Asked) -> pa.Table:
+        return self._choose(self._of_ids(span), span, within, asked)
+
+    def _of_ids(self, span: Span) -> pa.Table:
         ids = sorted(number for number in span.ids or () if 0 < number < 2**53)
         if len(ids) > _MOST_IDS:
             raise RequestError(f"more than {_MOST_IDS} ids", place="$filter")
@@ -184,18 +231,18 @@ class Observations:
             chosen &= moments < span.end
         if span.datastreams is not None:
             chosen &= np.isin(table["datastream"].to_numpy(), list(span.datastreams))
-        return table, chosen
+        return table.filter(pa.array(chosen))
 
-    def _scanned(self, span: Span, within: Within, options: Options, *, water_only: bool) -> Rows:
-        asked = self._ask(options)
+    def _scanned(self, span: Span, within: Within, asked: _Asked, *, water_only: bool) -> pa.Table:
         columns = {"id", "datastream", "feature", "phenomenon_time"}
         columns |= columns_needed((item for value, _ in asked.keys for item in fields(value)), asked.by)
-        table = self._scan(span, asked.root, columns, water_only=water_only)
-        rows = self._choose(table, np.ones(len(table), bool), span, within, options)
-        return Rows(self._whole(rows.table), rows.count, rows.more)
+        kept = OBSERVATION_SCHEMA.names if "*" in columns else sorted(columns)
+        tables = self._scan(span, asked.root, columns, water_only=water_only)
+        parts = [self._choose(table, span, within, asked).select(kept) for table in tables]
+        return pa.concat_tables(parts) if parts else OBSERVATION_SCHEMA.empty_table().select(kept)
 
-    def _scan(self, span: Span, root: Variable | None, columns: set[str], *, water_only: bool) -> pa.Table:
-        """Read what a span leaves, with the columns that the rest of its filter needs, or refuse beyond the limit."""
+    def _scan(self, span: Span, root: Variable, columns: set[str], *, water_only: bool) -> Iterator[pa.Table]:
+        """Yield what a span leaves, with the columns that the rest of its filter needs; refuse beyond the limits."""
         wanted = _listed(span)
         n = self._looked_at(wanted, span, water_only=water_only)
         if n > MOST_SCANNED:
@@ -204,16 +251,29 @@ class Observations:
                 "narrow phenomenonTime or the Datastream",
                 place="$filter",
             )
-        if root is not None:
-            columns = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
-        return self._snapshot.read(
-            wanted,
-            span.start,
-            span.end,
-            columns=None if "*" in columns else sorted(columns),
-            water_only=water_only,
-            values=span.values,
-        )
+        columns = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
+        names = None if "*" in columns else sorted(columns)
+        deadline = Deadline(MOST_SECONDS)
+        if n > HEAVY_ROWS:
+            self._gate.enter()
+        try:
+            for table in self._read(wanted, span, names, water_only=water_only):
+                yield table
+                deadline.check()
+        finally:
+            if n > HEAVY_ROWS:
+                self._gate.leave()
+
+    def _read(
+        self, wanted: list[int] | None, span: Span, columns: Sequence[str] | None, *, water_only: bool
+    ) -> Iterator[pa.Table]:
+        if span.values is not None:
+            # What several Datastreams have of some values is found in one go, by the statistics of row groups.
+            table = self._snapshot.read(
+                wanted, span.start, span.end, columns=columns, water_only=water_only, values=span.values
+            )
+            return iter([table])
+        return self._snapshot.walk(wanted, span.start, span.end, columns=columns, water_only=water_only)
 
     def _looked_at(self, wanted: list[int] | None, span: Span, *, water_only: bool) -> int:
         """Return how many rows have to be looked at: those in row groups that the values leave, if any are asked of."""
@@ -222,24 +282,20 @@ class Observations:
             return n
         return min(n, self._snapshot.reach(wanted, span.start, span.end, values=span.values))
 
-    def _whole(self, chosen: pa.Table) -> pa.Table:
-        """Return all columns of the chosen rows, in their order."""
-        ids = chosen["id"].to_numpy()
-        table = self._snapshot.by_id(ids.tolist())
-        found = table["id"].to_numpy()
-        sorter = np.argsort(found)
-        return table.take(pa.array(sorter[np.searchsorted(found, ids, sorter=sorter)]))
+    def _whole(self, ids: NDArray[np.int64]) -> Iterator[pa.Table]:
+        """Yield the rows of some ids, in their order."""
+        for start in range(0, len(ids), PIECE):
+            some = ids[start : start + PIECE]
+            table = self._snapshot.by_id(some)
+            found = table["id"].to_numpy()
+            sorter = np.argsort(found)
+            yield table.take(pa.array(sorter[np.searchsorted(found, some, sorter=sorter)]))
 
-    def _choose(self, table: pa.Table, chosen: NDArray[np.bool_], span: Span, within: Within, options: Options) -> Rows:
-        asked = self._ask(options)
+    def _choose(self, table: pa.Table, span: Span, within: Within, asked: _Asked) -> pa.Table:
+        chosen = self._holding(span, asked.root, table)
         if within.feature is not None:
-            chosen = chosen & (table["feature"].to_numpy() == within.feature)
-        chosen = chosen & self._holding(span, asked.root, table)
-        table = table.take(pa.array(np.flatnonzero(chosen)))
-        skip, top = window(options)
-        places = self._order(asked, table)
-        count = len(table) if options.count else None
-        return Rows(table.take(pa.array(places[skip : skip + top])), count, more=len(table) > skip + top)
+            chosen &= table["feature"].to_numpy() == within.feature
+        return table if chosen.all() else table.filter(pa.array(chosen))
 
     def _holding(self, span: Span, root: Variable, table: pa.Table) -> NDArray[np.bool_]:
         """Return for which rows what is left of a filter holds; each condition looks at those that the others left."""
@@ -283,6 +339,12 @@ def _runs_over(table: pa.Table, span: Span) -> bool:
 
 def _no_documents(_: pa.Table) -> list[Any]:
     raise RequestError("resultQuality cannot be asked of here", place="$filter")
+
+
+def _grouped(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return ids with those of a Datastream together, Datastreams in the order of their first."""
+    _, first, group = np.unique(ids >> 32, return_index=True, return_inverse=True)
+    return ids[np.argsort(first[group.reshape(-1)], kind="stable")]
 
 
 def _listed(span: Span) -> list[int] | None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from nilometer.errors import NotSupported, RequestError, near
+from nilometer.web.sensorthings.answers.paging import Token, read_token
 from nilometer.web.sensorthings.expressions import Expression
 from nilometer.web.sensorthings.grammar import Parser, parse_expression
 from nilometer.web.sensorthings.tokens import TokenKind
@@ -16,8 +17,11 @@ from nilometer.web.times import parse_moment
 
 __all__ = ["Expansion", "Options", "Order", "decode_query", "encode_query", "parse_options"]
 
-SYSTEM = ("$filter", "$count", "$orderby", "$skip", "$top", "$expand", "$select")
-UNSUPPORTED = ("$resultFormat", "$format", "$apply", "$search", "$compute")
+SYSTEM = ("$filter", "$count", "$orderby", "$skip", "$skiptoken", "$top", "$expand", "$select", "$resultFormat")
+UNSUPPORTED = ("$format", "$apply", "$search", "$compute")
+WHOLE = frozenset({"$resultFormat", "$skiptoken"})
+"""Options of the whole answer, not of an expansion."""
+RESULT_FORMATS = ("dataArray", "CSV", "GeoJSON")
 CUSTOM = ("samples", "as_of")
 MOST_LEVELS = 8
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
@@ -57,6 +61,8 @@ class Options:
     select: tuple[str, ...] = ()
     samples: str = "water"
     as_of: int | None = None
+    result_format: str = ""
+    skiptoken: Token | None = None
     texts: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def given(self, name: str) -> bool:
@@ -131,8 +137,11 @@ def _gather(pairs: list[tuple[str, str]], level: int, prefix: str = "") -> Optio
 def _option(options: Options, name: str, text: str, place: str, level: int) -> Options:
     if name == "$expand":
         return replace(options, expand=_expansions(text, place, level))
+    if level and name in WHOLE:
+        raise RequestError("goes with the whole answer, not with an expansion", place=place)
     if name in _READERS:
-        return replace(options, **{name.removeprefix("$"): _READERS[name](text, place)})
+        field_name = "result_format" if name == "$resultFormat" else name.removeprefix("$")
+        return replace(options, **{field_name: _READERS[name](text, place)})
     if name in UNSUPPORTED:
         raise NotSupported("this option is not served", place=place)
     close = near(name if name.startswith("$") else f"${name}", (*SYSTEM, *CUSTOM))
@@ -165,6 +174,13 @@ def _whole(text: str, place: str) -> int:
     return int(text)
 
 
+def _result_format(text: str, place: str) -> str:
+    for known in RESULT_FORMATS:
+        if text.lower() == known.lower():
+            return known
+    raise RequestError(f"{text[:40]!r} is no result format (allowed: {', '.join(RESULT_FORMATS)})", place=place)
+
+
 def _orders(text: str, place: str) -> tuple[Order, ...]:
     parser = Parser(text, place)
     orders = []
@@ -182,9 +198,9 @@ def _orders(text: str, place: str) -> tuple[Order, ...]:
 
 def _names(text: str, place: str) -> tuple[str, ...]:
     parser = Parser(text, place)
-    names = [parser.name()]
+    names = ["/".join(parser.path().names)]
     while parser.accept(","):
-        names.append(parser.name())
+        names.append("/".join(parser.path().names))
     parser.expect_end()
     return tuple(dict.fromkeys(names))
 
@@ -194,8 +210,10 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "$count": _boolean,
     "$orderby": _orders,
     "$skip": _whole,
+    "$skiptoken": read_token,
     "$top": _whole,
     "$select": _names,
+    "$resultFormat": _result_format,
     "samples": _samples,
     "as_of": _moment,
 }

@@ -2,75 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
-from nilometer.errors import NotFound, NotSupported, RequestError
-from nilometer.store import Store
+from nilometer.errors import NotSupported, RequestError
+from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
+from nilometer.store import Snapshot, Store
 from nilometer.web.exchange import encode_json
+from nilometer.web.sensorthings.answers import paging
+from nilometer.web.sensorthings.answers.entity_answers import format_entities
+from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, Gate
+from nilometer.web.sensorthings.answers.observation_answers import answer_rows, top_of
+from nilometer.web.sensorthings.answers.observation_texts import FLAG, ObservationTexts, raw_objects
+from nilometer.web.sensorthings.answers.sending import Pieces
+from nilometer.web.sensorthings.answers.texts import json_text
+from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_MQTT
 from nilometer.web.sensorthings.encoding import Encoder
-from nilometer.web.sensorthings.observations import Observations, Rows, Within
+from nilometer.web.sensorthings.observations import Observations, Within
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.sensorthings.query.datastream_columns import DatastreamColumns
 from nilometer.web.sensorthings.query.observed import quality_documents
 from nilometer.web.sensorthings.records import Record, Records, window
-from nilometer.web.sensorthings.schema import OBSERVATION, SETS, TYPES, EntityType, Relation
+from nilometer.web.sensorthings.resolution import Place, Walk
+from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType, Relation
 
-__all__ = ["CONFORMANCE", "Answer", "Service", "Target"]
+__all__ = ["Answer", "Service", "Target"]
 
 _AS_OF = "as_of"
-_REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
-CONFORMANCE = tuple(
-    f"{_REQUIREMENT}/{name}"
-    for name in (
-        "datamodel/thing",
-        "datamodel/location",
-        "datamodel/historical-location",
-        "datamodel/datastream",
-        "datamodel/sensor",
-        "datamodel/observed-property",
-        "datamodel/observation",
-        "datamodel/feature-of-interest",
-        "resource-path/resource-path-to-entities",
-        "request-data/status-code",
-        "request-data/query-status-code",
-        "request-data/order",
-        "request-data/expand",
-        "request-data/select",
-        "request-data/orderby",
-        "request-data/top",
-        "request-data/skip",
-        "request-data/count",
-        "request-data/filter",
-        "request-data/built-in-filter-operations",
-        "request-data/built-in-query-functions",
-        "request-data/pagination",
-        "create-update-delete/create-entity",
-        "create-update-delete/link-to-existing-entities",
-        "create-update-delete/deep-insert",
-        "create-update-delete/deep-insert-status-code",
-        "create-update-delete/update-entity",
-        "create-update-delete/update-entity-put",
-        "create-update-delete/update-entity-jsonpatch",
-        "create-update-delete/delete-entity",
-        "create-update-delete/historical-location-auto-creation",
-        "create-update-delete/historical-location-manual-creation",
-    )
-)
-"""What works."""
-
-CONFORMANCE_OF_MQTT = (
-    f"{_REQUIREMENT}/create-observations-via-mqtt/observations-creation",
-    f"{_REQUIREMENT}/receive-updates-via-mqtt/receive-updates",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +64,6 @@ class Target:
     property: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a walk stands: an entity of a type, or a set, perhaps of a parent; `path` is the URL so far."""
-
-    kind: EntityType
-    path: str
-    number: int | None = None
-    parent: tuple[EntityType, Relation, int] | None = None
-    record: Record | None = None
-    row: pa.Table | None = None
-
-
 class Service:
     """The read side over one store.
 
@@ -119,6 +76,7 @@ class Service:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._evidence = Evidence(store.catalog)
+        self.gate = Gate()
         self.mqtt = ""
         """Where MQTT is listened to; nothing: nowhere."""
 
@@ -131,7 +89,7 @@ class Service:
             settings |= {name: {"endpoints": [self.mqtt]} for name in CONFORMANCE_OF_MQTT}
         return Answer(HTTPStatus.OK, encode_json({"value": sets, "serverSettings": settings}))
 
-    def get(self, path: ResourcePath, options: Options, root: str, api: str) -> Answer:
+    def get(self, path: ResourcePath, options: Options, root: str, api: str) -> Answer | Pieces:
         """Answer a GET.
 
         Parameters
@@ -147,6 +105,8 @@ class Service:
         ------
         NotFound, RequestError, NotSupported
             As the standard has it: 404, 400, 501.
+        Overloaded
+            If it takes too long, or too many others ask for much.
         """
         with self._store.catalog.reading("read entities") as connection:
             return self._reading(connection, root, api, options).answer(path, options)
@@ -200,27 +160,51 @@ class Service:
             samples = [number for number, kind in self._store.catalog.sample_kinds().items() if kind]
             return reading.told(self._store.snapshot().by_id(sorted(ids)), wanted, samples)
 
-    def _reading(self, connection: Connection, root: str, api: str, options: Options) -> _Reading:
-        catalog, snapshot = self._store.catalog, self._store.snapshot(options.as_of)
-        records = Records(connection, DatastreamColumns(snapshot, catalog))
-        evidence = self._evidence.at(snapshot.commit)
+    def _reading(
+        self, connection: Connection, root: str, api: str, options: Options, snapshot: Snapshot | None = None
+    ) -> _Reading:
+        catalog = self._store.catalog
+        seen = self._store.snapshot(options.as_of) if snapshot is None else snapshot
+        if isinstance(options.skiptoken, paging.Place):
+            seen = seen.at_sequence(options.skiptoken.commit)
+
+        @contextmanager
+        def again() -> Iterator[_Reading]:
+            with catalog.reading("read entities") as other:
+                yield self._reading(other, root, api, options, seen)
+
+        records, evidence = Records(connection, DatastreamColumns(seen, catalog)), self._evidence.at(seen.commit)
         return _Reading(
             records,
-            Observations(snapshot, records, catalog, quality_documents(evidence, api)),
-            Encoder(root, api, catalog, snapshot, evidence),
+            Observations(seen, records, catalog, self.gate, quality_documents(evidence, api)),
+            Encoder(root, catalog, seen),
+            ObservationTexts(root, api, evidence),
             [(name, text) for name, text in options.texts if name == _AS_OF],
+            again,
+            self.gate,
         )
 
 
 class _Reading:
-    """One GET; `then` is its option ``as_of``, which next links inside expansions carry on."""
+    """One GET; `then` is its option ``as_of``, which next links inside expansions carry on.
+
+    `again` opens the same reading over another connection: what is sent in pieces outlives the first.
+    """
 
     def __init__(
-        self, records: Records, observations: Observations, encoder: Encoder, then: Sequence[tuple[str, str]]
+        self,
+        records: Records,
+        observations: Observations,
+        encoder: Encoder,
+        texts: ObservationTexts,
+        then: Sequence[tuple[str, str]],
+        again: Callable[[], AbstractContextManager[_Reading]],
+        gate: Gate,
     ) -> None:
         self._records, self._observations, self._encoder, self._then = records, observations, encoder, tuple(then)
+        self._texts, self._again, self._gate = texts, again, gate
 
-    def answer(self, path: ResourcePath, options: Options) -> Answer:
+    def answer(self, path: ResourcePath, options: Options) -> Answer | Pieces:
         place, name = self.walk(path.steps)
         if name is not None:
             return self._property(place, name, path.ending, options)
@@ -247,66 +231,11 @@ class _Reading:
             documents.append(self._rows(mine, options) if len(mine) else [])
         return documents
 
-    def walk(self, steps: Sequence[Step]) -> tuple[_Place, str | None]:
+    def walk(self, steps: Sequence[Step]) -> tuple[Place, str | None]:
         """Follow a path; return where it ends, and the property it names there, if it does."""
-        first = steps[0]
-        kind = SETS.get(first.name)
-        if kind is None:
-            raise NotFound(f"there is no entity set {first.name!r} (known: {', '.join(SETS)})")
-        place = self._enter(_Place(kind, first.name), first)
-        for at, step in enumerate(steps[1:], 2):
-            if place.number is None:
-                raise NotFound(f"{place.path} is a set; give an id before {step.name!r}")
-            if step.name in place.kind.relations:
-                place = self._follow(place, place.kind.relations[step.name], step)
-            elif (step.name in place.kind.properties or step.name in {"id", "@iot.id"}) and step.id is None:
-                if at != len(steps):
-                    raise NotFound(f"nothing follows the property {step.name!r}")
-                return place, step.name
-            else:
-                raise NotFound(str(place.kind.unknown(step.name, "")))
-        return place, None
+        return Walk(self._records, self._observations).walk(steps)
 
-    def _enter(self, place: _Place, step: Step) -> _Place:
-        """Take the entity a step names, and make sure that it is there."""
-        if step.id is None:
-            return place
-        here = f"{place.kind.plural}({step.id})"
-        missing = NotFound(f"there is no {here}" + (f" in {place.path}" if place.parent else ""))
-        if place.kind is OBSERVATION:
-            row = self._observations.one(step.id)
-            if row is None or not self._is_within(row, place.parent):
-                raise missing
-            return _Place(OBSERVATION, here, step.id, row=row)
-        if place.parent is not None and not self._records.holds(*place.parent, step.id):
-            raise missing
-        record = self._records.by_id(place.kind, [step.id]).get(step.id)
-        if record is None:
-            raise missing
-        return _Place(place.kind, here, step.id, record=record)
-
-    @staticmethod
-    def _is_within(row: pa.Table, parent: tuple[EntityType, Relation, int] | None) -> bool:
-        return parent is None or row[parent[1].through.other][0].as_py() == parent[2]
-
-    def _follow(self, place: _Place, relation: Relation, step: Step) -> _Place:
-        target = TYPES[relation.target]
-        number = place.number or 0
-        if relation.many:
-            inside = _Place(target, f"{place.path}/{relation.name}", parent=(place.kind, relation, number))
-            return self._enter(inside, step)
-        if step.id is not None:
-            raise RequestError(f"{relation.name} is one entity; it takes no id", place="path")
-        if place.row is not None:
-            own = place.row[relation.through.own][0].as_py()
-        else:
-            own = (place.record or {})[relation.through.own]
-        record = self._records.by_id(target, [own]).get(own)
-        if record is None:
-            raise NotFound(f"{place.path} has no {relation.name}")
-        return _Place(target, f"{target.plural}({own})", own, record=record)
-
-    def _property(self, place: _Place, name: str, ending: str, options: Options) -> Answer:
+    def _property(self, place: Place, name: str, ending: str, options: Options) -> Answer:
         for given, _ in options.texts:
             if given != _AS_OF:
                 raise RequestError("a property takes no options but as_of", place=given)
@@ -329,39 +258,67 @@ class _Reading:
                 raise RequestError(f"{name} does not go with $ref", place=name)
         return replace(options, select=("@iot.selfLink",))
 
-    def _entity(self, place: _Place, options: Options) -> Answer:
+    def _entity(self, place: Place, options: Options) -> Answer:
         for name, _ in options.texts:
-            if name in {"$filter", "$count", "$orderby", "$skip", "$top"}:
+            if name in {"$filter", "$count", "$orderby", "$skip", "$skiptoken", "$top"}:
                 raise RequestError(f"{name} goes with a set, and {place.path} is one entity", place=name)
-        return Answer(HTTPStatus.OK, encode_json(self._documents(place, options)[0]))
+        documents = self._documents(place, options)
+        if options.result_format:
+            return Answer(HTTPStatus.OK, *format_entities(place.kind, documents, options))
+        return Answer(HTTPStatus.OK, encode_json(documents[0]))
 
-    def _documents(self, place: _Place, options: Options) -> list[dict[str, Any]]:
+    def _documents(self, place: Place, options: Options) -> list[dict[str, Any]]:
         if place.row is not None:
             return self._rows(place.row, options)
         return self._entities(place.kind, [place.record or {}], options)
 
-    def _set(self, place: _Place, options: Options) -> Answer:
+    def _set(self, place: Place, options: Options) -> Answer | Pieces:
         if place.kind is OBSERVATION:
-            rows = self._observations.page(self._within(place), options)
-            documents, count, more = self._rows(rows.table, options), rows.count, rows.more
-        else:
-            page = (
-                self._records.page(place.kind, options)
-                if place.parent is None
-                else self._records.related(place.parent[0], place.parent[1], [place.parent[2]], options)[
-                    place.parent[2]
-                ]
-            )
-            documents, count, more = self._entities(place.kind, page.records, options), page.count, page.more
+            return self._observation_set(place, options)
+        if options.skiptoken is not None:
+            raise RequestError("belongs to a next link of Observations", place="$skiptoken")
+        page = (
+            self._records.page(place.kind, options)
+            if place.parent is None
+            else self._records.related(place.parent[0], place.parent[1], [place.parent[2]], options)[place.parent[2]]
+        )
+        documents, link = self._entities(place.kind, page.records, options), None
+        if page.more and options.top != 0:
+            link = self._next_link(place.path, self._next_query(options))
+        if options.result_format:
+            return Answer(HTTPStatus.OK, *format_entities(place.kind, documents, options, page.count, link))
         answer: dict[str, Any] = {}
-        if count is not None:
-            answer["@iot.count"] = count
-        if more:
-            answer["@iot.nextLink"] = self._next_link(place.path, self._next_query(options))
+        if page.count is not None:
+            answer["@iot.count"] = page.count
+        if link is not None:
+            answer["@iot.nextLink"] = link
         answer["value"] = documents
         return Answer(HTTPStatus.OK, encode_json(answer))
 
-    def _within(self, place: _Place) -> Within:
+    def _observation_set(self, place: Place, options: Options) -> Answer | Pieces:
+        _check_select(OBSERVATION, options)
+        for expansion in options.expand:
+            _relation(OBSERVATION, expansion)
+
+        def objects(table: pa.Table) -> Any:  # noqa: ANN401 -- pyarrow has no types
+            with self._again() as reading:
+                return reading._objects(table, options)
+
+        def expanded(table: pa.Table, expansion: Expansion) -> list[Any]:
+            with self._again() as reading:
+                return reading._one_of_each(table, expansion)
+
+        def link(token: str) -> str:
+            return self._next_link(place.path, self._next_query(options, token))
+
+        rows = self._observations.page(self._within(place), options, top=top_of(options))
+        made = answer_rows(rows, self._texts, options, self._encoder.root, objects, expanded, link)
+        if isinstance(made, Pieces):
+            made.pieces = self._gate.pass_through(made.pieces) if (rows.most or 0) > HEAVY_ROWS else made.pieces
+            return made
+        return Answer(HTTPStatus.OK, *made)
+
+    def _within(self, place: Place) -> Within:
         if place.parent is None:
             return Within()
         kind, _, number = place.parent
@@ -370,10 +327,11 @@ class _Reading:
     def _within_one(self, kind: EntityType, number: int) -> Within:
         return Within(frozenset({number})) if kind.name == "Datastream" else self._observations.of_feature(number)
 
-    def _next_query(self, options: Options) -> str:
+    def _next_query(self, options: Options, token: str | None = None) -> str:
         skip, top = window(options)
-        pairs = [(name, text) for name, text in options.texts if name not in {"$skip", _AS_OF}]
-        return encode_query([*pairs, *self._then, ("$skip", str(skip + top))])
+        pairs = [(name, text) for name, text in options.texts if name not in {"$skip", "$skiptoken", _AS_OF}]
+        on = ("$skip", str(skip + top)) if token is None else ("$skiptoken", token)
+        return encode_query([*pairs, *self._then, on])
 
     def _next_link(self, path: str, query: str) -> str:
         return f"{self._encoder.root}/{path}?{query}"
@@ -392,14 +350,28 @@ class _Reading:
         return documents
 
     def _rows(self, table: pa.Table, options: Options) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(text) for text in self._objects(table, options).to_pylist()]
+
+    def _objects(self, table: pa.Table, options: Options) -> Any:  # noqa: ANN401 -- pyarrow has no types
+        """Return Observations as a column of JSON objects."""
         _check_select(OBSERVATION, options)
-        if options.select == ("@iot.selfLink",):
-            return [{"@iot.selfLink": self._encoder.link(OBSERVATION, n)} for n in table["id"].to_pylist()]
-        documents = self._encoder.observations(table, options)
+        expanded = {}
         for expansion in options.expand:
             relation = _relation(OBSERVATION, expansion)
-            self._expand_one(relation, table[relation.through.own].to_pylist(), documents, expansion)
-        return documents
+            _, first, place = np.unique(table[relation.through.own].to_numpy(), return_index=True, return_inverse=True)
+            documents = self._one_of_each(table.take(pa.array(first)), expansion)
+            texts = pa.array([json_text(document) for document in documents], pa.string())
+            expanded[relation.name] = texts.take(pa.array(place.reshape(-1)))
+        return self._texts.objects(table, options.select, expanded)
+
+    def _one_of_each(self, table: pa.Table, expansion: Expansion) -> list[Any]:
+        """Return for each row the document of the entity that an expansion leads to."""
+        relation = _relation(OBSERVATION, expansion)
+        own = table[relation.through.own].to_pylist()
+        found = self._records.by_id(TYPES[relation.target], sorted(set(own)))
+        made = self._entities(TYPES[relation.target], list(found.values()), expansion.options)
+        by_id = dict(zip(found, made, strict=True))
+        return [by_id.get(number) for number in own]
 
     def _expand_one(
         self, relation: Relation, own: list[int], documents: list[dict[str, Any]], expansion: Expansion
@@ -420,41 +392,48 @@ class _Reading:
         expansion: Expansion,
     ) -> None:
         target, options = TYPES[relation.target], expansion.options
-        pages: dict[int, tuple[list[dict[str, Any]], int | None, bool]] = {}
+        pages: dict[int, tuple[list[Any], int | None, str | None]] = {}
         if target is OBSERVATION:
             pages = self._observations_of(kind, parents, options)
         else:
             found = self._records.related(kind, relation, parents, options)
             everything = self._entities(target, [record for page in found.values() for record in page.records], options)
-            start = 0
+            start, on = 0, self._next_query(options) if options.top != 0 else None
             for parent, page in found.items():
-                pages[parent] = (everything[start : start + len(page.records)], page.count, page.more)
+                pages[parent] = (everything[start : start + len(page.records)], page.count, on if page.more else None)
                 start += len(page.records)
-        following = self._next_query(options)
         for document, parent in zip(documents, parents, strict=True):
-            items, count, more = pages[parent]
+            items, count, following = pages[parent]
             document[relation.name] = items
             if count is not None:
                 document[f"{relation.name}@iot.count"] = count
-            if more:
+            if following is not None:
                 path = f"{kind.plural}({parent})/{relation.name}"
                 document[f"{relation.name}@iot.nextLink"] = self._next_link(path, following)
 
     def _observations_of(
         self, kind: EntityType, parents: list[int], options: Options
-    ) -> dict[int, tuple[list[dict[str, Any]], int | None, bool]]:
+    ) -> dict[int, tuple[list[Any], int | None, str | None]]:
         if kind.name == "Datastream" and _asks_newest(options):
             newest = self._observations.newest(parents)
-            made = dict(zip(newest["datastream"].to_pylist(), self._rows(newest, options), strict=True))
-            none: tuple[list[dict[str, Any]], None, bool] = ([], None, False)
+            raws = raw_objects(self._objects(newest, options))
+            made = dict(zip(newest["datastream"].to_pylist(), raws, strict=True))
+            none: tuple[list[Any], None, str | None] = ([], None, None)
+            first = self._next_query(options)
             return {
-                parent: ([made[parent]], None, self._observations.has_several(parent)) if parent in made else none
+                parent: ([made[parent]], None, first if self._observations.has_several(parent) else None)
+                if parent in made
+                else none
                 for parent in parents
             }
-        found: dict[int, Rows] = {
-            parent: self._observations.page(self._within_one(kind, parent), options) for parent in parents
-        }
-        return {parent: (self._rows(rows.table, options), rows.count, rows.more) for parent, rows in found.items()}
+        pages = {}
+        for parent in parents:
+            rows = self._observations.page(self._within_one(kind, parent), options, top=top_of(options, inside=True))
+            table = rows.table(OBSERVATION_SCHEMA)
+            self._records.take(len(table))
+            following = None if rows.following is None else self._next_query(options, rows.following)
+            pages[parent] = (raw_objects(self._objects(table, options)), rows.count, following)
+        return pages
 
 
 def _asks_newest(options: Options) -> bool:
@@ -477,5 +456,7 @@ def _relation(kind: EntityType, expansion: Expansion) -> Relation:
 
 def _check_select(kind: EntityType, options: Options) -> None:
     for name in options.select:
+        if kind is OBSERVATION and name == FLAG:
+            continue
         if name not in {"id", "@iot.id", "@iot.selfLink"} and name not in kind.properties | kind.relations:
             raise kind.unknown(name, "$select")

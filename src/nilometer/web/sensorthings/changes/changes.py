@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nilometer.errors import Conflict, NotFound, NotSupported, RequestError, WrongMediaType
-from nilometer.model import FeatureOfInterest
+from nilometer.model import FeatureOfInterest, ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.changing import Inserted
 from nilometer.pipeline.computed import why_computed
@@ -47,7 +47,7 @@ class Changes:
         self._pipeline, self._catalog = pipeline, pipeline.store.catalog
         ownership = Ownership(pipeline.config)
         self._means = Means(pipeline.changes.shelf, ownership)
-        self._editing = Editing(self._catalog, self._means)
+        self.editing = Editing(self._catalog, self._means)
         self._observing = Observing(pipeline)
         self._removing = Removing(pipeline.store, ownership, pipeline.orders.check_unsigned)
 
@@ -76,7 +76,7 @@ class Changes:
             for name, made in maker.made:
                 if name != "HistoricalLocation":
                     edit.audit("", "entity.create", f"{name}/{made}", {})
-            rows = self._batch(edit, maker.rows) if maker.rows else None
+            rows = self.batch(edit, maker.rows) if maker.rows else None
             return Inserted(number, maker.made, maker.stood, rows)
 
         inserted = await self._pipeline.changes.insert(act)
@@ -157,7 +157,7 @@ class Changes:
         now = self._pipeline.clock()
 
         def act(edit: CatalogEdit) -> None:
-            self._editing.update(edit, kind, number, draft, now)
+            self.editing.update(edit, kind, number, draft, now)
             said = sorted([*draft.values, *draft.links])
             edit.audit("", "entity.update", f"{kind.name}/{number}", {"changed": said})
 
@@ -181,16 +181,19 @@ class Changes:
         if kind.name == "FeatureOfInterest":
             await self._delete_feature(number, about)
             return
-        remove: dict[str, Callable[[CatalogEdit, int], list[int]]] = {
-            "Thing": self._removing.thing,
-            "Sensor": self._removing.sensor,
-            "ObservedProperty": self._removing.observed_property,
-            "Datastream": self._removing.datastream,
-            "Location": self._removing.location,
-            "HistoricalLocation": _remove_history,
-        }
-        action = remove[kind.name]
+        action = self.removal(kind)
         await self._pipeline.changes.remove(f"delete a {kind.name}", lambda edit: action(edit, number), about)
+
+    async def delete_observations(self, ids: list[int], comment: str) -> int:
+        """Delete Observations in one commit, and return how many there were.
+
+        Raises
+        ------
+        Conflict, ReviewRefused
+            If something stands against one of them; then none was deleted.
+        """
+        about = {"by": "", "reason": "", "comment": comment}
+        return (await self._pipeline.changes.delete_rows(np.array(ids, np.int64), about)).rows
 
     async def _delete_feature(self, number: int, about: dict[str, str]) -> None:
         feature = self._catalog.feature(number)
@@ -209,7 +212,24 @@ class Changes:
 
         await self._pipeline.changes.change("delete a FeatureOfInterest", act)
 
-    def _batch(self, edit: CatalogEdit, rows: list[NewRow]) -> Any:  # noqa: ANN401 -- an ObservationBatch
+    def maker(self, edit: CatalogEdit) -> Maker:
+        """Return what makes entities within an edit."""
+        return Maker(edit, self._means, self._pipeline.clock())
+
+    def removal(self, kind: EntityType) -> Callable[[CatalogEdit, int], list[int]]:
+        """Return what deletes an entity of the catalog within an edit, and gives the Datastreams that go with it."""
+        remove: dict[str, Callable[[CatalogEdit, int], list[int]]] = {
+            "Thing": self._removing.thing,
+            "Sensor": self._removing.sensor,
+            "ObservedProperty": self._removing.observed_property,
+            "Datastream": self._removing.datastream,
+            "Location": self._removing.location,
+            "HistoricalLocation": _remove_history,
+        }
+        return remove[kind.name]
+
+    def batch(self, edit: CatalogEdit, rows: list[NewRow]) -> ObservationBatch:
+        """Return Observations that were made within an edit as columns."""
         always_new = []
         for row in rows:
             reason = why_computed(row.datastream, self._catalog)

@@ -11,6 +11,7 @@ from nilometer import units
 from nilometer.errors import ConfigError, RequestError, UnitError
 from nilometer.model import Datastream, FeatureOfInterest, ObservedProperty, Origin, Sensor, Thing, WaterBody
 from nilometer.model.properties import vocabulary
+from nilometer.qc.marks import schemes
 from nilometer.qc.shelf import Shelf
 from nilometer.qc.thresholds import Place
 from nilometer.store.catalog_edit import CatalogEdit
@@ -28,6 +29,8 @@ _FIELDS: dict[type, frozenset[str]] = {
     Datastream: frozenset({"key", "origin", "profile", "mark_scheme", "unit", "identity", *_KEPT}),
 }
 _TOLD = frozenset({*_FIELDS, FeatureOfInterest})
+_IMPORTED = "imported"
+"""Whose an entity was, on which server; kept of every kind, see docs/sensorthings_import.md."""
 _LONGEST_KEY = 200
 
 
@@ -76,7 +79,7 @@ def _said(
 ) -> dict[str, Any]:
     """Return the fields that are said, and write the rest into `mine`."""
     fields: dict[str, Any] = {}
-    kept = _KEPT if kind is Datastream else frozenset()
+    kept = (_KEPT if kind is Datastream else frozenset()) | {_IMPORTED}
     for name, value in given.items():
         if name in _FIELDS[kind] - kept:
             fields[name] = value
@@ -103,7 +106,8 @@ def _check_fields(fields: dict[str, Any], kept: Mapping[str, Any], at: str) -> N
             ZoneInfo(fields["time_zone"])
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise RequestError(f"{str(fields['time_zone'])[:60]!r} is no time zone", place=f"{at}.time_zone") from error
-    if kept.get("identity") not in {None, "time", "always_new"}:
+    identity = kept.get("identity")
+    if identity is not None and (not isinstance(identity, str) or identity not in {"time", "always_new"}):
         raise RequestError("identity is time or always_new", place=f"{at}.identity")
     for name in ("property", "raw_unit"):
         if not isinstance(kept.get(name), str | None):
@@ -127,7 +131,7 @@ def fields_of(datastream: Datastream) -> Mapping[str, Any]:
 
 
 def check_judged(datastream: Datastream, shelf: Shelf, at: str) -> None:
-    """Refuse a unit, a raw unit or a profile with which nothing could be calibrated or judged.
+    """Refuse a unit, a raw unit, a scheme of marks or a profile with which nothing could be calibrated or judged.
 
     Raises
     ------
@@ -136,6 +140,11 @@ def check_judged(datastream: Datastream, shelf: Shelf, at: str) -> None:
     """
     raw_unit = fields_of(datastream).get("raw_unit")
     place = f"{at}.properties.{OURS}"
+    if datastream.mark_scheme is not None and datastream.mark_scheme not in schemes():
+        allowed = ", ".join(schemes())
+        raise RequestError(
+            f"{datastream.mark_scheme[:60]!r} is no scheme of marks (allowed: {allowed})", place=f"{place}.mark_scheme"
+        )
     try:
         if datastream.unit == units.UNKNOWN:
             if raw_unit is not None or datastream.profile is not None:

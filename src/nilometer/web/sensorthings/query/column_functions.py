@@ -64,7 +64,7 @@ def _times_of_json(column: Column, kind: Kind) -> Column:
 def _number(value: Any) -> float | None:  # noqa: ANN401 -- any JSON
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(max(min(value, LARGEST), -LARGEST)) if value == value else None  # noqa: PLR0124 -- not a NaN
+    return float(value) if abs(value) <= LARGEST else None
 
 
 _READERS: dict[Kind, Callable[[Any], Any]] = {

@@ -14,12 +14,13 @@ from typing import Any, Protocol
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     Double,
     Integer,
-    Numeric,
     Text,
+    and_,
     case,
     cast,
     collate,
@@ -28,8 +29,9 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 
 from nilometer.web.sensorthings.query.column_functions import LARGEST, LEAST
 from nilometer.web.sensorthings.query.texts import WHITE
@@ -38,7 +40,6 @@ __all__ = ["DIALECTS", "Dialect", "prepare"]
 
 Sql = ColumnElement[Any]
 _OURS = "nilometer_"
-_NUMERIC = Numeric()
 
 
 class Dialect(Protocol):
@@ -54,7 +55,7 @@ class Dialect(Protocol):
         """Return a member if it is a text, else null."""
 
     def json_number(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        """Return a member if it is a number, between ±1e300, else null."""
+        """Return a member if it is a number, and one between ±1e300, else null."""
 
     def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
         """Return 1 or 0 for a member that is true or false, else null."""
@@ -95,8 +96,8 @@ class _Sqlite:
 
     def json_number(self, column: Sql, members: tuple[str, ...]) -> Sql:
         read = cast(self._read(column, members), Double)
-        bounded = func.min(func.max(read, literal(-LARGEST, Double)), literal(LARGEST, Double), type_=Double)
-        return case((self.json_kind(column, members).in_(("integer", "real")), bounded))
+        within = and_(self.json_kind(column, members).in_(("integer", "real")), func.abs(read) <= LARGEST)
+        return case((within, read))
 
     def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
         kind = self.json_kind(column, members)
@@ -139,18 +140,14 @@ class _Postgresql:
         return None
 
     def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        return case((self.json_kind(column, members) == "string", self._read(column, members)))
+        found = self._one(column, members, '@.type() == "string"')
+        return found.op("#>>", return_type=Text())(_names(()))
 
     def json_number(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        # Only a CASE keeps it from reading texts of other rows as numbers; in NUMERIC nothing is too large.
-        read = cast(self._read(column, members), _NUMERIC)
-        bounded = func.least(func.greatest(read, cast("-1e300", _NUMERIC)), cast("1e300", _NUMERIC))
-        small = case((func.abs(bounded) < cast("1e-300", _NUMERIC), 0), else_=bounded)
-        return case((self.json_kind(column, members) == "number", cast(small, Double)))
+        return cast(self._one(column, members, '@.type() == "number" && @ <= 1e300 && @ >= -1e300'), Double)
 
     def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        truth = case((self._read(column, members) == "true", literal(1)), else_=literal(0))
-        return case((self.json_kind(column, members) == "boolean", truth))
+        return cast(cast(self._one(column, members, '@.type() == "boolean"'), Boolean), Integer)
 
     def number(self, name: str, *arguments: Sql) -> Sql:
         return _bounded(_NUMBERS[name](*arguments))
@@ -174,8 +171,13 @@ class _Postgresql:
     def one_of(self, column: Sql, ids: Iterable[int]) -> Sql:
         return column == func.any(literal(list(ids), ARRAY(BigInteger)))
 
-    def _read(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        return cast(column, JSONB).op("#>>", return_type=Text())(_names(members))
+    @staticmethod
+    def _one(column: Sql, members: tuple[str, ...], wanted: str) -> Sql:
+        """Return a member that is as wanted: the document is read once for both."""
+        path = "strict $" + "".join(f'."{name}"' for name in members) + f" ? ({wanted})"
+        return func.jsonb_path_query_first(
+            cast(column, JSONB), cast(literal(path, Text), JSONPATH), cast({}, JSONB), true(), type_=JSONB
+        )
 
     def _member(self, column: Sql, members: tuple[str, ...]) -> Sql:
         return cast(column, JSONB).op("#>", return_type=JSONB())(_names(members))

@@ -1,0 +1,209 @@
+"""Observations as JSON text, a column for each property: what lists, data arrays and CSV are joined from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nilometer.web.sensorthings.answers import quality_texts
+from nilometer.web.sensorthings.answers.texts import (
+    filled,
+    interval_texts,
+    join,
+    json_text,
+    number_texts,
+    patched,
+    quoted,
+    time_texts,
+)
+from nilometer.web.sensorthings.quality import Evidence, split_extra
+from nilometer.web.sensorthings.schema import OBSERVATION
+
+__all__ = ["FLAG", "PROPERTIES", "ObservationTexts", "raw_objects", "read_columns"]
+
+PROPERTIES: Final = ("id", *OBSERVATION.properties)
+FLAG: Final = "resultQuality/flag"
+_Kept = Mapping[int, tuple[dict[str, Any], dict[str, Any]]]
+"""Parameters and kept members of the rows that have some, by row."""
+_ALWAYS: Final = frozenset({"result", "resultTime"})
+"""Written as null where there is nothing; others are left out."""
+_READ: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("id",),
+    "phenomenonTime": ("phenomenon_time", "duration"),
+    "result": ("result", "extra"),
+    "resultTime": ("result_time",),
+    "resultQuality": quality_texts.COLUMNS,
+    FLAG: ("result_quality", "provenance", "extra"),
+    "validTime": ("extra",),
+    "parameters": ("extra",),
+    "Datastream": ("datastream",),
+    "FeatureOfInterest": ("feature",),
+}
+
+
+def read_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns of OBSERVATION that properties and relations are made of."""
+    return list(dict.fromkeys(column for name in ("id", *names) for column in _READ.get(name, ())))
+
+
+class ObservationTexts:
+    """Makes texts of rows, for one request.
+
+    Parameters
+    ----------
+    root, api : str
+        URLs of the SensorThings service and of the native API.
+    evidence : Evidence
+        What provenance says.
+    """
+
+    def __init__(self, root: str, api: str, evidence: Evidence) -> None:
+        self._root, self._api, self._evidence = root, api, evidence
+
+    def columns(self, rows: pa.Table, names: Sequence[str]) -> dict[str, Any]:
+        """Return a column of JSON texts for each property, null where there is nothing.
+
+        Parameters
+        ----------
+        rows : pyarrow.Table
+            With the columns that `read_columns` names.
+        names : sequence of str
+            Of `PROPERTIES`, or `FLAG`.
+        """
+        rows = rows.combine_chunks()
+        kept = _kept(rows) if "extra" in rows.schema.names else {}
+        return {name: self._column(rows, name, kept) for name in names}
+
+    def objects(self, rows: pa.Table, select: Sequence[str], expanded: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- pyarrow has no types
+        """Return each row as a JSON object.
+
+        Parameters
+        ----------
+        rows : pyarrow.Table
+            With the columns that are selected.
+        select : sequence of str
+            Names of properties and relations; none: all.
+        expanded : mapping
+            For expanded relations a column of JSON objects.
+        """
+        if not len(rows):
+            return pa.array([], pa.string())
+        shown = set(select)
+        names = [name for name in OBSERVATION.properties if not shown or name in shown]
+        if FLAG in shown and "resultQuality" not in shown:
+            names.append(FLAG)
+        texts = self.columns(rows, names)
+        number = number_texts(rows["id"].to_numpy())
+        own = f"{self._inside(self._root)}/{OBSERVATION.plural}("
+        members: list[Any] = []
+        seldom: list[Any] = []
+        if not shown or shown & {"id", "@iot.id", "@iot.selfLink"}:
+            members.append(join('"@iot.id":', number, f',"@iot.selfLink":"{own}', number, ')"'))
+        for name, column in texts.items():
+            member = _member(name, column)
+            (seldom if member.null_count else members).append(member)
+        for relation in OBSERVATION.relations:
+            if relation in expanded:
+                members.append(join(f'"{relation}":', filled(expanded[relation], "null")))
+            elif not shown or relation in shown:
+                members.append(join(f'"{relation}@iot.navigationLink":"{own}', number, f')/{relation}"'))
+        if not members:
+            return _of_seldom(seldom, len(rows))
+        separated = [part for member in members for part in (",", member)]
+        return join("{", *separated[1:], *(filled(join(",", part), "") for part in seldom), "}")
+
+    def _column(self, rows: pa.Table, name: str, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
+        plain = _PLAIN.get(name)
+        if plain is not None:
+            return plain(rows, kept)
+        supplied = {at: value for at, value in _given(kept, "@resultQuality").items() if value is not None}
+        if name == FLAG:
+            return quality_texts.flag_texts(rows, supplied, self._evidence)
+        return quality_texts.quality_texts(rows, self._evidence, self._api, supplied)
+
+    @staticmethod
+    def _inside(text: str) -> str:
+        return json_text(text)[1:-1]
+
+
+def _numbers(rows: pa.Table, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    del kept
+    return number_texts(rows["id"].to_numpy())
+
+
+def _phenomenon_times(rows: pa.Table, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    del kept
+    return quoted(interval_texts(rows["phenomenon_time"].cast(pa.int64()).to_numpy(), rows["duration"].to_numpy()))
+
+
+def _result_times(rows: pa.Table, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    del kept
+    moments = rows["result_time"].cast(pa.int64())
+    if moments.null_count == len(rows):
+        return pa.nulls(len(rows), pa.string())
+    texts = quoted(time_texts(moments.fill_null(0).to_numpy()))
+    return pc.if_else(pa.array(moments.is_valid().to_numpy()), texts, pa.scalar(None, pa.string()))
+
+
+def _results(rows: pa.Table, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    said = _given(kept, "@result")
+    return patched(number_texts(rows["result"].to_numpy()), {at: json_text(value) for at, value in said.items()})
+
+
+def _valid_times(rows: pa.Table, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    return _sparse(len(rows), _given(kept, "@validTime"))
+
+
+def _parameters(rows: pa.Table, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    return _sparse(len(rows), {at: parameters for at, (parameters, _) in kept.items() if parameters})
+
+
+_PLAIN: Final[Mapping[str, Callable[[pa.Table, _Kept], Any]]] = {
+    "id": _numbers,
+    "phenomenonTime": _phenomenon_times,
+    "result": _results,
+    "resultTime": _result_times,
+    "validTime": _valid_times,
+    "parameters": _parameters,
+}
+
+
+def _kept(rows: pa.Table) -> _Kept:
+    """Return parameters and kept members of the rows that have some."""
+    extra = rows["extra"]
+    if extra.null_count == len(rows):
+        return {}
+    there = np.flatnonzero(extra.is_valid().to_numpy())
+    texts = extra.take(pa.array(there)).to_pylist()
+    return {at: split_extra(text) for at, text in zip(there.tolist(), texts, strict=True)}
+
+
+def _given(kept: _Kept, member: str) -> dict[int, Any]:
+    return {at: members[member] for at, (_, members) in kept.items() if member in members}
+
+
+def _sparse(n: int, values: Mapping[int, Any]) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    return patched(pa.nulls(n, pa.string()), {at: json_text(value) for at, value in values.items()})
+
+
+def _member(name: str, column: Any) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Return a member of each object, null where it is left out."""
+    if name == FLAG:
+        return join('"resultQuality":{"flag":', column, "}")
+    return join(f'"{name}":', filled(column, "null") if name in _ALWAYS else column)
+
+
+def _of_seldom(members: Sequence[Any], n: int) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Return objects of which every member may be left out."""
+    rows = zip(*(member.to_pylist() for member in members), strict=True) if members else [()] * n
+    return pa.array(["{" + ",".join(part for part in row if part is not None) + "}" for row in rows], pa.string())
+
+
+def raw_objects(objects: Any) -> list[msgspec.Raw]:  # noqa: ANN401 -- pyarrow has no types
+    """Return JSON objects as parts of a larger document."""
+    return [msgspec.Raw(text.encode()) for text in objects.to_pylist()]

@@ -1,0 +1,1 @@
+"""A whole SensorThings server comes into a data folder: entities, Observations, and what was not taken."""
