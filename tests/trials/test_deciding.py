@@ -7,9 +7,11 @@ import pytest
 from tests.trials.test_resampling import TEN_MINUTES, ar1
 
 from nilometer.errors import ConfigError, UnitError
+from nilometer.trials.inference.claims import CLAIMS, caveat_of
 from nilometer.trials.inference.deciding import Sampling, decide
 from nilometer.trials.inference.endpoint import Endpoint, Kind, Margin, Outcome
 from nilometer.trials.pairing.pairs import Pairs
+from nilometer.trials.report.words import Words
 
 QUICK = Sampling(resamples=500)
 
@@ -121,3 +123,15 @@ def test_a_margin_of_another_dimension_is_refused():
         claim("bias", 5.0, "1", relative=True)
     with pytest.raises(ConfigError, match="statistic"):
         decide(pairs_of(50), [claim("goodness", 0.1)])
+
+
+def test_a_decision_whose_error_rate_was_not_shown_says_so_in_both_languages():
+    found = decide(pairs_of(), [claim("bias", 0.2), claim("sd", 0.5), claim("sd", 0.1)], sampling=QUICK)
+    assert [bool(each.note) for each in found] == [False, True, True]
+    assert found[1].note == found[1].to_dict()["note"] == caveat_of("sd")
+    assert all(Words("zh").told(caveat_of(name))[1] for name in CLAIMS)
+    sites = pairs_of(cluster=np.repeat(np.arange(8, dtype=np.int32), 250), clusters=tuple("abcdefgh"))
+    # Of clusters the standard deviation decides nothing, so that there is nothing to be careful with.
+    assert not any(
+        each.note for each in decide(sites, [claim("drift", 9.0, "mg L-1 d-1"), claim("sd", 0.5)], sampling=QUICK)
+    )

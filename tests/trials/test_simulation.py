@@ -1,10 +1,18 @@
-"""A small version of the study of docs/trials-validation.md: wrong passes, coverage, and that the t-test fails."""
+"""A small version of the study of docs/trials-validation.md, and what its page and the engine claim of it."""
 
 from __future__ import annotations
 
-from nilometer.trials.simulation import WORLDS, page, study
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from nilometer.trials.inference.claims import CLAIMS, OF_CLUSTERS, Standing
+from nilometer.trials.inference.moments import STATISTICS
+from nilometer.trials.simulation import WORLDS, Report, study
+from nilometer.trials.validation import judged, page
 
 TRIALS = 100
+RESULTS = Path(__file__).parents[2] / "docs" / "trials-validation.json"
 
 
 def test_wrong_passes_stay_rare_where_the_test_of_independent_pairs_fails():
@@ -20,3 +28,20 @@ def test_wrong_passes_stay_rare_where_the_test_of_independent_pairs_fails():
     text = page([report], "this test")
     assert "AR(1) 0.9, 15 days" in text
     assert "Coverage" in text
+    assert Report.of(json.loads(json.dumps(report.to_dict()))).to_dict() == report.to_dict()
+
+
+def test_the_engine_claims_what_the_study_shows_and_the_page_says_the_same():
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    reports = [Report.of(each) for each in kept["worlds"]]
+    assert [report.world for report in reports] == list(WORLDS)
+    assert RESULTS.with_suffix(".md").read_text(encoding="utf-8") == page(reports, kept["command"])
+    sites = [each for each in reports if each.world.is_claimed and each.world.clusters == 1]
+    clusters = [each for each in reports if each.world.is_claimed and each.world.clusters > 1]
+    assert {name: judged(sites, name) for name in STATISTICS} == CLAIMS
+    assert {name: judged(clusters, name) for name in OF_CLUSTERS} == dict.fromkeys(OF_CLUSTERS, Standing.VALIDATED)
+    # The rule sees a world that is wrong to either side, and an inferior sensor that passes.
+    for share, shown in ((0.92, Standing.NARROW), (0.98, Standing.WIDE)):
+        wrong = replace(sites[3], covered=sites[3].covered | {("scaled", "bias"): share})
+        assert judged([*sites[:3], wrong, *sites[4:]], "bias") is shown
+    assert judged([replace(each, passed=each.passed | {"bias": 0.035}) for each in sites], "bias") is Standing.LEANING

@@ -355,6 +355,8 @@ def _show_comparison(one: Comparison) -> None:
     )
     for decision in one.decisions:
         typer.echo(f"  {decision.endpoint.name}: {outcome_words(decision.outcome)}. {decision.reason}")
+        if decision.note:
+            typer.echo(f"  note: {decision.note}", err=True)
     for figure in one.figures:
         low, high = figure.interval
         ends = f" [{low:.4g}, {high:.4g}]" if low == low and high == high else ""  # noqa: PLR0124 -- NaN

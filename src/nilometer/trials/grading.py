@@ -88,7 +88,7 @@ def grade(
         told = [f"shown alone at {name} {_told(parts, name)}" for name in dict.fromkeys(one.condition for one in parts)]
         return Grade(outcome=outcome, notes=(*why, *told), parts=parts)
     ranges: dict[str, tuple[float, float]] = {}
-    notes: list[str] = []
+    notes = list(dict.fromkeys(one.note for one in decisions if one.note))
     for name in ("range", *pairs.conditions):
         values = condition_of(pairs, name)
         values = values[np.isfinite(values)]

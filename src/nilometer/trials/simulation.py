@@ -1,44 +1,51 @@
 """How often decisions and intervals of trials are wrong: a study on made-up water whose truth is known.
 
-    python -m nilometer.trials.simulation [--trials 1500] [--processes 2] [--write docs/trials-validation.md]
+    python -m nilometer.trials.simulation [--trials 1000] [--processes 2] [--write docs/trials-validation.md]
 
 Each world makes pairs of a candidate and a reference with one difficulty of the field. In every trial a candidate
-stands exactly at the edge of the margin, so that each pass is wrong. Shares come with their Monte-Carlo error.
+stands exactly at the edge of the margin, so that each pass is wrong. What came out is kept beside the page as JSON,
+from which `trials.validation` writes the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.trials.inference.deciding import outcome_of
 from nilometer.trials.inference.endpoint import Endpoint, Margin, Outcome
-from nilometer.trials.inference.intervals import KINDS, sample
+from nilometer.trials.inference.intervals import KINDS, Sampled, sample
 from nilometer.trials.inference.moments import QUANTILE, STATISTICS, moments_of
 from nilometer.trials.inference.power import power_of
 from nilometer.trials.pairing.pairs import Pairs
 from nilometer.uncertainty.coverage import coverage_factor
 
-__all__ = ["WORLDS", "Report", "World", "study"]
+__all__ = ["LEVEL", "PLAIN", "STUDIED", "WORLDS", "Report", "World", "study"]
 
 Floats = NDArray[np.float64]
 
 STEP_US = 600_000_000
 DAY = 144
 LEVEL = 0.025
+SD = 0.2
 EDGES = (7.0, 8.0, 9.0)
-STUDIED = tuple(name for name in STATISTICS if name not in {"relative_bias", "excess_error"})
+STUDIED = tuple(STATISTICS)
 PLAIN = ("bias", "rmse")
 AGES = 40
-SAID = "\n## What it says\n"
+# The relative bias is of a candidate with a bias: of one without it says the same as the bias.
+OFF = 0.4
+# Between reference and arbiter, independent from pair to pair.
+ARBITER = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,9 @@ class World:
     name : str
         What is difficult in it.
     n : int
-        Pairs of a trial, ten minutes apart.
+        Pairs of a trial.
+    apart : int
+        Steps of ten minutes between them.
     memory : float
         Autocorrelation of the differences at lag 1.
     white : float
@@ -75,6 +84,7 @@ class World:
 
     name: str
     n: int
+    apart: int = 1
     memory: float = 0.9
     white: float = 0.0
     long_memory: float = 0.0
@@ -109,7 +119,7 @@ class World:
         self, rng: np.random.Generator, offset: float, n: int | None = None
     ) -> tuple[NDArray[np.int64], Floats, Floats]:
         n = n or self.n
-        place = np.arange(n, dtype=np.int64)
+        place = np.arange(n, dtype=np.int64) * self.apart
         day = 2.0 * math.pi * place / DAY
         reference = 8.0 + np.sin(day) + 0.5 * _ar1(rng, n, 0.5)
         water = reference
@@ -121,7 +131,7 @@ class World:
         else:
             error = math.sqrt(1.0 - self.white) * _ar1(rng, n, self.memory)
             error += math.sqrt(self.white) * rng.normal(size=n)
-        error = 0.2 * error * (1.0 + self.spread * (reference - 8.0)) + self.cycle * np.cos(day) + offset
+        error = SD * error * (1.0 + self.spread * (reference - 8.0)) + self.cycle * np.cos(day) + offset
         since = (place % (5 * DAY)) / DAY
         error = error + self.drift * (since - since[: 5 * DAY].mean())
         return place * STEP_US, water + error, reference
@@ -141,7 +151,7 @@ class World:
 
 
 WORLDS = (
-    World(name="independent, 40 grab samples", n=40, memory=0.0),
+    World(name="independent, 40 grab samples", n=40, apart=37, memory=0.0),
     World(name="independent, 5 days", n=720, memory=0.0),
     World(name="AR(1) 0.9, 15 days", n=2160),
     World(name="AR(1) 0.99, 50 days", n=7200, memory=0.99),
@@ -198,8 +208,8 @@ class Report:
         The same for the bias by the t-test of independent pairs.
     covered : dict of (str, str) to float
         Coverage of 95 % intervals by kind and statistic.
-    power, power_formula : float
-        Share of right passes of a candidate without bias, and what the formula says; NaN where it says nothing.
+    power : float
+        Share of right passes of a candidate without bias; NaN where no formula says what it should be.
     """
 
     world: World
@@ -210,7 +220,36 @@ class Report:
     passed_iid: float
     covered: dict[tuple[str, str], float]
     power: float
-    power_formula: float
+
+    @property
+    def power_formula(self) -> float:
+        """What `power_of` says of `power`."""
+        world = self.world
+        if math.isnan(self.power):
+            return math.nan
+        return power_of(world.effective, SD, _margin(world), two_sided=True, memory=world.n / world.effective)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON; what there is not is null."""
+        kinds = {kind: {name: share for (its, name), share in self.covered.items() if its == kind} for kind in KINDS}
+        return {
+            "world": self.world.name,
+            "trials": self.trials,
+            "effective": self.effective,
+            "refused": self.refused,
+            "passed": self.passed,
+            "passed_iid": self.passed_iid,
+            "covered": kinds,
+            "power": None if math.isnan(self.power) else self.power,
+        }
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> Report:
+        """Return what `to_dict` made."""
+        world = next(each for each in WORLDS if each.name == kept["world"])
+        covered = {(kind, name): share for kind, found in kept["covered"].items() for name, share in found.items()}
+        power = math.nan if kept["power"] is None else kept["power"]
+        return cls(**(kept | {"world": world, "covered": covered, "power": power}))
 
 
 def study(world: World, *, trials: int = 1500, resamples: int = 400, seed: int = 1) -> Report:
@@ -230,12 +269,15 @@ def study(world: World, *, trials: int = 1500, resamples: int = 400, seed: int =
     truth = _truth(world, seed)
     found: dict[str, list[bool]] = {}
     worth = []
-    sd = 0.2
-    margin = 3.2 * sd / math.sqrt(world.effective) if math.isfinite(world.effective) else math.nan
+    margin = _margin(world)
     for number in range(trials):
         rng = np.random.default_rng([seed, number])
-        drawn = sample(world.pairs(rng), resamples=resamples, seed=number, ratio=1.0, class_edges=EDGES)
+        pairs = world.pairs(rng)
+        beside = sample(
+            pairs, resamples=resamples, seed=number, ratio=1.0, class_edges=EDGES, arbiter=_arbiter(pairs, rng)
+        )
         for name in STUDIED:
+            drawn = _off(beside) if name == "relative_bias" else beside
             spread = drawn.spread(name)
             lacking = bool(drawn.lack(name, spread))
             found.setdefault(f"lack {name}", []).append(lacking)
@@ -249,9 +291,8 @@ def study(world: World, *, trials: int = 1500, resamples: int = 400, seed: int =
                         worth.append(spread.n_effective)
                         right = -margin < low - truth[name] and high - truth[name] < margin and not lacking
                         found.setdefault("power", []).append(right)
-        found.setdefault("iid", []).append(_passes_iid(drawn.pairs.difference, truth["bias"]))
+        found.setdefault("iid", []).append(_passes_iid(beside.pairs.difference, truth["bias"]))
     share = {key: float(np.mean(each)) for key, each in found.items()}
-    formula = _formula(world, sd, margin) if math.isfinite(margin) else math.nan
     return Report(
         world=world,
         trials=trials,
@@ -263,29 +304,43 @@ def study(world: World, *, trials: int = 1500, resamples: int = 400, seed: int =
             (kind, name): share[f"{kind} {name}"] for kind in KINDS for name in (STUDIED if kind == "scaled" else PLAIN)
         },
         power=share["power"] if math.isfinite(margin) and not world.cycle and not world.drift else math.nan,
-        power_formula=formula if not world.cycle and not world.drift else math.nan,
     )
 
 
-def _formula(world: World, sd: float, margin: float) -> float:
-    return power_of(world.effective, sd, margin, two_sided=True, memory=world.n / world.effective)
+def _margin(world: World) -> float:
+    return 3.2 * SD / math.sqrt(world.effective) if math.isfinite(world.effective) else math.nan
 
 
 def _truth(world: World, seed: int) -> dict[str, float]:
     rng = np.random.default_rng([seed, 2**31])
     # So long that its own error is a fiftieth of a trial's: at a twentieth it moved wrong passes by half a point.
-    parts = [moments_of(world.pairs(rng, ages=AGES), ratio=1.0, class_edges=EDGES) for _ in range(64)]
+    parts = []
+    for _ in range(64):
+        pairs = world.pairs(rng, ages=AGES)
+        parts.append(moments_of(pairs, ratio=1.0, class_edges=EDGES, arbiter=_arbiter(pairs, rng)))
     truth = {name: float(np.mean([part.value(name) for part in parts])) for name in STUDIED}
     # What is known is not estimated.
-    truth |= {"bias": 0.0, "drift": world.drift if world.clusters == 1 else 0.0}
-    return truth | (_of_normal(0.2) if world.is_normal else {})
+    relative = OFF / float(np.mean([part.reference_mean for part in parts]))
+    truth |= {"bias": 0.0, "relative_bias": relative, "drift": world.drift if world.clusters == 1 else 0.0}
+    return truth | (_of_normal(SD) if world.is_normal else {})
 
 
 def _of_normal(sd: float) -> dict[str, float]:
     """Return the statistics of differences that are normal, of mean 0."""
     limit, beyond = 1.96 * sd, coverage_factor(0.95, math.inf) * sd
     known = {"rmse": sd, "sd": sd, "lower_limit": -limit, "upper_limit": limit, QUANTILE: beyond}
-    return known | {"mean_absolute_difference": sd * math.sqrt(2.0 / math.pi)}
+    absolute = math.sqrt(2.0 / math.pi)
+    excess = absolute * (math.hypot(sd, ARBITER) - ARBITER)
+    return known | {"mean_absolute_difference": absolute * sd, "excess_error": excess}
+
+
+def _arbiter(pairs: Pairs, rng: np.random.Generator) -> Floats:
+    return np.asarray(pairs.reference + ARBITER * rng.normal(size=len(pairs)))
+
+
+def _off(drawn: Sampled) -> Sampled:
+    """Return the resamples of a candidate with a bias: the columns are of what deviates from the mean."""
+    return replace(drawn, moments=replace(drawn.moments, difference_mean=drawn.moments.difference_mean + OFF))
 
 
 def _passes(name: str, interval: tuple[float, float], truth: float) -> bool:
@@ -307,105 +362,41 @@ def _passes_iid(difference: Floats, truth: float) -> bool:
     return float(difference.mean()) + half < truth
 
 
-def page(reports: Sequence[Report], command: str) -> str:
-    """Return the reports as a page."""
-    trials = reports[0].trials
-    error = 100.0 * math.sqrt(0.05 * 0.95 / trials)
-    alpha_error = 100.0 * math.sqrt(LEVEL * (1.0 - LEVEL) / trials)
-    return "\n".join(
-        [
-            _HEAD.format(command=command, trials=trials, error=error, alpha_error=alpha_error),
-            *_table(
-                [
-                    "world",
-                    "worth",
-                    "refused",
-                    "bias",
-                    "mean abs. d.",
-                    "rmse",
-                    "t-test, independent",
-                    "power",
-                    "formula",
-                ],
-                reports,
-                _decisions,
-            ),
-            "\n## Coverage of 95 % intervals, per cent\n",
-            "In italics: of statistics that decided nothing in most of these trials.\n",
-            *_table(["world", *(name.replace("_", " ") for name in STUDIED)], reports, partial(_coverage, "scaled")),
-            "\n## The plain block bootstrap, to compare: coverage of 95 % intervals, per cent\n",
-            *_table(["world", "bias, percentile", "bias, basic", "rmse, percentile", "rmse, basic"], reports, _plain),
-            "",
-        ]
-    )
-
-
-def _table(head: Sequence[str], reports: Sequence[Report], cells: Callable[[Report], Sequence[str]]) -> list[str]:
-    rows = [[_named(report.world), *cells(report)] for report in reports]
-    rule = "|---|" + "---:|" * (len(head) - 1)
-    return [f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
-
-
-def _named(world: World) -> str:
-    return world.name if world.is_claimed else f"*{world.name}*"
-
-
-def _per_cent(share: float) -> str:
-    return "" if math.isnan(share) else f"{100.0 * share:.1f}"
-
-
-def _decisions(report: Report) -> list[str]:
-    passed = [report.passed[name] for name in ("bias", "mean_absolute_difference", "rmse")]
-    shares = [report.refused["bias"], *passed, report.passed_iid, report.power, report.power_formula]
-    return [f"{report.effective:.0f}", *map(_per_cent, shares)]
-
-
-def _coverage(kind: str, report: Report) -> list[str]:
-    shown = {name: _per_cent(report.covered[kind, name]) for name in STUDIED}
-    return [f"*{text}*" if report.refused[name] > 0.5 else text for name, text in shown.items()]
-
-
-def _plain(report: Report) -> list[str]:
-    return [_per_cent(report.covered[kind, name]) for name in PLAIN for kind in ("percentile", "basic")]
-
-
-_HEAD = """# Trials: what was validated
-
-`{command}` wrote this page.
-
-In each of {trials} trials a world, a candidate stands exactly at the edge of its margin: every pass is wrong, and at
-most 2.5 % are accepted. Shares have a Monte-Carlo error (one standard deviation) of {alpha_error:.2f} points near 2.5 %
-and {error:.2f} near 95 %. Worlds in italics are those for which nothing is claimed. Pairs are ten minutes apart.
-
-## Wrong passes, per cent, and power
-
-*worth*: median of the effective pairs found. *refused*: trials with fewer than 20, which decide nothing on the bias.
-*t-test, independent*: the bias by a test that takes pairs for independent. *power*: a candidate without bias, margin
-3.2 standard errors of the true process, beside what `nilometer.trials.inference.power` says.
-"""
+def _counted(world: World, trials: int, *, seed: int) -> Report:
+    return study(world, trials=trials, seed=seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study and print its page, or write it."""
+    """Run the study, or take what it left, and print its page or write it."""
+    from nilometer.trials.validation import page  # noqa: PLC0415 -- it reads what is made here
+
     parser = argparse.ArgumentParser(prog="python -m nilometer.trials.simulation")
-    parser.add_argument("--trials", type=int, default=1500)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--unclaimed", type=int, help="trials of worlds of which nothing is claimed; default: as many")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", type=Path, help="put the tables here instead of printing them")
+    parser.add_argument(
+        "--write", type=Path, help="put the page here instead of printing it, and the results beside it"
+    )
+    parser.add_argument("--results", type=Path, help="take results that were written before instead of a run")
     asked = parser.parse_args(arguments)
-    one = partial(study, trials=asked.trials, seed=asked.seed)
-    if asked.processes > 1:
-        with ProcessPoolExecutor(asked.processes) as pool:
-            reports = list(pool.map(one, WORLDS))
+    if asked.results:
+        kept = json.loads(asked.results.read_text(encoding="utf-8"))
     else:
-        reports = [one(world) for world in WORLDS]
-    command = f"python -m nilometer.trials.simulation --trials {asked.trials} --seed {asked.seed}"
-    text = page(reports, command)
+        fewer = asked.unclaimed or asked.trials
+        counts = [asked.trials if world.is_claimed else fewer for world in WORLDS]
+        if asked.processes > 1:
+            with ProcessPoolExecutor(asked.processes) as pool:
+                reports = list(pool.map(partial(_counted, seed=asked.seed), WORLDS, counts))
+        else:
+            reports = [_counted(*each, seed=asked.seed) for each in zip(WORLDS, counts, strict=True)]
+        command = f"python -m nilometer.trials.simulation --trials {asked.trials} --seed {asked.seed}"
+        command += f" --unclaimed {asked.unclaimed}" if asked.unclaimed else ""
+        kept = {"command": command, "worlds": [report.to_dict() for report in reports]}
+    text = page([Report.of(each) for each in kept["worlds"]], kept["command"])
     if asked.write:
-        # What was made of the tables by hand stays behind them.
-        before = asked.write.read_text(encoding="utf-8") if asked.write.exists() else ""
-        said = before[before.index(SAID) :] if SAID in before else ""
-        asked.write.write_text(text + said, encoding="utf-8")
+        asked.write.write_text(text, encoding="utf-8")
+        asked.write.with_suffix(".json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     else:
         print(text)  # noqa: T201 -- its output
 

@@ -187,6 +187,8 @@ export interface Decision {
   margin_origin: string;
   margin_source: string;
   reason: string;
+  /** What keeps the decision from being claimed; empty where its error rate was shown. */
+  note?: string;
   told: Names;
   /** Between which values the statistic does no harm; null: that side is open. */
   allowed: [number | null, number | null];

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nilometer.errors import ConfigError, UnitError
 from nilometer.trials.figure import Figure
+from nilometer.trials.inference.claims import caveat_of
 from nilometer.trials.inference.endpoint import SHOWN, Decision, Endpoint, Kind, Outcome
 from nilometer.trials.inference.intervals import Sampled, sample
 from nilometer.trials.inference.moments import has_arbitrary_zero, unit_of
@@ -353,7 +354,9 @@ def _outcome(
     if lacking:
         outcome = Outcome.INCONCLUSIVE
     reason = _sentence(endpoint, figure, margin, outcome, lacking)
-    return Decision(endpoint=endpoint, outcome=outcome, figure=figure, margin=margin, reason=reason)
+    decides = not lacking and all(math.isfinite(end) for end in figure.interval)
+    note = caveat_of(endpoint.statistic, of_clusters=sampled.scheme == "clusters") if decides else ""
+    return Decision(endpoint=endpoint, outcome=outcome, figure=figure, margin=margin, reason=reason, note=note)
 
 
 def _few_measured(pairs: Pairs) -> bool:

@@ -122,6 +122,8 @@ class Decision:
         In the unit of `figure`: what a relative margin came to.
     reason : str
         One sentence: what lies where, or why nothing could be said.
+    note : str
+        What keeps the decision from being claimed: `claims.caveat_of`; empty where its error rate was shown.
     """
 
     endpoint: Endpoint
@@ -129,6 +131,7 @@ class Decision:
     figure: Figure
     margin: float
     reason: str
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -145,4 +148,5 @@ class Decision:
             "margin_origin": str(margin.origin),
             "margin_source": margin.source,
             "reason": self.reason,
+            "note": self.note,
         }

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.trials.figure import Figure
+from nilometer.trials.inference.claims import OF_CLUSTERS
 from nilometer.trials.inference.dependence import autocorrelation, block_length, run_starts
 from nilometer.trials.inference.long_run import FEWEST_CLUSTERS, LongRun, fitted, long_run
 from nilometer.trials.inference.moments import QUANTILE, STATISTICS, Moments, moments_of, unit_of
@@ -49,9 +50,7 @@ _OF_BOTH = frozenset({"slope", "intercept", "concordance"})
 # Below, coverage was seen to fall short of what is said: a figure is shown, and decides nothing.
 FEWEST_EFFECTIVE = 20.0
 FEWEST_BEYOND = 5.0
-# Other statistics of clusters scatter unevenly: of thirty their intervals still fell short.
 _FEWEST_RESAMPLES = 2
-OF_CLUSTERS = ("bias", "relative_bias", "drift", "excess_error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,8 @@ def reason_of(tell: Teller, decision: Decision) -> Line:
     if hangs:
         flips = [words.told(flip)[0] for flip in hangs["flips"].split(", ")]
         parts.append(line(words("sentence.hangs", flips=words.joined(flips))))
+    if decision.note:
+        parts.append(_ended(tell, tell.sentence(decision.note)))
     gap = " " if words.language == "en" else ""
     told = parts[0]
     for part in parts[1:]:
