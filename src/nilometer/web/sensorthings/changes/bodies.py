@@ -164,6 +164,8 @@ def read_value(kind: EntityType, name: str, value: Any, at: str) -> Any:  # noqa
         if name in MANDATORY[kind.name]:
             raise RequestError(f"{name} of a {kind.name} cannot be null", place=at)
         return None
+    if kind.name != "Observation":
+        _refuse_nul(value, at)
     if name in {"properties", "parameters"}:
         if not isinstance(value, dict):
             raise RequestError(f"{name} is a JSON object", place=at)
@@ -178,6 +180,20 @@ def read_value(kind: EntityType, name: str, value: Any, at: str) -> Any:  # noqa
     if declared == "interval":
         return parse_interval(value, at)
     return value
+
+
+def _refuse_nul(value: object, at: str) -> None:
+    """Refuse the character NUL anywhere in a value: not every database of the catalog can hold it."""
+    waiting = [(value, at)]  # JSON may be nested deeper than Python calls itself
+    while waiting:
+        part, place = waiting.pop()
+        if isinstance(part, str) and "\0" in part:
+            raise RequestError("a text holds the character NUL", place=place)
+        if isinstance(part, dict):
+            waiting += [(name, place) for name in part]
+            waiting += [(inner, f"{place}.{name[:60]}"[:200]) for name, inner in part.items()]
+        elif isinstance(part, list):
+            waiting += [(inner, f"{place}[{index}]"[:200]) for index, inner in enumerate(part)]
 
 
 def _unit(value: object, at: str) -> Mapping[str, str | None]:
