@@ -362,17 +362,12 @@ def _passes_iid(difference: Floats, truth: float) -> bool:
     return float(difference.mean()) + half < truth
 
 
-def _counted(world: World, trials: int, *, seed: int) -> Report:
-    return study(world, trials=trials, seed=seed)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, or take what it left, and print its page or write it."""
     from nilometer.trials.validation import page  # noqa: PLC0415 -- it reads what is made here
 
     parser = argparse.ArgumentParser(prog="python -m nilometer.trials.simulation")
     parser.add_argument("--trials", type=int, default=1000)
-    parser.add_argument("--unclaimed", type=int, help="trials of worlds of which nothing is claimed; default: as many")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -383,15 +378,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.results:
         kept = json.loads(asked.results.read_text(encoding="utf-8"))
     else:
-        fewer = asked.unclaimed or asked.trials
-        counts = [asked.trials if world.is_claimed else fewer for world in WORLDS]
+        studied = partial(study, trials=asked.trials, seed=asked.seed)
         if asked.processes > 1:
             with ProcessPoolExecutor(asked.processes) as pool:
-                reports = list(pool.map(partial(_counted, seed=asked.seed), WORLDS, counts))
+                reports = list(pool.map(studied, WORLDS))
         else:
-            reports = [_counted(*each, seed=asked.seed) for each in zip(WORLDS, counts, strict=True)]
+            reports = [studied(world) for world in WORLDS]
         command = f"python -m nilometer.trials.simulation --trials {asked.trials} --seed {asked.seed}"
-        command += f" --unclaimed {asked.unclaimed}" if asked.unclaimed else ""
         kept = {"command": command, "worlds": [report.to_dict() for report in reports]}
     text = page([Report.of(each) for each in kept["worlds"]], kept["command"])
     if asked.write:

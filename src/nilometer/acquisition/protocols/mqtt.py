@@ -44,7 +44,6 @@ __all__ = [
 
 CONNECT, TOPIC_ALIAS, MOST_ALIASES = 1, 0x23, 1000
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
-LONGEST_PACKET = 268_435_455 + 5
 HEAD_OF_LONG = 70_000
 """Bytes of an over-long message that are kept: its topic and its packet id stand in them."""
 

@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 DAY_US = 86_400e6
 COLUMNS = 12
 QUANTILE = "absolute_difference_95"
-_OVER = 11
 # Unit of each: that of the results, one per day of it, or none; and where the ideal candidate would be.
 STATISTICS: dict[str, str] = {
     "bias": "result",

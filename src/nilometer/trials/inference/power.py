@@ -24,7 +24,7 @@ __all__ = ["Sizing", "power_of", "sample_size", "size_of_trial"]
 
 DAY_US = 86_400e6
 Floats = NDArray[np.float64]
-# Variance of the logarithm of a worth as found, times the worth: 3 to 11 in the worlds of docs/trials-validation.md.
+# Variance of the logarithm of a worth as found, times the worth: 2 to 11 in worlds of docs/trials-validation.md.
 _SCATTER = 7.0
 _WORTHS = 24
 _SPREADS = 48

@@ -154,21 +154,22 @@ class Hearing:
         rows = live.rows
         if rows.id is None or not len(rows):
             return
-        for number in np.unique(rows.datastream).tolist():
+        streams = set(np.unique(rows.datastream).tolist())
+        for number in streams:
             self._note_id("Datastream", number, by_rows=True)
         heards = [heard for heard in self._heard.values() if heard.target.kind == "Observation"]
+        for heard in heards:
+            if not heard.is_set:
+                self._note_id("Observation", heard.target.number or 0, by_rows=True)
         ids = rows.id[self._wanted(live, heards)]
         for start in range(0, len(ids), MOST_AT_ONCE):
-            for heard in heards:
-                if heard.target.property is not None or not heard.is_set:
-                    self._note_id("Observation", heard.target.number or 0, by_rows=True)
-            sets = [heard for heard in heards if heard.is_set]
+            sets = [heard for heard in heards if heard.is_set and _may_hold(heard.target, streams)]
             wanted = [(heard.target, heard.topic.options) for heard in sets]
             some = ids[start : start + MOST_AT_ONCE].tolist()
             told = await asyncio.to_thread(self._service.told, some, wanted, self._root, self._api)
             for heard, documents in zip(sets, told, strict=True):
                 for document in documents:
-                    heard.say(encode_json(document))
+                    heard.say(document)
 
     @staticmethod
     def _wanted(live: LiveRows, heards: list[_Heard]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -245,6 +246,12 @@ class Hearing:
         answer = self._service.get(path, heard.topic.options, self._root, self._api)
         assert isinstance(answer, Answer)  # noqa: S101 -- one entity never comes in pieces
         return answer
+
+
+def _may_hold(target: Target, datastreams: set[int]) -> bool:
+    """Say whether a set of Observations may hold rows of these Datastreams."""
+    parent = target.parent
+    return parent is None or parent[0] != "Datastream" or parent[1] in datastreams
 
 
 def _meant(text: str) -> Iterable[str]:

@@ -48,11 +48,6 @@ class Session:
         self.is_slow = False
         """The client does not read what was written to it."""
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the client is there."""
-        return self._write is not None
-
     def connect(self, write: Callable[[bytes], None], version: int, window: int, longest: int) -> None:
         """Begin to speak, with what was not confirmed before."""
         self._write, self._version, self._window, self._longest = write, version, min(window, WINDOW), longest

@@ -119,12 +119,12 @@ class Service:
         NotFound, RequestError
             If the path leads elsewhere or nowhere.
         """
-        with self._store.catalog.reading("read entities") as connection:
-            place, name = self._reading(connection, root, "", Options()).walk(path.steps)
-        if name is not None or place.kind is not OBSERVATION or place.number is not None or place.parent is None:
+        target = self.resolve(path, root)
+        is_set = target.kind == OBSERVATION.name and target.number is None and target.property is None
+        if not is_set or target.parent is None:
             raise NotSupported("only Observations are created here", place="path")
-        kind, _, number = place.parent
-        if kind.name != "Datastream":
+        kind, number = target.parent
+        if kind != "Datastream":
             raise RequestError("Observations are posted to a Datastream", place="path")
         return number
 
@@ -143,8 +143,8 @@ class Service:
 
     def told(
         self, ids: Sequence[int], wanted: Sequence[tuple[Target, Options]], root: str, api: str
-    ) -> list[list[dict[str, Any]]]:
-        """Return the documents of Observations for each of several sets of them, in the order of their ids.
+    ) -> list[list[bytes]]:
+        """Return Observations as JSON for each of several sets of them, in the order of their ids.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class Service:
         """
         with self._store.catalog.reading("read entities") as connection:
             reading = self._reading(connection, root, api, Options())
-            samples = [number for number, kind in self._store.catalog.sample_kinds().items() if kind]
+            samples = list(self._store.catalog.sample_kinds())
             return reading.told(self._store.snapshot().by_id(sorted(ids)), wanted, samples)
 
     def _reading(
@@ -218,8 +218,8 @@ class _Reading:
 
     def told(
         self, rows: pa.Table, wanted: Sequence[tuple[Target, Options]], samples: Sequence[int]
-    ) -> list[list[dict[str, Any]]]:
-        """Return the documents of those rows that belong to each set."""
+    ) -> list[list[bytes]]:
+        """Return those rows that belong to each set, as JSON."""
         water = rows.filter(pc.invert(pc.is_in(rows["feature"], pa.array(samples, rows["feature"].type))))
         documents = []
         for target, options in wanted:
@@ -228,7 +228,8 @@ class _Reading:
                 mine = water.filter(pc.equal(water["datastream"], target.parent[1]))
             elif target.parent is not None:
                 mine = rows.filter(pc.equal(rows["feature"], target.parent[1]))
-            documents.append(self._rows(mine, options) if len(mine) else [])
+            texts = self._objects(mine, options).to_pylist() if len(mine) else []
+            documents.append([text.encode() for text in texts])
         return documents
 
     def walk(self, steps: Sequence[Step]) -> tuple[Place, str | None]:
@@ -346,7 +347,9 @@ class _Reading:
             if relation.many:
                 self._expand_many(kind, relation, [record["id"] for record in records], documents, expansion)
             else:
-                self._expand_one(relation, [record[relation.through.own] for record in records], documents, expansion)
+                own = [record[relation.through.own] for record in records]
+                for document, one in zip(documents, self._related(relation, own, expansion), strict=True):
+                    document[relation.name] = one
         return documents
 
     def _rows(self, table: pa.Table, options: Options) -> list[dict[str, Any]]:
@@ -367,21 +370,15 @@ class _Reading:
     def _one_of_each(self, table: pa.Table, expansion: Expansion) -> list[Any]:
         """Return for each row the document of the entity that an expansion leads to."""
         relation = _relation(OBSERVATION, expansion)
-        own = table[relation.through.own].to_pylist()
-        found = self._records.by_id(TYPES[relation.target], sorted(set(own)))
-        made = self._entities(TYPES[relation.target], list(found.values()), expansion.options)
-        by_id = dict(zip(found, made, strict=True))
-        return [by_id.get(number) for number in own]
+        return self._related(relation, table[relation.through.own].to_pylist(), expansion)
 
-    def _expand_one(
-        self, relation: Relation, own: list[int], documents: list[dict[str, Any]], expansion: Expansion
-    ) -> None:
+    def _related(self, relation: Relation, own: list[int], expansion: Expansion) -> list[Any]:
+        """Return the documents that a relation to one leads to, for each of some ids."""
         target = TYPES[relation.target]
         found = self._records.by_id(target, sorted(set(own)))
         made = self._entities(target, list(found.values()), expansion.options)
         by_id = dict(zip(found, made, strict=True))
-        for document, number in zip(documents, own, strict=True):
-            document[relation.name] = by_id.get(number)
+        return [by_id.get(number) for number in own]
 
     def _expand_many(
         self,
