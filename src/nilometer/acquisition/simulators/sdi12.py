@@ -23,7 +23,7 @@ from nilometer.acquisition.protocols.sdi12_command import Command, command
 from nilometer.acquisition.protocols.sdi12_parity import with_parity
 from nilometer.acquisition.sdi12_instrument import Sdi12Instrument
 from nilometer.acquisition.simulators.feed import FaultyFeed, split_faults
-from nilometer.acquisition.simulators.sdi12_sensor import Said, VirtualSensor
+from nilometer.acquisition.simulators.sdi12_sensor import Measuring, Said, VirtualSensor
 from nilometer.acquisition.simulators.simulator import Fault, Feed, SimulatorInfo, WireFault, active_fault
 from nilometer.errors import ConfigError, FrameError, LinkError
 
@@ -229,9 +229,9 @@ class Sdi12Simulator:
             if said is None:
                 continue
             await self._say(occupant, said, link)
-            wait_s = occupant.sensor.service_request_in()
-            if wait_s is not None:
-                self._keep(self._request_service(occupant, wait_s, link))
+            measuring = occupant.sensor.service_request_due(asked)
+            if measuring is not None:
+                self._keep(self._request_service(occupant, measuring, link))
 
     async def _say(self, occupant: _Occupant, said: Said, link: Link) -> None:
         late_s, pieces = occupant.spoilt(said, is_direct=self._is_direct)
@@ -247,9 +247,9 @@ class Sdi12Simulator:
             for piece in pieces:
                 await link.write(piece)
 
-    async def _request_service(self, occupant: _Occupant, wait_s: float, link: Link) -> None:
-        await asyncio.sleep(wait_s)
-        said = occupant.sensor.service_request()
+    async def _request_service(self, occupant: _Occupant, measuring: Measuring, link: Link) -> None:
+        await asyncio.sleep(measuring.ready - occupant.sensor.wall())
+        said = occupant.sensor.service_request(measuring)
         if said is not None and not occupant.active(WireFault.SILENCE):
             with contextlib.suppress(LinkError):
                 await self._say(occupant, said, link)

@@ -15,7 +15,7 @@ from nilometer.acquisition.sdi12_instrument import Measurement, Sdi12Instrument
 from nilometer.acquisition.simulators.feed import reading_of
 from nilometer.acquisition.simulators.simulator import Feed
 
-__all__ = ["Said", "VirtualSensor"]
+__all__ = ["Measuring", "Said", "VirtualSensor"]
 
 LONGEST_VALUES = {"M": 35, "V": 35}
 LONGEST_OTHERS = 75
@@ -32,11 +32,14 @@ class Said:
 
 
 @dataclass(slots=True)
-class _Measuring:
+class Measuring:
+    """A measurement that goes on: what asked for it, when it is ready by the sensor's `wall`, what it will give."""
+
     asked: Command
     ready: float
     pages: list[str]
     numbers: list[float]
+    tells_its_end: bool
 
 
 @dataclass(slots=True)
@@ -77,7 +80,7 @@ class VirtualSensor:
     knows_crc: bool = True
     version: str = ""
     has_swapped: bool = False
-    _now: _Measuring | None = None
+    _now: Measuring | None = None
 
     def restart(self) -> None:
         """Forget what was going on, as after a loss of power."""
@@ -122,16 +125,21 @@ class VirtualSensor:
                 said = self._line("OK")
         return said
 
-    def service_request_in(self) -> float | None:
-        """Return in how many seconds it says that it is done; None where it will not."""
-        if self._now is None or self._now.asked.is_concurrent:
-            return None
-        rest = self._now.ready - self.wall()
-        return rest if rest > 0 else None
+    def service_request_due(self, asked: Command) -> Measuring | None:
+        """Return the measurement that a command began and whose end will be told; None where it began no such one."""
+        now = self._now
+        return now if now is not None and now.asked is asked and now.tells_its_end else None
 
-    def service_request(self) -> Said | None:
-        """Return the service request, unless the measurement was ended meanwhile."""
-        return None if self._now is None else self._line("")
+    def service_request(self, measuring: Measuring) -> Said | None:
+        """Return the service request, unless the measurement was ended meanwhile.
+
+        From then on the sensor is ready: timers ring up to a millisecond early, and a command heard before the
+        moment they were set for would end the measurement that has just been told to be done.
+        """
+        if self._now is not measuring:
+            return None
+        measuring.ready = min(measuring.ready, self.wall())
+        return self._line("")
 
     def _line(self, text: str, *, has_crc: bool = False) -> Said:
         data = (self.address + text).encode("ascii")
@@ -154,7 +162,9 @@ class VirtualSensor:
         if asked.kind is Kind.START:
             wait_s = 0.8 * seconds if self.ready_s is None else self.ready_s
             pages = self._cut(numbers, own, body[0])
-            self._now = _Measuring(asked, self.wall() + (wait_s if seconds else 0.0), pages, numbers)
+            wait_s = wait_s if seconds else 0.0
+            tells = wait_s > 0 and not asked.is_concurrent
+            self._now = Measuring(asked, self.wall() + wait_s, pages, numbers, tells_its_end=tells)
         return self._line(f"{seconds:03d}{len(numbers):0{asked.digits}d}")
 
     def _data(self, asked: Command) -> Said:
