@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nilometer.acquisition.protocols.sdi12_command import command
 from nilometer.acquisition.instrument import sdi12_instrument
+from nilometer.acquisition.protocols.sdi12_command import command
 from nilometer.acquisition.simulators.feed import ConstantFeed
 from nilometer.acquisition.simulators.sdi12_sensor import Said, VirtualSensor
 
