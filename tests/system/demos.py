@@ -15,8 +15,8 @@ WAIT_S = 60.0
 T = TypeVar("T")
 
 
-def start_demo(folder: Path, *arguments: str) -> Server:
-    return Server(folder, "--no-browser", *arguments, command="demo", start_s=90.0)
+def start_demo(folder: Path, *arguments: str, **options: bool) -> Server:
+    return Server(folder, "--no-browser", *arguments, command="demo", start_s=90.0, **options)
 
 
 def get(server: Server, path: str) -> dict:

@@ -16,7 +16,7 @@ DOUBTED = {int(QartodFlag.SUSPECT), int(QartodFlag.FAIL)}
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    server = start_demo(tmp_path_factory.mktemp("demo"))
+    server = start_demo(tmp_path_factory.mktemp("demo"), is_new=True)
     try:
         wait_until_live(server, 3)
         yield server
