@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def start_demo(folder: Path, *arguments: str, **options: bool) -> Server:
-    return Server(folder, "--no-browser", *arguments, command="demo", start_s=90.0, **options)
+    return Server(folder, "--no-browser", *arguments, command="demo", **options)
 
 
 def get(server: Server, path: str) -> dict:

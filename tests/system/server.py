@@ -28,7 +28,7 @@ class Server:
         folder: Path,
         *arguments: str,
         command: str = "serve",
-        start_s: float = 60.0,
+        start_s: float = 100.0,
         is_new: bool = sys.platform == "win32",
     ) -> None:
         self.folder = folder
