@@ -26,8 +26,6 @@ from tests.acquisition.pty_pair import PtyPair
 from tests.acquisition.sinks import RecordingSink
 from tests.cli.conftest import Called, nilometer
 
-pytestmark = pytest.mark.timeout(120)
-
 WATER = ConstantFeed(
     {
         "water_temperature": 18.5, "ph": 7.4, "dissolved_oxygen": 8.1, "conductivity_25": 512.0, "turbidity_ntu": 12.5,

@@ -52,7 +52,6 @@ def replayed(bench):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_killed_review_is_whole_after_the_next_start(tmp_path):
     for _ in range(KILLS):
         acknowledged = run(tmp_path / "data", random.random() * 2)

@@ -9,6 +9,7 @@ import traceback
 import pytest
 
 from tests.forks import FORKS
+from tests.patience import PATIENCE_S
 from tests.store.unsynced import sync_nothing
 
 
@@ -26,7 +27,7 @@ class Doomed:
         self._process.start()
         say.close()
 
-    def hear(self, timeout_s=100):
+    def hear(self, timeout_s=PATIENCE_S):
         """Return the next thing that it says; EOFError at its end."""
         assert self._said.poll(timeout_s), "it says nothing and does not end"
         word = self._said.recv()
@@ -37,7 +38,7 @@ class Doomed:
     def kill(self):
         self._process.kill()
 
-    def end(self, timeout_s=100):
+    def end(self, timeout_s=PATIENCE_S):
         """Wait for its end; return its status, and all that it said and nobody heard yet."""
         heard = []
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nilometer.client import Client, connect
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from tests.system.forked import Forked
@@ -28,7 +29,7 @@ class Server:
         folder: Path,
         *arguments: str,
         command: str = "serve",
-        start_s: float = 100.0,
+        start_s: float = PATIENCE_S,
         is_new: bool = sys.platform == "win32",
     ) -> None:
         self.folder = folder

@@ -13,7 +13,6 @@ from tests.system.demos import columns, get, newest, things, wait_for
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM} (set NILOMETER_CHROMIUM)"),
 ]
 HOUR_MS = 3_600_000

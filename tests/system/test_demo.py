@@ -119,7 +119,6 @@ def test_check_samples_are_in_no_count_of_the_verdict(demo):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_it_ends_cleanly_and_a_second_start_continues_the_data(tmp_path):
     first = start_demo(tmp_path, is_new=True)
     try:
@@ -158,7 +157,6 @@ REPLAYS = {
 
 
 @pytest.mark.real
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("file", "key", "properties"), REPLAYS.values(), ids=REPLAYS)
 def test_a_recording_is_replayed_live_and_continued(real_data, tmp_path, file, key, properties):
     arguments = ("--replay", str(real_data / file))
