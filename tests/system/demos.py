@@ -16,8 +16,7 @@ T = TypeVar("T")
 
 
 def start_demo(folder: Path, *arguments: str, **options: bool) -> Server:
-    # Two weeks are filled in first.
-    return Server(folder, "--no-browser", *arguments, command="demo", start_s=2 * PATIENCE_S, **options)
+    return Server(folder, "--no-browser", *arguments, command="demo", **options)
 
 
 def get(server: Server, path: str) -> dict:

@@ -29,7 +29,7 @@ class Server:
         folder: Path,
         *arguments: str,
         command: str = "serve",
-        start_s: float = PATIENCE_S,
+        start_s: float = 2 * PATIENCE_S,
         is_new: bool = sys.platform == "win32",
     ) -> None:
         self.folder = folder
