@@ -47,7 +47,7 @@ SDI12: dict[str, Any] = {
     **{"poll_interval_s": 0.05, "timeout_s": 0.3, "retries": 0, "silent_poll_s": 0.2, "commands": ["M"]},
     **FAST,
 }
-PUBLIC: dict[str, Any] = {"poll_interval_s": 0.05, "timeout_s": 0.3, "history_days": 0.5, **FAST}
+PUBLIC: dict[str, Any] = {"poll_interval_s": 0.05, "timeout_s": 1.0, "history_days": 0.5, **FAST}
 SERVICE: dict[str, Any] = {"step_s": 3600, "has_age": False}
 SENSOR: dict[str, Any] = {"seconds": 1, "ready_s": 0.02}
 
@@ -115,7 +115,7 @@ CASES = [
     Case(
         "opcua",
         link={"interval_s": 0.1},
-        options={"publishing_interval_s": 0.1, "watch_interval_s": 0.1, "timeout_s": 0.3, **FAST},
+        options={"publishing_interval_s": 0.1, "watch_interval_s": 0.1, "timeout_s": 1.0, **FAST},
         has_check=False,
     ),
     Case(

@@ -361,7 +361,7 @@ def test_sensors_that_cannot_be_say_why(options: dict[str, Any], said: str) -> N
 
 async def test_pages_that_read_alike_count_when_they_do_so_again() -> None:
     flat = ConstantFeed(dict.fromkeys("abcdef", 0.0))
-    async with Bus([SensorOnBus(probe(), flat, "0")], {}) as bus:
+    async with Bus([SensorOnBus(probe(), flat, "0")], {"timeout_s": 10.0}) as bus:
         await bus.sink.until_rows(2)
         assert bus.values()["sensor0.f"][0] == 0.0
         assert not bus.sink.said(SourceState.SILENT)
