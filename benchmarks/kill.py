@@ -29,7 +29,7 @@ def main() -> None:
         config = "[store]\nseal_every_s = 0.5\nseal_rows = 20000\n"
         (Path(folder) / "nilometer.toml").write_text(config, encoding="utf-8")
         for kill in range(options.kills):
-            server = Server(Path(folder))
+            server = Server(Path(folder), is_new=True)
             server.client.configure([THING], streams())
             before, began = acknowledged, time.monotonic()
             load = Load(server.client, acknowledged, rows_per_s=options.rows_per_s)
@@ -39,7 +39,7 @@ def main() -> None:
             acknowledged, sent = load.acknowledged, max(sent, load.sent)
             rate = (acknowledged - before) / (time.monotonic() - began)
             print(f"kill {kill + 1:2d}: {acknowledged} rows acknowledged ({rate:.0f}/s)", flush=True)
-        server = Server(Path(folder))
+        server = Server(Path(folder), is_new=True)
         stored = check_stored(server.client, acknowledged, sent)
         server.stop()
     print(

@@ -129,7 +129,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     data = folder / "data"
     data.mkdir()
     (data / "nilometer.toml").write_text(CONFIG.format(port=instrument.port), encoding="utf-8")
-    server = Server(data)
+    server = Server(data, is_new=True)
     try:
         instrument.accept()
         for step in range(10):  # so that the Datastream exists and all is warm

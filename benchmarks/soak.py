@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--rows-per-s", type=int, default=50_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), is_new=True)
         process = psutil.Process(server.process.pid)
         server.client.configure([THING], streams())
         began = time.monotonic()

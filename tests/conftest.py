@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from nilometer.store import store
 from nilometer.store.catalog_place import CATALOG_FILE
+from tests.acquisition.clocks import JumpingLoop
 from tests.object_store import ObjectStore
 from tests.object_store import object_store as running_object_store
 from tests.postgres import PASSWORD, Cluster, cluster
@@ -48,6 +49,11 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: at the end it would keep one worker busy and the others waiting."""
+    items.sort(key=lambda item: not any(item.iter_markers("slow")) and not any(item.iter_markers("browser")))
 
 
 def pytest_unconfigure() -> None:
@@ -108,8 +114,10 @@ def _catalogs_on_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run what is asynchronous in the loop that serves: `nilometer.web.serving.run`."""
+    if item.get_closest_marker("jumping"):
+        return {"jumping": JumpingLoop}
     return {"asyncio": asyncio.new_event_loop} if sys.platform == "win32" else {"uvloop": uvloop.new_event_loop}
 
 

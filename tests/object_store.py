@@ -14,8 +14,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
-
 _KEYS = {"aws_access_key_id": "nilometer", "aws_secret_access_key": "a secret", "region_name": "us-east-1"}
 
 
@@ -76,6 +74,8 @@ class ObjectStore:
     """A running server; each bucket of it is one test's."""
 
     def __init__(self) -> None:
+        import boto3  # noqa: PLC0415 -- slow to import, and every worker reads this module
+
         self._process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
             stdout=subprocess.DEVNULL,

@@ -37,7 +37,7 @@ PH = {"key": "river/ph", "thing": "river", "property": "ph"}
 def server(tmp_path_factory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("data")
     (folder / "nilometer.toml").write_text(f'[server]\ntoken = "{TOKEN}"\n', encoding="utf-8")
-    server = Server(folder)
+    server = Server(folder, is_new=True)
     yield server
     server.stop()
 

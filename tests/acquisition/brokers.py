@@ -12,6 +12,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.simulators.mosquitto import Mosquitto
 from nilometer.errors import ConfigError
@@ -84,7 +85,7 @@ def publisher(port: int, client_id: str = "publisher") -> Iterator[Callable[...,
         client.loop_stop()
 
 
-def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
+def until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
     """Wait for something to become true."""
     end = time.monotonic() + within_s
     while not condition():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from tests.patience import PATIENCE_S
+
 from nilometer.acquisition.driver import RawBatch, SourceReport, SourceState
 
 
@@ -50,7 +52,7 @@ class RecordingSink:
                     found[key] = max(found.get(key, time), time)
         return found
 
-    async def until(self, condition: Callable[[], object], within_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
         try:
             async with asyncio.timeout(within_s):
                 while not condition():

@@ -16,6 +16,7 @@ from tests.acquisition.clocks import HOUR_S, JumpingClock
 from tests.acquisition.ports import reserved_port
 from tests.acquisition.pty_pair import PtyPair
 from tests.acquisition.sinks import RecordingSink
+from tests.patience import PATIENCE_S
 
 from nilometer import units
 from nilometer.acquisition.driver import DriverInfo, RawBatch, SourceState
@@ -23,8 +24,6 @@ from nilometer.acquisition.simulators.feed import ConstantFeed
 from nilometer.acquisition.simulators.simulator import Fault, Simulator
 from nilometer.model.properties import term
 from nilometer.plugins import constants
-
-pytestmark = pytest.mark.timeout(60)
 
 WATER = {
     "water_temperature": 18.5,
@@ -48,7 +47,7 @@ SDI12: dict[str, Any] = {
     **{"poll_interval_s": 0.05, "timeout_s": 0.3, "retries": 0, "silent_poll_s": 0.2, "commands": ["M"]},
     **FAST,
 }
-PUBLIC: dict[str, Any] = {"poll_interval_s": 0.05, "timeout_s": 0.3, "history_days": 0.5, **FAST}
+PUBLIC: dict[str, Any] = {"poll_interval_s": 0.05, "timeout_s": 1.0, "history_days": 0.5, **FAST}
 SERVICE: dict[str, Any] = {"step_s": 3600, "has_age": False}
 SENSOR: dict[str, Any] = {"seconds": 1, "ready_s": 0.02}
 
@@ -116,7 +115,7 @@ CASES = [
     Case(
         "opcua",
         link={"interval_s": 0.1},
-        options={"publishing_interval_s": 0.1, "watch_interval_s": 0.1, "timeout_s": 0.3, **FAST},
+        options={"publishing_interval_s": 0.1, "watch_interval_s": 0.1, "timeout_s": 1.0, **FAST},
         has_check=False,
     ),
     Case(
@@ -273,7 +272,7 @@ async def test_the_peer_is_answered_only_when_the_sink_has_acknowledged(case: Ca
         for batch in bench.sink.batches:
             batch.acknowledge()
         bench.sink.acknowledges = True
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while bench.simulator.acknowledged == 0:  # type: ignore[attr-defined]
                 await asyncio.sleep(0.02)
 
@@ -335,7 +334,7 @@ async def test_cancellation_closes_every_link(case: Case, tmp_path: Path) -> Non
             with pytest.raises(asyncio.CancelledError):
                 await task
         # The simulator may keep what it had before: its listener, and one connection that it has not yet given up.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while _open_files() > before + 1 or len(asyncio.all_tasks()) > tasks_before + 1:
                 await asyncio.sleep(0.02)
 

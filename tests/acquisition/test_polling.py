@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from tests.acquisition.sinks import RecordingSink
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers import modbus_rtu, modbus_rtu_tcp, modbus_tcp
@@ -329,7 +330,7 @@ async def test_a_link_on_which_nothing_answers_is_opened_anew() -> None:
     made = modbus_tcp.DRIVER.make(modbus_tcp.ModbusTcpOptions(**options, reopen_s=0.2), now)
     sink = RecordingSink()
     task = asyncio.create_task(made.run(sink))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while dialled < 3:
             await asyncio.sleep(0.02)
     task.cancel()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.acquisition.sinks import RecordingSink
 from tests.acquisition.web_server import answer, serving
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers import ndbc, noaa_coops, sensorthings, usgs
@@ -18,8 +19,6 @@ from nilometer.acquisition.simulators import simulators
 from nilometer.acquisition.simulators.feed import ConstantFeed
 from nilometer.acquisition.simulators.simulator import Fault
 from nilometer.errors import LinkError
-
-pytestmark = pytest.mark.timeout(60)
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -49,7 +48,7 @@ async def working(module, server, clock=lambda: NOON, sink=None, base="", **opti
 
 
 async def eventually(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.acquisition.clocks import JumpingLoop
 
 from nilometer.acquisition.protocols.sdi12_answer import Here, Started, Text
 from nilometer.acquisition.protocols.sdi12_command import command
@@ -19,6 +20,8 @@ from nilometer.acquisition.sdi12_bus import IDLE_S, Sdi12Bus, Timing
 from nilometer.acquisition.sdi12_measuring import Recorder
 from nilometer.acquisition.sdi12_sensors import Sensor
 from nilometer.errors import FrameError, LinkError, LinkTimeout
+
+pytestmark = pytest.mark.jumping
 
 QUICK = Timing(timeout_s=0.05, gap_s=0.02, settle_s=0.005)
 
@@ -221,6 +224,11 @@ async def test_a_device_that_chatters_on_does_not_hold_the_bus(chatter: bytes, m
         await asyncio.gather(talking, return_exceptions=True)
 
 
+def jumping(work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        runner.run(work)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=40), st.sampled_from(["0M!", "0D0!", "0I!", "0!", "?!", "0XA!"]))
 def test_any_answer_gives_an_answer_or_an_error_of_ours(said: bytes, text: str) -> None:
@@ -231,7 +239,7 @@ def test_any_answer_gives_an_answer_or_an_error_of_ours(said: bytes, text: str) 
         except (FrameError, LinkError):
             return
 
-    asyncio.run(try_it())
+    jumping(try_it())
 
 
 @settings(max_examples=60, deadline=None)
@@ -244,7 +252,7 @@ def test_any_page_gives_values_or_an_error_of_ours(said: bytes) -> None:
         except (FrameError, LinkError):
             return
 
-    asyncio.run(try_it())
+    jumping(try_it())
 
 
 class DisorderlyLink(MemoryLink):
@@ -291,4 +299,4 @@ def test_whatever_the_bridge_does_to_answers_no_value_stands_at_a_wrong_place(fa
         # A copy that a bridge keeps for ever, behind the last command, nobody can hear.
         assert measured.values == (1.0, 2.0, 11.0, 12.0, 21.0, 22.0)
 
-    asyncio.run(try_it())
+    jumping(try_it())

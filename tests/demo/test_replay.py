@@ -34,6 +34,7 @@ from nilometer.demo.replay import (
 from nilometer.errors import ConfigError, ReadError
 from nilometer.pipeline import Pipeline
 from nilometer.store import Store
+from tests.patience import PATIENCE_S
 
 MINUTE, SECOND = 60_000_000, 1_000_000
 LATE_S = 0.2
@@ -297,7 +298,6 @@ def test_a_clock_that_is_held_stands_until_it_is_set():
 
 
 @pytest.mark.real
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal of POSIX here")
 def test_the_demo_replays_a_river_and_a_second_start_continues_it(real_data, tmp_path):
     file = real_data / "water_quality" / "lro" / "MainStreet2019.csv.gz"
@@ -339,7 +339,7 @@ class Demo:
         self.wait(lambda: " at http://" in self._log.read_text(encoding="utf-8"))
         self.address = self._log.read_text(encoding="utf-8").split(" at ", 1)[1].split()[0]
 
-    def wait(self, condition, within_s=90.0):
+    def wait(self, condition, within_s=PATIENCE_S):
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, self._log.read_text(encoding="utf-8")

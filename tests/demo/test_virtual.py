@@ -15,6 +15,7 @@ from nilometer.demo.clock import DemoClock
 from nilometer.demo.things import BUOY, DISCHARGE, RIVER, THINGS, feed_of
 from nilometer.model.properties import vocabulary
 from nilometer.pipeline import Pipeline
+from tests.patience import PATIENCE_S
 
 START = int(np.datetime64("2026-03-15T04:00", "us").astype(np.int64))
 HOUR = 3_600_000_000
@@ -37,7 +38,7 @@ async def play(folder, monkeypatch):
     running = [asyncio.create_task(simulator.run()) for _, simulator in made]
     await pipeline.start_sources()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while not all(_speaks(pipeline, thing) for thing in THINGS):
                 await asyncio.sleep(0.1)
         return pipeline, before, new, again

@@ -19,6 +19,7 @@ from nilometer.acquisition.driver import Channel, RawBatch
 from nilometer.config import parse
 from nilometer.model import ObservationBatch
 from nilometer.pipeline import Pipeline
+from tests.patience import PATIENCE_S
 from tests.pipeline.stranger import scripted
 
 NOON = 1_714_564_800_000_000  # 2024-05-01T12:00:00Z
@@ -78,7 +79,7 @@ def source(script: str, **settings: Any) -> dict[str, Any]:
     return {"name": "sonde", "driver": "scripted", "thing": "river", "options": {"script": script}, **settings}
 
 
-async def until(condition: Callable[[], object], within_s: float = 45.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(within_s):
         while not condition():

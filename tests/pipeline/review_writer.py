@@ -1,16 +1,14 @@
-"""A process that reviews as fast as it can while rows come and seals run, to be killed: `review_writer.py FOLDER`.
+"""A process that reviews as fast as it can while rows come and seals run, to be killed.
 
-A line `n` says that step n is acknowledged. Commits are small, so that a step takes several of them.
+It says the number of each step that is acknowledged. Commits are small, so that a step takes several of them.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import random
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -40,15 +38,11 @@ def told(rng):
     )
 
 
-def say(what):
-    sys.stdout.write(f"{what}\n")
-    sys.stdout.flush()
-
-
-def main():
-    faulthandler.dump_traceback_later(90, exit=True)  # whoever waits for a line is told where this hangs
+def write(say, folder):
+    """Review until killed."""
+    faulthandler.dump_traceback_later(90, exit=True)  # whoever waits for a word is told where this hangs
     reviewing.MOST_ROWS_A_COMMIT = 70
-    bench = Reviewed(Path(sys.argv[1]), clock=RealClock(), datastreams=1)
+    bench = Reviewed(folder, clock=RealClock(), datastreams=1)
     rng = random.Random(time.time_ns())
 
     def seal():
@@ -57,7 +51,6 @@ def main():
             bench.store.seal()
 
     threading.Thread(target=seal, daemon=True).start()
-    say("ready")
     while True:
         first = rng.randrange(ROWS)
         minutes = np.arange(first, min(first + 30, ROWS), rng.choice([1, 2]))
@@ -73,7 +66,3 @@ def main():
         except (RequestError, ReviewRefused):
             continue
         say(done.steps[0].id)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from nilometer.acquisition.instrument import instrument
 from nilometer.acquisition.protocols.hj212 import encode_frame
 from nilometer.acquisition.simulators.feed import FunctionFeed
@@ -13,8 +11,6 @@ from nilometer.acquisition.simulators.modbus import ModbusSimulator, Occupant
 from nilometer.acquisition.simulators.simulator import Reading
 from tests.acquisition.ports import reserved_port
 from tests.pipeline.conftest import RIVER, running, stored, until
-
-pytestmark = pytest.mark.timeout(60)
 
 MINUTE = 60_000_000
 MORNING = 1_719_792_000_000_000  # 2024-07-01 08:00 in China

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.simulators import simulators
 from nilometer.acquisition.simulators.feed import ConstantFeed
 from nilometer.acquisition.simulators.simulator import Fault
 from tests.acquisition.clocks import HOUR_S, JumpingClock
 from tests.pipeline.conftest import RIVER, running, stored, until
-
-pytestmark = pytest.mark.timeout(60)
 
 WATER = ConstantFeed({"water_temperature": 15.5, "ph": 7.4, "depth_below_transducer": 12.3})
 FAST = {"reconnect_first_s": 0.05, "reconnect_longest_s": 0.2}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from nilometer.config import parse
 from nilometer.pipeline import Pipeline
@@ -36,7 +35,6 @@ def run(folder: Path, first: int) -> int:
     return last
 
 
-@pytest.mark.timeout(120)
 async def test_what_was_derived_when_it_was_killed_ends_as_one_run_gives_it(tmp_path: Path) -> None:
     acknowledged = -1
     for _ in range(KILLS):

@@ -5,39 +5,28 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.pipeline.review_writer import RealClock
+from tests.pipeline.review_writer import RealClock, write
 from tests.pipeline.reviews import Replay, Reviewed, same
+from tests.store.doomed import Doomed
 from tests.store.waters import START
 
-WRITER = Path(__file__).parent / "review_writer.py"
 KILLS = int(os.environ.get("NILOMETER_KILLS", "3"))
 
 
 def run(folder, seconds):
     """Review, kill some seconds after the second step, and return the steps that were acknowledged."""
-    process = subprocess.Popen(
-        [sys.executable, str(WRITER), str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(WRITER.parents[2]), *sys.path])},
-    )
-    with process:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
-        # A kill before any step is under way proves nothing, however long the machine took to get there.
-        begun = [process.stdout.readline() for _ in range(2)]
-        time.sleep(seconds)
-        process.kill()
-        out, errors = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL, errors
-    return [int(line) for line in [*begun, *out.split("\n")[:-1]]]
+    doomed = Doomed(write, folder)
+    # A kill before any step is under way proves nothing, however long the machine took to get there.
+    begun = [doomed.hear() for _ in range(2)]
+    time.sleep(seconds)
+    doomed.kill()
+    status, acknowledged = doomed.end()
+    assert status == -signal.SIGKILL
+    return [*begun, *acknowledged]
 
 
 def replayed(bench):
@@ -63,7 +52,6 @@ def replayed(bench):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_killed_review_is_whole_after_the_next_start(tmp_path):
     for _ in range(KILLS):
         acknowledged = run(tmp_path / "data", random.random() * 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nilometer.acquisition.links.tcp import connect
 from nilometer.acquisition.protocols.sl651 import SYMBOLS, Frame
 from nilometer.acquisition.protocols.sl651_frame import ESC
@@ -12,8 +10,6 @@ from nilometer.acquisition.protocols.sl651_writing import Group, report_body
 from nilometer.acquisition.sl651_talk import Talk
 from tests.acquisition.ports import reserved_port
 from tests.pipeline.conftest import RIVER, running, stored, until
-
-pytestmark = pytest.mark.timeout(60)
 
 HOUR_US = 3_600_000_000
 NOON = 1_719_806_400_000_000  # 2024-07-01 12:00 in China

@@ -11,7 +11,7 @@ from tests.qc.peers import differing, ours, theirs
 
 from nilometer.qc import check
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.real
 SERIES = {
     "Logan River temperature": lambda folder: peers.logan_river(folder, "temp"),
     "Logan River turbidity": lambda folder: peers.logan_river(folder, "turb"),

@@ -1,19 +1,16 @@
-"""Processes to be killed, each forked from one that has the store in memory: a start costs no import."""
+"""Processes to be killed."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import traceback
 
 import pytest
 
+from tests.forks import FORKS
+from tests.patience import PATIENCE_S
 from tests.store.unsynced import sync_nothing
-
-_FORKS = multiprocessing.get_context("forkserver")
-# With what the store imports only once it is used, and what the writers import.
-_FORKS.set_forkserver_preload(["nilometer.store", "nilometer.store.admission_walk", "pandas", "tests.store.waters"])
 
 
 def die():
@@ -25,12 +22,12 @@ class Doomed:
     """A process that runs `main(say, *arguments)`; what it says can be read after its end too, whatever ended it."""
 
     def __init__(self, main, *arguments):
-        self._said, say = _FORKS.Pipe(duplex=False)
-        self._process = _FORKS.Process(target=_run, args=(main, say, *arguments), daemon=True)
+        self._said, say = FORKS.Pipe(duplex=False)
+        self._process = FORKS.Process(target=_run, args=(main, say, *arguments), daemon=True)
         self._process.start()
         say.close()
 
-    def hear(self, timeout_s=100):
+    def hear(self, timeout_s=PATIENCE_S):
         """Return the next thing that it says; EOFError at its end."""
         assert self._said.poll(timeout_s), "it says nothing and does not end"
         word = self._said.recv()
@@ -41,7 +38,7 @@ class Doomed:
     def kill(self):
         self._process.kill()
 
-    def end(self, timeout_s=100):
+    def end(self, timeout_s=PATIENCE_S):
         """Wait for its end; return its status, and all that it said and nobody heard yet."""
         heard = []
         try:

@@ -8,8 +8,6 @@ import pytest
 
 from nilometer.errors import Overloaded, StoreFull
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest.fixture
 def full(water, monkeypatch):

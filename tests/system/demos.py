@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests.patience import PATIENCE_S
 from tests.system.server import Server
 
-WAIT_S = 60.0
 T = TypeVar("T")
 
 
-def start_demo(folder: Path, *arguments: str) -> Server:
-    return Server(folder, "--no-browser", *arguments, command="demo", start_s=90.0)
+def start_demo(folder: Path, *arguments: str, **options: bool) -> Server:
+    return Server(folder, "--no-browser", *arguments, command="demo", **options)
 
 
 def get(server: Server, path: str) -> dict:
@@ -28,7 +28,7 @@ def things(server: Server) -> list[dict]:
     return get(server, "/api/v1/things")["things"]
 
 
-def wait_for(what: str, ask: Callable[[], T], limit_s: float = WAIT_S) -> T:
+def wait_for(what: str, ask: Callable[[], T], limit_s: float = PATIENCE_S) -> T:
     """Ask until the answer is true, and return it."""
     deadline = time.monotonic() + limit_s
     while True:

@@ -9,26 +9,14 @@ from playwright.sync_api import Page, expect
 
 from nilometer.model import QartodFlag, SampleKind
 from tests.system.browser import CHROMIUM, Witness, browser, drawn, pixels, steady
-from tests.system.demos import columns, get, newest, start_demo, things, wait_for, wait_until_live
+from tests.system.demos import columns, get, newest, things, wait_for
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM} (set NILOMETER_CHROMIUM)"),
 ]
 HOUR_MS = 3_600_000
 RIVER = "qingxi-bridge"
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    server = start_demo(tmp_path_factory.mktemp("demo"))
-    try:
-        wait_until_live(server, 3)
-        yield server
-        server.stop()
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="module")

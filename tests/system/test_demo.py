@@ -14,17 +14,6 @@ RIVER = "qingxi-bridge"
 DOUBTED = {int(QartodFlag.SUSPECT), int(QartodFlag.FAIL)}
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    server = start_demo(tmp_path_factory.mktemp("demo"))
-    try:
-        wait_until_live(server, 3)
-        yield server
-        server.stop()
-    finally:
-        server.kill()
-
-
 def thing_of(server, key):
     return next(thing for thing in things(server) if thing["key"] == key)
 
@@ -130,9 +119,8 @@ def test_check_samples_are_in_no_count_of_the_verdict(demo):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_it_ends_cleanly_and_a_second_start_continues_the_data(tmp_path):
-    first = start_demo(tmp_path)
+    first = start_demo(tmp_path, is_new=True)
     try:
         wait_until_live(first, 3)
         before = newest(first)
@@ -169,7 +157,6 @@ REPLAYS = {
 
 
 @pytest.mark.real
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("file", "key", "properties"), REPLAYS.values(), ids=REPLAYS)
 def test_a_recording_is_replayed_live_and_continued(real_data, tmp_path, file, key, properties):
     arguments = ("--replay", str(real_data / file))

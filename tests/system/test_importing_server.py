@@ -167,7 +167,6 @@ async def over_a_bad_line(line, folder):
             return cuts
 
 
-@pytest.mark.timeout(300)
 def test_a_whole_server_comes_over_a_bad_line_and_only_once(tmp_path, monkeypatch):
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.stream.ROWS", 25)
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.taking.PAGE", 1)

@@ -18,7 +18,6 @@ from tests.system.server import Server
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM} (set NILOMETER_CHROMIUM)"),
 ]
 BEGIN = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)

@@ -24,7 +24,6 @@ def _toml(folder, text):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_a_killed_station_owes_nothing(tmp_path):
     began = (dt.datetime.now(CHINA) - dt.timedelta(days=3)).replace(hour=0, minute=0, second=0, microsecond=0)
     until_moment = began + dt.timedelta(hours=HOURS + 12)
@@ -58,10 +57,10 @@ def test_a_killed_station_owes_nothing(tmp_path):
         server.kill()
         assert len(hours()) < HOURS
         server = Server(station)
-        until(lambda: len(hours()) == HOURS, 60)
-        until(lambda: _got(server, began, until_moment) == HOURS, 60)
+        until(lambda: len(hours()) == HOURS)
+        until(lambda: _got(server, began, until_moment) == HOURS)
         assert hours() == [float(n) for n in range(HOURS)]
-        until(lambda: server.client.uplinks()[0]["waiting"] == 0, 60)
+        until(lambda: server.client.uplinks()[0]["waiting"] == 0)
         told = nilometer(
             *("uplink", "gaps", "province", "--data", station, "--kind", "hour", "--json"),
             *("--from", began.isoformat(), "--to", until_moment.isoformat()),

@@ -9,6 +9,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.pipeline.conftest import RIVER, ids, rows, running, until
 from tests.system.server import Server
 from tests.uplink.platforms import CHINA_DAY, MINUTE, Proxy
@@ -63,7 +64,7 @@ async def test_a_lost_answer_doubles_nothing_on_a_real_server(tmp_path, server):
             await pipeline.start_sources()
             status = pipeline.uplinks.statuses()[0]
             # The rows get there, and we do not know it.
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await asyncio.to_thread(numbers, server, "far/ph"):
                     await asyncio.sleep(0.01)
             await until(lambda: status.state == "disconnected")

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.drivers.hj212 import DRIVER
 from nilometer.acquisition.protocols.hj212 import FrameSplitter, encode_frame, parse_frame
@@ -55,7 +56,7 @@ class Basin:
         return found
 
     async def until(self, holds):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not holds(self):
                 self.changed.clear()
                 await self.changed.wait()

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from tests.acquisition.clocks import HOUR_S, JumpingClock
 from tests.acquisition.sinks import RecordingSink
 from tests.conftest import NOT_COUNTED
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.can_rows import ReadingRows
 from nilometer.acquisition.driver import SourceState
@@ -183,7 +184,7 @@ async def test_what_nobody_takes_of_a_bus_is_dropped_and_counted(monkeypatch):
     try:
         for number in range(40):
             await other.send(CanFrame(number, b"\x01"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while link.waiting + link.dropped < 40:
                 await asyncio.sleep(0.01)
         received = await link.read(0.5)

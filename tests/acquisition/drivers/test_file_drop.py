@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.acquisition.sinks import RecordingSink
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.file_drop import DRIVER, FileDropOptions
@@ -21,8 +22,6 @@ from nilometer.acquisition.file_drop_folder import DropFolder
 from nilometer.acquisition.file_drop_rows import Reading, batches, read_whole_lines
 from nilometer.acquisition.rows import ChannelTable
 from nilometer.errors import ReadError
-
-pytestmark = pytest.mark.timeout(60)
 
 HEAD = "time,water_temperature (degC),ph\n"
 REAL = Path(os.environ.get("NILOMETER_REAL_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -56,7 +55,7 @@ def rows(sink, key="ph"):
 
 async def until(condition):
     """Wait for what no sink is told of."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.01)
 

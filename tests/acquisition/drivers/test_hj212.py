@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from tests.acquisition.clocks import HOUR_S, JumpingClock
 from tests.acquisition.drivers.hj212_receiver import WATER, Basin, Receiver, now, upload
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.hj212 import DRIVER
@@ -122,7 +123,7 @@ async def test_the_virtual_station_does_what_it_is_told():
     options = DRIVER.options(**await simulator.start(), real_time_interval_s=1)
     basin = Basin()
     tasks = [asyncio.create_task(DRIVER.make(options, now).run(basin)), asyncio.create_task(simulator.run())]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while simulator._interval_us != 1_000_000:
             await asyncio.sleep(0.01)
     for task in tasks:

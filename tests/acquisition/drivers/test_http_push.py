@@ -26,8 +26,6 @@ from nilometer.acquisition.http_push_bodies import RouteOptions, read_body
 from nilometer.acquisition.http_push_tokens import PushDeviceOptions, Tokens
 from nilometer.errors import ConfigError, FrameError
 
-pytestmark = pytest.mark.timeout(60)
-
 DAM, WEIR = "dam-token-0123456789", "weir-token-0123456789"
 DEVICES = {"dam": {"token": DAM}, "weir": {"token": WEIR}}
 ROUTES = [

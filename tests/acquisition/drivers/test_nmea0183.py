@@ -9,6 +9,7 @@ import time
 import pytest
 from pydantic import ValidationError
 from tests.acquisition.clocks import HOUR_S, JumpingClock
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.driver import RawBatch, SourceReport, SourceState
 from nilometer.acquisition.drivers.nmea0183 import DRIVER
@@ -51,7 +52,7 @@ class Basin:
         self.changed.set()
 
     async def until(self, holds):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not holds(self):
                 self.changed.clear()
                 await self.changed.wait()

@@ -36,8 +36,6 @@ from nilometer.errors import ConfigError, LinkError
 from nilometer.model.flags import QartodFlag
 from nilometer.qc.marks import Marks
 
-pytestmark = pytest.mark.timeout(60)
-
 ua = pytest.importorskip("asyncua").ua
 FAST = {
     **{"publishing_interval_s": 0.05, "watch_interval_s": 0.1, "timeout_s": 1.0},

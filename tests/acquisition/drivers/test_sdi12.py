@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from tests.acquisition.clocks import HOUR_S, JumpingClock
 from tests.acquisition.pty_pair import PtyPair
 from tests.acquisition.sinks import RecordingSink
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.sdi12 import DRIVER, Sdi12Options
@@ -25,8 +26,6 @@ from nilometer.acquisition.simulators.feed import ConstantFeed
 from nilometer.acquisition.simulators.sdi12 import Sdi12Simulator, SensorOnBus
 from nilometer.acquisition.simulators.simulator import Fault
 from nilometer.errors import ConfigError
-
-pytestmark = pytest.mark.timeout(60)
 
 FAST: dict[str, Any] = {
     **{"poll_interval_s": 0.05, "timeout_s": 0.15, "retries": 0, "silent_poll_s": 0.2},
@@ -308,7 +307,7 @@ async def test_over_a_socat_pair(tmp_path: Path) -> None:
     ends = [f"pty,raw,echo=0,link={end}" for end in (near, far)]
     process = await asyncio.create_subprocess_exec("socat", *ends)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not (near.exists() and far.exists()):
                 await asyncio.sleep(0.02)
         simulator = Sdi12Simulator(three(), JumpingClock(), path=str(far))
@@ -362,7 +361,7 @@ def test_sensors_that_cannot_be_say_why(options: dict[str, Any], said: str) -> N
 
 async def test_pages_that_read_alike_count_when_they_do_so_again() -> None:
     flat = ConstantFeed(dict.fromkeys("abcdef", 0.0))
-    async with Bus([SensorOnBus(probe(), flat, "0")], {}) as bus:
+    async with Bus([SensorOnBus(probe(), flat, "0")], {"timeout_s": 10.0}) as bus:
         await bus.sink.until_rows(2)
         assert bus.values()["sensor0.f"][0] == 0.0
         assert not bus.sink.said(SourceState.SILENT)

@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
-import pytest
 from tests.acquisition.sinks import RecordingSink
 from tests.system.server import Server
 
@@ -28,7 +27,6 @@ property = "water_temperature"
 """
 
 
-@pytest.mark.timeout(120)
 async def test_what_our_own_server_serves_comes_back_with_units_properties_and_quality(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()

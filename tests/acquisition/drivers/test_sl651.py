@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from tests.acquisition.clocks import HOUR_S, JumpingClock
 from tests.acquisition.pty_pair import PtyPair
 from tests.acquisition.sinks import RecordingSink
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.driver import SourceState
 from nilometer.acquisition.drivers.sl651 import DRIVER
@@ -80,7 +81,7 @@ class Station:
         self.writer.write(b"".join(encode_frame(frame) for frame in frames))
 
     async def hear(self):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not self._said:
                 self._said += self._frames.feed(await self.reader.read(4096))
         return self._said.pop(0)
@@ -133,7 +134,7 @@ async def test_a_station_by_udp_is_confirmed_too():
     async with Receiver(transport="udp") as receiver:
         port = await bind("127.0.0.1", 0)
         port.send(encode_frame(report(9, 2.5)), ("127.0.0.1", receiver.port))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             (heard,) = FrameSplitter().feed((await port.receive())[0])
         await port.close()
         assert asked_of(heard, CHINA).serial == 9
@@ -313,7 +314,7 @@ async def test_late_doubled_and_disordered_reports_arrive_once_each(kind):
     sink = RecordingSink()
     tasks = [asyncio.create_task(driver.run(sink)), asyncio.create_task(simulator.run())]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len({at for batch in sink.batches for at in batch.phenomenon_time.tolist()}) < 6:
                 clock.jump(30.0)
                 await asyncio.sleep(0.01)

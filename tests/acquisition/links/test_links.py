@@ -10,6 +10,7 @@ import pytest
 from tests.acquisition.ports import reserved_port
 from tests.acquisition.pty_pair import PtyPair
 from tests.acquisition.rfc2217_server import device_server
+from tests.patience import PATIENCE_S
 
 from nilometer.acquisition.backoff import Backoff
 from nilometer.acquisition.links.dial_in import DialIn
@@ -30,7 +31,7 @@ def port() -> Iterator[int]:
 
 async def dial(port: int) -> TcpLink:
     """Connect as soon as somebody listens."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await connect(HERE, port)
@@ -83,7 +84,7 @@ async def test_silence_is_a_time_out_and_what_came_unasked_can_be_dropped() -> N
         await read_within(link, 0.01)
     await link.write(b"x")
     dropped = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while len(dropped) < 4:
             dropped += await discard_pending(link)
             await asyncio.sleep(0.01)
@@ -116,7 +117,7 @@ async def test_datagrams_come_with_their_sender_and_the_oldest_are_shed() -> Non
     sender = await bind(HERE, 0)
     for text in (b"1", b"2", b"3"):
         sender.send(text, (HERE, receiver.port))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not receiver.shed:
             await asyncio.sleep(0.01)
     assert await receiver.receive() == (b"2", (HERE, sender.port))

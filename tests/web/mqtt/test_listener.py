@@ -19,9 +19,10 @@ from paho.mqtt.properties import Properties
 from nilometer.web.mqtt.listener import MqttListener
 from nilometer.web.serving import bind
 from nilometer.web.times import format_time
+from tests.patience import PATIENCE_S
 from tests.web.conftest import NOON, Station, open_station
 
-WITHIN_S = 20.0
+WITHIN_S = PATIENCE_S
 TOKEN = "a token of the station"
 
 
