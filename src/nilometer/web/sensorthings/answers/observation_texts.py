@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from nilometer.web.sensorthings.answers import quality_texts
 from nilometer.web.sensorthings.answers.texts import (
@@ -22,7 +23,7 @@ from nilometer.web.sensorthings.answers.texts import (
     time_texts,
 )
 from nilometer.web.sensorthings.quality import Evidence, split_extra
-from nilometer.web.sensorthings.schema import OBSERVATION
+from nilometer.web.sensorthings.schema import OBSERVATION, STREAMS
 
 __all__ = ["FLAG", "PROPERTIES", "ObservationTexts", "raw_objects", "read_columns"]
 
@@ -42,6 +43,7 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
     "validTime": ("extra",),
     "parameters": ("extra",),
     "Datastream": ("datastream",),
+    "MultiDatastream": ("datastream",),
     "FeatureOfInterest": ("feature",),
 }
 
@@ -60,10 +62,17 @@ class ObservationTexts:
         URLs of the SensorThings service and of the native API.
     evidence : Evidence
         What provenance says.
+    multi : ndarray of int64
+        The ids of MultiDatastreams, ascending.
     """
 
-    def __init__(self, root: str, api: str, evidence: Evidence) -> None:
-        self._root, self._api, self._evidence = root, api, evidence
+    def __init__(self, root: str, api: str, evidence: Evidence, multi: NDArray[np.int64]) -> None:
+        self._root, self._api, self._evidence, self._multi = root, api, evidence, multi
+
+    def owner(self, stream: int) -> str:
+        """Return the type that Observations under an id belong to."""
+        at = int(np.searchsorted(self._multi, stream))
+        return "MultiDatastream" if at < len(self._multi) and self._multi[at] == stream else "Datastream"
 
     def columns(self, rows: pa.Table, names: Sequence[str]) -> dict[str, Any]:
         """Return a column of JSON texts for each property, null where there is nothing.
@@ -107,15 +116,39 @@ class ObservationTexts:
         for name, column in texts.items():
             member = _member(name, column)
             (seldom if member.null_count else members).append(member)
-        for relation in OBSERVATION.relations:
+        for relation in self._relations(rows):
             if relation in expanded:
-                members.append(join(f'"{relation}":', filled(expanded[relation], "null")))
+                member = join(f'"{relation}":', filled(expanded[relation], "null"))
             elif not shown or relation in shown:
-                members.append(join(f'"{relation}@iot.navigationLink":"{own}', number, f')/{relation}"'))
+                member = join(f'"{relation}@iot.navigationLink":"{own}', number, f')/{relation}"')
+            else:
+                continue
+            member = self._own(rows, relation, member)
+            (seldom if member.null_count else members).append(member)
         if not members:
             return _of_seldom(seldom, len(rows))
         separated = [part for member in members for part in (",", member)]
         return join("{", *separated[1:], *(filled(join(",", part), "") for part in seldom), "}")
+
+    def _is_multi(self, rows: pa.Table) -> NDArray[np.bool_]:
+        """Return which rows belong to a MultiDatastream."""
+        if not len(self._multi):
+            return np.zeros(len(rows), np.bool_)
+        return np.isin(rows["id"].to_numpy() >> 32, self._multi)
+
+    def _relations(self, rows: pa.Table) -> list[str]:
+        """Return the relations that any of the rows has."""
+        is_multi = self._is_multi(rows)
+        none = {"Datastream"} if is_multi.all() else {"MultiDatastream"} if not is_multi.any() else set()
+        return [name for name in OBSERVATION.relations if name not in none]
+
+    def _own(self, rows: pa.Table, relation: str, member: Any) -> Any:  # noqa: ANN401 -- pyarrow has no types
+        """Return a member of those rows that have the relation, null of the others."""
+        is_multi = self._is_multi(rows)
+        if relation not in STREAMS or is_multi.all() or not is_multi.any():
+            return member
+        mine = is_multi if relation == "MultiDatastream" else ~is_multi
+        return pc.if_else(pa.array(mine), member, pa.scalar(None, pa.string()))
 
     def _column(self, rows: pa.Table, name: str, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
         plain = _PLAIN.get(name)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import NO_TIME, ObservationBatch
+from nilometer.model import NO_TIME, Datastream, MultiDatastream, ObservationBatch
 from nilometer.pipeline import IngestOutcome, Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
@@ -24,6 +24,7 @@ from nilometer.web.exchange import Budget
 from nilometer.web.sensorthings.changes.bodies import read_link, read_value
 from nilometer.web.sensorthings.changes.making import NO_PLACE
 from nilometer.web.sensorthings.changes.rows import NewRow, batch_of, row_of
+from nilometer.web.sensorthings.changes.several import check_result, chosen
 from nilometer.web.sensorthings.schema import OBSERVATION
 
 __all__ = ["MOST_BYTES", "DataArrays"]
@@ -41,6 +42,7 @@ class _Group(msgspec.Struct):
     """A group as it is sent."""
 
     datastream: Any = msgspec.field(name="Datastream", default=None)
+    multi: Any = msgspec.field(name="MultiDatastream", default=None)
     components: list[str] = []
     count: Any = msgspec.field(name="dataArray@iot.count", default=None)
     # Tuples of texts and numbers are let go of by the garbage collector, which would look at every list for ever.
@@ -128,37 +130,41 @@ class DataArrays:
         if not len(places):
             return
         try:
-            datastream, always_new = self._datastream(group, at)
+            stream, always_new = self._stream(group, at)
         except RequestError as error:
             read.errors |= dict.fromkeys(places.tolist(), str(error))
             return
-        batch = _columns(group, datastream, always_new=always_new)
-        if batch is not None and self._catalog.has_place(datastream):
+        is_multi = isinstance(stream, MultiDatastream)
+        batch = None if is_multi else _columns(group, stream.id, always_new=always_new)
+        if batch is not None and self._catalog.has_place(stream.id):
             read.batches.append(batch)
             read.places.append(places)
             return
-        self._take_rows(group, datastream, read, always_new=always_new)
+        self._take_rows(group, stream, read, always_new=always_new)
 
-    def _datastream(self, group: _Group, at: str) -> tuple[int, bool]:
-        number = read_link(group.datastream, f"{at}.Datastream")
+    def _stream(self, group: _Group, at: str) -> tuple[Datastream, bool]:
+        links = {"Datastream": group.datastream, "MultiDatastream": group.multi}
+        name = chosen({name: link for name, link in links.items() if link is not None}, at)
+        number = read_link(links[name], f"{at}.{name}")
         if number is None:
-            raise RequestError('expected a link {"@iot.id": …}', place=f"{at}.Datastream")
+            raise RequestError('expected a link {"@iot.id": …}', place=f"{at}.{name}")
+        streams = self._catalog.streams
         try:
-            datastream = self._catalog.datastream(number)
+            stream = (streams.multi if name == "MultiDatastream" else streams.plain).get(number)
         except NotFound as error:
-            raise RequestError(str(error), place=f"{at}.Datastream") from error
+            raise RequestError(str(error), place=f"{at}.{name}") from error
         reason = why_computed(number, self._catalog)
         if reason is not None:
-            raise RequestError(reason, place=f"{at}.Datastream")
-        return number, datastream.properties.get("nilometer", {}).get("identity") != "time"
+            raise RequestError(reason, place=f"{at}.{name}")
+        return stream, stream.properties.get("nilometer", {}).get("identity") != "time"
 
-    def _take_rows(self, group: _Group, datastream: int, read: _Read, *, always_new: bool) -> None:
+    def _take_rows(self, group: _Group, stream: Datastream, read: _Read, *, always_new: bool) -> None:
         rows: list[NewRow] = []
         places: list[int] = []
-        has_place, now = self._catalog.has_place(datastream), self._pipeline.clock()
+        has_place, now = self._catalog.has_place(stream.id), self._pipeline.clock()
         for offset, cells in enumerate(group.rows):
             try:
-                rows.append(self._row(group.components, cells, datastream, now, has_place=has_place))
+                rows.append(self._row(group.components, cells, stream, now, has_place=has_place))
                 places.append(read.n + offset)
             except (RequestError, NotFound) as error:
                 read.errors[read.n + offset] = str(error)
@@ -167,7 +173,7 @@ class DataArrays:
             read.places.append(np.array(places, np.int64))
 
     def _row(
-        self, components: list[str], cells: tuple[Any, ...], datastream: int, now: int, *, has_place: bool
+        self, components: list[str], cells: tuple[Any, ...], stream: Datastream, now: int, *, has_place: bool
     ) -> NewRow:
         if len(cells) != len(components):
             raise RequestError(f"{len(cells)} values for {len(components)} components")
@@ -180,7 +186,9 @@ class DataArrays:
                 values[name] = read_value(OBSERVATION, name, cell, name)
         if not feature and not has_place:
             raise RequestError(NO_PLACE, place="FeatureOfInterest")
-        return row_of(values, datastream, feature, now, "row")
+        if isinstance(stream, MultiDatastream):
+            check_result(values["result"], stream, "result")
+        return row_of(values, stream.id, feature, now, "row")
 
     def _feature(self, cell: object) -> int:
         if not isinstance(cell, int) or isinstance(cell, bool):
