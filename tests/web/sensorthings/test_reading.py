@@ -19,6 +19,7 @@ SETS = [
     "Locations",
     "HistoricalLocations",
     "Datastreams",
+    "MultiDatastreams",
     "Sensors",
     "ObservedProperties",
     "Observations",

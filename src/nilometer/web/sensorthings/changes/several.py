@@ -36,7 +36,7 @@ def chosen(said: Mapping[str, object], place: str) -> str:
         if "Datastream" in said:
             return "Datastream"
         raise RequestError(
-            'an Observation needs a Datastream or a MultiDatastream: {"@iot.id": …}', place=f"{place}.Datastream"
+            'Datastream is missing: {"@iot.id": …}; or a MultiDatastream', place=f"{place}.Datastream"
         )
     if "Datastream" in said:
         raise RequestError(
