@@ -35,9 +35,7 @@ def chosen(said: Mapping[str, object], place: str) -> str:
     if "MultiDatastream" not in said:
         if "Datastream" in said:
             return "Datastream"
-        raise RequestError(
-            'Datastream is missing: {"@iot.id": …}; or a MultiDatastream', place=f"{place}.Datastream"
-        )
+        raise RequestError('Datastream is missing: {"@iot.id": …}; or a MultiDatastream', place=f"{place}.Datastream")
     if "Datastream" in said:
         raise RequestError(
             "an Observation belongs to a Datastream or to a MultiDatastream, and not to both",
