@@ -12,6 +12,7 @@ from alembic.config import Config
 from nilometer.errors import ConfigError, NotFound
 from nilometer.model import Datastream, MultiDatastream, ObservedProperty, Sensor, Thing
 from nilometer.store import Catalog
+from nilometer.store.catalog_copy import fill_database
 from nilometer.store.catalog_database import open_database
 from nilometer.uplink.rows import datastreams_of
 
@@ -96,6 +97,26 @@ def test_rows_of_one_that_was_deleted_are_still_known_to_be_of_several(catalog):
         assert known.streams.deleted() == [number]
         assert [one.id for one in known.streams.all()] == [1]
     assert catalog.add_datastream(plain("weir/multi")).id == number + 1  # the key is free, the id is not
+
+
+def test_a_copy_of_the_catalog_knows_which_is_which(tmp_path, url):
+    file = tmp_path / "from.sqlite"
+    source = Catalog(open_database(f"sqlite:///{file}"))
+    source.add_thing(Thing(key="weir", name="Weir"))
+    source.add_sensor(Sensor(key="meter", name="Meter"))
+    source.add_observed_property(ObservedProperty(key="speed", name="speed", definition="speed"))
+    source.add_datastream(plain("weir/ph"))
+    with source.edit("add", 5) as edit:
+        edit.observe(edit.add(multi()).id, [1, 1])
+    expected = source.streams.all()
+    source.close()
+    fill_database(file, url)
+    copy = Catalog(open_database(url))
+    assert copy.streams.all() == expected
+    assert [one.key for one in copy.datastreams()] == ["weir/ph"]
+    with copy.edit("look", 6) as edit:
+        assert edit.observed_by(2) == [1, 1]
+    copy.close()
 
 
 def test_a_catalog_without_them_is_brought_here(url):

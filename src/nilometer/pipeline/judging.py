@@ -184,10 +184,10 @@ class Judging:
     def judge(self, rows: ObservationBatch, received: int | None) -> Settlements:
         """Fill flags and tests of calibrated rows; return the settled flags of earlier rows."""
         settled = self._qc.evaluate(rows, water=self._water(rows), received=received)
-        multi = self._store.catalog.streams.ever_multi()
-        if len(multi) and rows.result_quality is not None:
+        streams = self._store.catalog.streams
+        if len(streams.ever_multi()) and rows.result_quality is not None:
             # The results of a MultiDatastream are no numbers, and are not missing either.
-            rows.result_quality[np.isin(rows.datastream, multi)] = QartodFlag.NOT_EVALUATED
+            rows.result_quality[streams.are_multi(rows.datastream)] = QartodFlag.NOT_EVALUATED
         return settled
 
     def adopt(self, other: Judging, datastreams: Collection[int]) -> None:

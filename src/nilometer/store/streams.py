@@ -66,9 +66,7 @@ class Streams:
 
     def is_multi(self, number: int) -> bool:
         """Say whether rows under an id are, or were, of a MultiDatastream."""
-        known = self.ever_multi()
-        at = int(np.searchsorted(known, number))
-        return at < len(known) and int(known[at]) == number
+        return bool(self.are_multi(np.array([number]))[0])
 
     def ever_multi(self) -> NDArray[np.int64]:
         """Return the ids of all MultiDatastreams there ever were, ascending: their rows are read as of then."""
@@ -83,6 +81,15 @@ class Streams:
                 raise refusal(error, "read MultiDatastreams") from error
             self._ever_multi = known
         return known
+
+    def are_multi(self, numbers: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return which of some ids are, or were, of MultiDatastreams."""
+        known = self.ever_multi()
+        if not len(known):
+            return np.zeros(len(numbers), np.bool_)
+        at = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
+        found: NDArray[np.bool_] = known[at] == numbers
+        return found
 
     def forget(self) -> None:
         """Ask the database anew: a MultiDatastream was made."""

@@ -192,8 +192,8 @@ datastreams = Table(
     Column("properties", JSON, nullable=False),
     Index(None, "name"),
     _deleted(),
-    Column("unit_of_measurements", JSON),
-    Column("multi_observation_data_types", JSON),
+    Column("unit_of_measurements", JSON(none_as_null=True)),
+    Column("multi_observation_data_types", JSON(none_as_null=True)),
     comment="One observed property of one Thing by one Sensor; or several, of a MultiDatastream: it has "
     "unit_of_measurements, and observed_property is its first.",
     sqlite_autoincrement=True,

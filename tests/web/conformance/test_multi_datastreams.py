@@ -292,6 +292,35 @@ async def test_sets_are_asked_for_through_multi_datastreams(api: Api):
         await api.ask(f"Observations?$filter={broken}", 400)
 
 
+async def test_elements_are_asked_for_inside_expansions_and_in_other_formats(api: Api):
+    number = await make(api, "inner", [1, 10], [7, 20])
+    one = f"MultiDatastreams?$filter=id eq {number}"
+    inner = "Observations($filter=result[0] gt 5 and result[1] le 20;$count=true;$select=result)"
+    found = (await api.ask(f"{one}&$expand={inner}"))["value"][0]
+    assert (found["Observations"], found["Observations@iot.count"]) == ([{"result": [7, 20]}], 1)
+    for query, place in (("$select=a[0]", "$select"), ("$expand=Observations[0]", "$expand")):
+        answer = await api.client.get(f"/v1.1/MultiDatastreams?{query}")
+        assert answer.status_code == 400
+        assert answer.json()["error"]["place"].startswith(place)
+    lines = await api.client.get(
+        f"/v1.1/{one}&$select=name,unitOfMeasurements&$expand=ObservedProperties($top=1;$select=name)&$resultFormat=CSV"
+    )
+    head, line = lines.text.splitlines()
+    assert head == "name,unitOfMeasurements,ObservedProperties/name"
+    assert line.startswith("inner,")
+    assert line.endswith("inner speed")
+    shape = (await api.client.get(f"/v1.1/{one}&$resultFormat=GeoJSON")).json()["features"][0]
+    assert shape["geometry"] == {"type": "Point", "coordinates": [8.0, 51.0]}
+    assert shape["properties"]["unitOfMeasurements/1/symbol"] == "deg"
+    (first, _) = (await api.ask(f"MultiDatastreams({number})/Observations"))["value"]
+    steps = [{"op": "replace", "path": "/result/1", "value": 99}]
+    await api.patch(f"Observations({first['@iot.id']})", steps, media="application/json-patch+json")
+    assert await results(api, f"MultiDatastreams({number})/Observations") == [[1, 99], [7, 20]]
+    feature = (await api.ask(f"Observations({first['@iot.id']})/FeatureOfInterest"))["@iot.id"]
+    await api.delete(f"FeaturesOfInterest({feature})")
+    assert await results(api, f"MultiDatastreams({number})/Observations") == []
+
+
 async def test_it_is_changed_whole_or_not_at_all(api: Api):
     number = await make(api, "changed")
     path = f"MultiDatastreams({number})"

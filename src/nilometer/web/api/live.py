@@ -128,9 +128,8 @@ class Live:
 
     def _plain(self, rows: ObservationBatch) -> ObservationBatch:
         """Leave out rows of MultiDatastreams: a chart has no place for arrays."""
-        multi = self._pipeline.store.catalog.streams.ever_multi()
-        mine = np.isin(rows.datastream, multi, invert=True) if len(multi) else None
-        return rows if mine is None or mine.all() else rows.take(mine)
+        others = self._pipeline.store.catalog.streams.are_multi(rows.datastream)
+        return rows.take(~others) if others.any() else rows
 
     def _sources(self) -> dict[str, dict[str, Any]]:
         return {status.name: source_document(status) for status in self._pipeline.sources()}

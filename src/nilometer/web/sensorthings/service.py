@@ -178,7 +178,7 @@ class Service:
             records,
             Observations(seen, records, catalog, self.gate, quality_documents(evidence, api)),
             Encoder(root, catalog, seen),
-            ObservationTexts(root, api, evidence, catalog.streams.ever_multi()),
+            ObservationTexts(root, api, evidence, catalog.streams.are_multi),
             [(name, text) for name, text in options.texts if name == _AS_OF],
             again,
             self.gate,

@@ -23,12 +23,13 @@ from nilometer.web.sensorthings.answers.texts import (
     time_texts,
 )
 from nilometer.web.sensorthings.quality import Evidence, split_extra
-from nilometer.web.sensorthings.schema import OBSERVATION, STREAMS
+from nilometer.web.sensorthings.schema import OBSERVATION
 
 __all__ = ["FLAG", "PROPERTIES", "ObservationTexts", "raw_objects", "read_columns"]
 
 PROPERTIES: Final = ("id", *OBSERVATION.properties)
 FLAG: Final = "resultQuality/flag"
+AreMulti = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 _Kept = Mapping[int, tuple[dict[str, Any], dict[str, Any]]]
 """Parameters and kept members of the rows that have some, by row."""
 _ALWAYS: Final = frozenset({"result", "resultTime"})
@@ -62,17 +63,16 @@ class ObservationTexts:
         URLs of the SensorThings service and of the native API.
     evidence : Evidence
         What provenance says.
-    multi : ndarray of int64
-        The ids of MultiDatastreams, ascending.
+    are_multi : callable
+        Says which of some ids are those of MultiDatastreams.
     """
 
-    def __init__(self, root: str, api: str, evidence: Evidence, multi: NDArray[np.int64]) -> None:
-        self._root, self._api, self._evidence, self._multi = root, api, evidence, multi
+    def __init__(self, root: str, api: str, evidence: Evidence, are_multi: AreMulti) -> None:
+        self._root, self._api, self._evidence, self._are_multi = root, api, evidence, are_multi
 
     def owner(self, stream: int) -> str:
         """Return the type that Observations under an id belong to."""
-        at = int(np.searchsorted(self._multi, stream))
-        return "MultiDatastream" if at < len(self._multi) and self._multi[at] == stream else "Datastream"
+        return "MultiDatastream" if self._are_multi(np.array([stream]))[0] else "Datastream"
 
     def columns(self, rows: pa.Table, names: Sequence[str]) -> dict[str, Any]:
         """Return a column of JSON texts for each property, null where there is nothing.
@@ -116,39 +116,32 @@ class ObservationTexts:
         for name, column in texts.items():
             member = _member(name, column)
             (seldom if member.null_count else members).append(member)
-        for relation in self._relations(rows):
+        for relation, mine in self._relations(rows).items():
             if relation in expanded:
                 member = join(f'"{relation}":', filled(expanded[relation], "null"))
             elif not shown or relation in shown:
                 member = join(f'"{relation}@iot.navigationLink":"{own}', number, f')/{relation}"')
             else:
                 continue
-            member = self._own(rows, relation, member)
-            (seldom if member.null_count else members).append(member)
+            if mine is None:
+                members.append(member)
+            else:
+                seldom.append(pc.if_else(pa.array(mine), member, pa.scalar(None, pa.string())))
         if not members:
             return _of_seldom(seldom, len(rows))
         separated = [part for member in members for part in (",", member)]
         return join("{", *separated[1:], *(filled(join(",", part), "") for part in seldom), "}")
 
-    def _is_multi(self, rows: pa.Table) -> NDArray[np.bool_]:
-        """Return which rows belong to a MultiDatastream."""
-        if not len(self._multi):
-            return np.zeros(len(rows), np.bool_)
-        return np.isin(rows["id"].to_numpy() >> 32, self._multi)
-
-    def _relations(self, rows: pa.Table) -> list[str]:
-        """Return the relations that any of the rows has."""
-        is_multi = self._is_multi(rows)
-        none = {"Datastream"} if is_multi.all() else {"MultiDatastream"} if not is_multi.any() else set()
-        return [name for name in OBSERVATION.relations if name not in none]
-
-    def _own(self, rows: pa.Table, relation: str, member: Any) -> Any:  # noqa: ANN401 -- pyarrow has no types
-        """Return a member of those rows that have the relation, null of the others."""
-        is_multi = self._is_multi(rows)
-        if relation not in STREAMS or is_multi.all() or not is_multi.any():
-            return member
-        mine = is_multi if relation == "MultiDatastream" else ~is_multi
-        return pc.if_else(pa.array(mine), member, pa.scalar(None, pa.string()))
+    def _relations(self, rows: pa.Table) -> dict[str, NDArray[np.bool_] | None]:
+        """Return the relations that any of the rows has, with which of them; None: all."""
+        is_multi = self._are_multi(rows["id"].to_numpy() >> 32)
+        found: dict[str, NDArray[np.bool_] | None] = dict.fromkeys(OBSERVATION.relations)
+        for name, mine in (("Datastream", ~is_multi), ("MultiDatastream", is_multi)):
+            if not mine.any():
+                del found[name]
+            elif not mine.all():
+                found[name] = mine
+        return found
 
     def _column(self, rows: pa.Table, name: str, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
         plain = _PLAIN.get(name)
