@@ -251,6 +251,8 @@ FILTERS = [
     ("Datastream/id ne null", []),
     ("Datastream/properties/a eq null", [[1, 180], [2, 90], [3, "x"]]),
     ("Datastream/name ne 'x'", []),
+    ("(Datastream/name eq 'x' or MultiDatastream/name eq 'asked') and result[0] lt 2", [[1, 180]]),
+    ("MultiDatastream/name ne Datastream/name", []),
 ]
 
 
@@ -494,5 +496,8 @@ async def test_a_row_is_not_called_missing_and_identity_may_be_by_time(api: Api)
     first = await api.post(path, row)
     assert first["resultQuality"] == {"flag": 2}
     assert (await api.post(path, row))["@iot.id"] == first["@iot.id"]
+    group = {"MultiDatastream": {"@iot.id": number}, "components": list(row), "dataArray": [list(row.values())]}
+    answer = await api.client.post("/v1.1/CreateObservations", json=[group])
+    assert answer.json() == [first["@iot.selfLink"]]
     assert (await api.post(path, {**row, "result": [1, 3]}))["@iot.id"] == first["@iot.id"]
     assert await results(api, path) == [[1, 3]]

@@ -1,7 +1,7 @@
 """``POST CreateObservations``: data arrays become columns, a group at a time; a bad row is named and undoes no other.
 
-A group of plain times and numbers is never looked at row by row. Any other is: each of its rows is read as a posted
-Observation is.
+A group of plain times and numbers, or arrays of a MultiDatastream, is never looked at row by row. Any other is: each
+of its rows is read as a posted Observation is.
 """
 
 from __future__ import annotations
@@ -134,8 +134,7 @@ class DataArrays:
         except RequestError as error:
             read.errors |= dict.fromkeys(places.tolist(), str(error))
             return
-        is_multi = isinstance(stream, MultiDatastream)
-        batch = None if is_multi else _columns(group, stream.id, always_new=always_new)
+        batch = _columns(group, stream, always_new=always_new)
         if batch is not None and self._catalog.has_place(stream.id):
             read.batches.append(batch)
             read.places.append(places)
@@ -207,25 +206,28 @@ def _check_components(components: list[str], at: str) -> None:
         raise RequestError("result is missing", place=at)
 
 
-def _columns(group: _Group, datastream: int, *, always_new: bool) -> ObservationBatch | None:
-    """Return a group of plain times and numbers as columns; None: it has to be looked at row by row."""
+def _columns(group: _Group, stream: Datastream, *, always_new: bool) -> ObservationBatch | None:
+    """Return a group of plain times and numbers, or arrays, as columns; None: it has to be looked at row by row."""
     components, n = group.components, len(group.rows)
     if not _PLAIN.issuperset(components) or "phenomenonTime" not in components:
         return None
     if set(map(len, group.rows)) != {len(components)}:
         return None
     columns = dict(zip(components, zip(*group.rows, strict=True), strict=True))
-    results = _numbers(columns["result"])
+    width = stream.width if isinstance(stream, MultiDatastream) else 0
+    extra = _arrays(columns["result"], width) if width else None
+    results = _numbers(columns["result"]) if extra is None else np.full(n, np.nan)
     times = _times(columns["phenomenonTime"], required=True)
     result_times = _times(columns["resultTime"], required=False) if "resultTime" in columns else None
     if results is None or times is None or ("resultTime" in columns and result_times is None):
         return None
     return ObservationBatch(
-        datastream=np.full(n, datastream, np.int32),
+        datastream=np.full(n, stream.id, np.int32),
         always_new=np.full(n, always_new),
         phenomenon_time=times,
         raw_result=results,
         result_time=result_times,
+        extra=extra,
     )
 
 
@@ -238,6 +240,14 @@ def _numbers(column: tuple[Any, ...]) -> NDArray[np.float64] | None:
         return None
     values = np.array(column, np.float64)
     return values if np.isfinite(values).all() else None
+
+
+def _arrays(column: tuple[Any, ...], width: int) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Return arrays of a length as rows keep them, else None; see `batch_of`."""
+    if set(map(type, column)) != {list} or set(map(len, column)) != {width}:
+        return None
+    encode = msgspec.json.Encoder().encode
+    return pa.array([encode({"@result": result}) for result in column], pa.binary()).cast(pa.string())
 
 
 def _times(column: tuple[Any, ...], *, required: bool) -> NDArray[np.int64] | None:
