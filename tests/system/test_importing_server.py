@@ -32,6 +32,7 @@ STRANGE = [
     3,
     "",
 ]
+SEVERAL = [[n / 7, "two", None, {"n": [n]}] for n in range(30)]
 FEATURE = {"name": "Spot", "description": "x", "encodingType": "application/geo+json"}
 
 
@@ -50,6 +51,20 @@ def stream(name, **more):
         "Sensor": {"name": f"Meter of {name}", "description": "s", "encodingType": "text/html", "metadata": {"x": [1]}},
         "ObservedProperty": {"name": name, "definition": f"http://example.org/{quote(name)}", "description": "of"},
         **more,
+    }
+
+
+def several(name, observed):
+    """A MultiDatastream, of which one property comes twice."""
+    one = stream(name)
+    for key in ("unitOfMeasurement", "ObservedProperty"):
+        del one[key]
+    return {
+        **one,
+        "observationType": KIND.replace("OM_Observation", "OM_ComplexObservation"),
+        "unitOfMeasurements": [UNIT, {**UNIT, "symbol": None}, UNIT, UNIT],
+        "multiObservationDataTypes": [KIND] * 4,
+        "ObservedProperties": [{"@iot.id": number} for number in observed],
     }
 
 
@@ -109,6 +124,14 @@ def build(face):
         face.post(f"Datastreams({words})/Observations", body)
         spot = {**FEATURE, "feature": {"type": "Point", "coordinates": [n, n]}, "properties": {"n": n}}
         face.post(f"Datastreams({adrift})/Observations", {**body, "FeatureOfInterest": spot})
+    observed = [face.post("ObservedProperties", stream(name)["ObservedProperty"])["@iot.id"] for name in "zya"]
+    multi = {**several("Current", [observed[0], observed[1], observed[0], observed[2]]), "Thing": {"@iot.id": thing}}
+    current = face.post("MultiDatastreams", multi)["@iot.id"]
+    rows = [[f"2020-01-02T00:{n:02}:00.000Z", result] for n, result in enumerate(SEVERAL)]
+    face.post(
+        "CreateObservations",
+        [{"MultiDatastream": {"@iot.id": current}, "components": ["phenomenonTime", "result"], "dataArray": rows}],
+    )
     return light
 
 
@@ -130,12 +153,13 @@ def plain(entity):
 def world(face):
     """Everything a server has, as a multiset of its JSON."""
     paths = [
-        "Things?$expand=Locations,HistoricalLocations($expand=Locations),Datastreams($expand=Sensor,ObservedProperty)",
+        "Things?$expand=Locations,HistoricalLocations($expand=Locations),Datastreams($expand=Sensor,ObservedProperty),"
+        "MultiDatastreams($expand=Sensor,ObservedProperties)",
         "Locations",
         "Sensors",
         "ObservedProperties",
         "FeaturesOfInterest",
-        "Observations?$expand=FeatureOfInterest,Datastream($select=name)",
+        "Observations?$expand=FeatureOfInterest,Datastream($select=name),MultiDatastream($select=name)",
     ]
     return {path: Counter(json.dumps(plain(one), sort_keys=True) for one in face.walk(path)) for path in paths}
 
@@ -171,7 +195,7 @@ def test_a_whole_server_comes_over_a_bad_line_and_only_once(tmp_path, monkeypatc
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.stream.ROWS", 25)
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.taking.PAGE", 1)
     there, folder = Server(tmp_path / "there"), tmp_path / "here"
-    n = PLAIN + 2 + 2 * len(STRANGE)
+    n = PLAIN + 2 + 2 * len(STRANGE) + len(SEVERAL)
 
     async def first(line):
         line.busy = frozenset({2, 5})
@@ -228,6 +252,8 @@ def test_a_whole_server_comes_over_a_bad_line_and_only_once(tmp_path, monkeypatc
                     assert found[path] == entities, path
             mark = next(Face(here.address).walk(f"Datastreams?$filter=properties/nilometer/imported/id eq {light}"))
             assert mark["name"] == "Light"
+            (current,) = Face(here.address).walk("MultiDatastreams?$expand=ObservedProperties($select=name)")
+            assert [one["name"] for one in current["ObservedProperties"]] == ["z", "y", "z", "a"]
         finally:
             here.kill()
     finally:

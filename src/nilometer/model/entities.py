@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from nilometer.units import UNKNOWN
+
 __all__ = [
     "Datastream",
     "FeatureOfInterest",
     "HistoricalLocation",
     "Location",
+    "MultiDatastream",
     "ObservedProperty",
     "Origin",
     "SampleKind",
@@ -20,6 +23,7 @@ __all__ = [
 ]
 
 OM_MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
+OM_COMPLEX = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_ComplexObservation"
 GEOJSON = "application/geo+json"
 
 
@@ -166,3 +170,24 @@ class Datastream:
     identity: str = "time"
     clock_resolution_us: int = 1000
     properties: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiDatastream(Datastream):
+    """Several observed properties of one Thing by one Sensor, measured together: a result is an array of them.
+
+    It is a Datastream to whoever looks after rows, with an id of the same count. It is none to whoever looks after
+    one quantity: it has no unit, is not calibrated and not judged. `unit_of_measurements` and
+    `multi_observation_data_types` have a member for each member of a result; `observed_property` is the first of as
+    many ObservedProperties, which the catalog keeps in their order.
+    """
+
+    unit: str = UNKNOWN
+    observation_type: str = OM_COMPLEX
+    unit_of_measurements: list[dict[str, Any]]
+    multi_observation_data_types: list[str]
+
+    @property
+    def width(self) -> int:
+        """How many members a result has."""
+        return len(self.unit_of_measurements)

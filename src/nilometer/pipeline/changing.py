@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.errors import NilometerError, NotFound, RequestError, StoreError
-from nilometer.model import Datastream, FeatureOfInterest, Location, ObservationBatch, ObservedProperty, Sensor, Thing
+from nilometer.model import (
+    Datastream,
+    FeatureOfInterest,
+    Location,
+    MultiDatastream,
+    ObservationBatch,
+    ObservedProperty,
+    Sensor,
+    Thing,
+)
 from nilometer.pipeline.deleting import Deleted, Deleting
 from nilometer.pipeline.delivery import IngestOutcome
 from nilometer.pipeline.log import Log
@@ -29,6 +38,7 @@ __all__ = ["Changing", "Inserted"]
 T = TypeVar("T")
 _KINDS: dict[str, type] = {
     "Datastream": Datastream,
+    "MultiDatastream": MultiDatastream,
     "FeatureOfInterest": FeatureOfInterest,
     "Thing": Thing,
     "Sensor": Sensor,
@@ -56,7 +66,7 @@ class Inserted:
     outcome : IngestOutcome, optional
         What became of the rows.
     gone : list of int
-        Datastreams that were deleted with it; their rows follow.
+        Datastreams and MultiDatastreams that were deleted with it; their rows follow.
     """
 
     answer: Any
@@ -85,7 +95,7 @@ class Changing:
     wiring : Wiring
         Knows Things by their keys.
     judge : callable
-        Told of every Datastream that was made or changed.
+        Told of every Datastream and MultiDatastream that was made or changed.
     in_pump : coroutine function
         Does something where no row is in flight.
     ingest : coroutine function
@@ -168,7 +178,7 @@ class Changing:
 
     def recover(self) -> None:
         """Finish what a crash cut short: deletes are completed, deep inserts without their rows taken back."""
-        self._bury(self._store.catalog.deleted_datastreams(), {"reason": "", "comment": "the Datastream was deleted"})
+        self._bury(self._store.catalog.streams.deleted(), {"reason": "", "comment": "the Datastream was deleted"})
         with self._store.catalog.edit("take back what was not finished", self._clock()) as edit:
             for number, note in edit.insertions():
                 if not self._came(note):
@@ -179,8 +189,8 @@ class Changing:
     def _edited(self, doing: str, action: Callable[[CatalogEdit], T]) -> T:
         with self._store.catalog.edit(doing, self._clock()) as edit:
             done = action(edit)
-        for datastream in edit.changed(Datastream):
-            self._judge(datastream)
+        for stream in (*edit.changed(Datastream), *edit.changed(MultiDatastream)):
+            self._judge(stream)
         self._wiring.know(edit.changed(Thing), edit.gone(Thing))
         return done
 
@@ -227,7 +237,7 @@ class Changing:
     def _came(self, note: dict[str, Any]) -> bool:
         datastream, time, feature = note["row"]
         snapshot = self._store.snapshot()
-        if ["Datastream", datastream] in note["made"]:
+        if any([kind, datastream] in note["made"] for kind in ("Datastream", "MultiDatastream")):
             return snapshot.extent(datastream) is not None
         rows = snapshot.read([datastream], time - 1000, time + 1000, columns=["feature"], water_only=False)
         return bool(np.isin(rows["feature"].to_numpy(), [feature]).any()) if feature else rows.num_rows > 0
@@ -246,6 +256,8 @@ def _take_back(edit: CatalogEdit, note: dict[str, Any]) -> None:
     for kind, number in reversed(made):
         if kind in _KINDS:
             try:
+                if kind == "MultiDatastream":
+                    edit.observe(number, [])
                 edit.strike(_KINDS[kind], number)
             except NotFound:
                 continue

@@ -81,8 +81,8 @@ class Judging:
     def recover(self) -> None:
         """Take up where the journal ends: the last state snapshot, advanced by what was journaled after it."""
         fresh = QcEngine()
-        for datastream in self._store.catalog.datastreams():
-            self._set(datastream, fresh)
+        for stream in self._store.catalog.streams.all():
+            self._set(stream, fresh)
         kept = self._store.load_state(STATE)
         after = 0
         if kept is not None:
@@ -183,7 +183,12 @@ class Judging:
 
     def judge(self, rows: ObservationBatch, received: int | None) -> Settlements:
         """Fill flags and tests of calibrated rows; return the settled flags of earlier rows."""
-        return self._qc.evaluate(rows, water=self._water(rows), received=received)
+        settled = self._qc.evaluate(rows, water=self._water(rows), received=received)
+        streams = self._store.catalog.streams
+        if len(streams.ever_multi()) and rows.result_quality is not None:
+            # The results of a MultiDatastream are no numbers, and are not missing either.
+            rows.result_quality[streams.are_multi(rows.datastream)] = QartodFlag.NOT_EVALUATED
+        return settled
 
     def adopt(self, other: Judging, datastreams: Collection[int]) -> None:
         """Let the tests of Datastreams go on from where another stands with them."""

@@ -397,7 +397,7 @@ class Pipeline:
 
     def entity_changed(self, datastream_id: int) -> None:
         """Take a Datastream's changed profile, unit or calibrations from the next commit on."""
-        self._pump.call(lambda: self._judging.set(self.store.catalog.datastream(datastream_id)))
+        self._pump.call(lambda: self._judging.set(self.store.catalog.streams.get(datastream_id)))
 
     async def _wait_for_room(self, rows: int, timeout_s: float | None) -> None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s

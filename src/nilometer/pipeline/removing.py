@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nilometer.errors import Conflict
-from nilometer.model import Datastream, Location, ObservedProperty, Sensor, Thing
+from nilometer.model import Datastream, Location, MultiDatastream, ObservedProperty, Sensor, Thing
 from nilometer.pipeline.ownership import Ownership
 from nilometer.store import Store
 from nilometer.store.catalog_edit import CatalogEdit
@@ -34,7 +34,7 @@ class Removing:
         self._catalog, self._ownership, self._check_unsigned = store.catalog, ownership, check_unsigned
 
     def thing(self, edit: CatalogEdit, number: int) -> list[int]:
-        """Delete a Thing with its Datastreams and its history; its Locations stay. Return the Datastreams.
+        """Delete a Thing with all that has rows and its history; its Locations stay. Return what had rows.
 
         Raises
         ------
@@ -42,7 +42,7 @@ class Removing:
             If something stands against it; each says what to do.
         """
         thing = self._free(edit, Thing, number)
-        gone = self.datastreams(edit, [one for one in edit.all(Datastream) if one.thing == number])
+        gone = self.datastreams(edit, [one for one in _streams(edit) if one.thing == number])
         edit.strike_history(edit.histories_of(number))
         edit.stand(number, [])
         edit.moved.discard(number)
@@ -50,22 +50,28 @@ class Removing:
         return gone
 
     def sensor(self, edit: CatalogEdit, number: int) -> list[int]:
-        """Delete a Sensor with its Datastreams, and return these; raises as `thing`."""
+        """Delete a Sensor with its Datastreams and MultiDatastreams, and return these; raises as `thing`."""
         sensor = self._free(edit, Sensor, number)
-        gone = self.datastreams(edit, [one for one in edit.all(Datastream) if one.sensor == number])
+        gone = self.datastreams(edit, [one for one in _streams(edit) if one.sensor == number])
         self._strike(edit, sensor)
         return gone
 
     def observed_property(self, edit: CatalogEdit, number: int) -> list[int]:
-        """Delete an ObservedProperty with its Datastreams, and return these; raises as `thing`."""
+        """Delete an ObservedProperty as `sensor` does; a MultiDatastream goes with any of its properties."""
         observed = self._free(edit, ObservedProperty, number)
-        gone = self.datastreams(edit, [one for one in edit.all(Datastream) if one.observed_property == number])
+        several = set(edit.observing(number))
+        going = [one for one in _streams(edit) if one.observed_property == number or one.id in several]
+        gone = self.datastreams(edit, going)
         self._strike(edit, observed)
         return gone
 
     def datastream(self, edit: CatalogEdit, number: int) -> list[int]:
         """Delete a Datastream, and return it; raises as `thing`."""
         return self.datastreams(edit, [edit.get(Datastream, number)])
+
+    def multi_datastream(self, edit: CatalogEdit, number: int) -> list[int]:
+        """Delete a MultiDatastream, and return it; raises as `thing`."""
+        return self.datastreams(edit, [edit.get(MultiDatastream, number)])
 
     def location(self, edit: CatalogEdit, number: int) -> list[int]:
         """Delete a Location with the history that points to it alone; Things stay, and stand there no more."""
@@ -82,7 +88,7 @@ class Removing:
         return []
 
     def datastreams(self, edit: CatalogEdit, datastreams: Iterable[Datastream]) -> list[int]:
-        """Delete Datastreams, and return their ids; raises as `thing`."""
+        """Delete Datastreams and MultiDatastreams, and return their ids; raises as `thing`."""
         going = list(datastreams)
         for one in going:
             self.check(edit, one)
@@ -90,6 +96,8 @@ class Removing:
         self._check_followed(keys, {one.id for one in going})
         self._check_trials(keys)
         for one in going:
+            if isinstance(one, MultiDatastream):
+                edit.observe(one.id, [])
             self._strike(edit, one)
         return [one.id for one in going]
 
@@ -158,6 +166,10 @@ class Removing:
         edit.strike(type(entity), entity.id)
         known = {"name": entity.name} | ({"key": entity.key} if hasattr(entity, "key") else {})
         edit.audit("", "entity.delete", f"{type(entity).__name__}/{entity.id}", known)
+
+
+def _streams(edit: CatalogEdit) -> list[Datastream]:
+    return [*edit.all(Datastream), *edit.all(MultiDatastream)]
 
 
 def _texts(document: object) -> set[str]:

@@ -18,6 +18,7 @@ from nilometer.errors import NotFound, near
 from nilometer.model.calibration_records import CalibrationPoint, CalibrationRecord, RecordKind, StandardSolution
 from nilometer.store import tables
 from nilometer.store.refusal import refusal
+from nilometer.store.row_ids import row_id
 
 __all__ = ["CalibrationLedger"]
 
@@ -117,7 +118,7 @@ class CalibrationLedger:
     def record_versions(self, number: int) -> list[CalibrationRecord]:
         """Return every version of a record, the first first; NotFound where there is none."""
         table = tables.calibration_records
-        found = self._read(select(table.c.datastream).where(table.c.id == tables.row_id(number)))
+        found = self._read(select(table.c.datastream).where(table.c.id == row_id(number)))
         with self._lock:
             return _versions(self._of(found[0][0]) if found else [], number, "calibration record")
 

@@ -23,8 +23,8 @@ from nilometer.model import (
     FeatureOfInterest,
     HistoricalLocation,
     Location,
+    MultiDatastream,
     ObservedProperty,
-    Origin,
     SampleKind,
     Sensor,
     Thing,
@@ -39,6 +39,7 @@ from nilometer.store.features import Features
 from nilometer.store.ledger import CalibrationRow, Event, Ledger, ProfileVersionRow, ProvenanceRow
 from nilometer.store.refusal import refusal
 from nilometer.store.review_ledger import VALUE_ACTIONS, ReviewLedger
+from nilometer.store.streams import Streams
 from nilometer.store.trial_ledger import TrialLedger
 from nilometer.store.uplink_ledger import UplinkLedger
 
@@ -64,9 +65,8 @@ class Catalog:
         self._properties = EntityTable(
             engine, tables.observed_properties, ObservedProperty, "ObservedProperty", self._tell
         )
-        self._datastreams = EntityTable(
-            engine, tables.datastreams, Datastream, "Datastream", self._tell, {"origin": Origin}
-        )
+        self.streams = Streams(engine, self._tell)
+        self._datastreams = self.streams.plain
         self._features = EntityTable(
             engine,
             tables.features_of_interest,
@@ -75,13 +75,14 @@ class Catalog:
             self._tell,
             {"sample_kind": SampleKind},
         )
-        self._made = Features(engine, self._features, self.thing, self.datastream, self.locations_of)
+        self._made = Features(engine, self._features, self.thing, self.streams.get, self.locations_of)
         self._tables: dict[type, EntityTable[Any]] = {
             Thing: self._things,
             Location: self._locations,
             Sensor: self._sensors,
             ObservedProperty: self._properties,
             Datastream: self._datastreams,
+            MultiDatastream: self.streams.multi,
             FeatureOfInterest: self._features,
         }
         self.ledger = Ledger(engine)
@@ -101,6 +102,8 @@ class Catalog:
     def _tell(self, entity: object) -> None:
         if isinstance(entity, FeatureOfInterest):
             self._made.changed()
+        elif isinstance(entity, MultiDatastream):
+            self.streams.forget()
         for listener in self._listeners:
             listener(entity)
 
@@ -129,6 +132,7 @@ class Catalog:
                 # The write may have arrived before the connection broke: what is there is read anew.
                 for table in self._tables.values():
                     table.forget()
+                self.streams.forget()
                 self._made.forget()
                 raise
             told = edit.take()
@@ -138,12 +142,6 @@ class Catalog:
                 self._made.give_place(thing)
         for item in told:
             self._tell(item)
-
-    def deleted_datastreams(self) -> list[int]:
-        """Return the ids of Datastreams that were deleted: the store has rows of them as of earlier moments."""
-        table = tables.datastreams
-        with self._connect("read Datastreams") as connection:
-            return list(connection.execute(select(table.c.id).where(table.c.deleted.is_not(None))).scalars())
 
     # Things and where they stand
 
@@ -307,7 +305,7 @@ class Catalog:
         return self._datastreams.find(key)
 
     def datastreams(self) -> list[Datastream]:
-        """Return every Datastream by ascending id."""
+        """Return every Datastream by ascending id; MultiDatastreams are not among them: see `streams`."""
         return self._datastreams.all()
 
     # What an Observation speaks of

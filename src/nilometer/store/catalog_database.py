@@ -33,7 +33,7 @@ from nilometer.store.tables import METADATA
 
 __all__ = ["HEAD", "REVISIONS", "catalog_address", "engine_of", "name_of", "open_database", "revision_of"]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """Every migration in `migrations/versions`, oldest first."""
 
 HEAD = REVISIONS[-1]

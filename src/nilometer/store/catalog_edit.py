@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from nilometer.errors import NotFound
-from nilometer.model import Thing
+from nilometer.model import Datastream, MultiDatastream, Thing
 from nilometer.store import tables
 from nilometer.store.entity_table import EntityTable
+from nilometer.store.row_ids import row_id
 
 __all__ = ["CatalogEdit", "Struck"]
 
@@ -33,7 +34,7 @@ class _Overlay:
         self.table = table
         self.stored: dict[int, Any] = {}
         self.struck: dict[int, Any] = {}
-        self._keys: dict[str, int | None] = {}
+        self.keys: dict[str, int | None] = {}
 
     def get(self, number: int) -> Any:  # noqa: ANN401 -- an entity of whichever kind
         if number in self.struck:
@@ -42,13 +43,13 @@ class _Overlay:
         return self.table.get(number) if known is None else known
 
     def owner(self, key: str) -> int | None:
-        return self._keys[key] if key in self._keys else self.table.owner(key)
+        return self.keys[key] if key in self.keys else self.table.owner(key)
 
     def put(self, entity: Any, old: Any = None) -> None:  # noqa: ANN401 -- as above
         self._free(old)
         self.stored[entity.id] = entity
         if hasattr(entity, "key"):
-            self._keys[entity.key] = entity.id
+            self.keys[entity.key] = entity.id
 
     def strike(self, entity: Any) -> None:  # noqa: ANN401 -- as above
         self._free(entity)
@@ -57,7 +58,7 @@ class _Overlay:
 
     def _free(self, entity: Any) -> None:  # noqa: ANN401 -- as above
         if hasattr(entity, "key"):
-            self._keys[entity.key] = None
+            self.keys[entity.key] = None
 
 
 class CatalogEdit:
@@ -75,6 +76,7 @@ class CatalogEdit:
 
     def __init__(self, entity_tables: Mapping[type, EntityTable[Any]], connection: Connection, moment: int) -> None:
         self._of = {kind: _Overlay(table) for kind, table in entity_tables.items()}
+        self._of[MultiDatastream].keys = self._of[Datastream].keys  # of one table
         self.connection, self.moment = connection, moment
         self.moved: set[int] = set()
 
@@ -105,6 +107,13 @@ class CatalogEdit:
     def get(self, kind: type, number: int) -> Any:  # noqa: ANN401 -- an entity of that kind
         """Return an entity, or raise NotFound."""
         return self._of[kind].get(number)
+
+    def stream(self, number: int) -> Datastream:
+        """Return the Datastream or the MultiDatastream of an id, or raise NotFound."""
+        try:
+            return self.get(Datastream, number)  # type: ignore[no-any-return]
+        except NotFound:
+            return self.get(MultiDatastream, number)  # type: ignore[no-any-return]
 
     def owner(self, kind: type, key: str) -> int | None:
         """Return the id of the entity of a key, or None."""
@@ -166,7 +175,7 @@ class CatalogEdit:
         """Return the Thing and the time of a HistoricalLocation, or raise NotFound."""
         past = tables.historical_locations
         row = self.connection.execute(
-            select(past.c.thing, past.c.time).where(past.c.id == tables.row_id(number))
+            select(past.c.thing, past.c.time).where(past.c.id == row_id(number))
         ).one_or_none()
         if row is None:
             raise NotFound(f"there is no HistoricalLocation with id {number}")
@@ -205,6 +214,27 @@ class CatalogEdit:
         links = tables.historical_locations_locations
         statement = select(links.c.historical_location).where(links.c.location == location)
         return list(self.connection.execute(statement).scalars())
+
+    # What MultiDatastreams observe
+
+    def observe(self, multi: int, observed: Sequence[int]) -> None:
+        """Say which ObservedProperties a MultiDatastream has, in the order of its results."""
+        links = tables.datastreams_observed_properties
+        self.connection.execute(delete(links).where(links.c.datastream == multi))
+        for ordinal, number in enumerate(observed):
+            self.connection.execute(insert(links).values(datastream=multi, ordinal=ordinal, observed_property=number))
+
+    def observed_by(self, multi: int) -> list[int]:
+        """Return the ObservedProperties of a MultiDatastream, in the order of its results."""
+        links = tables.datastreams_observed_properties
+        statement = select(links.c.observed_property).where(links.c.datastream == multi).order_by(links.c.ordinal)
+        return list(self.connection.execute(statement).scalars())
+
+    def observing(self, observed: int) -> list[int]:
+        """Return the MultiDatastreams that have an ObservedProperty among theirs."""
+        links = tables.datastreams_observed_properties
+        statement = select(links.c.datastream).where(links.c.observed_property == observed).distinct()
+        return sorted(self.connection.execute(statement).scalars())
 
     # What belongs to the change and is no entity
 

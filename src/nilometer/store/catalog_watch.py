@@ -37,16 +37,16 @@ class CatalogWatch:
         """Tell the index of every Datastream, those that were deleted too: their rows are recovered with the others."""
         self._live = live
         self._catalog.on_change(self._changed)
-        for datastream in self._catalog.datastreams():
+        for datastream in self._catalog.streams.all():
             live.index.know(datastream)
-        for number in self._catalog.deleted_datastreams():
+        for number in self._catalog.streams.deleted():
             live.index.reach(number)
             live.index.known[number] = True
 
     def close_deleted(self) -> None:
         """Let no row of a deleted Datastream be admitted from now on."""
         if self._live is not None:
-            self._live.index.known[self._catalog.deleted_datastreams()] = False
+            self._live.index.known[self._catalog.streams.deleted()] = False
 
     def _changed(self, entity: object) -> None:
         live = self._live

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, Table, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Insert, Table, delete, insert, select, text, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from nilometer.errors import ConfigError, NotFound, RequestError, near
@@ -45,12 +45,16 @@ class EntityTable(Generic[E]):
         Whose columns are the entity's fields.
     entity : type
         The frozen dataclass.
-    enums : mapping of str to type
-        Which fields are enumerations.
     noun : str
         What messages call it, such as ``Datastream``.
     changed : callable
         Called with every entity added or changed, after it is durable.
+    enums : mapping of str to type
+        Which fields are enumerations.
+    where : ColumnElement, optional
+        Which rows of the table are of this type; None: all.
+    beside : EntityTable, optional
+        The other type of the same table, whose keys are taken too.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class EntityTable(Generic[E]):
         noun: str,
         changed: Callable[[Any], None],
         enums: Mapping[str, Callable[[Any], Enum]] | None = None,
+        where: ColumnElement[bool] | None = None,
+        beside: EntityTable[Any] | None = None,
     ) -> None:
         self._engine, self._table, self._entity, self._noun, self._changed = engine, table, entity, noun, changed
         self.noun = noun
@@ -69,6 +75,9 @@ class EntityTable(Generic[E]):
         self._rows: dict[int, E] | None = None
         self._keys: dict[str, int] = {}
         self._has_key = "key" in table.c
+        self._where, self._beside = where, beside
+        if beside is not None:
+            beside._beside = self
 
     def add(self, entity: E, **extra: object) -> E:
         """Insert and return the entity with its id; `extra` are columns the entity does not have."""
@@ -129,7 +138,11 @@ class EntityTable(Generic[E]):
     def owner(self, key: str) -> int | None:
         """Return the id of the entity of a key, or None."""
         self._all()
-        return self._keys.get(key)
+        number = self._keys.get(key)
+        if number is None and self._beside is not None:
+            self._beside._all()
+            number = self._beside._keys.get(key)
+        return number
 
     def get(self, number: int) -> E:
         """Return the entity of an id, or raise NotFound."""
@@ -169,6 +182,8 @@ class EntityTable(Generic[E]):
                 statement = select(*columns).order_by(self._table.c.id)
                 if "deleted" in self._table.c:
                     statement = statement.where(self._table.c.deleted.is_(None))
+                if self._where is not None:
+                    statement = statement.where(self._where)
                 found = connection.execute(statement).all()
         except SQLAlchemyError as error:
             raise refusal(error, f"read {self._table.name}") from error

@@ -68,5 +68,5 @@ class Forgetting:
         scopes = [step.scope for step in self._catalog.reviews.steps()]
         named = {int(number) for scope in scopes for number in scope.get("datastreams", ())}
         things = {scope["thing"] for scope in scopes if "thing" in scope}
-        mine = {item.id for item in self._catalog.datastreams() if item.thing in things}
+        mine = {item.id for item in self._catalog.streams.all() if item.thing in things}
         return np.array(sorted(named | mine), np.int64)

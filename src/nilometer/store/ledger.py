@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from nilometer.errors import NotFound
 from nilometer.store import tables
 from nilometer.store.refusal import refusal
+from nilometer.store.row_ids import row_id
 
 __all__ = ["AuditRow", "CalibrationRow", "Event", "Ledger", "ProfileVersionRow", "ProvenanceRow"]
 
@@ -168,7 +169,7 @@ class Ledger:
     def profile_version_row(self, number: int) -> ProfileVersionRow:
         """Return the profile version of an id, or raise NotFound."""
         table = tables.profile_versions
-        found = self._read(_select(table, ProfileVersionRow).where(table.c.id == tables.row_id(number)))
+        found = self._read(_select(table, ProfileVersionRow).where(table.c.id == row_id(number)))
         if not found:
             raise NotFound(f"there is no profile version with id {number}")
         return ProfileVersionRow(*found[0])
@@ -230,7 +231,7 @@ class Ledger:
     def provenance_row(self, number: int) -> ProvenanceRow:
         """Return the provenance of an id, or raise NotFound."""
         table = tables.provenance
-        found = self._read(_select(table, ProvenanceRow).where(table.c.id == tables.row_id(number)))
+        found = self._read(_select(table, ProvenanceRow).where(table.c.id == row_id(number)))
         if not found:
             raise NotFound(f"there is no provenance with id {number}")
         return ProvenanceRow(*found[0])
@@ -286,7 +287,7 @@ class Ledger:
 
     def event_versions(self, number: int) -> list[Event]:
         """Return every version of an event that was entered, the first first; NotFound when there is none."""
-        table, root = tables.events, tables.row_id(number)
+        table, root = tables.events, row_id(number)
         found = self._read(_select(table, Event).where(or_(table.c.id == root, table.c.first == root)))
         versions = [_event(row) for row in found]
         if not versions or versions[0].root != number or versions[0].entered is None:

@@ -32,6 +32,7 @@ __all__ = [
     "calibrations",
     "commits",
     "datastreams",
+    "datastreams_observed_properties",
     "definitions",
     "events",
     "features_of_interest",
@@ -44,7 +45,6 @@ __all__ = [
     "profile_versions",
     "provenance",
     "review_steps",
-    "row_id",
     "sensors",
     "standard_solutions",
     "things",
@@ -66,13 +66,6 @@ METADATA = MetaData(
 """All tables; every constraint has a name, so that a migration can speak of it."""
 
 # sqlite_autoincrement: ids of deleted rows are never given out again, for the lake may still speak of them.
-
-_MOST = 2**31 - 1
-
-
-def row_id(number: int) -> int:
-    """Return an id that a request named as every database can compare it: one beyond any is 0, which no row has."""
-    return number if 0 <= number <= _MOST else 0
 
 
 def _id() -> Column[int]:
@@ -199,8 +192,20 @@ datastreams = Table(
     Column("properties", JSON, nullable=False),
     Index(None, "name"),
     _deleted(),
-    comment="One observed property of one Thing by one Sensor.",
+    Column("unit_of_measurements", JSON(none_as_null=True)),
+    Column("multi_observation_data_types", JSON(none_as_null=True)),
+    comment="One observed property of one Thing by one Sensor; or several, of a MultiDatastream: it has "
+    "unit_of_measurements, and observed_property is its first.",
     sqlite_autoincrement=True,
+)
+
+datastreams_observed_properties = Table(
+    "datastreams_observed_properties",
+    METADATA,
+    Column("datastream", Integer, ForeignKey("datastreams.id"), primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("observed_property", Integer, ForeignKey("observed_properties.id"), nullable=False, index=True),
+    comment="What MultiDatastreams observe, in the order of their results; a property may come twice.",
 )
 
 features_of_interest = Table(

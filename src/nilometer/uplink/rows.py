@@ -214,9 +214,10 @@ class RowFeed:
 
 
 def datastreams_of(catalog: Catalog, things: Sequence[str]) -> list[int] | None:
-    """Return the Datastreams of Things by key; None, for all, where none is named."""
+    """Return the Datastreams of Things by key; None, for all rows there are, where none is named."""
     if not things:
-        return None
+        # Rows of a MultiDatastream have no one value to send.
+        return [one.id for one in catalog.datastreams()] if len(catalog.streams.ever_multi()) else None
     ids = {thing.id for key in things if (thing := catalog.thing_by_key(key)) is not None}
     return [one.id for one in catalog.datastreams() if one.thing in ids]
 

@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from nilometer.model import MultiDatastream
 from nilometer.web.mqtt.listener import MqttListener
 from nilometer.web.serving import bind
 from nilometer.web.times import format_time
@@ -157,6 +158,31 @@ async def test_a_datastreams_times_are_told_when_rows_move_them(tmp_path):
         await client.subscribe(topic)
         await place.station.ingest("river/ph", NOON, [7.0, 7.1])
         assert await client.next() == (topic, {"phenomenonTime": "2021-03-05T12:00:00.000Z/2021-03-05T12:01:00.000Z"})
+
+
+async def test_a_multi_datastream_is_written_to_and_told_of(tmp_path):
+    async with listening(tmp_path) as place:
+        catalog = place.station.pipeline.store.catalog
+        with catalog.edit("add one", 5) as edit:
+            observed = catalog.observed_properties()[0].id
+            sensor, thing = catalog.sensors()[0].id, catalog.thing_by_key("river").id
+            fields = {"key": "river/multi", "name": "x", "thing": thing, "sensor": sensor}
+            units: dict[str, Any] = {"unit_of_measurements": [{}, {}], "multi_observation_data_types": ["t", "t"]}
+            number = edit.add(MultiDatastream(**fields, observed_property=observed, **units)).id
+            edit.observe(number, [observed, observed])
+        place.station.pipeline.entity_changed(number)
+        client = await place.client(version=5)
+        topics = [f"v1.1/MultiDatastreams({number})/{name}" for name in ("Observations", "phenomenonTime")]
+        for topic in (*topics, f"v1.1/Datastreams({place.station.id('river/ph')})/Observations"):
+            assert (await client.subscribe(topic)).value == 0
+        assert (await client.subscribe(f"v1.1/Datastreams({number})/Observations")).is_failure
+        row = {"phenomenonTime": "2021-03-05T12:00:00Z", "result": [7, 8]}
+        assert (await client.publish(topics[0], {**row, "result": [7]})).is_failure
+        assert not (await client.publish(topics[0], row)).is_failure
+        heard = dict([await client.next(), await client.next()])
+        assert heard[topics[0]]["result"] == [7, 8]
+        assert heard[topics[1]]["phenomenonTime"].startswith("2021-03-05T12:00:00")
+        assert client.heard.empty()
 
 
 @pytest.mark.parametrize(

@@ -105,12 +105,20 @@ def test_calls_and_paths():
     assert tree.arguments[1].names == ("Thing", "properties", "depth")
 
 
+def test_elements_of_arrays_are_steps_of_a_path():
+    tree = parse_expression("properties/list[01]/name[2] eq 'a'")
+    assert tree.left.names == ("properties", "list", "[1]", "name", "[2]")
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
         ("result gt", "$filter at 9"),
         ("result gt 3)", "$filter at 11"),
         ("name eq 'x", "$filter at 8"),
+        ("result[x] gt 3", "$filter at 7"),
+        ("result[1 gt 3", "$filter at 9"),
+        ("result[1.5] gt 3", "$filter at 7"),
         ("result # 3", "$filter at 7"),
         ("phenomenonTime gt 2021-13-45T00:00:00Z", "$filter at 18"),
         ("phenomenonTime gt 2021-03-05T00:00:00", "$filter at 18"),

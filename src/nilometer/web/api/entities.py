@@ -14,6 +14,7 @@ from nilometer.errors import NotFound, RequestError
 from nilometer.model import NO_TIME, Datastream, Origin
 from nilometer.qc.qartod import DEFINITIONS
 from nilometer.store import tables
+from nilometer.store.row_ids import row_id
 from nilometer.web.api.derived_documents import declared_document
 from nilometer.web.api.describe import sensor_document, source_document
 from nilometer.web.api.face import Face, Then, answer
@@ -86,7 +87,7 @@ def _of_server(routes: APIRouter, face: Face) -> None:
     def calibration(number: int) -> Response:
         table = tables.calibrations
         with face.pipeline.store.catalog.reading("read a calibration") as connection:
-            row = connection.execute(select(table).where(table.c.id == tables.row_id(number))).one_or_none()
+            row = connection.execute(select(table).where(table.c.id == row_id(number))).one_or_none()
         if row is None:
             raise NotFound(f"there is no calibration {number}")
         return answer(_calibration(row) | {"datastream": row.datastream})

@@ -119,11 +119,17 @@ class Live:
         shed = subscription.take_shed()
         if shed:
             yield event("shed", {"rows": shed})
-        if len(live.rows):
+        rows = self._plain(live.rows)
+        if len(rows):
             kinds = self._pipeline.store.catalog.sample_kinds()
-            yield observations_event(live.rows, self._pipeline.clock(), kinds, self._evidence)
+            yield observations_event(rows, self._pipeline.clock(), kinds, self._evidence)
         if len(live.settled):
             yield settled_event(live.settled)
+
+    def _plain(self, rows: ObservationBatch) -> ObservationBatch:
+        """Leave out rows of MultiDatastreams: a chart has no place for arrays."""
+        others = self._pipeline.store.catalog.streams.are_multi(rows.datastream)
+        return rows.take(~others) if others.any() else rows
 
     def _sources(self) -> dict[str, dict[str, Any]]:
         return {status.name: source_document(status) for status in self._pipeline.sources()}

@@ -20,7 +20,7 @@ from nilometer.web.exchange import encode_json
 from nilometer.web.mqtt.session import Session
 from nilometer.web.mqtt.topics import EVERY_SET, PREFIX, Topic, parse_topic
 from nilometer.web.sensorthings.paths import ResourcePath, Step
-from nilometer.web.sensorthings.schema import SETS
+from nilometer.web.sensorthings.schema import SETS, STREAMS
 from nilometer.web.sensorthings.service import Answer, Service, Target
 
 __all__ = ["MOST_OF_CLIENT", "Hearing"]
@@ -131,7 +131,7 @@ class Hearing:
 
     def _listen(self) -> None:
         """Listen to commits while somebody wants to hear of them."""
-        wanted = any(heard.target.kind in {"Observation", "Datastream"} for heard in self._heard.values())
+        wanted = any(heard.target.kind in {"Observation", *STREAMS} for heard in self._heard.values())
         if wanted and self._rows is None:
             self._rows = self._pipeline.subscribe()
             self._tasks.append(self._loop.create_task(self._follow_rows(self._rows)))
@@ -156,7 +156,8 @@ class Hearing:
             return
         streams = set(np.unique(rows.datastream).tolist())
         for number in streams:
-            self._note_id("Datastream", number, by_rows=True)
+            is_multi = self._pipeline.store.catalog.streams.is_multi(number)
+            self._note_id("MultiDatastream" if is_multi else "Datastream", number, by_rows=True)
         heards = [heard for heard in self._heard.values() if heard.target.kind == "Observation"]
         for heard in heards:
             if not heard.is_set:
@@ -177,7 +178,7 @@ class Hearing:
         datastreams = []
         for heard in heards:
             parent = heard.target.parent
-            if parent is None or parent[0] != "Datastream":
+            if parent is None or parent[0] not in STREAMS:
                 return np.ones(len(live.rows), bool)
             datastreams.append(parent[1])
         return np.isin(live.rows.datastream, datastreams)
@@ -251,7 +252,7 @@ class Hearing:
 def _may_hold(target: Target, datastreams: set[int]) -> bool:
     """Say whether a set of Observations may hold rows of these Datastreams."""
     parent = target.parent
-    return parent is None or parent[0] != "Datastream" or parent[1] in datastreams
+    return parent is None or parent[0] not in STREAMS or parent[1] in datastreams
 
 
 def _meant(text: str) -> Iterable[str]:

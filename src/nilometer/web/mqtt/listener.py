@@ -149,15 +149,15 @@ class MqttListener:
         path, query = path_of(topic)
         if query:
             raise RequestError("a topic that is published to takes no options", place="topic")
-        datastream = None if path == b"Observations" else await self._datastream(path)
-        await self._creation.store(payload, datastream)
+        stream = None if path == b"Observations" else await self._stream(path)
+        await self._creation.store(payload, stream)
         self._stored += 1
 
-    async def _datastream(self, path: bytes) -> int:
-        known = self._creation.datastream_of(path)
+    async def _stream(self, path: bytes) -> int:
+        known = self._creation.stream_of(path)
         if known is not None:
             return known
-        return await asyncio.to_thread(self._service.find_datastream, parse_path(path), self._root)
+        return await asyncio.to_thread(self._service.find_stream, parse_path(path), self._root)
 
     async def subscribe(self, session: Session, topic: str, qos: int) -> int:
         """Return the QoS with which a client is told of a topic; see `Hearing.subscribe`."""

@@ -41,6 +41,9 @@ _STANDARD = tuple(
         "create-update-delete/historical-location-auto-creation",
         "create-update-delete/historical-location-manual-creation",
         "batch-request/batch-request",
+        "multi-datastream/properties",
+        "multi-datastream/relations",
+        "multi-datastream/constraints",
         "data-array/data-array",
     )
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from nilometer.errors import NotFound, RequestError, WrongMediaType
-from nilometer.model import Datastream, ObservationBatch
+from nilometer.model import Datastream, MultiDatastream, ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
@@ -20,13 +20,14 @@ from nilometer.web.sensorthings.changes.bodies import read_json, read_link
 from nilometer.web.sensorthings.changes.changes import Changes
 from nilometer.web.sensorthings.changes.making import NO_PLACE
 from nilometer.web.sensorthings.changes.rows import kept_of, number_of
+from nilometer.web.sensorthings.changes.several import check_result, chosen
 from nilometer.web.sensorthings.schema import OBSERVATION
 from nilometer.web.times import parse_interval, parse_time
 
 __all__ = ["MOST_BYTES", "Creation", "read_observation"]
 
 MOST_BYTES = 1 << 20
-_OF_DATASTREAM = re.compile(rb"Datastreams\((\d{1,9})\)/Observations")
+_OF_STREAM = re.compile(rb"(Multi)?Datastreams\((\d{1,9})\)/Observations")
 
 
 class NewObservation(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,6 +40,7 @@ class NewObservation(msgspec.Struct, forbid_unknown_fields=True):
     valid_time: str | None = msgspec.field(name="validTime", default=None)
     parameters: dict[str, Any] | None = None
     datastream: Any = msgspec.field(name="Datastream", default=None)
+    multi: Any = msgspec.field(name="MultiDatastream", default=None)
     feature: Any = msgspec.field(name="FeatureOfInterest", default=None)
     own_id: Any = msgspec.field(name="@iot.id", default=None)
     own_link: Any = msgspec.field(name="@iot.selfLink", default=None)
@@ -88,18 +90,21 @@ class Creation:
         self._placed: set[int] = set()
         self._catalog.on_change(self._changed)
 
-    def datastream_of(self, path: bytes) -> int | None:
-        """Return the Datastream of ``Datastreams(1)/Observations``; None for another path.
+    def stream_of(self, path: bytes) -> int | None:
+        """Return the id of ``Datastreams(1)/Observations`` or ``MultiDatastreams(1)/…``; None for another path.
 
         Raises
         ------
         NotFound
-            If there is no such Datastream.
+            If there is no such Datastream or MultiDatastream.
         """
-        match = _OF_DATASTREAM.fullmatch(path)
-        return None if match is None else self._catalog.datastream(int(match[1])).id
+        match = _OF_STREAM.fullmatch(path)
+        if match is None:
+            return None
+        streams = self._catalog.streams
+        return (streams.plain if match[1] is None else streams.multi).get(int(match[2])).id
 
-    async def create(self, exchange: Exchange, root: str, datastream: int | None) -> None:
+    async def create(self, exchange: Exchange, root: str, stream: int | None) -> None:
         """Read an Observation, make it durable, and answer 201 with its URL.
 
         Parameters
@@ -108,8 +113,8 @@ class Creation:
             The request.
         root : str
             URL of the service.
-        datastream : int, optional
-            What the path says.
+        stream : int, optional
+            The Datastream or MultiDatastream that the path says.
 
         Raises
         ------
@@ -118,19 +123,19 @@ class Creation:
         """
         if exchange.media_type not in {"application/json", ""}:
             raise WrongMediaType(f"content-type {exchange.media_type[:60]!r} is not read (allowed: application/json)")
-        number = await self.store(await exchange.body(MOST_BYTES), datastream)
+        number = await self.store(await exchange.body(MOST_BYTES), stream)
         link = f"{root}/Observations({number})"
         await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
 
-    async def store(self, body: bytes, datastream: int | None) -> int:
-        """Return the id of an Observation once it is durable: a new one, unless its Datastream has identity by time.
+    async def store(self, body: bytes, stream: int | None) -> int:
+        """Return the id of an Observation once it is durable: a new one, unless its stream knows its times.
 
         Parameters
         ----------
         body : bytes
             What a client gave; related entities that come with it are made.
-        datastream : int, optional
-            What the path or the topic says.
+        stream : int, optional
+            The Datastream or MultiDatastream that the path or the topic says.
 
         Raises
         ------
@@ -138,19 +143,21 @@ class Creation:
             If it cannot be stored; then nothing was made.
         """
         posted = read_observation(body)
-        if _makes(posted.datastream) or _makes(posted.feature):
-            given = {} if datastream is None else {"Datastream": datastream}
+        if _makes(posted.datastream) or _makes(posted.multi) or _makes(posted.feature):
+            given = {} if stream is None else {type(self._catalog.streams.get(stream)).__name__: stream}
             return await self._changes.create(OBSERVATION, read_json(body), given)
         start, duration = self._time(posted)
         result, extra = _result(posted)
-        number = self._datastream(posted, datastream)
+        owner = self._stream(posted, stream)
+        number = owner.id
+        if isinstance(owner, MultiDatastream):
+            check_result(posted.result, owner, "$.result")
         if posted.feature is None and number not in self._placed:
             self._check_place(number)
         computed = why_computed(number, self._catalog)
         if computed is not None:
             raise RequestError(computed, place="$.Datastream")
-        ours = self._catalog.datastream(number).properties.get("nilometer", {})
-        always_new = ours.get("identity") != "time"
+        always_new = owner.properties.get("nilometer", {}).get("identity") != "time"
         if posted.feature is None and posted.result_time is None and not extra:
             row = await self._pipeline.ingest_one(number, start, result, duration=duration, always_new=always_new)
             if row.status == REJECTED:
@@ -187,18 +194,21 @@ class Creation:
             return self._pipeline.clock(), 0
         return parse_interval(posted.phenomenon_time, "$.phenomenonTime")
 
-    def _datastream(self, posted: NewObservation, given: int | None) -> int:
-        if posted.datastream is None:
-            if given is None:
-                raise RequestError('Datastream is missing: {"@iot.id": …}', place="$.Datastream")
-            return given
-        number = _linked("Datastream", posted.datastream)
+    def _stream(self, posted: NewObservation, given: int | None) -> Datastream:
+        streams = self._catalog.streams
+        links = {"Datastream": posted.datastream, "MultiDatastream": posted.multi}
+        said = {name: link for name, link in links.items() if link is not None}
+        of_path = None if given is None else streams.get(given)
+        if of_path is not None and not said:
+            return of_path
+        name = chosen(said if of_path is None else {**said, type(of_path).__name__: given}, "$")
+        number = _linked(name, said[name])
         if given is not None and number != given:
-            raise RequestError(f"Datastream {number} contradicts the path, which says {given}", place="$.Datastream")
+            raise RequestError(f"{name} {number} contradicts the path, which says {given}", place=f"$.{name}")
         try:
-            return self._catalog.datastream(number).id
+            return (streams.plain if name == "Datastream" else streams.multi).get(number)
         except NotFound as error:
-            raise RequestError(str(error), place="$.Datastream") from error
+            raise RequestError(str(error), place=f"$.{name}") from error
 
     def _feature(self, posted: NewObservation) -> Any:  # noqa: ANN401 -- an array or None
         if posted.feature is None:

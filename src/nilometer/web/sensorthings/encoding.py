@@ -14,7 +14,7 @@ from nilometer.model import Location, SampleKind
 from nilometer.store import Catalog, Snapshot
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.records import Record
-from nilometer.web.sensorthings.schema import EntityType
+from nilometer.web.sensorthings.schema import STREAMS, EntityType
 from nilometer.web.times import format_time, format_times
 
 __all__ = ["Encoder"]
@@ -22,6 +22,7 @@ __all__ = ["Encoder"]
 _OURS = {
     "Thing": ("key", "water_body", "target_class", "time_zone"),
     "Datastream": ("key", "origin", "profile", "mark_scheme", "identity", "unit"),
+    "MultiDatastream": ("key",),
     "Sensor": ("key",),
     "ObservedProperty": ("key",),
 }
@@ -52,11 +53,11 @@ class Encoder:
     def entities(self, kind: EntityType, records: Sequence[Record], options: Options) -> list[dict[str, Any]]:
         """Return the documents of records of the catalog; expansions are added by the caller."""
         # Store and catalog are asked once for all of them: a question for each costs many times what is encoded.
-        if kind.name == "Datastream" and (not options.select or "resultTime" in options.select):
+        if kind.name in STREAMS and (not options.select or "resultTime" in options.select):
             self._result_times |= _result_times(self._snapshot, [record["id"] for record in records])
-        if kind.name == "Datastream" and (not options.select or "phenomenonTime" in options.select):
+        if kind.name in STREAMS and (not options.select or "phenomenonTime" in options.select):
             self._times_of |= _phenomenon_times(self._snapshot, [record["id"] for record in records])
-        if kind.name == "Datastream" and (not options.select or "observedArea" in options.select):
+        if kind.name in STREAMS and (not options.select or "observedArea" in options.select):
             self._places |= self._catalog.locations_of_each(sorted({record["thing"] for record in records}))
         chosen = options.select
         has_id = not chosen or "id" in chosen or "@iot.id" in chosen
@@ -169,7 +170,7 @@ def _properties(kind: EntityType, record: Record) -> dict[str, Any]:
 
 _SPECIAL = {
     ("Datastream", "unitOfMeasurement"): Encoder._unit,
-    ("Datastream", "phenomenonTime"): Encoder._phenomenon_time,
-    ("Datastream", "resultTime"): Encoder._result_time,
-    ("Datastream", "observedArea"): Encoder._observed_area,
+    **{(name, "phenomenonTime"): Encoder._phenomenon_time for name in STREAMS},
+    **{(name, "resultTime"): Encoder._result_time for name in STREAMS},
+    **{(name, "observedArea"): Encoder._observed_area for name in STREAMS},
 }

@@ -21,7 +21,7 @@ from nilometer.web.sensorthings.changes.data_arrays import DataArrays
 from nilometer.web.sensorthings.creation import Creation
 from nilometer.web.sensorthings.options import decode_query, parse_options
 from nilometer.web.sensorthings.paths import ResourcePath, parse_path
-from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType
+from nilometer.web.sensorthings.schema import OBSERVATION, STREAMS, TYPES, EntityType
 from nilometer.web.sensorthings.service import Answer, Service, Target
 
 __all__ = ["ROOT", "SensorThings"]
@@ -97,9 +97,9 @@ class SensorThings:
         if path == b"CreateObservations":
             await self._create_many(exchange, root)
             return
-        datastream = self.creation.datastream_of(path)
-        if datastream is not None:
-            await self.creation.create(exchange, root, datastream)
+        stream = self.creation.stream_of(path)
+        if stream is not None:
+            await self.creation.create(exchange, root, stream)
             return
         parsed = parse_path(path)
         if parsed.ending == "$value":
@@ -110,7 +110,7 @@ class SensorThings:
             raise MethodNotAllowed(
                 "POST makes an entity in a set; an entity is changed by PATCH or PUT", place="method"
             )
-        if kind is OBSERVATION and target.parent is not None and target.parent[0] == "Datastream" and not parsed.ending:
+        if kind is OBSERVATION and target.parent is not None and target.parent[0] in STREAMS and not parsed.ending:
             await self.creation.create(exchange, root, target.parent[1])
             return
         if exchange.media_type not in {"application/json", ""}:

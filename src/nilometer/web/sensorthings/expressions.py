@@ -24,7 +24,10 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A property, through relations and into JSON: ``Thing/properties/depth``."""
+    """A property, through relations and into JSON: ``Thing/properties/depth``.
+
+    The place of an element of an array is a name as well, in its brackets: ``result[0]`` is result and [0].
+    """
 
     names: tuple[str, ...]
     at: int

@@ -8,6 +8,7 @@ Precedence, high to low: member access and calls; unary minus; ``mul div mod``; 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 from nilometer.errors import RequestError
@@ -30,6 +31,7 @@ __all__ = ["Parser", "parse_expression"]
 MOST_NESTING = 60
 MOST_NODES = 4000
 MOST_DEPTH = 100
+_PLACE = re.compile(r"\d{1,9}", re.ASCII)
 _LEVELS = (("eq", "ne"), ("gt", "ge", "lt", "le"), ("add", "sub"), ("mul", "div", "mod"))
 
 
@@ -133,13 +135,24 @@ class Parser:
                 raise self.error(f"nested deeper than {MOST_DEPTH} operators and functions", level[0].at)
             level = [part for node in level for part in parts_of(node)]
 
-    def path(self) -> Path:
-        """Parse ``name/name/…``."""
+    def path(self, *, elements: bool = False) -> Path:
+        """Parse ``name/name/…``; with `elements` also ``name[0]/name``."""
         at = self.peek().at
         names = [self.name()]
-        while self.accept("/"):
-            names.append(self.name())
-        return Path(tuple(names), at)
+        while True:
+            if self.accept("/"):
+                names.append(self.name())
+            elif elements and self.accept("["):
+                names.append(self._element())
+            else:
+                return Path(tuple(names), at)
+
+    def _element(self) -> str:
+        token = self.take()
+        if token.kind is not TokenKind.NUMBER or _PLACE.fullmatch(token.text) is None:
+            raise self.error("expected the place of an element, a whole number from 0", token.at)
+        self.expect("]")
+        return f"[{int(token.text)}]"
 
     def _deeper(self, rule: Callable[[], Expression]) -> Expression:
         self._depth += 1
@@ -206,7 +219,7 @@ class Parser:
         raise self.error(f"expected a value, found {self._seen()}")
 
     def _path_or_call(self) -> Expression:
-        path = self.path()
+        path = self.path(elements=True)
         if not self.accept("("):
             return path
         if len(path.names) > 1:

@@ -18,7 +18,7 @@ from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, MOST_SECONDS, 
 from nilometer.web.sensorthings.answers.paging import Place, Rows, write_token
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.query.binding import Binder
-from nilometer.web.sensorthings.query.bound import Condition, Field, Variable, fields
+from nilometer.web.sensorthings.query.bound import Condition, Field, Variable, fields, holds_of_nothing
 from nilometer.web.sensorthings.query.columns import holds
 from nilometer.web.sensorthings.query.observed import Documents, ObservationFrame, columns_needed
 from nilometer.web.sensorthings.query.orders import Key, keys_of, sorted_rows
@@ -37,7 +37,7 @@ _LEAST_PIECE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Where to look: Datastreams (None: all), and one FeatureOfInterest or any."""
+    """Where to look: Datastreams and MultiDatastreams (None: all), and one FeatureOfInterest or any."""
 
     datastreams: frozenset[int] | None = None
     feature: int | None = None
@@ -79,8 +79,8 @@ class Observations:
             thing = self._catalog.feature(feature).thing
         except NotFound:
             return Within(frozenset(), feature)
-        datastreams = frozenset(item.id for item in self._catalog.datastreams() if thing in {None, item.thing})
-        return Within(datastreams, feature)
+        streams = frozenset(item.id for item in self._catalog.streams.all() if thing in {None, item.thing})
+        return Within(streams, feature)
 
     def page(self, within: Within, options: Options, *, columns: Sequence[str] | None = None, top: int | None) -> Rows:
         """Return rows; they are read while they are asked for.
@@ -118,7 +118,7 @@ class Observations:
 
     def observed(self, root: Variable, condition: Condition, column: str) -> NDArray[np.int64]:
         """Return what a column has in the Observations that meet a bound condition: ids of what they belong to."""
-        span = span_of(condition, root, self._records.ids)
+        span = span_of(condition, root, self._ids)
         water_only = column == "datastream" and not names_feature(condition)
         tables: Iterator[pa.Table]
         if span.ids is not None:
@@ -133,10 +133,19 @@ class Observations:
         if known is None:
             binder, by = Binder(OBSERVATION), Binder(OBSERVATION, "$orderby")
             condition = None if options.filter is None else binder.condition(options.filter)
-            span = span_of(condition, binder.root, self._records.ids)
+            span = span_of(condition, binder.root, self._ids)
             known = _Asked(options, binder.root, condition, span, by.root, keys_of(by, options.orderby))
             self._asked[id(options)] = known
         return known
+
+    def _ids(self, variable: Variable, condition: Condition) -> NDArray[np.int64]:
+        """Return the ids behind which Observations meet a condition; those that belong to the other type have null."""
+        found = self._records.ids(variable, condition)
+        if not holds_of_nothing(condition):
+            return found
+        streams = self._catalog.streams
+        others = streams.multi if variable.kind.name == "Datastream" else streams.plain
+        return np.union1d(found, np.array([one.id for one in others.all()], np.int64))
 
     def newest(self, datastreams: Sequence[int]) -> pa.Table:
         """Return the newest water row of each Datastream that has one."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nilometer.errors import RequestError
 from nilometer.store.refusal import refusal
-from nilometer.store.tables import row_id
+from nilometer.store.row_ids import row_id
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import Condition, Value, Variable, fields
@@ -139,13 +139,13 @@ class Records:
         """Return a page of related entities for each parent, through a relation to many."""
         pages = {parent: Page(count=0 if options.count else None) for parent in parents}
         for some in _chunks(parents):
-            statement, parent, rows = self._children(source, relation, some)
+            statement, parent, rows, place = self._children(source, relation, some)
             statement = self._filtered(statement, TYPES[relation.target], rows, options)
             if options.count:
                 counted = statement.with_only_columns(parent, func.count()).group_by(parent)
                 for number, count in self._run(counted):
                     pages[number].count = count
-            order = self._order(TYPES[relation.target], rows, options)
+            order = self._order(TYPES[relation.target], rows, options, place)
             if order.by is None:
                 self._sort_children(order, statement.with_only_columns(parent, rows.c.id), options, pages)
             else:
@@ -208,7 +208,7 @@ class Records:
 
     def holds(self, source: EntityType, relation: Relation, parent: int, child: int) -> bool:
         """Say whether an entity is among those related to a parent."""
-        statement, _, rows = self._children(source, relation, [parent])
+        statement, _, rows, _ = self._children(source, relation, [parent])
         return bool(self._run(statement.where(rows.c.id == row_id(child)).limit(1)))
 
     def ids(self, variable: Variable, condition: Condition) -> NDArray[np.int64]:
@@ -221,22 +221,27 @@ class Records:
         """Return a bound value of each of some entities, given by ascending ids."""
         return self._lookups.values(variable, value, ids)
 
-    def _children(self, source: EntityType, relation: Relation, parents: Sequence[int]) -> tuple[Select[Any], Any, Any]:
+    def _children(
+        self, source: EntityType, relation: Relation, parents: Sequence[int]
+    ) -> tuple[Select[Any], Any, Any, Any]:
+        """Return related entities, with the columns of the parent, of the rows, and of their place among others."""
         rows = self._alias(TYPES[relation.target])
         through = relation.through
         statement = select(rows)
         parent: Any
+        place: Any = None
         if through.link is not None:
             between = through.link.table.alias()
             parent = between.c[through.link.mine]
             statement = statement.join(between, between.c[through.link.theirs] == rows.c.id)
+            place = between.c[through.link.order] if through.link.order else None
         elif through.other:
             parent = rows.c[through.other]
         else:
             own = self._alias(source)
             parent = own.c.id
             statement = statement.join(own, own.c[through.own] == rows.c.id)
-        return statement.where(parent.in_(parents)), parent, rows
+        return statement.where(parent.in_(parents)), parent, rows, place
 
     @staticmethod
     def _alias(kind: EntityType) -> Any:  # noqa: ANN401 -- an alias
@@ -250,12 +255,13 @@ class Records:
         binder = Binder(kind)
         return statement.where(self._sql.condition(binder.condition(options.filter), {binder.root: rows}))
 
-    def _order(self, kind: EntityType, rows: Any, options: Options) -> _Order:  # noqa: ANN401 -- an alias
+    def _order(self, kind: EntityType, rows: Any, options: Options, place: Any = None) -> _Order:  # noqa: ANN401 -- an alias, a column
         binder = Binder(kind, "$orderby")
         keys = keys_of(binder, options.orderby)
         joins: list[Join] = joins_of(keys, rows, self._sql) if options.orderby else []
         by = order_by(keys, self._sql, self._words, {binder.root: rows})
-        return _Order(binder.root, keys, None if by is None else [*by, rows.c.id.asc()], joins)
+        last = [rows.c.id.asc()] if place is None else [place.asc(), rows.c.id.asc()]
+        return _Order(binder.root, keys, None if by is None else [*by, *last], joins)
 
     def _count(self, statement: Select[Any]) -> int:
         return int(self._run(select(func.count()).select_from(statement.subquery()))[0][0])

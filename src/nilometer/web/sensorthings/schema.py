@@ -1,4 +1,4 @@
-"""The eight entity types: their properties with the catalog's columns, and the relations between them.
+"""The nine entity types: their properties with the catalog's columns, and the relations between them.
 
 Observations have no table: their columns are those of `nilometer.model.schemas.OBSERVATION`.
 """
@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ColumnElement, FromClause
 from nilometer.errors import RequestError, near
 from nilometer.store import tables
 
-__all__ = ["OBSERVATION", "SETS", "TYPES", "EntityType", "Link", "Property", "Relation", "Through"]
+__all__ = ["OBSERVATION", "SETS", "STREAMS", "TYPES", "EntityType", "Link", "Property", "Relation", "Through"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,15 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A table between two types: its column for the entity one comes from, and for the one it leads to."""
+    """A table between two types: its column for the entity one comes from, and for the one it leads to.
 
-    table: Table
+    `order` is the column by which it leads to many in an order of their own.
+    """
+
+    table: FromClause
     mine: str
     theirs: str
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,28 @@ def _there(table: Table) -> FromClause:
     return select(table).where(table.c.deleted.is_(None)).subquery(table.name)
 
 
+_SEVERAL = tables.datastreams.c.unit_of_measurements
+_OBSERVED = tables.datastreams_observed_properties
+
+
+def _plain() -> FromClause:
+    """Return the rows of Datastreams."""
+    own = [column for column in tables.datastreams.c if not column.name.endswith(("measurements", "data_types"))]
+    there = select(*own).where(tables.datastreams.c.deleted.is_(None), _SEVERAL.is_(None))
+    return there.subquery("datastreams")
+
+
+def _multi() -> FromClause:
+    """Return the rows of MultiDatastreams."""
+    there = select(tables.datastreams).where(tables.datastreams.c.deleted.is_(None), _SEVERAL.is_not(None))
+    return there.subquery("multi_datastreams")
+
+
+def _observing() -> FromClause:
+    """Return which MultiDatastreams observe a property, each once however often it does."""
+    return select(_OBSERVED.c.observed_property, _OBSERVED.c.datastream).distinct().subquery("observing")
+
+
 def _ours(*columns: str) -> dict[tuple[str, ...], str]:
     return {("nilometer", column): column for column in columns}
 
@@ -123,6 +149,7 @@ TYPES: dict[str, EntityType] = {
             Relation("Locations", "Location", Through(link=Link(tables.things_locations, "thing", "location"))),
             Relation("HistoricalLocations", "HistoricalLocation", Through(other="thing")),
             Relation("Datastreams", "Datastream", Through(other="thing")),
+            Relation("MultiDatastreams", "MultiDatastream", Through(other="thing")),
         ),
         _type(
             "Location",
@@ -155,7 +182,7 @@ TYPES: dict[str, EntityType] = {
         _type(
             "Datastream",
             "Datastreams",
-            _there(tables.datastreams),
+            _plain(),
             _NAME,
             _DESCRIPTION,
             Property(
@@ -176,6 +203,28 @@ TYPES: dict[str, EntityType] = {
             Relation("Observations", "Observation", Through(other="datastream")),
         ),
         _type(
+            "MultiDatastream",
+            "MultiDatastreams",
+            _multi(),
+            _NAME,
+            _DESCRIPTION,
+            Property("unitOfMeasurements", "json", "unit_of_measurements"),
+            Property("observationType", column="observation_type"),
+            Property("multiObservationDataTypes", "json", "multi_observation_data_types"),
+            Property("observedArea", "json"),
+            Property("phenomenonTime", "interval"),
+            Property("resultTime", "interval"),
+            Property("properties", "json", "properties", _ours("key")),
+            Relation("Thing", "Thing", Through(own="thing")),
+            Relation("Sensor", "Sensor", Through(own="sensor")),
+            Relation(
+                "ObservedProperties",
+                "ObservedProperty",
+                Through(link=Link(_OBSERVED, "datastream", "observed_property", "ordinal")),
+            ),
+            Relation("Observations", "Observation", Through(other="datastream")),
+        ),
+        _type(
             "Sensor",
             "Sensors",
             _there(tables.sensors),
@@ -185,6 +234,7 @@ TYPES: dict[str, EntityType] = {
             Property("metadata", "json", "metadata"),
             Property("properties", "json", "properties", _ours("key")),
             Relation("Datastreams", "Datastream", Through(other="sensor")),
+            Relation("MultiDatastreams", "MultiDatastream", Through(other="sensor")),
         ),
         _type(
             "ObservedProperty",
@@ -195,6 +245,11 @@ TYPES: dict[str, EntityType] = {
             _DESCRIPTION,
             Property("properties", "json", "properties", _ours("key")),
             Relation("Datastreams", "Datastream", Through(other="observed_property")),
+            Relation(
+                "MultiDatastreams",
+                "MultiDatastream",
+                Through(link=Link(_observing(), "observed_property", "datastream")),
+            ),
         ),
         _type(
             "Observation",
@@ -207,6 +262,7 @@ TYPES: dict[str, EntityType] = {
             Property("validTime", "interval"),
             Property("parameters", "json"),
             Relation("Datastream", "Datastream", Through(own="datastream")),
+            Relation("MultiDatastream", "MultiDatastream", Through(own="datastream")),
             Relation("FeatureOfInterest", "FeatureOfInterest", Through(own="feature")),
         ),
         _type(
@@ -228,3 +284,6 @@ SETS: dict[str, EntityType] = {kind.plural: kind for kind in TYPES.values()}
 """By the name of the set."""
 
 OBSERVATION = TYPES["Observation"]
+
+STREAMS = frozenset({"Datastream", "MultiDatastream"})
+"""The types that have Observations: of one property, and of several. One of each id is there, of either type."""

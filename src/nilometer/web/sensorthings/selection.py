@@ -27,6 +27,7 @@ from nilometer.web.sensorthings.query.bound import (
 )
 from nilometer.web.sensorthings.query.functions import Kind
 from nilometer.web.sensorthings.query.rooting import under
+from nilometer.web.sensorthings.schema import STREAMS
 from nilometer.web.sensorthings.value_span import ValueSpan
 
 __all__ = ["Ids", "Span", "names_feature", "span_of"]
@@ -74,7 +75,7 @@ class Span:
             self._narrow("ids", numbers)
             return True
         behind = under(leaf, root)
-        if behind is not None and behind[0].name == "Datastream":
+        if behind is not None and behind[0].name in STREAMS:
             self._narrow("datastreams", frozenset(ids(behind[1], behind[2]).tolist()))
             return True
         return self._take_time(leaf, root)

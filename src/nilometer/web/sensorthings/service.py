@@ -35,7 +35,7 @@ from nilometer.web.sensorthings.query.datastream_columns import DatastreamColumn
 from nilometer.web.sensorthings.query.observed import quality_documents
 from nilometer.web.sensorthings.records import Record, Records, window
 from nilometer.web.sensorthings.resolution import Place, Walk
-from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType, Relation
+from nilometer.web.sensorthings.schema import OBSERVATION, STREAMS, TYPES, EntityType, Relation
 
 __all__ = ["Answer", "Service", "Target"]
 
@@ -111,8 +111,8 @@ class Service:
         with self._store.catalog.reading("read entities") as connection:
             return self._reading(connection, root, api, options).answer(path, options)
 
-    def find_datastream(self, path: ResourcePath, root: str) -> int:
-        """Return the Datastream of ``…/Datastreams(1)/Observations``, each step checked.
+    def find_stream(self, path: ResourcePath, root: str) -> int:
+        """Return the Datastream or MultiDatastream of ``…/Datastreams(1)/Observations``, each step checked.
 
         Raises
         ------
@@ -124,8 +124,8 @@ class Service:
         if not is_set or target.parent is None:
             raise NotSupported("only Observations are created here", place="path")
         kind, number = target.parent
-        if kind != "Datastream":
-            raise RequestError("Observations are posted to a Datastream", place="path")
+        if kind not in STREAMS:
+            raise RequestError("Observations are posted to a Datastream or a MultiDatastream", place="path")
         return number
 
     def resolve(self, path: ResourcePath, root: str) -> Target:
@@ -178,7 +178,7 @@ class Service:
             records,
             Observations(seen, records, catalog, self.gate, quality_documents(evidence, api)),
             Encoder(root, catalog, seen),
-            ObservationTexts(root, api, evidence),
+            ObservationTexts(root, api, evidence, catalog.streams.are_multi),
             [(name, text) for name, text in options.texts if name == _AS_OF],
             again,
             self.gate,
@@ -224,7 +224,7 @@ class _Reading:
         documents = []
         for target, options in wanted:
             mine = water
-            if target.parent is not None and target.parent[0] == "Datastream":
+            if target.parent is not None and target.parent[0] in STREAMS:
                 mine = water.filter(pc.equal(water["datastream"], target.parent[1]))
             elif target.parent is not None:
                 mine = rows.filter(pc.equal(rows["feature"], target.parent[1]))
@@ -326,7 +326,7 @@ class _Reading:
         return self._within_one(kind, number)
 
     def _within_one(self, kind: EntityType, number: int) -> Within:
-        return Within(frozenset({number})) if kind.name == "Datastream" else self._observations.of_feature(number)
+        return Within(frozenset({number})) if kind.name in STREAMS else self._observations.of_feature(number)
 
     def _next_query(self, options: Options, token: str | None = None) -> str:
         skip, top = window(options)
@@ -411,7 +411,7 @@ class _Reading:
     def _observations_of(
         self, kind: EntityType, parents: list[int], options: Options
     ) -> dict[int, tuple[list[Any], int | None, str | None]]:
-        if kind.name == "Datastream" and _asks_newest(options):
+        if kind.name in STREAMS and _asks_newest(options):
             newest = self._observations.newest(parents)
             raws = raw_objects(self._objects(newest, options))
             made = dict(zip(newest["datastream"].to_pylist(), raws, strict=True))

@@ -15,6 +15,7 @@ import pyarrow as pa
 from nilometer.web.sensorthings.answers.observation_texts import ObservationTexts
 from nilometer.web.sensorthings.answers.paging import Rows
 from nilometer.web.sensorthings.answers.texts import filled, join, json_text
+from nilometer.web.sensorthings.schema import TYPES
 
 __all__ = ["data_array", "json_list", "text_bytes"]
 
@@ -45,7 +46,7 @@ def json_list(rows: Rows, objects: Callable[[pa.Table], Any], link: Next) -> Ite
 
 
 def data_array(rows: Rows, texts: ObservationTexts, names: Sequence[str], root: str, link: Next) -> Iterator[bytes]:
-    """Yield a data array piece by piece; rows of a Datastream follow each other.
+    """Yield a data array piece by piece; rows of a Datastream or MultiDatastream follow each other.
 
     Parameters
     ----------
@@ -76,8 +77,9 @@ def data_array(rows: Rows, texts: ObservationTexts, names: Sequence[str], root: 
                 if owner != _NO_GROUP:
                     pieces.append(_end(n))
                 owner, n = int(owners[start]), 0
-                link_of = json_text(f"{root}/Datastreams({owner})")
-                opening = f'{separator}{{"Datastream@iot.navigationLink":{link_of},"components":{components}'
+                kind = TYPES[texts.owner(owner)]
+                link_of = json_text(f"{root}/{kind.plural}({owner})")
+                opening = f'{separator}{{"{kind.name}@iot.navigationLink":{link_of},"components":{components}'
                 pieces.append(f'{opening},"dataArray":['.encode())
                 separator, text = ",", text[1:]
             n += stop - start

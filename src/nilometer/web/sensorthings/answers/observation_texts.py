@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from nilometer.web.sensorthings.answers import quality_texts
 from nilometer.web.sensorthings.answers.texts import (
@@ -28,6 +29,7 @@ __all__ = ["FLAG", "PROPERTIES", "ObservationTexts", "raw_objects", "read_column
 
 PROPERTIES: Final = ("id", *OBSERVATION.properties)
 FLAG: Final = "resultQuality/flag"
+AreMulti = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 _Kept = Mapping[int, tuple[dict[str, Any], dict[str, Any]]]
 """Parameters and kept members of the rows that have some, by row."""
 _ALWAYS: Final = frozenset({"result", "resultTime"})
@@ -42,6 +44,7 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
     "validTime": ("extra",),
     "parameters": ("extra",),
     "Datastream": ("datastream",),
+    "MultiDatastream": ("datastream",),
     "FeatureOfInterest": ("feature",),
 }
 
@@ -60,10 +63,16 @@ class ObservationTexts:
         URLs of the SensorThings service and of the native API.
     evidence : Evidence
         What provenance says.
+    are_multi : callable
+        Says which of some ids are those of MultiDatastreams.
     """
 
-    def __init__(self, root: str, api: str, evidence: Evidence) -> None:
-        self._root, self._api, self._evidence = root, api, evidence
+    def __init__(self, root: str, api: str, evidence: Evidence, are_multi: AreMulti) -> None:
+        self._root, self._api, self._evidence, self._are_multi = root, api, evidence, are_multi
+
+    def owner(self, stream: int) -> str:
+        """Return the type that Observations under an id belong to."""
+        return "MultiDatastream" if self._are_multi(np.array([stream]))[0] else "Datastream"
 
     def columns(self, rows: pa.Table, names: Sequence[str]) -> dict[str, Any]:
         """Return a column of JSON texts for each property, null where there is nothing.
@@ -107,15 +116,32 @@ class ObservationTexts:
         for name, column in texts.items():
             member = _member(name, column)
             (seldom if member.null_count else members).append(member)
-        for relation in OBSERVATION.relations:
+        for relation, mine in self._relations(rows).items():
             if relation in expanded:
-                members.append(join(f'"{relation}":', filled(expanded[relation], "null")))
+                member = join(f'"{relation}":', filled(expanded[relation], "null"))
             elif not shown or relation in shown:
-                members.append(join(f'"{relation}@iot.navigationLink":"{own}', number, f')/{relation}"'))
+                member = join(f'"{relation}@iot.navigationLink":"{own}', number, f')/{relation}"')
+            else:
+                continue
+            if mine is None:
+                members.append(member)
+            else:
+                seldom.append(pc.if_else(pa.array(mine), member, pa.scalar(None, pa.string())))
         if not members:
             return _of_seldom(seldom, len(rows))
         separated = [part for member in members for part in (",", member)]
         return join("{", *separated[1:], *(filled(join(",", part), "") for part in seldom), "}")
+
+    def _relations(self, rows: pa.Table) -> dict[str, NDArray[np.bool_] | None]:
+        """Return the relations that any of the rows has, with which of them; None: all."""
+        is_multi = self._are_multi(rows["id"].to_numpy() >> 32)
+        found: dict[str, NDArray[np.bool_] | None] = dict.fromkeys(OBSERVATION.relations)
+        for name, mine in (("Datastream", ~is_multi), ("MultiDatastream", is_multi)):
+            if not mine.any():
+                del found[name]
+            elif not mine.all():
+                found[name] = mine
+        return found
 
     def _column(self, rows: pa.Table, name: str, kept: _Kept) -> Any:  # noqa: ANN401 -- pyarrow has no types
         plain = _PLAIN.get(name)

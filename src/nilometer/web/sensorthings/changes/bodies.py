@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from nilometer.errors import RequestError
-from nilometer.web.sensorthings.schema import TYPES, EntityType, Relation
+from nilometer.web.sensorthings.schema import STREAMS, TYPES, EntityType, Relation
 from nilometer.web.times import parse_interval, parse_time
 
 __all__ = ["MANDATORY", "Draft", "read_draft", "read_json", "read_link", "read_value"]
@@ -22,12 +22,13 @@ MANDATORY = {
     "Location": ("name", "description", "encodingType", "location"),
     "HistoricalLocation": ("time",),
     "Datastream": ("name", "description", "unitOfMeasurement", "observationType"),
+    "MultiDatastream": ("name", "description", "unitOfMeasurements", "multiObservationDataTypes"),
     "Sensor": ("name", "description", "encodingType", "metadata"),
     "ObservedProperty": ("name", "definition", "description"),
     "Observation": ("result",),
     "FeatureOfInterest": ("name", "description", "encodingType", "feature"),
 }
-_COMPUTED = {("Datastream", "observedArea"), ("Datastream", "phenomenonTime"), ("Datastream", "resultTime")}
+_COMPUTED = {(kind, name) for kind in STREAMS for name in ("observedArea", "phenomenonTime", "resultTime")}
 _UNIT = frozenset({"name", "symbol", "definition"})
 
 
@@ -166,12 +167,8 @@ def read_value(kind: EntityType, name: str, value: Any, at: str) -> Any:  # noqa
         return None
     if kind.name != "Observation":
         _refuse_nul(value, at)
-    if name in {"properties", "parameters"}:
-        if not isinstance(value, dict):
-            raise RequestError(f"{name} is a JSON object", place=at)
-        return value
-    if name == "unitOfMeasurement":
-        return _unit(value, at)
+    if name in _SHAPED:
+        return _SHAPED[name](value, at)
     declared = kind.properties[name].kind
     if declared in {"text", "time", "interval"} and not isinstance(value, str):
         raise RequestError(f"{name} is a text", place=at)
@@ -198,10 +195,42 @@ def _refuse_nul(value: object, at: str) -> None:
 
 def _unit(value: object, at: str) -> Mapping[str, str | None]:
     if not isinstance(value, dict):
-        raise RequestError("unitOfMeasurement is an object of name, symbol and definition", place=at)
+        raise RequestError("a unit is an object of name, symbol and definition", place=at)
     for name, part in value.items():
         if name not in _UNIT:
             raise RequestError(f"a unit has no {name[:60]!r} (known: name, symbol, definition)", place=at)
         if part is not None and not isinstance(part, str):
             raise RequestError(f"{name} of a unit is a text or null", place=f"{at}.{name}")
     return value
+
+
+def _type(value: object, at: str) -> str:
+    if not isinstance(value, str):
+        raise RequestError("the type of an Observation is a text", place=at)
+    return value
+
+
+def _object(value: object, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise RequestError(f"{at.rpartition('.')[2]} is a JSON object", place=at)
+    return value
+
+
+def _each(read: _Reader) -> _Reader:
+    def array(value: object, at: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise RequestError(f"{at.rpartition('.')[2]} is an array", place=at)
+        return [read(item, f"{at}[{index}]") for index, item in enumerate(value)]
+
+    return array
+
+
+_Reader = Callable[[object, str], Any]
+_SHAPED: dict[str, _Reader] = {
+    "properties": _object,
+    "parameters": _object,
+    "unitOfMeasurement": _unit,
+    "unitOfMeasurements": _each(_unit),
+    "multiObservationDataTypes": _each(_type),
+}
+"""Properties that are objects or arrays of a form, with what reads them."""

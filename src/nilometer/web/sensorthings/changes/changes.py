@@ -46,7 +46,9 @@ class Changes:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline, self._catalog = pipeline, pipeline.store.catalog
         ownership = Ownership(pipeline.config)
-        self._means = Means(pipeline.changes.shelf, ownership)
+        self._means = Means(
+            pipeline.changes.shelf, ownership, lambda number: pipeline.store.snapshot().extent(number) is not None
+        )
         self.editing = Editing(self._catalog, self._means)
         self._observing = Observing(pipeline)
         self._removing = Removing(pipeline.store, ownership, pipeline.orders.check_unsigned)
@@ -199,7 +201,7 @@ class Changes:
         feature = self._catalog.feature(number)
         mine = None
         if feature.thing is not None:
-            mine = [one.id for one in self._catalog.datastreams()]
+            mine = [one.id for one in self._catalog.streams.all()]
         rows = await asyncio.to_thread(self._pipeline.store.snapshot().of_feature, number, mine, most=MOST_OF_FEATURE)
         if rows is None:
             raise Conflict("its Observations are too many to be looked for; delete its Datastreams first", place="path")
@@ -217,12 +219,13 @@ class Changes:
         return Maker(edit, self._means, self._pipeline.clock())
 
     def removal(self, kind: EntityType) -> Callable[[CatalogEdit, int], list[int]]:
-        """Return what deletes an entity of the catalog within an edit, and gives the Datastreams that go with it."""
+        """Return what deletes an entity of the catalog within an edit, and gives what had rows and goes with it."""
         remove: dict[str, Callable[[CatalogEdit, int], list[int]]] = {
             "Thing": self._removing.thing,
             "Sensor": self._removing.sensor,
             "ObservedProperty": self._removing.observed_property,
             "Datastream": self._removing.datastream,
+            "MultiDatastream": self._removing.multi_datastream,
             "Location": self._removing.location,
             "HistoricalLocation": _remove_history,
         }
@@ -235,8 +238,8 @@ class Changes:
             reason = why_computed(row.datastream, self._catalog)
             if reason is not None:
                 raise RequestError(reason, place="$.Datastream")
-            datastream = edit.get(CLASSES["Datastream"], row.datastream)
-            always_new.append(datastream.properties.get("nilometer", {}).get("identity") != "time")
+            stream = edit.stream(row.datastream)
+            always_new.append(stream.properties.get("nilometer", {}).get("identity") != "time")
         return batch_of(rows, always_new)
 
 

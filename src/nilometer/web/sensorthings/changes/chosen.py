@@ -8,6 +8,7 @@ from nilometer.web.sensorthings.answers.limits import Gate
 from nilometer.web.sensorthings.observations import Observations, Within
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.records import Records
+from nilometer.web.sensorthings.schema import STREAMS
 
 __all__ = ["MOST_DELETED", "ids_of"]
 
@@ -43,7 +44,7 @@ def ids_of(store: Store, gate: Gate, parent: tuple[str, int] | None, options: Op
         within = Within()
         if parent is not None:
             name, number = parent
-            within = Within(frozenset({number})) if name == "Datastream" else observations.of_feature(number)
+            within = Within(frozenset({number})) if name in STREAMS else observations.of_feature(number)
         ids: list[int] = []
         for table in observations.page(within, options, columns=["id"], top=MOST_DELETED + 1):
             ids += table["id"].to_pylist()

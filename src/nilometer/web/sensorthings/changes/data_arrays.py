@@ -1,7 +1,7 @@
 """``POST CreateObservations``: data arrays become columns, a group at a time; a bad row is named and undoes no other.
 
-A group of plain times and numbers is never looked at row by row. Any other is: each of its rows is read as a posted
-Observation is.
+A group of plain times and numbers, or arrays of a MultiDatastream, is never looked at row by row. Any other is: each
+of its rows is read as a posted Observation is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NotFound, RequestError
-from nilometer.model import NO_TIME, ObservationBatch
+from nilometer.model import NO_TIME, Datastream, MultiDatastream, ObservationBatch
 from nilometer.pipeline import IngestOutcome, Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
@@ -24,6 +24,7 @@ from nilometer.web.exchange import Budget
 from nilometer.web.sensorthings.changes.bodies import read_link, read_value
 from nilometer.web.sensorthings.changes.making import NO_PLACE
 from nilometer.web.sensorthings.changes.rows import NewRow, batch_of, row_of
+from nilometer.web.sensorthings.changes.several import check_result, chosen
 from nilometer.web.sensorthings.schema import OBSERVATION
 
 __all__ = ["MOST_BYTES", "DataArrays"]
@@ -41,6 +42,7 @@ class _Group(msgspec.Struct):
     """A group as it is sent."""
 
     datastream: Any = msgspec.field(name="Datastream", default=None)
+    multi: Any = msgspec.field(name="MultiDatastream", default=None)
     components: list[str] = []
     count: Any = msgspec.field(name="dataArray@iot.count", default=None)
     # Tuples of texts and numbers are let go of by the garbage collector, which would look at every list for ever.
@@ -128,37 +130,40 @@ class DataArrays:
         if not len(places):
             return
         try:
-            datastream, always_new = self._datastream(group, at)
+            stream, always_new = self._stream(group, at)
         except RequestError as error:
             read.errors |= dict.fromkeys(places.tolist(), str(error))
             return
-        batch = _columns(group, datastream, always_new=always_new)
-        if batch is not None and self._catalog.has_place(datastream):
+        batch = _columns(group, stream, always_new=always_new)
+        if batch is not None and self._catalog.has_place(stream.id):
             read.batches.append(batch)
             read.places.append(places)
             return
-        self._take_rows(group, datastream, read, always_new=always_new)
+        self._take_rows(group, stream, read, always_new=always_new)
 
-    def _datastream(self, group: _Group, at: str) -> tuple[int, bool]:
-        number = read_link(group.datastream, f"{at}.Datastream")
+    def _stream(self, group: _Group, at: str) -> tuple[Datastream, bool]:
+        links = {"Datastream": group.datastream, "MultiDatastream": group.multi}
+        name = chosen({name: link for name, link in links.items() if link is not None}, at)
+        number = read_link(links[name], f"{at}.{name}")
         if number is None:
-            raise RequestError('expected a link {"@iot.id": …}', place=f"{at}.Datastream")
+            raise RequestError('expected a link {"@iot.id": …}', place=f"{at}.{name}")
+        streams = self._catalog.streams
         try:
-            datastream = self._catalog.datastream(number)
+            stream = (streams.multi if name == "MultiDatastream" else streams.plain).get(number)
         except NotFound as error:
-            raise RequestError(str(error), place=f"{at}.Datastream") from error
+            raise RequestError(str(error), place=f"{at}.{name}") from error
         reason = why_computed(number, self._catalog)
         if reason is not None:
-            raise RequestError(reason, place=f"{at}.Datastream")
-        return number, datastream.properties.get("nilometer", {}).get("identity") != "time"
+            raise RequestError(reason, place=f"{at}.{name}")
+        return stream, stream.properties.get("nilometer", {}).get("identity") != "time"
 
-    def _take_rows(self, group: _Group, datastream: int, read: _Read, *, always_new: bool) -> None:
+    def _take_rows(self, group: _Group, stream: Datastream, read: _Read, *, always_new: bool) -> None:
         rows: list[NewRow] = []
         places: list[int] = []
-        has_place, now = self._catalog.has_place(datastream), self._pipeline.clock()
+        has_place, now = self._catalog.has_place(stream.id), self._pipeline.clock()
         for offset, cells in enumerate(group.rows):
             try:
-                rows.append(self._row(group.components, cells, datastream, now, has_place=has_place))
+                rows.append(self._row(group.components, cells, stream, now, has_place=has_place))
                 places.append(read.n + offset)
             except (RequestError, NotFound) as error:
                 read.errors[read.n + offset] = str(error)
@@ -167,7 +172,7 @@ class DataArrays:
             read.places.append(np.array(places, np.int64))
 
     def _row(
-        self, components: list[str], cells: tuple[Any, ...], datastream: int, now: int, *, has_place: bool
+        self, components: list[str], cells: tuple[Any, ...], stream: Datastream, now: int, *, has_place: bool
     ) -> NewRow:
         if len(cells) != len(components):
             raise RequestError(f"{len(cells)} values for {len(components)} components")
@@ -180,7 +185,9 @@ class DataArrays:
                 values[name] = read_value(OBSERVATION, name, cell, name)
         if not feature and not has_place:
             raise RequestError(NO_PLACE, place="FeatureOfInterest")
-        return row_of(values, datastream, feature, now, "row")
+        if isinstance(stream, MultiDatastream):
+            check_result(values["result"], stream, "result")
+        return row_of(values, stream.id, feature, now, "row")
 
     def _feature(self, cell: object) -> int:
         if not isinstance(cell, int) or isinstance(cell, bool):
@@ -199,25 +206,28 @@ def _check_components(components: list[str], at: str) -> None:
         raise RequestError("result is missing", place=at)
 
 
-def _columns(group: _Group, datastream: int, *, always_new: bool) -> ObservationBatch | None:
-    """Return a group of plain times and numbers as columns; None: it has to be looked at row by row."""
+def _columns(group: _Group, stream: Datastream, *, always_new: bool) -> ObservationBatch | None:
+    """Return a group of plain times and numbers, or arrays, as columns; None: it has to be looked at row by row."""
     components, n = group.components, len(group.rows)
     if not _PLAIN.issuperset(components) or "phenomenonTime" not in components:
         return None
     if set(map(len, group.rows)) != {len(components)}:
         return None
     columns = dict(zip(components, zip(*group.rows, strict=True), strict=True))
-    results = _numbers(columns["result"])
+    width = stream.width if isinstance(stream, MultiDatastream) else 0
+    extra = _arrays(columns["result"], width) if width else None
+    results = _numbers(columns["result"]) if extra is None else np.full(n, np.nan)
     times = _times(columns["phenomenonTime"], required=True)
     result_times = _times(columns["resultTime"], required=False) if "resultTime" in columns else None
     if results is None or times is None or ("resultTime" in columns and result_times is None):
         return None
     return ObservationBatch(
-        datastream=np.full(n, datastream, np.int32),
+        datastream=np.full(n, stream.id, np.int32),
         always_new=np.full(n, always_new),
         phenomenon_time=times,
         raw_result=results,
         result_time=result_times,
+        extra=extra,
     )
 
 
@@ -230,6 +240,14 @@ def _numbers(column: tuple[Any, ...]) -> NDArray[np.float64] | None:
         return None
     values = np.array(column, np.float64)
     return values if np.isfinite(values).all() else None
+
+
+def _arrays(column: tuple[Any, ...], width: int) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Return arrays of a length as rows keep them, else None; see `batch_of`."""
+    if set(map(type, column)) != {list} or set(map(len, column)) != {width}:
+        return None
+    encode = msgspec.json.Encoder().encode
+    return pa.array([encode({"@result": result}) for result in column], pa.binary()).cast(pa.string())
 
 
 def _times(column: tuple[Any, ...], *, required: bool) -> NDArray[np.int64] | None:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from nilometer.errors import Conflict, RequestError
-from nilometer.model import Datastream, Thing
+from nilometer.model import Datastream, MultiDatastream, Thing
 from nilometer.store import Catalog
 from nilometer.store.catalog_edit import CatalogEdit
 from nilometer.units import UNKNOWN
 from nilometer.web.sensorthings.changes.bodies import MANDATORY, Draft
 from nilometer.web.sensorthings.changes.making import CLASSES, Maker, Means, values_of
 from nilometer.web.sensorthings.changes.ours import check_judged
+from nilometer.web.sensorthings.changes.several import check_width
 from nilometer.web.sensorthings.schema import EntityType
 
 __all__ = ["Editing", "whole"]
@@ -75,19 +76,41 @@ class Editing:
         if fields.get("properties", {}) is None:
             fields["properties"] = {}
         changed = replace(entity, **fields)
-        if isinstance(changed, Datastream):
+        if isinstance(changed, MultiDatastream):
+            changed = self._together(edit, entity, changed, draft, maker)
+        elif isinstance(changed, Datastream):
             self._check_unit(entity, changed)
             check_judged(changed, self._means.shelf, "$")
         edit.update(changed)
         for name, items in draft.links.items():
             relation = kind.relations[name]
             place = f"$.{name}"
+            if relation.name == "ObservedProperties":
+                continue  # they came with the rest
             if relation.name == "Locations" and isinstance(entity, Thing):
                 maker.place(number, [self._there(edit, item, place) for item in items], place)
                 continue
             for item in items:
                 assert isinstance(item, int)  # noqa: S101 -- an update links only
                 maker.link(kind, number, relation, item, place)
+
+    def _together(
+        self, edit: CatalogEdit, before: MultiDatastream, after: MultiDatastream, draft: Draft, maker: Maker
+    ) -> MultiDatastream:
+        """Change units, types and ObservedProperties of a MultiDatastream as one."""
+        name = "ObservedProperties"
+        observed = edit.observed_by(before.id)
+        if name in draft.links:
+            items = enumerate(draft.links[name])
+            observed = [maker.there("ObservedProperty", item, f"$.{name}[{index}]") for index, item in items]
+        check_width(after, len(observed), "$")
+        if after.width != before.width and self._means.has_rows(before.id):
+            raise Conflict(
+                f"its Observations have {before.width} results each; make another MultiDatastream for {after.width}",
+                place="$.unitOfMeasurements",
+            )
+        edit.observe(before.id, observed)
+        return replace(after, observed_property=observed[0])
 
     def _there(self, edit: CatalogEdit, item: Draft | int, place: str) -> int:
         if not isinstance(item, int):

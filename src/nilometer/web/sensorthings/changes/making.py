@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from nilometer.model import (
     Datastream,
     FeatureOfInterest,
     Location,
+    MultiDatastream,
     ObservedProperty,
     Sensor,
     Thing,
@@ -22,8 +23,9 @@ from nilometer.units import UNKNOWN
 from nilometer.web.sensorthings.changes.bodies import Draft
 from nilometer.web.sensorthings.changes.ours import check_judged, free_key, split
 from nilometer.web.sensorthings.changes.rows import NewRow, row_of
+from nilometer.web.sensorthings.changes.several import TOGETHER, check_result, check_type, check_width, chosen
 from nilometer.web.sensorthings.changes.unit_text import understood
-from nilometer.web.sensorthings.schema import TYPES, EntityType, Relation
+from nilometer.web.sensorthings.schema import STREAMS, TYPES, EntityType, Relation
 
 __all__ = ["CLASSES", "NO_PLACE", "Maker", "Means", "values_of"]
 
@@ -38,16 +40,18 @@ CLASSES: dict[str, type] = {
     "Sensor": Sensor,
     "ObservedProperty": ObservedProperty,
     "Datastream": Datastream,
+    "MultiDatastream": MultiDatastream,
     "FeatureOfInterest": FeatureOfInterest,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a change needs beside the catalog: the profiles, and whose entities are the configuration's."""
+    """What a change needs beside the catalog: the profiles, whose entities are the configuration's, what has rows."""
 
     shelf: Shelf
     ownership: Ownership
+    has_rows: Callable[[int], bool]
 
 
 def values_of(kind: EntityType, values: Mapping[str, Any], before: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 -- an entity or None
@@ -77,6 +81,8 @@ def values_of(kind: EntityType, values: Mapping[str, Any], before: Any, place: s
             fields |= ours
         else:
             fields[kind.properties[name].column] = value
+    if kind.name == "MultiDatastream":
+        check_type(fields, place)
     # A unit that comes back as it was read does not stand against a new unitOfMeasurement.
     if said is not None and not (before is not None and said == before.unit):
         fields["unit"] = understood({"symbol": str(said)})
@@ -133,12 +139,13 @@ class Maker:
             If what it would change belongs to the configuration.
         """
         kind, given = draft.kind, dict(given or {})
-        own = {relation.through.own: self._one(draft, relation, given) for relation in _to_one(kind)}
         if kind.name == "Observation":
-            return self._observe(draft, own)
+            return self._observe(draft, given)
+        own = {relation.through.own: self._one(draft, relation, given) for relation in _to_one(kind)}
         if kind.name == "HistoricalLocation":
             return self._remember(draft, own["thing"], given)
-        number = self._insert(draft, own)
+        observed = self._observed(draft, given) if kind.name == "MultiDatastream" else []
+        number = self._insert(draft, own, observed)
         self._surround(draft, number, given)
         return number
 
@@ -216,31 +223,51 @@ class Maker:
         except NotFound as error:
             raise RequestError(str(error), place=place) from error
 
-    def _insert(self, draft: Draft, own: Mapping[str, int]) -> int:
+    def _observed(self, draft: Draft, given: dict[str, int]) -> list[int]:
+        """Make or find the ObservedProperties of a MultiDatastream, in their order."""
+        name, numbers = "ObservedProperties", []
+        for index, item in enumerate(draft.links.get(name, [])):
+            if isinstance(item, int):
+                self._there("ObservedProperty", item, f"{draft.place}.{name}[{index}]")
+            numbers.append(item if isinstance(item, int) else self.make(item))
+        of_path = given.pop(name, None)
+        return numbers if of_path is None or of_path in numbers else [*numbers, of_path]
+
+    def _insert(self, draft: Draft, own: Mapping[str, int], observed: list[int]) -> int:
         kind = draft.kind
         values = {"properties": None, **draft.values} if kind.name != "HistoricalLocation" else draft.values
         fields = {**values_of(kind, values, None, draft.place), **own}
         fields = {name: value for name, value in fields.items() if value is not None or name not in _FILLED}
-        if kind.name in {"Thing", "Sensor", "ObservedProperty", "Datastream"} and not fields.get("key"):
+        if observed:
+            fields["observed_property"] = observed[0]
+        if kind.name in _KEYED and not fields.get("key"):
             fields["key"] = free_key(
                 self.edit, CLASSES[kind.name], self._key(kind, fields), fields.get("definition", "")
             )
-        if kind.name == "Datastream":
+        if kind.name in STREAMS:
             fields["clock_resolution_us"] = 1  # a client's times are kept as they were sent
+        if kind.name == "MultiDatastream":
+            fields.setdefault("observed_property", 0)
         entity = CLASSES[kind.name](**fields)
-        if isinstance(entity, Datastream):
+        if isinstance(entity, MultiDatastream):
+            check_width(entity, len(observed), draft.place)
+        elif isinstance(entity, Datastream):
             check_judged(entity, self.means.shelf, draft.place)
         try:
             number = int(self.edit.add(entity).id)
         except ConfigError as error:
             raise RequestError(str(error), place=f"{draft.place}.properties.nilometer.key") from error
+        if observed:
+            self.edit.observe(number, observed)
         self.made.append((kind.name, number))
         return number
 
     def _key(self, kind: EntityType, fields: Mapping[str, Any]) -> str:
-        if kind.name != "Datastream":
+        if kind.name not in STREAMS:
             return str(fields["name"])
         thing = self.edit.get(Thing, fields["thing"])
+        if kind.name == "MultiDatastream":
+            return f"{thing.key}/multi"
         observed = self.edit.get(ObservedProperty, fields["observed_property"])
         return f"{thing.key}/{observed.key}"
 
@@ -251,18 +278,35 @@ class Maker:
                 continue
             items = draft.links.get(relation.name, [])
             place = f"{draft.place}.{relation.name}"
-            if relation.through.link is not None:
+            if draft.kind.name == "ObservedProperty" and relation.name == "MultiDatastreams":
+                self._observe_with(items, number, place, is_given=relation.name in given)
+            elif relation.name == "ObservedProperties":
+                continue  # it was made of them
+            elif relation.through.link is not None:
                 ids = [item if isinstance(item, int) else self.make(item) for item in items]
                 ids += [given[relation.name]] if relation.name in given and given[relation.name] not in ids else []
                 if ids:
                     self._join(draft.kind, number, relation.name, ids, place)
-                continue
-            back = _back(TYPES[relation.target], relation)
-            for item in items:
-                if isinstance(item, Draft):
-                    self.make(item, {back: number})
-                else:
-                    self.link(draft.kind, number, relation, item, place)
+            else:
+                self._hang(draft.kind, number, relation, items, place)
+
+    def _hang(self, kind: EntityType, number: int, relation: Relation, items: list[Draft | int], place: str) -> None:
+        """Make or link what belongs to one entity."""
+        back = _back(TYPES[relation.target], relation, kind)
+        for item in items:
+            if isinstance(item, Draft):
+                self.make(item, {back: number})
+            else:
+                self.link(kind, number, relation, item, place)
+
+    def _observe_with(self, items: list[Draft | int], observed: int, place: str, *, is_given: bool) -> None:
+        """Make MultiDatastreams that come with one of their ObservedProperties."""
+        for item in items:
+            if isinstance(item, int):
+                raise RequestError(TOGETHER, place=place)
+            self.make(item, {"ObservedProperties": observed})
+        if is_given:
+            raise RequestError(TOGETHER, place=place)
 
     def _join(self, kind: EntityType, number: int, name: str, ids: list[int], place: str) -> None:
         match kind.name, name:
@@ -273,6 +317,8 @@ class Maker:
             case "Location", "Things":
                 for thing in ids:
                     self.place(thing, [number], place)
+            case ("MultiDatastream", _) | (_, "MultiDatastreams"):
+                raise RequestError(TOGETHER, place=place)
             case "Location", _:
                 for past in ids:
                     self._there("HistoricalLocation", past, place)
@@ -300,20 +346,27 @@ class Maker:
             self.edit.stand(thing, locations)
         return number
 
-    def _observe(self, draft: Draft, own: Mapping[str, int]) -> int:
-        row = row_of(draft.values, own["datastream"], own["feature"], self.now, draft.place)
+    def _observe(self, draft: Draft, given: dict[str, int]) -> int:
+        relations = draft.kind.relations
+        stream = self._one(draft, relations[chosen({**draft.links, **given}, draft.place)], given)
+        feature = self._one(draft, relations["FeatureOfInterest"], given)
+        owner = self.edit.stream(stream)
+        if isinstance(owner, MultiDatastream):
+            check_result(draft.values["result"], owner, f"{draft.place}.result")
+        row = row_of(draft.values, stream, feature, self.now, draft.place)
         self.rows.append(row)
         if not row.feature and not self._has_place(row.datastream):
             raise RequestError(NO_PLACE, place=f"{draft.place}.FeatureOfInterest")
         return len(self.rows) - 1
 
     def _has_place(self, datastream: int) -> bool:
-        thing = self.edit.get(Datastream, datastream).thing
+        thing = self.edit.stream(datastream).thing
         if self.edit.locations_of(thing):
             return True
         return any(feature.thing == thing for feature in self.edit.all(FeatureOfInterest))
 
 
+_KEYED = frozenset({"Thing", "Sensor", "ObservedProperty", *STREAMS})
 _FILLED = frozenset({"properties", "water_body", "time_zone", "origin", "unit", "key"})
 """Fields that null leaves as they are made."""
 
@@ -322,6 +375,7 @@ def _to_one(kind: EntityType) -> list[Relation]:
     return [relation for relation in kind.relations.values() if relation.through.own]
 
 
-def _back(target: EntityType, relation: Relation) -> str:
+def _back(target: EntityType, relation: Relation, source: EntityType) -> str:
     """Return the relation of the other side that leads back."""
-    return next(back.name for back in _to_one(target) if back.through.own == relation.through.other)
+    ways = [back for back in _to_one(target) if back.target == source.name]
+    return next(back.name for back in ways if back.through.own == relation.through.other)

@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from nilometer.errors import Conflict, NotFound, RequestError
-from nilometer.model import NO_TIME, ObservationBatch
+from nilometer.model import NO_TIME, MultiDatastream, ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.web.sensorthings.changes.bodies import Draft
 from nilometer.web.sensorthings.changes.rows import kept_of, number_of
+from nilometer.web.sensorthings.changes.several import check_result
 from nilometer.web.sensorthings.quality import split_extra
+from nilometer.web.sensorthings.schema import STREAMS
 from nilometer.web.times import parse_interval
 
 __all__ = ["Observing"]
@@ -72,16 +74,20 @@ class Observing:
             raise Conflict(reason, place="path")
         self._pipeline.orders.check_unsigned([datastream], [(time, time + 1)], force=False)
         self._link(batch, datastream, draft)
+        stream = self._catalog.streams.get(datastream)
+        if isinstance(stream, MultiDatastream) and "result" in draft.values:
+            check_result(draft.values["result"], stream, "$.result")
         values = self._values(batch, whole=whole) | draft.values
         return self._with(batch, values, given="result" in draft.values)
 
     def _link(self, batch: ObservationBatch, datastream: int, draft: Draft) -> None:
-        item = draft.links.get("Datastream", [datastream])[0]
-        if item != datastream:
-            raise Conflict(
-                "the id of an Observation is its Datastream's: post it to the other one, and delete this one",
-                place="$.Datastream",
-            )
+        own = "MultiDatastream" if self._catalog.streams.is_multi(datastream) else "Datastream"
+        for name in sorted(STREAMS & draft.links.keys()):
+            if name != own or draft.links[name][0] != datastream:
+                raise Conflict(
+                    f"the id of an Observation is its {own}'s: post it to the other one, and delete this one",
+                    place=f"$.{name}",
+                )
         for feature in draft.links.get("FeatureOfInterest", []):
             assert isinstance(feature, int)  # noqa: S101 -- an update links only
             try:

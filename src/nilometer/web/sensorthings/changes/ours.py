@@ -9,7 +9,16 @@ from zoneinfo import ZoneInfo
 
 from nilometer import units
 from nilometer.errors import ConfigError, RequestError, UnitError
-from nilometer.model import Datastream, FeatureOfInterest, ObservedProperty, Origin, Sensor, Thing, WaterBody
+from nilometer.model import (
+    Datastream,
+    FeatureOfInterest,
+    MultiDatastream,
+    ObservedProperty,
+    Origin,
+    Sensor,
+    Thing,
+    WaterBody,
+)
 from nilometer.model.properties import vocabulary
 from nilometer.qc.marks import schemes
 from nilometer.qc.shelf import Shelf
@@ -22,11 +31,13 @@ OURS = "nilometer"
 PLAIN = "plain"
 """Kept under ``nilometer`` of what a client made that says nothing there: it is read back as it was sent."""
 _KEPT = frozenset({"property", "raw_unit", "identity"})
+_KEPT_OF: dict[type, frozenset[str]] = {Datastream: _KEPT, MultiDatastream: frozenset({"identity"})}
 _FIELDS: dict[type, frozenset[str]] = {
     Thing: frozenset({"key", "water_body", "target_class", "time_zone"}),
     Sensor: frozenset({"key"}),
     ObservedProperty: frozenset({"key"}),
     Datastream: frozenset({"key", "origin", "profile", "mark_scheme", "unit", "identity", *_KEPT}),
+    MultiDatastream: frozenset({"key", "identity"}),
 }
 _TOLD = frozenset({*_FIELDS, FeatureOfInterest})
 _IMPORTED = "imported"
@@ -79,7 +90,7 @@ def _said(
 ) -> dict[str, Any]:
     """Return the fields that are said, and write the rest into `mine`."""
     fields: dict[str, Any] = {}
-    kept = (_KEPT if kind is Datastream else frozenset()) | {_IMPORTED}
+    kept = _KEPT_OF.get(kind, frozenset()) | {_IMPORTED}
     for name, value in given.items():
         if name in _FIELDS[kind] - kept:
             fields[name] = value

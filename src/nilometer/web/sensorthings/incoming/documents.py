@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nilometer.web.sensorthings.changes.bodies import MANDATORY
-from nilometer.web.sensorthings.schema import TYPES
+from nilometer.web.sensorthings.schema import STREAMS, TYPES
 
 __all__ = ["IMPORTED", "document_of", "mark_of"]
 
@@ -18,6 +18,7 @@ _OURS = {
     "Sensor": ("key",),
     "ObservedProperty": ("key",),
     "Datastream": ("key", "unit", "identity"),
+    "MultiDatastream": ("key", "identity"),
 }
 """What is taken of another nilometer's fields. Its results are calibrated and judged: nothing here does it again."""
 _UNSAID = {"sample_kind": "water", "origin": "measured", IMPORTED: None}
@@ -44,7 +45,7 @@ def document_of(kind: str, entity: Mapping[str, Any], url: str, number: int | st
     left: list[str] = []
     for name, value in entity.items():
         if name in known:
-            if not (kind == "Datastream" and name in _COMPUTED):
+            if not (kind in STREAMS and name in _COMPUTED):
                 document[name] = value
         elif name not in TYPES[kind].relations and "@" not in name and name != "id":
             left.append(f"{name}: no property of a {kind} in SensorThings 1.1")

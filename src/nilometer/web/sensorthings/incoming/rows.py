@@ -83,13 +83,17 @@ def _number(whole: int) -> int | float:
     return float(whole) if abs(whole) <= 1 << 53 else whole
 
 
-def arrays(datastream: int, rows: Sequence[tuple[Row, int | None]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def arrays(
+    kind: str, stream: int, rows: Sequence[tuple[Row, int | None]]
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Yield bodies of ``CreateObservations`` that are not too long, each with how many rows it has.
 
     Parameters
     ----------
-    datastream : int
-        Here.
+    kind : str
+        Datastream or MultiDatastream.
+    stream : int
+        Its id here.
     rows : sequence of (Row, int or None)
         Each with its FeatureOfInterest here.
     """
@@ -102,16 +106,17 @@ def arrays(datastream: int, rows: Sequence[tuple[Row, int | None]]) -> Iterator[
         line = [row.values.get(name) for name in components] + ([feature] if with_feature else [])
         length = len(msgspec.json.encode(line))
         if cells and size + length > MOST_BYTES:
-            yield _group(datastream, components, cells, with_feature=with_feature), len(cells)
+            yield _group({kind: stream}, components, cells, with_feature=with_feature), len(cells)
             cells, size = [], 0
         cells.append(line)
         size += length
     if cells:
-        yield _group(datastream, components, cells, with_feature=with_feature), len(cells)
+        yield _group({kind: stream}, components, cells, with_feature=with_feature), len(cells)
 
 
 def _group(
-    datastream: int, components: list[str], cells: list[list[Any]], *, with_feature: bool
+    owner: dict[str, int], components: list[str], cells: list[list[Any]], *, with_feature: bool
 ) -> list[dict[str, Any]]:
     names = [*components, "FeatureOfInterest/id"] if with_feature else components
-    return [{"Datastream": {"@iot.id": datastream}, "components": names, "dataArray": cells}]
+    links = {kind: {"@iot.id": number} for kind, number in owner.items()}
+    return [{**links, "components": names, "dataArray": cells}]

@@ -1,4 +1,4 @@
-"""The Observations of one Datastream, from where the run before ended; none is brought twice.
+"""The Observations of one Datastream or MultiDatastream, from where the run before ended; none is brought twice.
 
 Which was the last one stands on the Datastream here, beside the id of the last row that was stored. A run that was cut
 off between the two left rows behind that come again: they are known by their content.
@@ -20,6 +20,7 @@ from nilometer.web.sensorthings.incoming.holder import Holder
 from nilometer.web.sensorthings.incoming.origin import Entity, Origin
 from nilometer.web.sensorthings.incoming.report import Report
 from nilometer.web.sensorthings.incoming.rows import SELECTED, Row, arrays, identity, read_page
+from nilometer.web.sensorthings.schema import TYPES
 from nilometer.web.times import format_time, parse_interval
 
 __all__ = ["Stream", "Streams"]
@@ -32,12 +33,26 @@ _FEATURE = {"$expand": "FeatureOfInterest($select=id)"}
 
 @dataclass(slots=True)
 class Stream:
-    """A Datastream there (`id`) and here (`number`), its properties here, and whether this run made it."""
+    """A Datastream or MultiDatastream there (`id`) and here (`number`).
 
+    `kept` are its properties here, `is_new` says whether this run made it.
+    """
+
+    kind: str
     id: Id
     number: int | None
     kept: dict[str, Any]
     is_new: bool
+
+    @property
+    def plural(self) -> str:
+        """The set that it is in, there and here."""
+        return TYPES[self.kind].plural
+
+    @property
+    def here(self) -> str:
+        """The path of its Observations here."""
+        return f"{self.plural}({self.number})/Observations"
 
     @property
     def mark(self) -> dict[str, Any]:
@@ -47,7 +62,7 @@ class Stream:
 
 
 class Streams:
-    """Takes Datastreams, one after the other.
+    """Takes Datastreams and MultiDatastreams, one after the other.
 
     Parameters
     ----------
@@ -96,7 +111,7 @@ class Streams:
             return
         mark["window"] = self._window
         if "after" not in mark:
-            mark["before"] = mark["rows"] = 0 if stream.is_new else await self._newest(stream.number)
+            mark["before"] = mark["rows"] = 0 if stream.is_new else await self._newest(stream)
         one_feature: Id | None = None
         is_first = True
         while True:
@@ -108,7 +123,7 @@ class Streams:
             self._check_order(rows, after, address)
             if not rows:
                 break
-            known = await self._known(stream.number, rows, mark, is_first=is_first)
+            known = await self._known(stream, rows, mark, is_first=is_first)
             is_first = False
             last = await self._deliver(stream, rows, known)
             mark |= {"after": rows[-1].id, "rows": max(last, mark["rows"])}
@@ -121,17 +136,17 @@ class Streams:
             # Ids that are texts do not say what is new: the next run reads all of it, and compares.
             await self._remember(stream, {**mark, "whole": True})
 
-    async def _newest(self, number: int) -> int:
+    async def _newest(self, stream: Stream) -> int:
         """Return the id of the newest Observation here; 0: there is none."""
         assert self._holder is not None  # noqa: S101 -- asked where there is one
         params = {"$orderby": "id desc", "$top": "1", "$select": "id"}
-        walk = self._holder.walk(f"Datastreams({number})/Observations", params)
+        walk = self._holder.walk(stream.here, params)
         async for one in walk:
             return int(one["@iot.id"])
         return 0
 
     async def _page(self, stream: Stream, after: Id | None, feature: Id | None) -> tuple[Entity, str]:
-        path = self._origin.path("Datastreams", stream.id, "Observations")
+        path = self._origin.path(stream.plural, stream.id, "Observations")
         address = f"{self._origin.url}/{path}"
         condition = self._condition(after)
         params = {"$orderby": "id asc", "$top": str(ROWS)} | ({"$filter": condition} if condition else {})
@@ -154,7 +169,7 @@ class Streams:
         """Return the FeatureOfInterest that all further Observations have: data arrays do not name it."""
         if feature is None:
             return None
-        path = self._origin.path("Datastreams", stream.id, "Observations")
+        path = self._origin.path(stream.plural, stream.id, "Observations")
         other = f"{self._condition(after)} and FeatureOfInterest/id ne {written_id(feature)}"
         try:
             found = await self._origin.get(f"{self._origin.url}/{path}", {"$filter": other, "$top": "1"})
@@ -171,7 +186,9 @@ class Streams:
         if all(isinstance(one, int) for one in ids) and any(a >= b for a, b in pairwise(ids)):  # type: ignore[operator]
             raise RequestError(f"{address} does not keep to $orderby and $filter by id: nothing can be resumed there")
 
-    async def _known(self, number: int, rows: list[Row], mark: Mapping[str, Any], *, is_first: bool) -> Counter[bytes]:
+    async def _known(
+        self, stream: Stream, rows: list[Row], mark: Mapping[str, Any], *, is_first: bool
+    ) -> Counter[bytes]:
         """Count, by content, what of the span of a page is here already.
 
         That is what was here when this pass began, and on its first page what a run that was cut off left.
@@ -188,7 +205,7 @@ class Streams:
         span = f"phenomenonTime ge {format_time(first)} and phenomenonTime lt {format_time(last + 1)}"
         for side in sides:
             params = {"$filter": f"{side} and {span}", "$top": str(ROWS), **_FEATURE}
-            async for one in self._holder.walk(f"Datastreams({number})/Observations", params):
+            async for one in self._holder.walk(stream.here, params):
                 known[identity(one, (one.get("FeatureOfInterest") or {}).get("@iot.id"))] += 1
         return known
 
@@ -215,7 +232,7 @@ class Streams:
             else:
                 new.append((row, feature))
         last, at = 0, 0
-        for body, n in arrays(stream.number, new):
+        for body, n in arrays(stream.kind, stream.number, new):
             answers = await self._holder.take(body)
             for (row, _), answer in zip(new[at : at + n], answers, strict=True):
                 if answer.startswith("error"):
@@ -228,20 +245,20 @@ class Streams:
 
     def _leave(self, stream: Stream, row: Row, reason: str) -> None:
         reason = " ".join(reason.split())[:300]
-        self._report.leave("Observation", f"{row.id!r} of Datastream {stream.id!r}", reason)
+        self._report.leave("Observation", f"{row.id!r} of {stream.kind} {stream.id!r}", reason)
 
     async def _remember(self, stream: Stream, mark: dict[str, Any]) -> None:
         assert self._holder is not None  # noqa: S101
         ours = {**stream.kept.get("nilometer", {}), IMPORTED: mark}
         stream.kept = {**stream.kept, "nilometer": ours}
-        await self._holder.change(f"Datastreams({stream.number})", {"properties": stream.kept})
+        await self._holder.change(f"{stream.plural}({stream.number})", {"properties": stream.kept})
 
     async def _count(self, stream: Stream, after: Id | None) -> None:
         n = await self._origin.count(
-            self._origin.path("Datastreams", stream.id, "Observations"), self._condition(after)
+            self._origin.path(stream.plural, stream.id, "Observations"), self._condition(after)
         )
         if n is None:
-            self._report.note("Datastream", repr(stream.id), "the server does not count its Observations")
+            self._report.note(stream.kind, repr(stream.id), "the server does not count its Observations")
         self._report.new["Observation"] += n or 0
 
 

@@ -13,11 +13,12 @@ from nilometer.web.sensorthings.incoming.holder import Holder
 from nilometer.web.sensorthings.incoming.origin import PAGE, Entity, Origin, id_of
 from nilometer.web.sensorthings.incoming.report import Report
 from nilometer.web.sensorthings.incoming.stream import Stream, Streams
-from nilometer.web.sensorthings.schema import TYPES
+from nilometer.web.sensorthings.schema import STREAMS, TYPES
 from nilometer.web.times import parse_time
 
 __all__ = ["Taking", "Wishes"]
 
+_MULTI = ",MultiDatastreams($expand=Sensor,ObservedProperties)"
 _EXPAND = "Locations,HistoricalLocations($expand=Locations($select=id)),Datastreams($expand=Sensor,ObservedProperty)"
 _FREE = ("Location", "Sensor", "ObservedProperty", "FeatureOfInterest")
 _SET = {kind.name: kind.plural for kind in TYPES.values()}
@@ -54,7 +55,7 @@ class Taking:
     ) -> None:
         self._origin, self._holder, self._wishes, self._told = origin, holder, wishes, told
         self.report = Report(origin.url, dry)
-        self._here: dict[str, dict[Id, int]] = {kind: {} for kind in (*_FREE, "Thing", "Datastream")}
+        self._here: dict[str, dict[Id, int]] = {kind: {} for kind in (*_FREE, "Thing", "Datastream", "MultiDatastream")}
         self._kept: dict[int, dict[str, Any]] = {}
         self._seen: dict[str, set[Id]] = {kind: set() for kind in self._here}
         self._streams = Streams(origin, holder, self.report, self.feature, wishes.since, wishes.until)
@@ -71,7 +72,8 @@ class Taking:
         """
         sets = await self._origin.sets()
         await self._recall()
-        params = {"$expand": _EXPAND, "$top": str(PAGE), "$orderby": "id asc"}
+        expand = _EXPAND + (_MULTI if "MultiDatastreams" in sets else "")
+        params = {"$expand": expand, "$top": str(PAGE), "$orderby": "id asc"}
         if self._wishes.things:
             params["$filter"] = self._wishes.things
         async for thing in self._origin.walk("Things", params):
@@ -81,11 +83,6 @@ class Taking:
             for kind in _FREE:
                 async for entity in self._origin.walk(_SET[kind], {"$top": str(PAGE), "$orderby": "id asc"}):
                     await self._entity(kind, entity)
-        if "MultiDatastreams" in sets:
-            n = await self._origin.count("MultiDatastreams")
-            if n != 0:
-                reason = "Datastreams whose results are arrays of several properties are not made here"
-                self.report.leave("MultiDatastream", "(all)", reason, n or 1)
         return self.report
 
     async def feature(self, number: Id | None) -> int | None:
@@ -110,7 +107,7 @@ class Taking:
                 mark = mark_of(entity, self._origin.url)
                 if mark is not None:
                     self._here[kind][mark["id"]] = entity["@iot.id"]
-                    if kind == "Datastream":
+                    if kind in STREAMS:
                         self._kept[entity["@iot.id"]] = entity["properties"]
 
     async def _local(self, path: str) -> AsyncIterator[Entity]:
@@ -142,7 +139,7 @@ class Taking:
             return None
         self.report.new[kind] += 1
         self._here[kind][number] = made
-        if kind == "Datastream":
+        if kind in STREAMS:
             self._kept[made] = document["properties"]
         return made
 
@@ -169,7 +166,9 @@ class Taking:
         history = [one async for one in self._origin.related(thing, "HistoricalLocations")]
         await self._stand(number, there, [one for one in locations.values() if one is not None], history)
         async for stream in self._origin.related(thing, "Datastreams"):
-            await self._datastream(stream, number, there)
+            await self._stream("Datastream", stream, number, there)
+        async for stream in self._origin.related(thing, "MultiDatastreams"):
+            await self._stream("MultiDatastream", stream, number, there)
 
     async def _stand(self, thing: int | None, there: Id, now: list[int], history: list[Entity]) -> None:
         """Let a Thing stand where it stood, in the order of time."""
@@ -212,23 +211,29 @@ class Taking:
             found += [] if here is None else [here]
         return found
 
-    async def _datastream(self, stream: Entity, thing: int | None, of: Id) -> None:
+    async def _stream(self, kind: str, stream: Entity, thing: int | None, of: Id) -> None:
         there = id_of(stream)
-        sensor = await self._entity("Sensor", stream.get("Sensor") or {})
-        observed = await self._entity("ObservedProperty", stream.get("ObservedProperty") or {})
-        was_there = there in self._here["Datastream"]
-        links = {"Thing": thing, "Sensor": sensor, "ObservedProperty": observed}
-        number = None
+        was_there = there in self._here[kind]
+        links: dict[str, int | None] = {"Thing": thing}
+        links["Sensor"] = await self._entity("Sensor", stream.get("Sensor") or {})
+        made: dict[str, Any] = {}
+        if kind == "Datastream":
+            links["ObservedProperty"] = await self._entity("ObservedProperty", stream.get("ObservedProperty") or {})
+        else:
+            several = [one async for one in self._origin.related(stream, "ObservedProperties")]
+            observed = [await self._entity("ObservedProperty", one) for one in several]
+            links["ObservedProperty"] = None if None in observed else 0
+            made["ObservedProperties"] = [{"@iot.id": one} for one in observed]
         missing = [name for name, one in links.items() if one is None]
         if missing and self._holder is not None and not self.report.dry:
-            self.report.leave("Datastream", f"{there!r} of Thing {of!r}", f"its {missing[0]} was not taken")
+            self.report.leave(kind, f"{there!r} of Thing {of!r}", f"its {missing[0]} was not taken")
             return
-        made = {name: {"@iot.id": one} for name, one in links.items()}
-        number = await self._entity("Datastream", stream, made)
+        made |= {name: {"@iot.id": one} for name, one in links.items() if one != 0}
+        number = await self._entity(kind, stream, made)
         if number is None and not self.report.dry:
             return
         kept = self._kept.get(number, {}) if number is not None else {}
-        await self._streams.take(Stream(there, number, kept, is_new=not was_there))
+        await self._streams.take(Stream(kind, there, number, kept, is_new=not was_there))
         self._told(self.report.line())
 
 

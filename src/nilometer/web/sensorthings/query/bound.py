@@ -32,6 +32,7 @@ __all__ = [
     "Value",
     "Variable",
     "fields",
+    "holds_of_nothing",
     "moved",
     "negate",
 ]
@@ -194,6 +195,20 @@ def negate(condition: Condition) -> Condition:
             return operand
         case _:
             return Not(condition)
+
+
+def holds_of_nothing(condition: Condition) -> bool:
+    """Say whether a condition holds where the entity that it speaks of is not there: then all of it is null."""
+    match condition:
+        case Truth(value):
+            return bool(value)
+        case AllOf(operands):
+            return all(holds_of_nothing(operand) for operand in operands)
+        case AnyOf(operands):
+            return any(holds_of_nothing(operand) for operand in operands)
+        case Not(Exists()) | IsNull():
+            return True
+    return False
 
 
 def fields(node: Condition | Value) -> Iterator[Field]:  # noqa: C901 -- a case for each kind of node

@@ -18,7 +18,7 @@ __all__ = ["DatastreamColumns"]
 
 
 class DatastreamColumns:
-    """``phenomenonTime``, ``resultTime`` and ``observedArea`` of Datastreams by their ids.
+    """``phenomenonTime``, ``resultTime`` and ``observedArea`` of Datastreams and MultiDatastreams by their ids.
 
     Parameters
     ----------
@@ -79,10 +79,11 @@ def _times(rows: pa.Table) -> dict[int, int]:
 def _observed_area(snapshot: Snapshot, catalog: Catalog, ids: NDArray[np.int64]) -> Column:
     found = missing(Kind.JSON, len(ids))
     _, _, seen = snapshot.extents(ids)
-    things = {number: catalog.datastream(number).thing for number in ids[seen].tolist()}
+    wanted = set(ids[seen].tolist())
+    things = {one.id: one.thing for one in catalog.streams.all() if one.id in wanted}
     places = catalog.locations_of_each(sorted(set(things.values())))
     for at in np.flatnonzero(seen):
-        shapes = (_geometry(place.location) for place in places.get(things[int(ids[at])], ()))
+        shapes = (_geometry(place.location) for place in places.get(things.get(int(ids[at]), 0), ()))
         found.values[at] = next((shape for shape in shapes if shape is not None), None)
         found.valid[at] = found.values[at] is not None
     return found

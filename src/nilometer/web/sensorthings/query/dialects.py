@@ -174,17 +174,25 @@ class _Postgresql:
     @staticmethod
     def _one(column: Sql, members: tuple[str, ...], wanted: str) -> Sql:
         """Return a member that is as wanted: the document is read once for both."""
-        path = "strict $" + "".join(f'."{name}"' for name in members) + f" ? ({wanted})"
+        path = f"strict {_steps(members)} ? ({wanted})"
         return func.jsonb_path_query_first(
             cast(column, JSONB), cast(literal(path, Text), JSONPATH), cast({}, JSONB), true(), type_=JSONB
         )
 
     def _member(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        if any(name.startswith("[") for name in members):
+            path = cast(literal(f"strict {_steps(members)}", Text), JSONPATH)
+            return func.jsonb_path_query_first(cast(column, JSONB), path, cast({}, JSONB), true(), type_=JSONB)
         return cast(column, JSONB).op("#>", return_type=JSONB())(_names(members))
 
 
 def _route(members: tuple[str, ...]) -> Sql:
-    return literal("$" + "".join(f'."{name}"' for name in members), Text)
+    return literal(_steps(members), Text)
+
+
+def _steps(members: tuple[str, ...]) -> str:
+    """Return a path of JSON; the place of an element stands in brackets already."""
+    return "$" + "".join(name if name.startswith("[") else f'."{name}"' for name in members)
 
 
 def _names(members: tuple[str, ...]) -> Sql:

@@ -33,6 +33,7 @@ from nilometer.web.sensorthings.query.dialects import Dialect
 from nilometer.web.sensorthings.query.functions import Kind
 from nilometer.web.sensorthings.query.geometry import read_geojson
 from nilometer.web.sensorthings.query.sql import Sql, is_answerable
+from nilometer.web.sensorthings.schema import STREAMS
 
 __all__ = ["MOST_LOOKED_UP", "Computed", "EntityFrame", "Lookups"]
 
@@ -191,7 +192,7 @@ class Lookups:
         return column
 
     def _store_knows(self, item: Field, ids: NDArray[np.int64]) -> Column:
-        if self._computed is None or item.source.kind.name != "Datastream":
+        if self._computed is None or item.source.kind.name not in STREAMS:
             raise RequestError(
                 f"{item.name} of a {item.source.kind.name} cannot be asked of", place=f"$filter at {item.at}"
             )
@@ -223,7 +224,11 @@ def json_column(values: Sequence[Any]) -> Column:
 
 
 def dig(value: Any, members: Sequence[str]) -> Any:  # noqa: ANN401 -- any JSON
-    """Return a member of JSON, or None."""
+    """Return a member of JSON, or an element of an array such as ``[0]``, or None."""
     for name in members:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        if name.startswith("["):
+            at = int(name[1:-1])
+            value = value[at] if isinstance(value, list) and at < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
     return value
