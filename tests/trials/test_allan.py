@@ -73,6 +73,15 @@ def test_factors_beyond_the_cache_are_walked_in_another_order_to_the_same_sums()
     assert allan_deviation(values, factors, threads=2) == pytest.approx(theirs, rel=1e-11)
     assert allan_deviation(values, factors[::-1])[::-1] == pytest.approx(theirs, rel=1e-11)
     assert np.isnan(allan_deviation(values, [300_000])).all()
+    octaves = 2 ** np.arange(18)  # near ones in a window that is moved, far ones in lanes of which the last is short
+    theirs = allantools.oadev(values, rate=1.0, data_type="freq", taus=octaves.astype(float))[1]
+    assert allan_deviation(values, octaves) == pytest.approx(theirs, rel=1e-11)
+    assert allan_deviation(values, octaves, threads=2) == pytest.approx(theirs, rel=1e-11)
+    third = allan_deviation(values, octaves[:17], kind="ohdev")
+    assert third == pytest.approx(allan_deviation(values, octaves[:17], kind="ohdev", threads=2), rel=1e-11)
+    for count in (0, 1, 2048, 2049):  # ends of blocks and of lanes
+        few = allan_deviation(values[:count], octaves[:4])
+        assert few == pytest.approx(allan_deviation(values[:count], octaves[:4], threads=2), rel=1e-11, nan_ok=True)
 
 
 def test_degrees_of_freedom_are_those_of_the_published_sums():
