@@ -25,6 +25,35 @@ STABLE32 = {  # file of results: (file of data, deviation)
     "ocxo_stable32_hdev_alltau": ("ocxo_frequency", "hdev"),
 }
 
+# NIST SP 1065 (2008), tables 30 and 31; Riley, The calculation of time domain frequency stability, for hdev.
+NINE = {  # factors 1 and 2
+    "adev": (91.22945, 115.8082),
+    "oadev": (91.22945, 85.95287),
+    "mdev": (91.22945, 74.78849),
+    "tdev": (52.67135, 86.35831),
+    "hdev": (70.80608, 116.7980),
+    "ohdev": (70.80607, 85.61487),
+}
+THOUSAND = {  # factors 1, 10 and 100
+    "adev": (2.922319e-01, 9.965736e-02, 3.897804e-02),
+    "oadev": (2.922319e-01, 9.159953e-02, 3.241343e-02),
+    "mdev": (2.922319e-01, 6.172376e-02, 2.170921e-02),
+    "tdev": (1.687202e-01, 3.563623e-01, 1.253382),
+    "hdev": (2.943883e-01, 1.052754e-01, 3.910860e-02),
+    "ohdev": (2.943883e-01, 9.581083e-02, 3.237638e-02),
+}
+
+
+@pytest.mark.parametrize("kind", NINE)
+def test_deviations_are_those_of_the_published_sets(kind):
+    nine = [892.0, 809, 823, 798, 671, 644, 883, 903, 677]
+    assert allan_deviation(nine, [1, 2], kind=kind) == pytest.approx(NINE[kind], rel=2e-7)
+    thousand, number = [], 1234567890
+    for _ in range(1000):
+        thousand.append(number / 2147483647)
+        number = 16807 * number % 2147483647
+    assert allan_deviation(thousand, [1, 10, 100], kind=kind) == pytest.approx(THOUSAND[kind], rel=3e-7)
+
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", STABLE32)

@@ -166,19 +166,20 @@ def of_uneven(found: LongRun, values: Floats) -> LongRun:
     References
     ----------
     The variance of the logarithm of a variance is 2/ν of normal terms; an excess kurtosis κ adds κ/n for n independent
-    ones (Cramér (1946), Mathematical methods of statistics, eq. 27.4.2). Squares of normal differences have κ = 12.
+    ones (Cramér (1946), Mathematical methods of statistics, eq. 27.4.2). What of it goes with the mean, γ²/n of a
+    skewness γ, the scale and the ends of an interval have seen to. Squares of normal differences have κ = 12, γ² = 8.
 
     Examples
     --------
     >>> found = LongRun(se=0.1, degrees_of_freedom=12.0, n_effective=120.0)
-    >>> round(of_uneven(found, np.random.default_rng(1).normal(size=100_000) ** 2).degrees_of_freedom, 1)
-    7.5
+    >>> round(of_uneven(found, np.random.default_rng(1).normal(size=100_000) ** 2).degrees_of_freedom)
+    10
     """
     off = values - values.mean()
     power = float(np.mean(off**2))
     if not power or not math.isfinite(found.degrees_of_freedom):
         return found
-    excess = max(float(np.mean(off**4)) / power**2 - 3.0, 0.0)
+    excess = max(float(np.mean(off**4)) / power**2 - 3.0 - float(np.mean(off**3)) ** 2 / power**3, 0.0)
     freedom = 2.0 / (2.0 / found.degrees_of_freedom + excess / found.n_effective)
     return replace(found, degrees_of_freedom=max(freedom, 2.0))
 

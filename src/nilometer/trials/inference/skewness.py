@@ -76,7 +76,7 @@ def skewness_of_mean(influence: Floats, length: float, *, is_shrunk: bool = Fals
     found = float(np.mean(sums**3)) / variance**1.5
     if is_shrunk and found:
         found *= found**2 / (found**2 + 6.0 * size / n)
-    return found / math.sqrt(n / size)
+    return float(found / math.sqrt(n / size))
 
 
 def shape_of(moved: Floats, middle: float, linear: Floats, skewness: float, ratio: float) -> Shape:
