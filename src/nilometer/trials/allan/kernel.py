@@ -238,7 +238,7 @@ def squares_in_window(
         sums[n // LANE, 1] = state[1]
     for begin in range(done, n + 1, _BLOCK):
         _squares_of_block(window[: n + 1 - base], factors, order, begin - base, min(begin + _BLOCK, n + 1) - base, out)
-    return window[n - base]
+    return float(window[n - base])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
