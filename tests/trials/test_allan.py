@@ -25,6 +25,35 @@ STABLE32 = {  # file of results: (file of data, deviation)
     "ocxo_stable32_hdev_alltau": ("ocxo_frequency", "hdev"),
 }
 
+# NIST SP 1065 (2008), tables 30 and 31; Riley, The calculation of time domain frequency stability, for hdev.
+NINE = {  # factors 1 and 2
+    "adev": (91.22945, 115.8082),
+    "oadev": (91.22945, 85.95287),
+    "mdev": (91.22945, 74.78849),
+    "tdev": (52.67135, 86.35831),
+    "hdev": (70.80608, 116.7980),
+    "ohdev": (70.80607, 85.61487),
+}
+THOUSAND = {  # factors 1, 10 and 100
+    "adev": (2.922319e-01, 9.965736e-02, 3.897804e-02),
+    "oadev": (2.922319e-01, 9.159953e-02, 3.241343e-02),
+    "mdev": (2.922319e-01, 6.172376e-02, 2.170921e-02),
+    "tdev": (1.687202e-01, 3.563623e-01, 1.253382),
+    "hdev": (2.943883e-01, 1.052754e-01, 3.910860e-02),
+    "ohdev": (2.943883e-01, 9.581083e-02, 3.237638e-02),
+}
+
+
+@pytest.mark.parametrize("kind", NINE)
+def test_deviations_are_those_of_the_published_sets(kind):
+    nine = [892.0, 809, 823, 798, 671, 644, 883, 903, 677]
+    assert allan_deviation(nine, [1, 2], kind=kind) == pytest.approx(NINE[kind], rel=2e-7)
+    thousand, number = [], 1234567890
+    for _ in range(1000):
+        thousand.append(number / 2147483647)
+        number = 16807 * number % 2147483647
+    assert allan_deviation(thousand, [1, 10, 100], kind=kind) == pytest.approx(THOUSAND[kind], rel=3e-7)
+
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", STABLE32)
@@ -73,6 +102,15 @@ def test_factors_beyond_the_cache_are_walked_in_another_order_to_the_same_sums()
     assert allan_deviation(values, factors, threads=2) == pytest.approx(theirs, rel=1e-11)
     assert allan_deviation(values, factors[::-1])[::-1] == pytest.approx(theirs, rel=1e-11)
     assert np.isnan(allan_deviation(values, [300_000])).all()
+    octaves = 2 ** np.arange(18)  # near ones in a window that is moved, far ones in lanes of which the last is short
+    theirs = allantools.oadev(values, rate=1.0, data_type="freq", taus=octaves.astype(float))[1]
+    assert allan_deviation(values, octaves) == pytest.approx(theirs, rel=1e-11)
+    assert allan_deviation(values, octaves, threads=2) == pytest.approx(theirs, rel=1e-11)
+    third = allan_deviation(values, octaves[:17], kind="ohdev")
+    assert third == pytest.approx(allan_deviation(values, octaves[:17], kind="ohdev", threads=2), rel=1e-11)
+    for count in (0, 1, 2048, 2049):  # ends of blocks and of lanes
+        few = allan_deviation(values[:count], octaves[:4])
+        assert few == pytest.approx(allan_deviation(values[:count], octaves[:4], threads=2), rel=1e-11, nan_ok=True)
 
 
 def test_degrees_of_freedom_are_those_of_the_published_sums():

@@ -52,13 +52,24 @@ def test_every_rank_is_that_of_a_sort_to_the_last_bit(kind, monkeypatch):
                 assert slopes.rank(value) == (np.sum(sorted_ < value), np.sum(sorted_ == value))
 
 
-@pytest.mark.parametrize("kind", ["tenths", "opposite"])
+@pytest.mark.parametrize("kind", ["tenths", "whole"])
 def test_many_points_have_the_line_of_few(kind, monkeypatch):
     """The search and the sort of all slopes come to one line, ends included."""
     x, y = spoilt(kind, 1200, np.random.default_rng(8))
     whole = passing_bablok(x, y)
     monkeypatch.setattr(module, "_FEW", 0)
     assert passing_bablok(x, y) == whole
+
+
+@pytest.mark.parametrize("few", [500, 0])
+def test_a_slope_without_end_is_no_line(few, monkeypatch):
+    monkeypatch.setattr(module, "_FEW", few)
+    x, y = np.full(60, 5.0), np.random.default_rng(8).normal(size=60)
+    x[7] = 6.0
+    with pytest.raises(ValueError, match="its slope has no end"):
+        passing_bablok(x, y)
+    with pytest.raises(ValueError, match="do not rise together"):
+        passing_bablok(np.arange(60.0), y - 2.0 * np.arange(60.0))
 
 
 def test_a_line_of_fifty_thousand_points_needs_no_room_for_its_slopes():

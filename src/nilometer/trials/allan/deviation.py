@@ -176,10 +176,10 @@ def allan_deviation(
     wanted = _checked(factors)
     values = _values(series, of)
     if of == "rate" and chosen.overlaps and not chosen.is_modified and threads <= 1:
-        phase, squares = _in_one_walk(values, wanted, chosen.order)
+        squares = _of_rates(values, wanted, chosen.order)
+        found = _scaled(squares, len(values) + 1, wanted, chosen, interval_s, of)[0]
     else:
-        phase, squares = _phase(values, of), None
-    found = _deviations(phase, wanted, chosen, interval_s, of, threads, squares)[0]
+        found = _deviations(_phase(values, of), wanted, chosen, interval_s, of, threads)[0]
     return found * wanted * interval_s / math.sqrt(3.0) if kind == "tdev" else found
 
 
@@ -296,17 +296,21 @@ def _check_whole(total: float) -> None:
         raise ValueError("the series has gaps: take a stretch without, or fill them")
 
 
-def _in_one_walk(values: Floats, factors: NDArray[np.int64], order: int) -> tuple[Floats, Floats]:
-    """Return the phase and the squares of its differences: near ones are made while the phase is."""
-    phase, squares = np.empty(len(values) + 1), np.zeros(len(factors))
-    near = factors < _FAR
+def _of_rates(values: Floats, factors: NDArray[np.int64], order: int) -> Floats:
+    """Return the squared differences of the phase of rates, which is never kept as a whole unless far factors ask."""
+    centre, squares = _centre(values), np.zeros(len(factors))
+    sums, near = np.zeros((len(values) // kernel.LANE + 1, 2)), factors < _FAR
     part = np.zeros(np.count_nonzero(near))
-    kernel.squares_while_accumulating(values, _centre(values), phase, factors[near], order, part)
-    _check_whole(phase[-1])
+    _check_whole(kernel.squares_in_window(values, centre, factors[near], order, sums, part))
     squares[near] = part
-    if not near.all():
-        squares[~near] = _blocked(phase, factors[~near], order, 1)
-    return phase, squares
+    far = factors[~near]
+    if len(far) and (step := int(np.gcd.reduce(far))) >= _FAR and step % kernel.LANE == 0:
+        part = np.zeros(len(far))
+        kernel.squares_in_lanes(values, centre, far, order, step, sums, part)
+        squares[~near] = part
+    elif len(far):
+        squares[~near] = _blocked(_phase(values, "rate"), far, order, 1)
+    return squares
 
 
 def _deviations(
@@ -316,18 +320,27 @@ def _deviations(
     interval_s: float,
     of: str,
     threads: int,
-    squares: Floats | None = None,
 ) -> tuple[Floats, NDArray[np.int64]]:
-    n, order = len(phase), kind.order
     if kind.is_modified:
-        counts = n - 3 * factors + 1
         squares = _over(threads, factors, lambda m: kernel.squares_of_means(phase, m))
     elif kind.overlaps:
+        squares = _blocked(phase, factors, kind.order, threads)
+    else:
+        squares = _over(threads, factors, lambda m: kernel.squares_stepping(phase, m, kind.order))
+    return _scaled(squares, len(phase), factors, kind, interval_s, of)
+
+
+def _scaled(
+    squares: Floats, n: int, factors: NDArray[np.int64], kind: _Kind, interval_s: float, of: str
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return deviations, and of how many differences each is made, from sums of squares over n phases."""
+    order = kind.order
+    if kind.is_modified:
+        counts = n - 3 * factors + 1
+    elif kind.overlaps:
         counts = n - order * factors
-        squares = _blocked(phase, factors, order, threads) if squares is None else squares
     else:
         counts = (n - order * factors + factors - 1) // factors
-        squares = _over(threads, factors, lambda m: kernel.squares_stepping(phase, m, order))
     counts = np.maximum(counts, 0)
     unit = interval_s if of == "phase" else 1.0  # a running sum of rates is a phase per step
     scale = (2.0 if order == 2 else 6.0) * (factors * unit) ** 2.0

@@ -1,7 +1,8 @@
 """Compiled sums behind Allan deviations: phase of a series, and squares of its differences.
 
-Differences are walked in blocks and all factors share a block while it is in the cache, so a long series is read from
-memory about once and not three times a factor. Nothing here knows of time or units.
+Differences are walked in blocks and all factors share a block while it is in the cache. Of rates no phase is kept: near
+factors follow the running sum in a window, and far ones have it made again in lanes, so that a long series is read
+twice and nothing is written. Nothing here knows of time or units.
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ from numba import njit
 from numpy.typing import NDArray
 
 __all__ = [
+    "LANE",
     "accumulate",
+    "squares_in_lanes",
+    "squares_in_window",
     "squares_of_means",
     "squares_overlapping",
     "squares_stepping",
-    "squares_while_accumulating",
 ]
 
 Floats = NDArray[np.float64]
 
-_BLOCK: Final = 2048
+LANE: Final = 2048
+"""Of how many values each the running sum is noted: what a far factor has to be a multiple of."""
+_BLOCK: Final = 4096
+_WINDOWS: Final = 8  # what a window holds over what it needs: it is moved seldom, and stays in the cache
 _STRETCH: Final = 16
 _REORDERED = {"reassoc", "nsz", "contract"}  # a sum of squares may be added in any order: that makes it a vector's
 
@@ -88,6 +94,45 @@ def _four_octaves(
     return one, two, four, eight
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_REORDERED)
+def _eight_octaves(
+    a: Floats,
+    b: Floats,
+    c: Floats,
+    d: Floats,
+    e: Floats,
+    f: Floats,
+    v: Floats,
+    w: Floats,
+    x: Floats,
+    y: Floats,
+    z: Floats,
+) -> tuple[float, float, float, float, float, float, float, float]:
+    """Return those of `_four_octaves` for two m at once: what one waits for from a slower cache the other fills."""
+    one = two = four = eight = far_one = far_two = far_four = far_eight = 0.0
+    for i in range(len(a)):
+        here = a[i]
+        to_b, to_c, to_d, to_e = b[i] - here, c[i] - here, d[i] - here, e[i] - here
+        apart = to_c - 2.0 * to_b
+        one += apart * apart
+        apart = to_d - 2.0 * to_c
+        two += apart * apart
+        apart = to_e - 2.0 * to_d
+        four += apart * apart
+        apart = (f[i] - here) - 2.0 * to_e
+        eight += apart * apart
+        to_b, to_c, to_d, to_e = v[i] - here, w[i] - here, x[i] - here, y[i] - here
+        apart = to_c - 2.0 * to_b
+        far_one += apart * apart
+        apart = to_d - 2.0 * to_c
+        far_two += apart * apart
+        apart = to_e - 2.0 * to_d
+        far_four += apart * apart
+        apart = (z[i] - here) - 2.0 * to_e
+        far_eight += apart * apart
+    return one, two, four, eight, far_one, far_two, far_four, far_eight
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _are_octaves(factors: NDArray[np.int64], j: int) -> bool:
     m = factors[j]
@@ -100,13 +145,35 @@ def _squares_of_block(
 ) -> None:
     n = len(phase)
     j = 0
-    while j < len(factors):
+    last = len(factors)
+    while j < last:
         m = factors[j]
+        p = factors[last - 4] if last - j >= 8 else 0
+        if order == 2 and p and stop + 16 * p <= n and _are_octaves(factors, j) and _are_octaves(factors, last - 4):
+            both = _eight_octaves(
+                phase[begin:stop],
+                phase[begin + m : stop + m],
+                phase[begin + 2 * m : stop + 2 * m],
+                phase[begin + 4 * m : stop + 4 * m],
+                phase[begin + 8 * m : stop + 8 * m],
+                phase[begin + 16 * m : stop + 16 * m],
+                phase[begin + p : stop + p],
+                phase[begin + 2 * p : stop + 2 * p],
+                phase[begin + 4 * p : stop + 4 * p],
+                phase[begin + 8 * p : stop + 8 * p],
+                phase[begin + 16 * p : stop + 16 * p],
+            )
+            last -= 4
+            for octave in range(4):
+                out[j + octave] += both[octave]
+                out[last + octave] += both[4 + octave]
+            j += 4
+            continue
         end = min(stop, n - order * m)
         a = phase[begin:end]
         b = phase[begin + m : end + m]
         c = phase[begin + 2 * m : end + 2 * m]
-        if order == 2 and _are_octaves(factors, j) and end + 16 * m <= n:
+        if order == 2 and j + 4 <= last and _are_octaves(factors, j) and end + 16 * m <= n:
             d = phase[begin + 4 * m : end + 4 * m]
             e = phase[begin + 8 * m : end + 8 * m]
             sums = _four_octaves(a, b, c, d, e, phase[begin + 16 * m : end + 16 * m])
@@ -138,25 +205,66 @@ def squares_overlapping(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def squares_while_accumulating(
-    values: Floats, centre: float, phase: Floats, factors: NDArray[np.int64], order: int, out: Floats
-) -> None:
-    """Write the phase of rates, and add to `out` its squared differences while what was written is in the cache."""
+def squares_in_window(
+    values: Floats, centre: float, factors: NDArray[np.int64], order: int, sums: Floats, out: Floats
+) -> float:
+    """Add to `out` the squared differences of the phase of rates, as squares_overlapping has them; return its end.
+
+    The running sum before each `LANE` values, and what it lost, go into `sums`, of shape (lanes, 2).
+    """
     n = len(values)
-    state = np.zeros(2)
-    phase[0] = 0.0
     reach = 0
     for j in range(len(factors)):
         reach = max(reach, order * factors[j])
-    done = 0
+    window = np.empty(min(_WINDOWS * (reach + 2 * _BLOCK), n + 1 + _BLOCK))
+    window[0] = 0.0
+    state = np.zeros(2)
+    base = done = 0
     for begin in range(0, n, _BLOCK):
         stop = min(begin + _BLOCK, n)
-        accumulate(values, centre, phase, begin, stop, state)
+        if stop - base >= len(window):
+            kept = begin + 1 - done
+            window[:kept] = window[done - base : begin + 1 - base]
+            base = done
+        for first in range(begin, stop, LANE):
+            sums[first // LANE, 0] = state[0]
+            sums[first // LANE, 1] = state[1]
+            accumulate(values[first:], centre, window[first - base :], 0, min(LANE, stop - first), state)
         if done + _BLOCK + reach <= stop:
-            _squares_of_block(phase, factors, order, done, done + _BLOCK, out)
+            _squares_of_block(window[: stop + 1 - base], factors, order, done - base, done + _BLOCK - base, out)
             done += _BLOCK
+    if n % LANE == 0:
+        sums[n // LANE, 0] = state[0]
+        sums[n // LANE, 1] = state[1]
     for begin in range(done, n + 1, _BLOCK):
-        _squares_of_block(phase, factors, order, begin, min(begin + _BLOCK, n + 1), out)
+        _squares_of_block(window[: n + 1 - base], factors, order, begin - base, min(begin + _BLOCK, n + 1) - base, out)
+    return float(window[n - base])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def squares_in_lanes(
+    values: Floats, centre: float, factors: NDArray[np.int64], order: int, step: int, sums: Floats, out: Floats
+) -> None:
+    """Add to `out` what `squares_in_window` does, of factors that are multiples of `step`, and it one of `LANE`.
+
+    Stretches of `LANE` values a step apart are partners of each other alone: their phase is made from the `sums`
+    before them, one behind the other, and is gone when the next lane comes.
+    """
+    n = len(values)
+    lane = np.empty((n // step + 1) * LANE)
+    state = np.zeros(2)
+    near = factors // step * LANE
+    for first in range(0, min(step, n + 1), LANE):
+        filled = 0
+        for begin in range(first, n + 1, step):
+            stop = min(begin + LANE, n + 1)
+            state[0] = sums[begin // LANE, 0]
+            state[1] = sums[begin // LANE, 1]
+            lane[filled] = state[0] + state[1]
+            accumulate(values[begin:], centre, lane[filled:], 0, stop - begin - 1, state)
+            filled += stop - begin
+        for begin in range(0, filled, _BLOCK):
+            _squares_of_block(lane[:filled], near, order, begin, min(begin + _BLOCK, filled), out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -25,6 +25,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 MOST_SLOTS = 1 << 23
+# Of a resample: so many say all that a bootstrap can, and a record of any length takes no more time.
+_MOST_BLOCKS = 5000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,16 +184,16 @@ def block_length(found: Autocorrelation) -> tuple[float, float]:
     Returns
     -------
     (float, float)
-        Mean length for the stationary and length for the circular one, in results; at least n^⅓ (but no longer than a
-        third of the series), at most min(3·√n, n/3).
+        Mean length for the stationary and length for the circular one, in results; at least n^⅓ and n/5000 (but no
+        longer than a third of the series), at most min(3·√n, n/3).
 
     References
     ----------
     Politis and White (2004), Econometric Reviews 23, 53-70, with the corrected D of Patton, Politis and White (2009),
     Econometric Reviews 28, 372-375: b = (2·G²/D)^⅓·n^⅓ with a flat-top window of twice the lag after which
     K = max(5, √log₁₀n) correlations are within ± 2·√(log₁₀n/n); D = 2·g² (stationary), 4/3·g² (circular). The floor of
-    n^⅓ is ours: a length that happened to come out near 1 saves nothing and risks much. (`arch` 8.0 takes the lag after
-    the last that counts, one more than the paper's.)
+    n^⅓, or n/5000, is ours: a length that happened to come out near 1 saves nothing and risks much. (`arch` 8.0 takes
+    the lag after the last that counts, one more than the paper's.)
     """
     n, r = found.n, found.correlations
     # As the estimators of the papers divide by n: products over what was expected at a full series, less at long lags.
@@ -207,7 +209,7 @@ def block_length(found: Autocorrelation) -> tuple[float, float]:
     bend = 2.0 * float(np.sum(taper * k * r[1 : window + 1]))
     level = 1.0 + 2.0 * float(np.sum(taper * r[1 : window + 1]))
     ceiling = longest_block(n)
-    floor = min(n ** (1.0 / 3.0), ceiling)
+    floor = min(max(n ** (1.0 / 3.0), n / _MOST_BLOCKS), ceiling)
     # Lags count steps; where steps are missing a block of as much time holds fewer results.
     fill = min(n / found.slots, 1.0)
     lengths = []

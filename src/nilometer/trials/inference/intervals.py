@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from nilometer.trials.figure import Figure
 from nilometer.trials.inference.claims import OF_CLUSTERS
-from nilometer.trials.inference.dependence import autocorrelation, block_length, run_starts
-from nilometer.trials.inference.long_run import FEWEST_CLUSTERS, LongRun, fitted, long_run
+from nilometer.trials.inference.dependence import autocorrelation, block_length, effective_size, run_starts
+from nilometer.trials.inference.long_run import FEWEST_CLUSTERS, LongRun, fitted, long_run, of_uneven
 from nilometer.trials.inference.moments import QUANTILE, STATISTICS, Moments, moments_of, unit_of
 from nilometer.trials.inference.resampling import resample
 from nilometer.trials.inference.skewness import Shape, shape_of, skewness_of_mean
@@ -46,6 +46,10 @@ _SCALE_OF = {
     "concordance": "one",
     "class_agreement": "arcsine",
 }
+# Scatter evenly where differences do: a skewness that is none costs power, and of squares one that is there is needed.
+_OF_DIFFERENCES = frozenset({"bias", "relative_bias", "drift"})
+# Of squares, which now and then are large.
+_OF_SQUARES = frozenset({"rmse", "sd", "lower_limit", "upper_limit", "concordance"})
 _OF_BOTH = frozenset({"slope", "intercept", "concordance"})
 # Below, coverage was seen to fall short of what is said: a figure is shown, and decides nothing.
 FEWEST_EFFECTIVE = 20.0
@@ -73,6 +77,8 @@ class Sampled:
         The same in seconds of the pairs' median spacing.
     scheme : str
         ``stationary``, ``circular`` or ``clusters``.
+    worth : float
+        How many independent pairs the differences are worth; infinite where they never change.
     censored : int
         Pairs left out because a result was beyond what its instrument measures.
     """
@@ -84,6 +90,7 @@ class Sampled:
     length: float
     block_s: float
     scheme: str
+    worth: float = math.inf
     censored: int = 0
 
     def replicates(self, name: str) -> Floats:
@@ -93,14 +100,14 @@ class Sampled:
     def spread(self, name: str) -> LongRun:
         """Return the standard error of the statistic's influence: of the share beyond it for the quantile."""
         influence = self.moments.columns @ self.moments.gradient(name)
-        found = long_run(influence, self.pairs.time, self.pairs.cluster)
+        found = long_run(influence, self.pairs.time, self.pairs.cluster, worth=self.worth)
         if name == "drift" and self.scheme != "clusters":
             return fitted(found, self.moments.day, self.moments.stretch)
         if name == QUANTILE:
-            # Few pairs are beyond it, in few spells: two independent ones are given no more than a degree of freedom.
+            # Few pairs are beyond it, in few spells: five independent ones are given two degrees of freedom at most.
             beyond = found.n_effective * (1.0 - self.moments.probability)
-            return replace(found, degrees_of_freedom=min(found.degrees_of_freedom, max(beyond / 2.0, 2.0)))
-        return found
+            return replace(found, degrees_of_freedom=min(found.degrees_of_freedom, max(beyond / 2.5, 2.0)))
+        return of_uneven(found, influence) if name in _OF_SQUARES and self.scheme != "clusters" else found
 
     def interval(
         self, name: str, level: float, *, kind: str = "scaled", spread: LongRun | None = None
@@ -151,7 +158,8 @@ class Sampled:
             shape = Shape(shift=0.0, skewness=0.0)
             if name != QUANTILE and self.scheme != "clusters":
                 # Twice the length: a third moment takes longer blocks than a second one.
-                uneven = skewness_of_mean(self.moments.columns @ gradient, 2.0 * self.length)
+                influence = self.moments.columns @ gradient
+                uneven = skewness_of_mean(influence, 2.0 * self.length, is_shrunk=name in _OF_DIFFERENCES)
                 shape = shape_of(there(self.replicates(name)), middle, linear, uneven, ratio)
             below, above = shape.ends(coverage_factor(1.0 - 2.0 * level, found.degrees_of_freedom))
             se = ratio * float(moved[np.isfinite(moved)].std())
@@ -193,6 +201,8 @@ class Sampled:
             yield "it never changes over the pairs, so that its spread is not known"
         elif lacking := self.lack(name, spread):
             yield lacking
+        elif spread.order:
+            yield f"the memory is long (d = {spread.order:.2f}), and the interval is wider for it"
         if 1 < count < FEWEST_CLUSTERS:
             yield f"of these {count} clusters, not of others: that takes {FEWEST_CLUSTERS} or more"
         if self.censored:
@@ -214,7 +224,12 @@ class Sampled:
         least = FEWEST_EFFECTIVE if name != QUANTILE else FEWEST_BEYOND / (1.0 - self.moments.probability)
         if spread.n_effective >= least:
             return ""
-        return f"worth {math.floor(spread.n_effective)} independent pairs, and {least:.0f} are needed"
+        worth = math.floor(spread.n_effective)
+        if spread.order:
+            return (
+                f"of long memory (d = {spread.order:.2f}) worth {worth} independent pairs, and {least:.0f} are needed"
+            )
+        return f"worth {worth} independent pairs, and {least:.0f} are needed"
 
     def _still(self) -> str:
         """Return which arm never changes, so that there is neither line nor correlation between the two."""
@@ -252,6 +267,12 @@ def block_of(pairs: Pairs) -> tuple[float, float, int]:
             raise ValueError(f"{len(pairs)} pairs have no block length: two or more are needed")
         return 1.0, 1.0, 1
     return max(each[0] for each in lengths), max(each[1] for each in lengths), step
+
+
+def _worth_of(pairs: Pairs) -> float:
+    if not np.ptp(pairs.difference) > 0.0:
+        return math.inf
+    return effective_size(autocorrelation(pairs.difference, pairs.time, pairs.cluster))
 
 
 def sample(
@@ -327,6 +348,7 @@ def sample(
         length=size,
         block_s=size * step / 1e6,
         scheme="clusters" if whole else scheme,
+        worth=_worth_of(kept),
         censored=int(len(pairs) - np.count_nonzero(measured)),
     )
 

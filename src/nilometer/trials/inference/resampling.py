@@ -8,6 +8,7 @@ what the columns mean.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -119,8 +120,7 @@ def resample(
     chances = _lengths(length) if scheme == "stationary" else np.zeros(0, np.int64)
     fixed = max(round(length), 1)
     order = np.argsort(ranked, kind="stable") if ranked is not None else np.zeros(0, np.int64)
-    share = min(4.0 * (1.0 - probability), 1.0)
-    for top in (share, 1.0):
+    for top in _shares(n, length, probability, whole_clusters=whole_clusters):
         # Of the ranked column only its highest part is followed; all of it where that did not reach down far enough.
         kept = np.sort(order[int((1.0 - top) * len(order)) :])
         rank = np.empty(n, np.int64)
@@ -144,6 +144,15 @@ def resample(
         part = (sums[:, -1] - 1.0) * probability
         quantiles = np.asarray(low + (part - np.floor(part)) * (high - low))
     return Resamples(means=sums[:, :-1] / sums[:, -1:], quantiles=quantiles)
+
+
+def _shares(n: int, length: float, probability: float, *, whole_clusters: bool) -> list[float]:
+    """Return which shares of the ranked column to follow, one after another: the last is all of it."""
+    tail = max(1.0 - probability, 1.0 / n)
+    # As many beyond as blocks that lie there as a whole would scatter by, six times.
+    near = tail if whole_clusters else tail * (1.0 + 6.0 * math.sqrt(length / (n * tail)))
+    shares = [near] if near < 4.0 * tail and not whole_clusters else []
+    return sorted({min(share, 1.0) for share in (*shares, 4.0 * tail, 1.0)})
 
 
 def _lengths(mean: float) -> Rows:

@@ -47,7 +47,7 @@ class Shape:
         return float(np.cbrt(1.0 + 3.0 * bend * low) - 1.0) / bend, float(np.cbrt(1.0 + 3.0 * bend * high) - 1.0) / bend
 
 
-def skewness_of_mean(influence: Floats, length: float) -> float:
+def skewness_of_mean(influence: Floats, length: float, *, is_shrunk: bool = False) -> float:
     """Return the skewness of the mean of a series, from sums of all its blocks of a length.
 
     Parameters
@@ -56,6 +56,9 @@ def skewness_of_mean(influence: Floats, length: float) -> float:
         In order of time.
     length : float
         Of a block, 1 or more; the series goes on at its beginning.
+    is_shrunk : bool
+        Make it smaller by what it is not known: g²/(g² + 6/k) of it, g of k blocks, whose variance is 6/k where there
+        is none.
 
     Examples
     --------
@@ -68,7 +71,12 @@ def skewness_of_mean(influence: Floats, length: float) -> float:
     sums = running[size : size + n] - running[:n]
     sums = sums - sums.mean()
     variance = float(np.mean(sums**2))
-    return float(np.mean(sums**3)) / variance**1.5 / math.sqrt(n / size) if variance > 0.0 else 0.0
+    if not variance > 0.0:
+        return 0.0
+    found = float(np.mean(sums**3)) / variance**1.5
+    if is_shrunk and found:
+        found *= found**2 / (found**2 + 6.0 * size / n)
+    return float(found / math.sqrt(n / size))
 
 
 def shape_of(moved: Floats, middle: float, linear: Floats, skewness: float, ratio: float) -> Shape:

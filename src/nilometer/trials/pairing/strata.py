@@ -156,9 +156,15 @@ def by_time(pairs: Pairs, span: str, time_zone: str = "UTC") -> tuple[Part, ...]
         ends = ends[np.searchsorted(ends, first, "right") - 1 : np.searchsorted(ends, last, "right") + 1]
     else:
         ends = span_edges("day" if span == "day" else "month", first, last + 1, time_zone)
-    place = np.searchsorted(ends, pairs.time, side="right") - 1
+    order = np.argsort(pairs.time, kind="stable")
+    cuts = np.searchsorted(pairs.time[order], ends)
     return tuple(
-        Part(condition=TIME, low=float(ends[one]), high=float(ends[one + 1]), pairs=pairs.take(place == one))
+        Part(
+            condition=TIME,
+            low=float(ends[one]),
+            high=float(ends[one + 1]),
+            pairs=pairs.take(np.sort(order[cuts[one] : cuts[one + 1]])),
+        )
         for one in range(len(ends) - 1)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,9 +114,12 @@ def drift(pairs: Pairs, *, probability: float = 0.95) -> Drift:
     plain, note = measured(pairs)
     unit = "d-1" if plain.unit == "1" else f"{plain.unit} d-1"
     groups, parts = [], []
-    keys = np.column_stack([plain.cluster, plain.interval])
-    for cluster, interval in np.unique(keys, axis=0).tolist() if len(plain) else []:
-        inside = plain.take((plain.cluster == cluster) & (plain.interval == interval))
+    # Sorted once: a search of all pairs for each interval would take the square of a record's length.
+    order = np.lexsort((plain.interval, plain.cluster))
+    is_other = (np.diff(plain.cluster[order]) != 0) | (np.diff(plain.interval[order]) != 0)
+    for rows in np.split(order, np.flatnonzero(is_other) + 1) if len(plain) else []:
+        inside = plain.take(rows)
+        cluster, interval = int(inside.cluster[0]), int(inside.interval[0])
         days, apart = (inside.time - inside.time.min()) / DAY_US, inside.difference
         enough = len(inside) >= LEAST and days.max() > 0.0
         if enough:
@@ -129,6 +132,9 @@ def drift(pairs: Pairs, *, probability: float = 0.95) -> Drift:
         note = "; ".join(
             part for part in (note, f"{len(plain) - used} pairs of intervals with fewer than {LEAST}") if part
         )
+    if len(parts) == 1:
+        pooled = replace(parts[0].figure, note="; ".join(part for part in (note, parts[0].figure.note) if part))
+        return Drift(pooled, tuple(parts))
     return Drift(_figure(groups, unit, used or len(plain), probability, note), tuple(parts))
 
 
@@ -148,7 +154,8 @@ def _of_groups(groups: Sequence[tuple[Floats, Floats]], probability: float) -> t
         raise ValueError("no two values have different times: there is no slope")
     half = coverage_factor(probability) * math.sqrt(sum(_score_variance(*group) for group in groups))
     low, high = round((count - half) / 2.0), round((count + half) / 2.0) + 1
-    middle = (_at(parts, (count + 1) // 2) + _at(parts, count // 2 + 1)) / 2.0
+    middles = [_at(parts, rank) for rank in dict.fromkeys([(count + 1) // 2, count // 2 + 1])]
+    middle = sum(middles) / len(middles)
     return middle, (_at(parts, low) if low >= 1 else -math.inf, _at(parts, high) if high <= count else math.inf)
 
 

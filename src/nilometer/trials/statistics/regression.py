@@ -122,7 +122,8 @@ def passing_bablok(x: Any, y: Any, *, probability: float = 0.95) -> Line:  # noq
     Raises
     ------
     ValueError
-        If there are fewer than three complete pairs, or all x are the same.
+        If there are fewer than three complete pairs, all x are the same, or the middle one of all slopes
+        is infinite: for most points share one x, or y falls as x rises.
 
     References
     ----------
@@ -149,7 +150,12 @@ def passing_bablok(x: Any, y: Any, *, probability: float = 0.95) -> Line:  # noq
         return slopes.at(rank if rank <= steeper else rank + opposite)
 
     middle = (count + 1) // 2 + steeper, count // 2 + 1 + steeper
-    slope = float((ranked(middle[0]) + ranked(middle[1])) / 2.0)
+    slopes_between = [ranked(rank) for rank in dict.fromkeys(middle)]
+    if not all(math.isfinite(each) for each in slopes_between):
+        if 2 * slopes.finite < slopes.count:
+            raise ValueError("most pairs of points share one x: the line is upright, and its slope has no end")
+        raise ValueError("x and y do not rise together: there is no line")
+    slope = sum(slopes_between) / len(slopes_between)
     half = coverage_factor(probability) * math.sqrt(n * (n - 1) * (2 * n + 5) / 18.0)
     lower = round((count - half) / 2.0)
     ends = ranked(lower + steeper), ranked(count - lower + 1 + steeper)

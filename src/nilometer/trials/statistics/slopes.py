@@ -67,6 +67,8 @@ class PairwiseSlopes:
         self._sorted = self._all() if n <= _FEW else None
         # Keys are of centred columns, whose rounding errors are small beside their spread.
         self._kx, self._ky = self._x - self._x[n // 2], self._y - np.median(self._y)
+        # The last two values and how many slopes lie below each: a median of an even count asks for neighbours.
+        self._near = (math.nan, math.nan, 0, 0)
         self._sample = self._draw() if self._sorted is None and self.finite else np.zeros(0)
 
     def rank(self, value: float) -> tuple[int, int]:
@@ -97,9 +99,12 @@ class PairwiseSlopes:
             return math.inf
         if self._sorted is not None:
             return float(self._sorted[place - 1])
-        low, high = self._bracket(place)
-        low, below = self._clear(low, -1.0) if math.isfinite(low) else (low, 0)
-        high, _ = self._clear(high, 1.0) if math.isfinite(high) else (high, self.finite)
+        low, high, below, upto = self._near
+        if not below < place <= upto:
+            low, high = self._bracket(place)
+            low, below = self._clear(low, -1.0) if math.isfinite(low) else (low, 0)
+            high, upto = self._clear(high, 1.0) if math.isfinite(high) else (high, self.finite)
+            self._near = low, high, below, upto
         return self._within(low, high, place - below)
 
     def _all(self) -> Floats:
@@ -131,7 +136,8 @@ class PairwiseSlopes:
                 break
             share = 0.5
             if turn % 3 != 2:  # every third step halves, which no distribution can slow down
-                aside = 0.05 * (1 if turn % 3 else -1)
+                # The fewer are left, the more evenly they lie.
+                aside = (0.05 if turn < 3 else 0.01) * (1 if turn % 3 else -1)
                 share = min(max((place - at_low) / apart + aside, 0.001), 0.999)
             t = low + share * (high - low)
             below = self._below(t)
