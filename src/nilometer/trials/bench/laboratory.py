@@ -82,7 +82,7 @@ def limit_of(found: Comparison | str, procedure: Procedure, test: str) -> BenchL
         unit="1",
         source=found.norm,
         confidence="verified",
-        condition=f"{found.needed} of {len(found.errors)} pairs within ± {band}",
+        told=f"{found.needed} of {len(found.errors)} pairs within ± {band}",
     )
 
 

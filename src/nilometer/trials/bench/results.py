@@ -118,6 +118,8 @@ def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
         figures = STATISTICS[test.statistic](run, test)
     if limit is not None:  # a norm sets one of them a limit: that of its kind comes first
         figures = sorted(figures, key=lambda one: (one.unit == "%") != (limit.unit == "%"))
+    elif not lacking:  # the noise a record does not show is said behind that which it does
+        figures = sorted(figures, key=lambda one: math.isnan(one.value))
     finding, note = (Finding.NOT_MADE, lacking) if lacking else judge(figures[0], limit)
     notes = [note] if note and note != figures[0].note else []
     for key in test.steps:

@@ -24,7 +24,7 @@ __all__ = ["PANELS", "is_thinned", "overview", "segments", "with_unit"]
 Floats = NDArray[np.float64]
 
 COLUMNS: Final = 3
-PANELS: Final = 12
+PANELS: Final = 9
 """Steps in one picture."""
 _BUCKETS: Final = 300  # stretches of which the least and the largest value are drawn
 _FEW: Final = 40  # values up to which each is a dot
@@ -112,7 +112,7 @@ def _segment(axes: Axes, run: BenchRun, one: Segment, words: Words) -> None:
         (_HOUR_S, "hours") if length > 2.0 * _HOUR_S else (60.0, "minutes") if length > 300.0 else (1.0, "seconds")
     )
     x, y = _drawn(one, one.began_us, scale)
-    if one.steady_us is not None and one.readings:
+    if one.steady_us is not None and one.readings and run.procedure.steps[one.step].is_steady:
         begin, end = (one.steady_us - one.began_us) / 1e6 / scale, length / scale
         axes.axvspan(begin, max(end, begin), color=SHADE, linewidth=0, zorder=0)
     nominal = standard_of(run, one.step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from collections import Counter
@@ -10,7 +9,7 @@ from importlib import metadata
 
 from nilometer.model.properties import term
 from nilometer.trials.bench.identity import data_hash, procedure_hash
-from nilometer.trials.bench.limits import Finding
+from nilometer.trials.bench.limits import BenchLimit, Finding
 from nilometer.trials.bench.overall import overall
 from nilometer.trials.bench.results import TestResult
 from nilometer.trials.bench.run import BenchRun
@@ -37,7 +36,7 @@ from nilometer.trials.report.document import (
     line,
     mono,
 )
-from nilometer.trials.report.numbers import NONE, length, plain
+from nilometer.trials.report.numbers import NONE, length, plain, unit_text
 from nilometer.trials.report.words import Language, visible
 
 __all__ = ["bench_document"]
@@ -87,7 +86,7 @@ def _ended(run: BenchRun) -> int | None:
 def _front(tell: BenchTeller) -> list[Block]:
     words, run = tell.words, tell.run
     procedure, about = run.procedure, tell.about
-    source = words("bench.norm_sure", source=procedure.source, sure=tell.sentence(procedure.confidence))
+    source = words("bench.norm_sure", source=procedure.source, sure=tell.confidence(procedure.confidence))
     name = " ".join(about.get(key, "") for key in ("maker", "model", "serial")).strip()
     rows: list[tuple[str, Line]] = [
         (words("bench.instrument"), tell.stated(name)),
@@ -117,7 +116,8 @@ def _front(tell: BenchTeller) -> list[Block]:
         for one in Finding
         if counted[one]
     ]
-    counts = words("bench_overall.counts", made=len(made), all=len(tell.results), told=words("page.list").join(told))
+    gap = "; " if tell.language == "en" else "；"
+    counts = words("bench_overall.counts", made=len(made), all=len(tell.results), told=gap.join(told))
     answer = Answer(
         outcome=MARKS[outcome],
         word=words(f"bench_overall.{outcome}"),
@@ -149,6 +149,8 @@ def _summary(tell: BenchTeller) -> list[Block]:
     for one in tell.results:
         first = one.figures[0]
         value = line(tell.estimate(first))
+        if len(one.figures) > 1:
+            value = (*value, ("quiet", f"\n{tell.figure_name(first)}"))
         ends = tell.ends(first)
         if ends != NONE and math.isfinite(first.value):
             value += (("quiet", f"\n{ends}"),)
@@ -163,7 +165,7 @@ def _summary(tell: BenchTeller) -> list[Block]:
         )
     return [
         Heading(1, words("bench.summary")),
-        Table(head, tuple(rows), ("left", "left", "left", "left", "left"), (4, 3, 3, 3, 4)),
+        Table(head, tuple(rows), ("left", "left", "left", "left", "left"), (4, 3, 3, 3, 4), is_whole=False),
     ]
 
 
@@ -247,6 +249,7 @@ def _signal(tell: BenchTeller) -> list[Block]:
     says = words("bench_sentence.overview_says")
     blocks.append(Picture(overview(run, words), says, says + thinned))
     says = words("bench_sentence.segments_says")
+    shown = [(number, one) for number, one in shown if len(one.values) > 1]  # of one value there is nothing to see
     parts = [shown[begin : begin + PANELS] for begin in range(0, len(shown), PANELS)]
     for place, part in enumerate(parts):
         told = ", ".join(f"{number} {one.step}" for number, one in part)
@@ -256,37 +259,39 @@ def _signal(tell: BenchTeller) -> list[Block]:
 
 def _tests(tell: BenchTeller) -> list[Block]:
     blocks: list[Block] = [Heading(1, tell.words("bench.tests"))]
+    drawn: set[tuple[str, tuple[str, ...]]] = set()
     for one in tell.results:
         if one.finding is not Finding.NOT_MADE:
-            blocks += _test(tell, one)
+            of = (one.test.statistic, one.test.steps)
+            blocks += _test(tell, one, is_drawn=of not in drawn)  # one picture of the same readings
+            drawn.add(of)
     return blocks
 
 
-def _test(tell: BenchTeller, one: TestResult) -> list[Block]:
+def _test(tell: BenchTeller, one: TestResult, *, is_drawn: bool) -> list[Block]:
     words = tell.words
     names = ("bench_column.figure", "bench_column.result", "bench_column.interval", "column.pairs", "bench_column.how")
     head = tuple(map(words, names))
     rows = tuple(_figure_row(tell, figure) for figure in one.figures)
     definition = words(
-        "bench_sentence.definition", sure=tell.sentence(one.test.confidence), text=tell.sentence(one.test.definition)
+        "bench_sentence.definition", sure=tell.confidence(one.test.confidence), text=tell.sentence(one.test.definition)
     )
     blocks: list[Block] = [Heading(2, tell.test_name(one))]
-    blocks.append(Text((*tell.finding(one.finding), ("plain", f" – {_limit_told(tell, one)}"))))
-    blocks.append(Table(head, rows, ("left", "right", "right", "right", "left"), (4, 0, 0, 0, 5)))
+    limit: Line = () if one.limit is None else (("plain", f" – {_limit_told(tell, one.limit)}"),)
+    blocks.append(Text((*tell.finding(one.finding), *limit)))
     blocks.append(Text(line(definition), "quiet"))
+    blocks.append(Table(head, rows, ("left", "right", "right", "right", "left"), (4, 0, 0, 0, 5)))
     if one.notes:
         blocks.append(Bullets(tuple(line(tell.sentence(note)) for note in one.notes)))
-    drawn = drawing_of(tell.run, one, words)
+    drawn = drawing_of(tell.run, one, words) if is_drawn else None
     if drawn is not None:
         blocks.append(Picture(drawn[0], f"{tell.test_name(one)}. {drawn[1]}", drawn[1]))
     return blocks
 
 
-def _limit_told(tell: BenchTeller, one: TestResult) -> str:
-    if one.limit is None:
-        return tell.words("bench_sentence.no_limit")
-    sure = "".join(text for _, text in tell.sure(one.limit))
-    return tell.words("bench_sentence.limit", limit=tell.limit(one.limit), source=one.limit.source, sure=sure)
+def _limit_told(tell: BenchTeller, limit: BenchLimit) -> str:
+    sure = "".join(text for _, text in tell.sure(limit))
+    return tell.words("bench_sentence.limit", limit=tell.limit(limit), source=limit.source, sure=sure)
 
 
 def _figure_row(tell: BenchTeller, figure: Figure) -> tuple[Line, ...]:
@@ -339,7 +344,7 @@ def _open(tell: BenchTeller) -> list[Block]:
     items += of("reaches", [one for one in known if "its interval reaches over the limit" in one.notes])
     procedure = tell.run.procedure
     if not procedure.confidence.startswith("verified"):
-        items.append(line(words("bench_open.procedure", sure=tell.sentence(procedure.confidence))))
+        items.append(line(words("bench_open.procedure", sure=tell.confidence(procedure.confidence))))
     if not tell.about.get("certificate", "").strip():
         items.append(line(words("bench_open.no_certificate")))
     given = dict.fromkeys(one.step for one in tell.run.segments if one.values)
@@ -361,14 +366,13 @@ def _data(tell: BenchTeller) -> list[Block]:
         rows.append((name, (*line(told), ("mono", f"\n{data_hash(one)}"))))
     facts = tell.facts()
     if facts:
-        told = json.dumps(facts, ensure_ascii=False, default=str)
-        rows.append((words("bench_sentence.facts"), line(told)))
+        rows.append((words("bench_sentence.facts"), line("\n".join(facts))))
     rows.append((words("bench.hash_of_procedure"), mono(procedure_hash(run.procedure))))
     return [Heading(1, words("bench.data")), Facts(tuple(rows))]
 
 
 def _unit_of(run: BenchRun) -> str:
-    return run.unit or run.procedure.unit
+    return unit_text(run.unit or run.procedure.unit) or "1"
 
 
 def _reproduce(tell: BenchTeller, command: str) -> list[Block]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
+from nilometer.trials.bench.identity import ABOUT
 from nilometer.trials.bench.limits import BenchLimit, Finding
 from nilometer.trials.bench.results import TestResult, results
 from nilometer.trials.bench.run import BenchRun
@@ -90,7 +91,9 @@ class BenchTeller:
 
     def sentence(self, text: str) -> str:
         """Return a sentence of the engine."""
-        return visible(told(text, self.language))
+        unit = self.run.procedure.unit
+        text = told(text, self.language)
+        return visible(text if unit == "1" else text.replace(unit, symbol(unit)))
 
     def figure_name(self, figure: Figure) -> str:
         """Return what a figure is called."""
@@ -124,6 +127,8 @@ class BenchTeller:
         """Return the numbers of a limit."""
         if limit is None:
             return NONE
+        if limit.told:
+            return self.sentence(limit.told)
         bounds = [f"≤ {quantity(plain(limit.at_most), limit.unit)}"] if limit.at_most is not None else []
         bounds += [f"≥ {quantity(plain(limit.at_least), limit.unit)}"] if limit.at_least is not None else []
         for name, most in (limit.classes or {}).items():
@@ -136,15 +141,24 @@ class BenchTeller:
             return line(NONE)
         if limit.is_verified:
             return line(self.words("bench_sentence.verified"))
-        return (("bold", self.words("bench_sentence.unverified", told=self.sentence(limit.confidence))),)
+        return (("bold", self.words("bench_sentence.unverified", told=self.confidence(limit.confidence))),)
+
+    def confidence(self, text: str) -> str:
+        """Return how sure a number or a definition is."""
+        return self.words.name("bench_sure", text) if self.language == "en" else self.sentence(text)
 
     def value(self, number: float) -> str:
         """Return a number in the unit of the run."""
         return quantity(plain(number, 4), self.run.procedure.unit)
 
-    def facts(self) -> dict[str, Any]:
-        """Return what is told without readings and figures are made of."""
-        return {key: value for key, value in self.run.facts.items() if key not in {"about", "standards"}}
+    def facts(self) -> list[str]:
+        """Return what is told without readings and figures are made of, one line each."""
+        told: list[str] = []
+        for key, value in self.run.facts.items():
+            if key not in ABOUT:
+                inner = value.items() if isinstance(value, Mapping) else [("", value)]
+                told += [f"{key}{f'.{name}' if name else ''} = {_value(each)}" for name, each in inner]
+        return told
 
     @property
     def unit(self) -> str:
@@ -166,3 +180,7 @@ class BenchTeller:
         text = self.run.instruction(self.run.procedure.steps[key], self.language)
         unit = self.run.procedure.unit
         return text if unit == "1" else text.replace(unit, symbol(unit))
+
+
+def _value(value: object) -> str:
+    return ", ".join(map(_value, value)) if isinstance(value, list) else str(value)

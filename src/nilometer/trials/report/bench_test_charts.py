@@ -27,6 +27,7 @@ from nilometer.trials.bench.wording import word
 from nilometer.trials.figure import Figure
 from nilometer.trials.report.bench_charts import in_hours, limit_lines, with_unit
 from nilometer.trials.report.canvas import ACCENT, AMBER, GREY, INK, LINE, SHADE, SOFT, VERMILION, paper, sheet, svg_of
+from nilometer.trials.report.numbers import plain
 from nilometer.trials.report.words import Words
 from nilometer.units import convert
 
@@ -165,6 +166,9 @@ def _allan(run: BenchRun, result: TestResult, words: Words) -> Drawing | None:
             if math.isfinite(one.value) and one.method == "allan_slope":
                 _term(axes, one, next(styles), words)
         axes.set_ylim(low, high)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _place: plain(value, 1))
+            axis.set_minor_formatter(lambda _value, _place: "")
         axes.set_xlabel(words("bench_chart.tau"))
         axes.set_ylabel(with_unit(words("bench_chart.deviation"), run.procedure.unit))
         axes.grid(visible=True, which="major", color=LINE, linewidth=0.5)
