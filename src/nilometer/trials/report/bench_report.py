@@ -36,7 +36,7 @@ from nilometer.trials.report.document import (
     line,
     mono,
 )
-from nilometer.trials.report.numbers import NONE, length, plain, unit_text
+from nilometer.trials.report.numbers import NONE, decimals_for, fixed, length, plain, unit_text
 from nilometer.trials.report.words import Language, visible
 
 __all__ = ["bench_document"]
@@ -138,7 +138,7 @@ def _front(tell: BenchTeller) -> list[Block]:
 def _property(tell: BenchTeller) -> str:
     key = tell.run.procedure.observed_property
     if not key:
-        return tell.words("page.unknown")
+        return visible(tell.about.get("quantity", "")) or tell.words("page.unknown")
     return term(key).name_zh if tell.language == "zh" else term(key).name_en
 
 
@@ -149,7 +149,7 @@ def _summary(tell: BenchTeller) -> list[Block]:
     for one in tell.results:
         first = one.figures[0]
         value = line(tell.estimate(first))
-        if len(one.figures) > 1:
+        if len(one.figures) > 1 and tell.figure_name(first).casefold() not in tell.test_name(one).casefold():
             value = (*value, ("quiet", f"\n{tell.figure_name(first)}"))
         ends = tell.ends(first)
         if ends != NONE and math.isfinite(first.value):
@@ -223,9 +223,9 @@ def _segment_row(tell: BenchTeller, place: int) -> tuple[Line, ...]:
     if there:
         middle = math.fsum(there) / len(there)
         mean = plain(middle, 5)
-        if len(there) > 1:
-            s = math.sqrt(math.fsum((value - middle) ** 2 for value in there) / (len(there) - 1))
-            mean = f"{mean} ± {plain(s, 2)}"
+        s = math.sqrt(math.fsum((value - middle) ** 2 for value in there) / max(len(there) - 1, 1))
+        if s > 0.0:
+            mean = f"{fixed(middle, decimals_for(s))} ± {fixed(s, decimals_for(s))}"
     return (
         line(str(place + 1)),
         (("mono", one.step), ("quiet", f"\n{visible(tell.instruction(one.step))}")),
