@@ -95,8 +95,11 @@ def _origins(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for one in tell.result.plan.endpoint:
-        told = "; ".join(text for text in (one.reckoned, one.source) if text.strip())
-        source = line(told) if told else quiet(words("origin.no_source"))
+        parts = [tell.sentence(one.reckoned)] if one.reckoned.strip() else []
+        parts += [line(one.source)] if one.source.strip() else []
+        gap = "; " if words.language == "en" else "；"
+        told = tuple(run for place, part in enumerate(parts) for run in ((("plain", gap),) if place else ()) + part)
+        source = told or quiet(words("origin.no_source"))
         name: Line = bold(one.name)
         if one.against == "samples":
             name += (("quiet", f"\n{words('kind.against_samples')}"),)
