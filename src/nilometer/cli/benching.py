@@ -133,7 +133,10 @@ def _beside(run: BenchRun, names: list[str], file: BenchFile | None) -> list[Ben
     found = []
     for name in names:
         if name.endswith(".jsonl"):
-            found.append(resumed(Path(name), run.procedure))
+            found.append(other := resumed(Path(name), run.procedure))
+            ends = [(one.procedure.low, one.procedure.high) for one in (other, run)]
+            if ends[0] != ends[1]:
+                raise ConfigError("--beside", seen=f"{name} on {ends[0]}", allowed=f"runs on the range {ends[1]}")
         elif file is not None:
             found.append(file.run_of_unit(run, name))
         else:

@@ -413,3 +413,8 @@ def test_a_run_is_never_better_than_the_worst_and_the_least_sure_of_its_tests():
     assert overall(results(gauge)) is Overall.MET_UNVERIFIED
     half = run_of("hj355-2019-codcr", lambda _n, _t, _k: 100.0, {"control_value": 100.0})
     assert overall(results(half)) is Overall.INCOMPLETE  # pairs without a laboratory
+
+
+def test_what_giving_a_standard_again_adds_is_no_repeatability():
+    again = run_of("hjt99-2003", lambda name, time, _k: 0.1 * time if name == "span" else 0.0)
+    assert figures(results(again))["repeatability.repeatability"].value == 0.0
