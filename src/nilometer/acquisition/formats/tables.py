@@ -196,7 +196,7 @@ class _Parts:
             return
         short = told.name if told.name not in self.values else name
         self._notes += _said_of(name, as_numbers)
-        if told.note and (told.observed_property is not None or "is not known" in told.note):
+        if told.note and (told.observed_property is not None or "it is taken for no property" in told.note):
             self._notes.append(told.note)
         elif told.note:
             self._without_unit.append(short)
