@@ -177,7 +177,8 @@ def _equipment(tell: BenchTeller) -> list[Block]:
         (words("column.certificate"), tell.stated(about.get("certificate", ""))),
     ]
     blocks: list[Block] = [Heading(1, words("bench.equipment")), Facts(tuple(rows))]
-    given = list(dict.fromkeys(one.step for one in tell.run.segments if one.values))
+    made = dict.fromkeys(one.step for one in tell.run.segments if one.values)
+    given = [key for key in made if _nominal(tell, key) != NONE or key in tell.standards]
     lines = tuple((mono(key), line(_nominal(tell, key)), tell.stated(tell.standards.get(key, ""))) for key in given)
     if lines:
         head = tuple(words(f"bench_column.{name}") for name in ("step", "nominal", "certificate"))
@@ -348,7 +349,8 @@ def _open(tell: BenchTeller) -> list[Block]:
     if not tell.about.get("certificate", "").strip():
         items.append(line(words("bench_open.no_certificate")))
     given = dict.fromkeys(one.step for one in tell.run.segments if one.values)
-    bare = [key for key in given if not tell.standards.get(key, "").strip()]
+    # Actual water has no certificate.
+    bare = [key for key in given if _nominal(tell, key) != NONE and not tell.standards.get(key, "").strip()]
     if bare:
         items.append(line(words("bench_open.no_standards", steps=words("page.list").join(bare))))
     if not tell.run.beside:
