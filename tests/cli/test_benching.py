@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import math
+import re
+import shlex
+import signal
 import threading
 import time
 from pathlib import Path
@@ -14,7 +18,7 @@ import pytest
 
 from nilometer.acquisition.simulators.feed import FunctionFeed
 from nilometer.acquisition.simulators.modbus import ModbusSimulator, Occupant
-from nilometer.cli.bench_live import guide
+from nilometer.cli.bench_live import _held, _terminal, guide
 from nilometer.trials.bench.procedure import procedure_of
 from nilometer.trials.bench.results import results
 from nilometer.trials.bench.run import Phase
@@ -99,6 +103,107 @@ def test_what_lacks_is_said(recording, tmp_path) -> None:
     called = nilometer("bench", "hjt99-2003", "--file", file, "--steps", naive)
     assert called.code == 2
     assert "a time with its zone" in called.err
+
+
+FIELD = """
+[facts]
+control_value = 100.0
+[facts.laboratory]
+pair = [100.0, 100.0, 100.0]
+"""
+
+
+def test_a_report_is_written_and_its_command_makes_it_again(tmp_path, monkeypatch) -> None:
+    times = [f"2026-05-01T{hour:02d}:00:00Z" for hour in range(10, 14)]
+    rows = [f"{at},{one},{one * 1.1},{one * 0.9}" for at, one in zip(times, (101.0, 99.0, 100.0, 104.0), strict=True)]
+    (tmp_path / "cod.csv").write_text("time,a (mg/L),b (mg/L),c (mg/L)\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    steps = [
+        f'[[step]]\nkey = "{key}"\nstart = {at}\n' for key, at in zip(("pair",) * 3 + ("control",), times, strict=True)
+    ]
+    (tmp_path / "steps.toml").write_text(FIELD + "".join(steps), encoding="utf-8")
+    given = [
+        "bench",
+        "hj355-2019-codcr",
+        "--file",
+        tmp_path / "cod.csv",
+        "--column",
+        "a",
+        "--steps",
+        tmp_path / "steps.toml",
+    ]
+    page = tmp_path / "page.html"
+    monkeypatch.setattr("sys.argv", ["nilometer", *map(str, given), "-o", str(page)])
+    called = nilometer(*given, "-o", page)
+    assert called.code == 0, called.err
+    said = re.search(r"<pre><code>(.*?)</code>", page.read_text(encoding="utf-8"))[1]
+    words = shlex.split(said)
+    assert str(tmp_path) not in said  # from the folder of its files
+    before = page.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", words)
+    assert nilometer(*words[1:]).code == 0
+    assert page.read_bytes() == before
+    refused = nilometer(*given, "--data", "0" * 64)
+    assert (refused.code, "these are others" in refused.err) == (2, True)
+    for more, told in (
+        (("-o", tmp_path / "page.doc"), "ends in .pdf"),
+        (("--beside", "a"), "other units"),
+        (("--beside", "d"), "--beside"),
+    ):
+        called = nilometer(*given, *more)
+        assert (called.code, told in called.err) == (2, True), called.err
+    live = nilometer("bench", "hj355-2019-codcr", "--server", "http://127.0.0.1:1", "--datastream", "x", "-o", page)
+    assert (live.code, "--save" in live.err) == (2, True)
+
+
+def test_units_are_set_beside_each_other_from_columns_and_from_saved_runs(tmp_path) -> None:
+    procedure = tmp_path / "alike.toml"
+    procedure.write_text(
+        QUICK.replace('key = "quick"', 'key = "alike"')
+        .replace('order = ["low", "high", "low"]', 'order = ["low", "high"]')
+        .split("[test.response]")[0]
+        .replace("readings = 3\nreading_s = 0.3", "readings = 3\nsteady = false")
+        + '[test.consistency]\nsteps = ["low", "high"]\n',
+        encoding="utf-8",
+    )
+    rows = [f"2026-05-01T10:00:{k:02d}Z,{one},{one * 1.1},{one * 0.9}" for k, one in enumerate([2.0] * 3 + [8.0] * 3)]
+    file, steps = tmp_path / "units.csv", tmp_path / "steps.toml"
+    file.write_text("time,a (mg/L),b (mg/L),c (mg/L)\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    steps.write_text(
+        '[[step]]\nkey = "low"\nstart = 2026-05-01T10:00:00Z\n[[step]]\nkey = "high"\nstart = 2026-05-01T10:00:03Z\n',
+        encoding="utf-8",
+    )
+    given = ["bench", procedure, "--file", file, "--steps", steps]
+    columns = nilometer(*given, "--column", "a", "--beside", "b", "--beside", "c", "--json").json
+    saved = [tmp_path / f"{name}.jsonl" for name in "abc"]
+    for name, run in zip("abc", saved, strict=True):
+        assert nilometer(*given, "--column", name, "--save", run).code == 0
+    beside = [part for run in saved[1:] for part in ("--beside", run)]
+    runs = nilometer("bench", procedure, "--save", saved[0], *beside, "--json").json
+    assert runs["results"] == columns["results"]
+    assert columns["results"][0]["figures"][0]["value"] == pytest.approx(90.0)
+    alone = nilometer("bench", procedure, "--save", saved[0], *beside[:2], "--json").json
+    assert "2 of 3 units" in alone["results"][0]["figures"][0]["note"]
+    other = tmp_path / "wide.jsonl"
+    nilometer(*given, "--column", "b", "--range", 0, 20, "--save", other)
+    refused = nilometer("bench", procedure, "--save", saved[0], "--beside", other)
+    assert (refused.code, "on the range" in refused.err) == (2, True)
+
+
+def test_ctrl_c_waits_until_rows_are_written_and_a_second_one_does_not() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with _held() as is_asked:
+        assert not is_asked()
+        signal.raise_signal(signal.SIGINT)
+        assert is_asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_where_a_word_is_asked_for_leaves_as_q_does(monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))  # as Ctrl-C, the end of the input ends the question
+    assert _terminal("done?") == "q"
 
 
 QUICK = """

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from nilometer.errors import ConfigError
 from nilometer.trials.planning.freezing import amend, freeze, frozen_file, verify
 from nilometer.trials.planning.plan import Plan, load_plan, parse_plan
+from nilometer.trials.report.words import Words
 
 TEXT = """
 [trial]
@@ -88,6 +89,14 @@ def test_what_a_plan_says_is_read(tmp_path: Path) -> None:
         ({"condition": {"t": {"file": "t.csv", "edges": [5, 5]}}}, "edges rise"),
         ({"maintenance": [{"start": "2026-01-02", "end": "2026-01-01"}]}, "has no length"),
         ({"alignement": {}}, "alignment"),
+        ({"sample": [{"name": "lab", "file": "l.csv", "norm": "hj355"}]}, "hj355-2019"),
+        (
+            {
+                "trial": {"title": "t", "property": "dissolved_oxygen", "unit": "mg L-1"},
+                "sample": [{"name": "lab", "file": "l.csv", "norm": "hj355-2019"}],
+            },
+            "sample 'lab': norm 'hj355-2019'.*codcr",
+        ),
         ({"trial": {"title": "t", "property": "ph", "unit": "furlong per pint"}}, "trial.unit"),
         ({"trial": {"title": "t", "property": "ph", "unit": "1", "time_zone": "Mars"}}, "IANA"),
     ],
@@ -259,6 +268,9 @@ def test_a_margin_is_computed_from_its_origin(plan: dict[str, Any], margin: floa
     read = parse_plan(plan)
     assert read.endpoint[0].margin == pytest.approx(margin, rel=1e-6)
     assert told in read.endpoint[0].as_margin(read.trial.unit).source
+    chinese, is_told = Words("zh").told(read.endpoint[0].reckoned)
+    assert is_told
+    assert "×" in chinese
     assert parse_plan(read.model_dump(mode="json")).hash() == read.hash()
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from nilometer import errors
 from nilometer.errors import NilometerError, RequestError, StoreFull, TooLarge
 from nilometer.web.exchange import Budget, ClientGone, Exchange
 from nilometer.web.pages import Pages
-from nilometer.web.statuses import error_document, status_of
+from nilometer.web.statuses import STATUS, error_document, status_of
 from tests.web.conftest import open_station
 
 
@@ -275,3 +277,10 @@ async def test_the_interface_is_served_with_history_fallback(tmp_path, station):
 async def test_without_a_built_interface_the_page_says_so(tmp_path, station):
     station.app._pages = Pages(tmp_path / "nothing")
     assert "not built" in (await station.client.get("/")).text
+
+
+def test_every_refusal_has_a_word_of_the_chinese_interface():
+    texts = (Path(__file__).parents[2] / "ui" / "src" / "lib" / "messages.ts").read_text(encoding="utf-8")
+    codes = [re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in STATUS]
+    assert len(codes) > 10
+    assert [code for code in codes if f"'refusal.{code}'" not in texts] == []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from nilometer.cli.bench_rows import CommittedRows
     from nilometer.client import Client
     from nilometer.trials.bench.procedure import Procedure
@@ -22,12 +26,12 @@ __all__ = ["guide"]
 _WAIT_S: Final = 1.0
 TOLD: Final = {
     "keys": (
-        "[Enter] done   s REASON skip   r STEP repeat   q save and leave   a REASON abort",
-        "[回车] 已完成   s 原因 跳过   r 步骤 重做   q 保存退出   a 原因 中止",
+        "[Enter] done   s REASON skip   r STEP repeat   q or Ctrl-C save and leave   a REASON abort",
+        "[回车] 已完成   s 原因 跳过   r 步骤 重做   q 或 Ctrl-C 保存退出   a 原因 中止",
     ),
     "paused": (
-        "[Enter] wait on   s REASON skip   r STEP repeat   q save and leave   a REASON abort",
-        "[回车] 继续等待   s 原因 跳过   r 步骤 重做   q 保存退出   a 原因 中止",
+        "[Enter] wait on   s REASON skip   r STEP repeat   q or Ctrl-C save and leave   a REASON abort",
+        "[回车] 继续等待   s 原因 跳过   r 步骤 重做   q 或 Ctrl-C 保存退出   a 原因 中止",
     ),
     "menu": ("Ctrl-C: skip, repeat, leave or abort", "Ctrl-C：跳过、重做、退出或中止"),
     "settling": ("waiting until it is steady: {}", "等待读数稳定：{}"),
@@ -91,21 +95,50 @@ def guide(
         rows = stack.enter_context(CommittedRows(client, datastream))
         desk = _Desk(run, client, language, ask or _terminal, save)
         while run.phase not in {Phase.FINISHED, Phase.ABORTED}:
-            if run.phase in {Phase.OPERATOR, Phase.TROUBLE}:
-                if not desk.operate():
-                    break
-                continue
             try:
-                desk.wait(rows)
+                if run.phase in {Phase.OPERATOR, Phase.TROUBLE}:
+                    goes_on = desk.operate()
+                else:
+                    with _held() as is_asked:
+                        desk.wait(rows)
+                    goes_on = desk.pause() if is_asked() else True
             except KeyboardInterrupt:
-                if not desk.pause():
-                    break
+                goes_on = desk.pause()
+            if not goes_on:
+                break
     return run
+
+
+@contextmanager
+def _held() -> Iterator[Callable[[], bool]]:
+    """Hold Ctrl-C back until rows are taken and written; a second one at once does not wait, as when a server hangs.
+
+    A run that took rows and was interrupted before it wrote them would not be resumed as it was.
+    """
+    asked = threading.Event()
+
+    def note(signal_number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            signal.default_int_handler(signal_number, frame)
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():  # no other thread is interrupted by it
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _terminal(text: str) -> str:
     typer.echo("\a", nl=False, err=True)  # whoever stands at the beakers hears it
-    return str(typer.prompt(text, default="", show_default=False, prompt_suffix="\n> "))
+    try:
+        return str(typer.prompt(text, default="", show_default=False, prompt_suffix="\n> "))
+    except typer.Abort:  # Ctrl-C or the end of the input, where a word was asked for: leave, as q does
+        typer.echo(err=True)
+        return "q"
 
 
 class _Desk:
@@ -165,7 +198,7 @@ class _Desk:
         if phase is Phase.SETTLING:
             if time.monotonic() - self._settled >= _WAIT_S:
                 self._settled = time.monotonic()
-                self._echo(self._say("settling", self._sentence(segment.reason)))
+                self._echo(self._say("settling", self._sentence(segment.reason or "no value has come")))
             return
         if phase is Phase.READING:
             if before is Phase.SETTLING:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nilometer.cli.file_options import FileWishes, Format, Time, Zone, opened
+from nilometer.cli.file_options import FileWishes, Format, Time, Zone
 from nilometer.cli.listing import AsJson
 
 if TYPE_CHECKING:
+    from nilometer.cli.bench_file import BenchFile
     from nilometer.trials.bench.procedure import Procedure
     from nilometer.trials.bench.results import TestResult
     from nilometer.trials.bench.run import BenchRun
 
 __all__ = ["register", "show_results"]
+
+_FILES = {"--file", "--steps", "--facts", "--save", "--beside"}
 
 
 def bench(
@@ -43,16 +46,28 @@ def bench(
         Path | None,
         typer.Option("--save", help="RUN.jsonl: every input is appended; a run that is there is gone on with."),
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--beside", help="Another unit of the same make: its RUN.jsonl, or its column of --file; once for each."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="REPORT.pdf or .html.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="SHA-256 of the data as a report prints it: others are refused.")
+    ] = None,
     language: Annotated[str, typer.Option("--language", help="en or zh.")] = "en",
     file_format: Format = None,
     time: Time = None,
     time_zone: Zone = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test an instrument against standards: what to do next, the steady part of each, figures, limits.
+    """Test an instrument against standards: what to do next, the steady part of each, figures, limits, a report.
 
-    Example: nilometer bench hjt96-2003 --file ph.csv --column pH --steps steps.toml
+    Example: nilometer bench hjt96-2003 --file ph.csv --column pH --steps steps.toml -o report.pdf
     """
+    from nilometer.cli.bench_file import BenchFile, toml_of
+    from nilometer.cli.report_files import check_report
     from nilometer.errors import ConfigError
     from nilometer.trials.bench.procedure import procedure_of, procedures
 
@@ -65,10 +80,14 @@ def bench(
     chosen = procedure_of(procedure)
     if span is not None:
         chosen = chosen.on_range(*span)
-    known = {} if facts is None else _toml(facts)
+    known = {} if facts is None else toml_of(facts)
+    check_report(out, language)
+    if out is not None and server is not None and save is None:
+        raise ConfigError("--out", seen=str(out), allowed="with --save: a report names the run that it is made of")
+    recorded = None
     if file is not None and server is None:
-        wishes = FileWishes(file_format, time, time_zone)
-        run = _over_file(chosen, file, column, steps, unit, span, wishes, known, save)
+        recorded = BenchFile(file, steps, column, FileWishes(file_format, time, time_zone))
+        run = recorded.run(chosen, unit=unit, span=span, known=known, save=save)
     elif server is not None and file is None:
         run = _live(chosen, server, token, datastream, unit, save, language, known)
     elif save is not None and file is None:
@@ -78,7 +97,51 @@ def bench(
             "bench",
             reason="a run needs --file with --steps, or --server with --datastream, or --save with a run that is there",
         )
+    run.beside = _beside(run, beside or [], recorded)
+    _found(run, out, data, language, as_json=as_json)
+
+
+def _found(run: BenchRun, out: Path | None, data: str | None, language: str, *, as_json: bool) -> None:
+    """Show what came out, of the data that were meant, and write the report."""
+    from nilometer.trials.bench.identity import check_data
+
+    if data is not None:
+        check_data(run, data)
     show_results(run, language=language, as_json=as_json)
+    if out is not None:
+        _report(run, out, language)
+
+
+def _report(run: BenchRun, out: Path, language: str) -> None:
+    from nilometer.cli.report_files import command_of
+    from nilometer.trials.bench.identity import data_hash
+    from nilometer.trials.report import write_report
+
+    words = sys.argv[1:]
+    # A live run is made again of what was saved of it.
+    without = {"--server", "--datastream", "--unit"} if any(one.startswith("--server") for one in words) else ()
+    command = command_of(words, data_hash(run), argument=1, in_folder=_FILES, without=without)
+    write_report(run, out, language=language, command=command)
+    typer.echo(f"report: {out}", err=True)
+
+
+def _beside(run: BenchRun, names: list[str], file: BenchFile | None) -> list[BenchRun]:
+    """Return runs of other units: saved ones, or those over other columns of the recording."""
+    from nilometer.errors import ConfigError
+    from nilometer.trials.bench.journal import resumed
+
+    found = []
+    for name in names:
+        if name.endswith(".jsonl"):
+            found.append(other := resumed(Path(name), run.procedure))
+            ends = [(one.procedure.low, one.procedure.high) for one in (other, run)]
+            if ends[0] != ends[1]:
+                raise ConfigError("--beside", seen=f"{name} on {ends[0]}", allowed=f"runs on the range {ends[1]}")
+        elif file is not None:
+            found.append(file.run_of_unit(run, name))
+        else:
+            raise ConfigError("--beside", seen=name, allowed="a RUN.jsonl of another unit, or its column of --file")
+    return found
 
 
 def _live(
@@ -111,99 +174,6 @@ def _saved(procedure: Procedure, save: Path, known: dict[str, Any]) -> BenchRun:
     with Journal(save, procedure) as journal:
         journal.run.learn(known)
         return journal.run
-
-
-def _over_file(
-    procedure: Procedure,
-    file: Path,
-    column: str | None,
-    steps: Path | None,
-    unit: str | None,
-    span: tuple[float, float] | None,
-    wishes: FileWishes,
-    known: dict[str, Any],
-    save: Path | None,
-) -> BenchRun:
-    import numpy as np
-
-    from nilometer.errors import ConfigError
-    from nilometer.trials.bench.journal import Journal
-    from nilometer.trials.bench.run import BenchRun, over_recording
-
-    if steps is None:
-        raise ConfigError("--steps", reason="when which standard was given has to be said: a TOML file with [[step]]")
-    recording = opened(file, wishes)
-    names = list(recording.columns)
-    if column is None and len(names) == 1:
-        column = names[0]
-    if column not in recording.columns:
-        raise ConfigError("--column", seen=column, allowed=names, file=file)
-    part = recording.columns[column]
-    asked = _asked(steps)
-    given = unit or asked.get("unit") or part.unit or procedure.unit
-    low, high = span or asked.get("range", (procedure.low, procedure.high))
-    chosen, facts = procedure.on_range(float(low), float(high)), {**asked.get("facts", {}), **known}
-    times = np.asarray(recording.times, "datetime64[us]").astype(np.int64)
-    declared = _declared(asked, steps, int(times.max()) + 1 if len(times) else 0)
-    if save is None:
-        run = BenchRun(chosen, given, facts)
-        over_recording(run, times, part.values, declared)
-        return run
-    if save.exists():
-        raise ConfigError("--save", seen=str(save), reason="it is there: a recording makes a new run")
-    with Journal(save, chosen, given, facts) as journal:
-        over_recording(journal.run, times, part.values, declared)
-        return journal.run
-
-
-def _toml(file: Path) -> dict[str, Any]:
-    from nilometer.errors import ConfigError
-
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError("TOML", file=file, reason=str(error)) from error
-    except OSError as error:
-        raise ConfigError("TOML", file=file, reason=error.strerror or str(error)) from error
-
-
-def _asked(steps: Path) -> dict[str, Any]:
-    from nilometer.errors import ConfigError
-
-    asked = _toml(steps)
-    unknown = [name for name in asked if name not in {"unit", "range", "facts", "step"}]
-    if unknown:
-        raise ConfigError(unknown[0], file=steps, allowed=("unit", "range", "facts", "step"))
-    return asked
-
-
-def _declared(asked: dict[str, Any], file: Path, end_us: int) -> list[tuple[str, int, int]]:
-    """Return steps with begin and end; one without an end lasts until the next."""
-    from datetime import datetime
-
-    from nilometer.errors import ConfigError
-
-    rows = asked.get("step", [])
-    if not rows:
-        raise ConfigError("step", file=file, reason="there is no [[step]] table")
-
-    def moment(row: dict[str, Any], name: str, place: int) -> int:
-        value = row.get(name)
-        if not isinstance(value, datetime) or value.tzinfo is None:
-            allowed = "a time with its zone, such as 2026-05-01T10:00:00Z"
-            raise ConfigError(f"step[{place}].{name}", seen=value, allowed=allowed, file=file)
-        return round(value.timestamp() * 1e6)
-
-    starts = [moment(row, "start", place) for place, row in enumerate(rows)]
-    later = sorted(starts)[1:]
-    return [
-        (
-            str(row.get("key")),
-            start,
-            moment(row, "end", place) if "end" in row else min((one for one in later if one > start), default=end_us),
-        )
-        for place, (row, start) in enumerate(zip(rows, starts, strict=True))
-    ]
 
 
 def show_results(run: BenchRun, *, language: str = "en", as_json: bool = False) -> None:

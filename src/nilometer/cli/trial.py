@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from typer.core import TyperGroup
 
 from nilometer.cli import trial_server
 from nilometer.cli.listing import AsJson
+from nilometer.cli.report_files import check_report, command_of
 from nilometer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def run(
     from nilometer.trials.planning.plan import load_plan, parse_plan
     from nilometer.trials.trial import run_trial
 
-    _check_out(out, language)
+    check_report(out, language, (".pdf", ".html", ".json"))
     frozen = Frozen()
     if reference is None:
         path = Path(candidate)
@@ -293,43 +292,15 @@ def _teller(*, as_json: bool) -> Any:  # noqa: ANN401 -- a callable
     return (lambda _text: None) if as_json or not sys.stderr.isatty() else tell
 
 
-def _check_out(out: Path | None, language: str) -> None:
-    if language not in {"en", "zh"}:
-        raise ConfigError("--language", seen=language, allowed="en, zh")
-    if out is not None and out.suffix not in {".pdf", ".html", ".json"}:
-        raise ConfigError("--out", seen=str(out), allowed="a name that ends in .pdf, .html or .json")
-    # Before minutes of computing, not after.
-    if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
-        raise ConfigError("--out", seen=str(out), allowed="a file in a folder that is there and can be written")
-
-
 def _write(done: TrialResult, out: Path, language: str) -> None:
     if out.suffix == ".json":
         out.write_text(json.dumps(done.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         return
     from nilometer.trials.report import write_report
 
-    write_report(done, out, language=language, command=_command(sys.argv[1:], done.data_hash))
-
-
-def _command(words: list[str], data_hash: str) -> str:
-    """Return the call as a reader can repeat it from the plan's folder: with the data's hash, without a secret."""
-    told: list[str] = []
-    before = ""
-    for word in words:
-        is_secret = before == "--token" or word.startswith("--token=") or word == "--token"
-        is_hash = before == "--data" or word.startswith("--data=") or word == "--data"
-        if not is_secret and not is_hash:
-            told.append(_in_folder(word, before, is_plan=len(told) == 1 + (told[:2] == ["trial", "run"])))
-        before = word
-    return shlex.join(["nilometer", *told, "--data", data_hash])
-
-
-def _in_folder(word: str, before: str, *, is_plan: bool) -> str:
-    """Return the name alone of a plan, or of the file that a report goes to."""
-    if before in {"-o", "--out"} or (is_plan and Path(word).suffix in {".toml", ".json"}):
-        return Path(word).name
-    return f"--out={Path(word[6:]).name}" if word.startswith("--out=") else word
+    words = sys.argv[1:]
+    command = command_of(words, done.data_hash, argument=1 + (words[:2] == ["trial", "run"]))
+    write_report(done, out, language=language, command=command)
 
 
 def _show(done: TrialResult) -> None:

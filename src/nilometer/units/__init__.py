@@ -30,6 +30,7 @@ __all__ = [
     "registry",
     "same_dimension",
     "symbol",
+    "too_little",
     "ucum",
 ]
 
@@ -272,6 +273,17 @@ def _clean(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).replace("μ", "u").replace("−", "-").replace("ø", "°").strip()
     plain = re.sub(r"\s+as\s+\S+$", "", plain)  # "mg/L as N": the basis belongs to the property
     return re.sub(r"\b100\s*m[lL]\b", "dL", plain)
+
+
+def too_little(text: str) -> str:
+    """Return what a unit that says too little lacks, and what to write; empty for any other text.
+
+    Examples
+    --------
+    >>> too_little("PPB")[:32], too_little("mg/L")
+    ('parts per billion does not say o', '')
+    """
+    return REFUSED.get(_clean(text).casefold(), "") if len(text) <= _LONGEST else ""
 
 
 @lru_cache(maxsize=4096)

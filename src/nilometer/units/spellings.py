@@ -95,6 +95,7 @@ WHOLE = {
     "cfs": "ft3 s-1", "cms": "m3 s-1", "cumecs": "m3 s-1", "mgd": "1e6 gallon day-1", "gpm": "gallon min-1",
     "mph": "mi h-1", "% sat": "%", "%sat": "%", "% saturation": "%", "% air": "%", "rh%": "%", "%rh": "%",
     "毫克/升": "mg L-1", "微克/升": "ug L-1", "微西门子/厘米": "uS cm-1", "立方米/秒": "m3 s-1", "升/秒": "L s-1",
+    "ppmv": "1e-6", "ppbv": "1e-9",
     "nautical mile": "nautical_mile", "nautical miles": "nautical_mile", "in hg": "inHg", "in. hg": "inHg",
     "mm hg": "mmHg", "degrees true": "degree", "deg true": "degree", "degrees magnetic": "degree", "米": "m",
 }  # fmt: skip
@@ -105,6 +106,8 @@ REFUSED = {
     "unknown": "it was not understood when its Datastream was made; give the Datastream a unit that is",
     "ppm": "parts per million does not say of what: write mg L-1 for a mass in water, 1e-6 for a ratio",
     "ppb": "parts per billion does not say of what: write ug L-1 for a mass in water, 1e-9 for a ratio",
+    "parts per million": "it does not say of what: write mg L-1 for a mass in water, 1e-6 for a ratio",
+    "parts per billion": "it does not say of what: write ug L-1 for a mass in water, 1e-9 for a ratio",
     "ppt": "ppt is a thousandth or a trillionth: write 1 for practical salinity, g kg-1 or 1e-3 for a mass ratio, "
     "ng L-1 for a trace",
     "‰": "write 1 for practical salinity, g kg-1 or 1e-3 for a mass ratio",

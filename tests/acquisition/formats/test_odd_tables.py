@@ -154,6 +154,14 @@ def test_a_number_that_looks_like_no_value_is_kept_and_said(tmp_path):
     assert said(plain, "nothing tells what these are, nor a unit: foo")
 
 
+def test_parts_per_million_are_masses_of_what_is_known_in_water_and_say_too_little_of_others(tmp_path):
+    head = "time,DO (ppm),Chlorophyll (ppb),O3 (ppb),NO (ppbv)\n"
+    recording = read(tmp_path, head + "2024-05-01,8.1,3.2,40,7\n2024-05-02,8.2,3.3,41,8\n")
+    assert dict(recording.units) == {"DO": "mg L-1", "Chlorophyll": "ug L-1", "O3 (ppb)": "1", "NO": "1e-9"}
+    assert said(recording, "'ppm' of 'DO' is taken for mg L-1")
+    assert said(recording, "unit 'ppb' of 'O3 (ppb)' says too little (parts per billion")
+
+
 def test_keys_that_a_spreadsheet_filled_up_are_no_rows(tmp_path):
     head = "Well Name,PO01,,\nWell ID,3040002,,\nLatitude,45.7,,\nLongitude,-73.2,,\nAltitude,19.5,,\n,,,\n"
     rows = "Date,WL (m),BP (m),ET\n41334,3.50,10.1,600\n41334.5,3.51,10.2,637\n41335,3.52,10.2,640\n"

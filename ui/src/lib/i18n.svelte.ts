@@ -38,6 +38,13 @@ export function word(group: string, name: string): string {
   return key in messages ? t(key as MessageKey) : name.replaceAll('_', ' ');
 }
 
+/** What the server refused, in its own words, which are English: to a Chinese page what kind of thing it is says its code. */
+export function refused(code: string, message: string): string {
+  if (i18n.language === 'en') return message;
+  const key = `refusal.${code}`;
+  return t('error.refused', { what: t((key in messages ? key : 'refusal.nilometer_error') as MessageKey), message });
+}
+
 /** A name the server gives in both languages. */
 export function named(names: Names | null | undefined, otherwise = ''): string {
   return names?.[i18n.language] || names?.en || otherwise;

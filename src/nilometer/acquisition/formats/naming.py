@@ -15,7 +15,7 @@ from importlib import resources
 
 from nilometer.errors import UnitError
 from nilometer.model.properties import VocabularyTerm, vocabulary
-from nilometer.units import canonical, same_dimension
+from nilometer.units import canonical, same_dimension, too_little
 
 __all__ = ["Layout", "Meaning", "aside_of", "distinct", "is_position", "layout_of", "meaning", "split_name"]
 
@@ -168,7 +168,7 @@ def split_name(name: str) -> tuple[str, str | None]:
         return (f"{short} {again[2]}", unit) if unit is not None else (text, None)
     text = _SERIAL.sub("", text)
     match = re.fullmatch(r"(.+?)\s*[\[(]([^\])]*)[\])]", text)
-    if match and (not match[2].strip() or _unit(match[2]) is not None):
+    if match and (not match[2].strip() or _unit(match[2]) is not None or _in_water(*match.groups())):
         return match[1], match[2].strip()
     match = re.fullmatch(r"(.+),\s*([^,]+)", text)
     if match and _unit(match[2]) is not None:
@@ -211,13 +211,9 @@ def meaning(name: str, unit_text: str | None = None, layout: Layout | None = Non
     if known and layout is not None:
         short, unit, unit_from = name.strip(), layout.unit[folded], "layout"
     else:
-        for text, source in ((unit_text, "units row"), (in_name, "name")):
-            if text is not None and text.strip() and text.strip().casefold() not in _NO_UNIT:
-                unit, note = _unit(text), ""
-                unit_from = source
-                if unit is None:
-                    note = f"unit {text!r} of {short!r} is not known: it is taken for no property, in 1"
-                break
+        bracket = re.search(r"[\[(]([^\])]*)[\])]$", name.strip())
+        said = in_name if in_name is not None or bracket is None or not too_little(bracket[1]) else bracket[1]
+        unit, unit_from, note = _stated(short, (("units row", unit_text), ("name", said)))
     item = _term(re.sub(r" \(\d+\)$", "", short)) or _term(name)
     if layout is not None and folded in layout.property:
         item = vocabulary()[layout.property[folded]]
@@ -231,6 +227,33 @@ def meaning(name: str, unit_text: str | None = None, layout: Layout | None = Non
         unit, unit_from = (item.unit if item is not None else "1"), "assumed"
         note = note or _assumed(short, unit, item)
     return Meaning(short, unit, unit_from, None if item is None else item.key, note)
+
+
+def _stated(short: str, told: Sequence[tuple[str, str | None]]) -> tuple[str | None, str, str]:
+    """Return the unit that is stated first, where it stands, and a note on one that cannot be taken as it is."""
+    for source, text in told:
+        if text is None or not text.strip() or text.strip().casefold() in _NO_UNIT:
+            continue
+        unit = _unit(text)
+        if unit is not None:
+            return unit, source, ""
+        if _in_water(short, text):
+            unit = _IN_WATER[text.strip().casefold()]
+            return unit, source, f"{text.strip()!r} of {short!r} is taken for {unit}: so much of it in water"
+        lacks = too_little(text)
+        why = f"says too little ({lacks})" if lacks else "is not known"
+        return None, source, f"unit {text!r} of {short!r} {why}: it is taken for no property, in 1"
+    return None, "assumed", ""
+
+
+def _in_water(name: str, unit: str) -> bool:
+    """Return whether parts of a known substance in water are meant: of others "O3 (ppb)" stays a name."""
+    item = _term(re.sub(r" \(\d+\)$", "", name)) if unit.strip().casefold() in _IN_WATER else None
+    return item is not None and same_dimension(item.unit, "mg L-1")
+
+
+# A litre of water is a kilogram, but for what is dissolved in it.
+_IN_WATER = {"ppm": "mg L-1", "parts per million": "mg L-1", "ppb": "ug L-1", "parts per billion": "ug L-1"}
 
 
 def _assumed(name: str, unit: str, item: VocabularyTerm | None) -> str:

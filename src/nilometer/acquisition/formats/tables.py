@@ -196,7 +196,7 @@ class _Parts:
             return
         short = told.name if told.name not in self.values else name
         self._notes += _said_of(name, as_numbers)
-        if told.note and (told.observed_property is not None or "is not known" in told.note):
+        if told.note and (told.observed_property is not None or "it is taken for no property" in told.note):
             self._notes.append(told.note)
         elif told.note:
             self._without_unit.append(short)
@@ -230,7 +230,7 @@ class _Parts:
             return told, as_numbers
         parted = unit_in_cells(column)
         inside = meaning(name, parted[1], self._layout) if parted is not None else told
-        if parted is None or "is not known" in inside.note:
+        if parted is None or "it is taken for no property" in inside.note:
             return told, None
         return replace(inside, unit_from="file"), self._numbers(parted[0])
 

@@ -25,6 +25,7 @@ class Finding(StrEnum):
     MET_UNVERIFIED = "met_unverified"
     NOT_MET_UNVERIFIED = "not_met_unverified"
     NO_LIMIT = "no_limit"
+    NOT_DECIDED = "not_decided"
     NOT_MADE = "not_made"
 
 
@@ -46,6 +47,8 @@ class BenchLimit:
         It holds where the laboratory's mean is below this, in the procedure's unit.
     source, confidence, condition : str
         The norm, how sure the number is, and what it holds for.
+    told : str
+        What is shown in place of its numbers; empty: these.
     """
 
     test: str
@@ -57,14 +60,17 @@ class BenchLimit:
     confidence: str
     condition: str = ""
     below: float | None = None
+    told: str = ""
 
     @property
     def is_verified(self) -> bool:
-        """Whether the number was read in the norm."""
+        """Whether the number was checked against the norm, or reports made by it."""
         return self.confidence.startswith("verified")
 
     def text(self) -> str:
         """Return its numbers as a reader knows them."""
+        if self.told:
+            return self.told
         bounds = [f"≤ {self.at_most:g}"] if self.at_most is not None else []
         bounds += [f"≥ {self.at_least:g}"] if self.at_least is not None else []
         bounds += [", ".join(f"{name}: {most:g}" for name, most in self.classes.items())] if self.classes else []
@@ -91,6 +97,11 @@ def limits_of(key: str) -> dict[str, BenchLimit]:
     for row in table.get("limit", ()):
         row = {"source": table["source"], "confidence": table["confidence"], **row}  # noqa: PLW2901 -- completed
         found[row["test"]] = BenchLimit(**row)
+    if "control_sample" in table:
+        share = 100.0 * float(table["control_sample"]["relative"])
+        found["control_sample"] = BenchLimit(
+            test="control_sample", at_most=share, unit="%", source=table["source"], confidence=table["confidence"]
+        )
     return found
 
 
@@ -100,10 +111,16 @@ def judge(figure: Figure, limit: BenchLimit | None) -> tuple[Finding, str]:
     Notes
     -----
     The figure itself is held against the limit, as the norms do; where its interval reaches over the limit the note
-    says so.
+    says so. A figure that is not there decides nothing, but for one whose interval alone keeps a least value, as that
+    of hours without a failure may.
     """
     if not math.isfinite(figure.value):
-        return Finding.NOT_MADE, figure.note
+        low = figure.interval[0]
+        keeps = limit is not None and limit.at_least is not None and math.isfinite(low)
+        if limit is not None and keeps and float(convert(low, figure.unit, limit.unit)) >= (limit.at_least or 0.0):
+            return _finding(limit, is_met=True), figure.note
+        has_bound = limit is None and any(map(math.isfinite, figure.interval))
+        return Finding.NO_LIMIT if has_bound else Finding.NOT_DECIDED, figure.note
     if limit is None:
         return Finding.NO_LIMIT, ""
     ends = [figure.value, *figure.interval]

@@ -5,19 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
-from nilometer.trials.allan.deviation import allan_curve
 from nilometer.trials.allan.noise import read_noise
-from nilometer.trials.bench import response, statistics
+from nilometer.trials.bench import laboratory, response, statistics
 from nilometer.trials.bench.limits import BenchLimit, Finding, judge, limits_of
 from nilometer.trials.bench.procedure import Test
 from nilometer.trials.bench.run import BenchRun
-from nilometer.trials.bench.segment import Outcome, Segment
+from nilometer.trials.bench.segment import Outcome
+from nilometer.trials.bench.selecting import (
+    LEAST_RATES,
+    allan_of,
+    changes,
+    is_numbers,
+    laboratory_of,
+    mean_of_segment,
+    one_giving,
+    readings_of,
+    standard_of,
+    way_up_and_down,
+)
 from nilometer.trials.figure import Figure
+from nilometer.trials.statistics.field_comparison import Comparison as FieldComparison
 
 __all__ = ["STATISTICS", "TestResult", "document_of", "results"]
 
@@ -79,25 +90,13 @@ def results(run: BenchRun, limits: Mapping[str, BenchLimit] | None = None) -> li
 def _limit_for(run: BenchRun, test: Test, known: Mapping[str, BenchLimit]) -> BenchLimit | None:
     """Return the limit of a test; of an actual sample that of the band in which the laboratory's mean lies."""
     name = test.limit or test.key
+    if test.statistic == "field_comparison":
+        return laboratory.limit_of(_judged(run, test), run.procedure, name)
     low = known.get(f"{name}_low")
     if low is None or low.below is None or test.statistic != "actual_sample":
         return known.get(name)
-    results = [value for value in _laboratory(run, test.steps[0]) if math.isfinite(value)]
+    results = [value for value in laboratory_of(run, test.steps[0]) if math.isfinite(value)]
     return low if results and sum(results) / len(results) < low.below else known.get(name)
-
-
-def _laboratory(run: BenchRun, key: str) -> list[float]:
-    """Return the laboratory's results of a step; none where they are not there, or no list of numbers."""
-    table = run.facts.get("laboratory")
-    given = table.get(key) if isinstance(table, Mapping) else None
-    return [float(value) for value in given] if isinstance(given, list) and _is_numbers(given) else []
-
-
-def _is_numbers(given: object) -> bool:
-    """Return whether a fact is a number, or a list of such."""
-    if isinstance(given, list):
-        return all(_is_numbers(one) for one in given)
-    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def document_of(run: BenchRun, found: Sequence[TestResult]) -> dict[str, Any]:
@@ -120,7 +119,9 @@ def _result(run: BenchRun, test: Test, limit: BenchLimit | None) -> TestResult:
         figures = STATISTICS[test.statistic](run, test)
     if limit is not None:  # a norm sets one of them a limit: that of its kind comes first
         figures = sorted(figures, key=lambda one: (one.unit == "%") != (limit.unit == "%"))
-    finding, note = judge(figures[0], limit)
+    elif not lacking:  # the noise a record does not show is said behind that which it does
+        figures = sorted(figures, key=lambda one: math.isnan(one.value))
+    finding, note = (Finding.NOT_MADE, lacking) if lacking else judge(figures[0], limit)
     notes = [note] if note and note != figures[0].note else []
     for key in test.steps:
         for segment in run.counted(key):
@@ -137,10 +138,16 @@ def _lacking(run: BenchRun, test: Test) -> str:
     for fact in test.facts:
         if fact not in run.facts:
             return f"{fact} is not given: say it in the facts of the run"
-        if not _is_numbers(run.facts[fact]):
+        if not is_numbers(run.facts[fact]):
             return f"{fact} is {run.facts[fact]!r}: a number is needed, or a list of them"
-    if test.statistic == "actual_sample" and not _laboratory(run, test.steps[0]):
+    if test.statistic == "consistency" and len(run.beside) < 2:
+        return f"{1 + len(run.beside)} of 3 units: runs of two more are needed beside it"
+    if test.statistic in _BESIDE_LABORATORY and not laboratory_of(run, test.steps[0]):
         return f"laboratory.{test.steps[0]} is not given as a list of numbers: say it in the facts of the run"
+    return _lacking_step(run, test)
+
+
+def _lacking_step(run: BenchRun, test: Test) -> str:
     for key in test.steps:
         if run.counted(key):
             continue
@@ -152,64 +159,53 @@ def _lacking(run: BenchRun, test: Test) -> str:
     return ""
 
 
-def _readings(run: BenchRun, key: str) -> list[float]:
-    return [value for segment in run.counted(key) for value in segment.readings]
-
-
-def _level(run: BenchRun, key: str) -> float:
-    level = run.procedure.steps[key].nominal(run.procedure.low, run.procedure.high)
-    return math.nan if level is None else level
-
-
-def _mean(segment: Segment) -> float:
-    return float(np.nanmean(segment.readings)) if np.isfinite(segment.readings).any() else math.nan
-
-
 def _of_readings(call: Callable[..., Figure]) -> Callable[[BenchRun, Test], list[Figure]]:
-    return lambda run, test: [call(_readings(run, test.steps[0]), run.procedure.unit, **test.options)]
+    return lambda run, test: [call(one_giving(run, test.steps[0]), run.procedure.unit, **test.options)]
 
 
 def _error(run: BenchRun, test: Test) -> list[Figure]:
     """Return the relative error of each step's standard; the first figure is that of the first step."""
-    found = [statistics.indication_error(_readings(run, key), _level(run, key)) for key in test.steps]
+    found = [statistics.indication_error(readings_of(run, key), standard_of(run, key)) for key in test.steps]
     return [replace(one, name=f"indication_error_{key}") for key, one in zip(test.steps, found, strict=True)]
 
 
 def _bias(run: BenchRun, test: Test) -> list[Figure]:
     unit = run.procedure.unit
-    return [statistics.offset(_readings(run, key), _level(run, key), unit, name=f"bias_{key}") for key in test.steps]
+    return [
+        statistics.offset(readings_of(run, key), standard_of(run, key), unit, name=f"bias_{key}") for key in test.steps
+    ]
 
 
 def _drift(run: BenchRun, test: Test) -> list[Figure]:
     options = dict(test.options)
     span = run.procedure.span if options.pop("relative", True) else None
-    return [statistics.drift(_readings(run, test.steps[0]), run.procedure.unit, span, **options)]
+    return [statistics.drift(readings_of(run, test.steps[0]), run.procedure.unit, span, **options)]
 
 
 def _drift_rate(run: BenchRun, test: Test) -> list[Figure]:
     segments = run.counted(test.steps[0])
     times = [moment for segment in segments for moment in segment.reading_times]
-    return [statistics.drift_rate(times, _readings(run, test.steps[0]), run.procedure.span)]
+    return [statistics.drift_rate(times, readings_of(run, test.steps[0]), run.procedure.span)]
 
 
 def _linearity_error(run: BenchRun, test: Test) -> list[Figure]:
     key = test.steps[0]
-    return [statistics.linearity_error(_readings(run, key), _level(run, key), run.procedure.span)]
+    return [statistics.linearity_error(readings_of(run, key), standard_of(run, key), run.procedure.span)]
 
 
 def _line(run: BenchRun, test: Test) -> list[Figure]:
     found = statistics.line_of_levels(
-        [_level(run, key) for key in test.steps], [_readings(run, key) for key in test.steps], run.procedure.unit
+        [standard_of(run, key) for key in test.steps], [readings_of(run, key) for key in test.steps], run.procedure.unit
     )
     return sorted(found, key=lambda one: one.name != "residual_s")  # the norm's figure first
 
 
 def _influence(run: BenchRun, test: Test) -> list[Figure]:
     """Return the change from the first step's readings to those of each other step; largest first."""
-    plain = _readings(run, test.steps[0])
+    plain = readings_of(run, test.steps[0])
     found = [
         replace(
-            statistics.influence(_readings(run, key), plain, run.procedure.unit, **test.options),
+            statistics.influence(readings_of(run, key), plain, run.procedure.unit, **test.options),
             name=f"influence_{key}",
         )
         for key in test.steps[1:]
@@ -218,31 +214,20 @@ def _influence(run: BenchRun, test: Test) -> list[Figure]:
 
 
 def _temperature(run: BenchRun, test: Test) -> list[Figure]:
-    groups = [_readings(run, key) for key in test.steps]
+    groups = [readings_of(run, key) for key in test.steps]
     return [statistics.temperature_compensation(groups, run.procedure.unit, **test.options)]
-
-
-def _changes(run: BenchRun, test: Test) -> list[tuple[Segment, Segment]]:
-    """Return the segments that followed each other in time, where both are of the test's steps and differ."""
-    made = sorted((one for key in dict.fromkeys(test.steps) for one in run.counted(key)), key=lambda one: one.began_us)
-    every = sorted((one for one in run.segments if one.values), key=lambda one: one.began_us)
-    follows = {id(after): before for before, after in pairwise(every)}
-    return [
-        (follows[id(one)], one)
-        for one in made
-        if id(one) in follows and follows[id(one)] in made and follows[id(one)].step != one.step
-    ]
 
 
 def _memory(run: BenchRun, test: Test) -> list[Figure]:
     """Return the first reading after the first standard minus the second's value, or its plain mean; largest first."""
     is_plain, found = test.options.get("against") == "mean", []
-    for before, after in _changes(run, test):
+    for before, after in changes(run, test):
         if (before.step, after.step) != test.steps[:2]:
             continue
         first = next((value for value in after.readings if math.isfinite(value)), math.nan)
-        rest = [value for one in run.counted(after.step) for value in one.readings if value != first]
-        level = (float(np.mean(rest)) if rest else math.nan) if is_plain else _level(run, after.step)
+        rest = [value for one in run.counted(after.step) for value in one.readings[1 if one is after else 0 :]]
+        rest = [value for value in rest if math.isfinite(value)]
+        level = (float(np.mean(rest)) if rest else math.nan) if is_plain else standard_of(run, after.step)
         name = f"memory_{before.step}_to_{after.step}"
         found.append(Figure(name=name, value=first - level, unit=run.procedure.unit, n=1, method="first_reading"))
     none = Figure(name="memory", value=math.nan, unit=run.procedure.unit, note="no change between the standards")
@@ -251,11 +236,11 @@ def _memory(run: BenchRun, test: Test) -> list[Figure]:
 
 def _response(run: BenchRun, test: Test) -> list[Figure]:
     found = []
-    for before, after in _changes(run, test):
+    for before, after in changes(run, test):
         times, values = after.arrays()
-        start, end = _mean(before), _mean(after)
+        start, end = mean_of_segment(before), mean_of_segment(after)
         # A signal that did not follow has no response, and its noise would be timed.
-        if abs(end - start) < 0.5 * abs(_level(run, after.step) - _level(run, before.step)):
+        if abs(end - start) < 0.5 * abs(standard_of(run, after.step) - standard_of(run, before.step)):
             end = start
         found.append(response.response_times(times, values, after.began_us, start, end))
     figures = response.summary_of_responses(found)
@@ -263,7 +248,7 @@ def _response(run: BenchRun, test: Test) -> list[Figure]:
 
 
 def _day_to_day(run: BenchRun, test: Test) -> list[Figure]:
-    means = [_mean(segment) for segment in run.counted(test.steps[0])]
+    means = [mean_of_segment(segment) for segment in run.counted(test.steps[0])]
     least = int(test.options.get("days", 5))
     if len(means) < least:
         return [statistics.too_few("day_to_day", run.procedure.unit, len(means), least, "days")]
@@ -272,19 +257,14 @@ def _day_to_day(run: BenchRun, test: Test) -> list[Figure]:
 
 def _hysteresis(run: BenchRun, test: Test) -> list[Figure]:
     """Return them of steps that come twice in a run: once on the way up, once on the way down."""
-    levels, up, down = [], [], []
-    for key in test.steps:
-        made = sorted(run.counted(key), key=lambda one: one.began_us)
-        levels.append(_level(run, key))
-        up.append(_mean(made[0]))
-        down.append(_mean(made[-1]) if len(made) > 1 else math.nan)
+    levels, up, down = way_up_and_down(run, test)
     found = response.hysteresis(levels, up, down, run.procedure.span, run.procedure.unit)
     wanted = test.options.get("first", "hysteresis")
     return sorted(found, key=lambda one: one.name != wanted)
 
 
 def _level_uncertainty(run: BenchRun, test: Test) -> list[Figure]:
-    errors = [_mean(segment) - _level(run, key) for key in test.steps for segment in run.counted(key)]
+    errors = [mean_of_segment(segment) - standard_of(run, key) for key in test.steps for segment in run.counted(key)]
     known = float(run.facts.get("reference_uncertainty", 0.0))
     return [response.level_uncertainty(errors, run.procedure.span, known)]
 
@@ -308,13 +288,41 @@ def _up_time(run: BenchRun, test: Test) -> list[Figure]:
 
 
 def _consistency(run: BenchRun, test: Test) -> list[Figure]:
-    del test
-    return [statistics.consistency(run.facts["units"])]
+    """Return how alike units are over all steps, then at each of them."""
+    units = [run, *run.beside]
+    whole = statistics.consistency([[value for key in test.steps for value in readings_of(one, key)] for one in units])
+    each = [
+        replace(statistics.consistency([readings_of(one, key) for one in units]), name=f"consistency_{key}")
+        for key in test.steps
+        if all(one.counted(key) for one in units)
+    ]
+    return [whole, *(each if len(test.steps) > 1 else [])]
+
+
+def _judged(run: BenchRun, test: Test) -> FieldComparison | str:
+    """Return what the norm says of the pairs of a step, or why it says nothing."""
+    key = test.steps[0]
+    return laboratory.judged(
+        readings_of(run, key), laboratory_of(run, key), run.procedure, test.options.get("norm", "")
+    )
+
+
+def _field_comparison(run: BenchRun, test: Test) -> list[Figure]:
+    return laboratory.figures_of(_judged(run, test), run.procedure.unit)
+
+
+def _largest_difference(run: BenchRun, test: Test) -> list[Figure]:
+    key = test.steps[0]
+    return [
+        laboratory.largest_difference(
+            readings_of(run, key), laboratory_of(run, key), run.procedure.unit, **test.options
+        )
+    ]
 
 
 def _actual_sample(run: BenchRun, test: Test) -> list[Figure]:
     """Return the mean error beside the laboratory, in % of its results and in the unit."""
-    ours, theirs = _readings(run, test.steps[0]), _laboratory(run, test.steps[0])
+    ours, theirs = readings_of(run, test.steps[0]), laboratory_of(run, test.steps[0])
     return [
         statistics.beside_laboratory(ours, theirs, run.procedure.unit, relative=relative) for relative in (True, False)
     ]
@@ -322,28 +330,19 @@ def _actual_sample(run: BenchRun, test: Test) -> list[Figure]:
 
 def _error_of_fact(run: BenchRun, test: Test) -> list[Figure]:
     """Return the relative error of a check solution whose value is a fact of the run."""
-    return [statistics.indication_error(_readings(run, test.steps[0]), float(run.facts[test.facts[0]]))]
+    return [statistics.indication_error(readings_of(run, test.steps[0]), float(run.facts[test.facts[0]]))]
 
 
 def _allan(run: BenchRun, test: Test) -> list[Figure]:
     """Return the noise terms of the longest stretch at a steady interval."""
-    times, values = max((one.arrays() for one in run.counted(test.steps[0])), key=lambda one: len(one[0]))
-    steps = np.diff(times)
-    unit = run.procedure.unit
-    if len(steps) < 100:
-        return [statistics.too_few("random_walk", unit, len(values), 101, "values")]
-    interval = float(np.median(steps))
-    cuts = np.flatnonzero((np.abs(steps - interval) > 0.5 * interval) | ~np.isfinite(values[1:])) + 1
-    ends = np.concatenate([[0], cuts, [len(values)]])
-    longest = int(np.argmax(np.diff(ends)))
-    part = values[ends[longest] : ends[longest + 1]]
-    part = part[np.isfinite(part)]
-    if len(part) < 101:
-        return [statistics.too_few("random_walk", unit, len(part), 101, "values without a gap")]
-    figures = read_noise(allan_curve(part, "log", interval_s=interval / 1e6), unit)
+    unit, curve = run.procedure.unit, allan_of(run, test)
+    if isinstance(curve, tuple):
+        return [statistics.too_few("random_walk", unit, curve[0], LEAST_RATES, curve[1])]
+    figures = read_noise(curve, unit)
     return sorted(figures, key=lambda one: one.name != "random_walk")
 
 
+_BESIDE_LABORATORY: Final = {"actual_sample", "field_comparison", "largest_difference"}
 STATISTICS: Final[dict[str, Callable[[BenchRun, Test], list[Figure]]]] = {
     "actual_sample": _actual_sample,
     "allan": _allan,
@@ -354,10 +353,12 @@ STATISTICS: Final[dict[str, Callable[[BenchRun, Test], list[Figure]]]] = {
     "drift": _drift,
     "drift_rate": _drift_rate,
     "error_of_fact": _error_of_fact,
+    "field_comparison": _field_comparison,
     "hysteresis": _hysteresis,
     "indication_error": _error,
     "influence": _influence,
     "level_uncertainty": _level_uncertainty,
+    "largest_difference": _largest_difference,
     "line": _line,
     "linearity_error": _linearity_error,
     "memory": _memory,

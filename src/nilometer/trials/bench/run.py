@@ -72,6 +72,8 @@ class BenchRun:
         Of the rows that are fed; they are converted to the procedure's.
     facts : mapping
         What is known without readings, such as ``hours`` and ``failures``.
+    beside : list of BenchRun
+        Runs of the same procedure at other units of the same make, for what is told of several; not saved with it.
     heard : callable, optional
         Called with every input once it was taken: the same inputs give the same run (`bench.journal`).
 
@@ -88,6 +90,7 @@ class BenchRun:
     place: int = 0
     notes: list[str] = field(default_factory=list)
     is_aborted: bool = False
+    beside: list[BenchRun] = field(default_factory=list)
     heard: Callable[[list[Any]], None] | None = None
     _newest_us: int | None = None
 
@@ -120,7 +123,7 @@ class BenchRun:
         place = next((at for at in range(len(self.procedure.order)) if at not in done), None)
         if place is None:
             return ""
-        return self._instruction(self.procedure.steps[self.procedure.order[place]], language)
+        return self.instruction(self.procedure.steps[self.procedure.order[place]], language)
 
     def prompt(self, language: str = "en") -> Prompt:
         """Return what is to be done next."""
@@ -129,12 +132,13 @@ class BenchRun:
             return Prompt(phase, "", "", self.notes[-1] if self.notes and phase is Phase.ABORTED else "")
         if phase is Phase.OPERATOR:
             step = self.procedure.steps[self.procedure.order[self.place]]
-            return Prompt(phase, step.key, self._instruction(step, language), "")
+            return Prompt(phase, step.key, self.instruction(step, language), "")
         segment = self.segments[-1]
         step = self.procedure.steps[segment.step]
-        return Prompt(phase, step.key, self._instruction(step, language), segment.reason)
+        return Prompt(phase, step.key, self.instruction(step, language), segment.reason)
 
-    def _instruction(self, step: Step, language: str) -> str:
+    def instruction(self, step: Step, language: str = "en") -> str:
+        """Return what the operator is to do at a step."""
         nominal = step.nominal(self.procedure.low, self.procedure.high)
         value = "" if nominal is None else f"{nominal:.6g}"
         text = step.do.get(language) or step.do.get("en") or step.key

@@ -23,6 +23,7 @@ def word(section: str, key: str, language: str) -> str:
     if key in known:
         return str(known[key][language == "zh"])
     # Figures of several steps are called after what they are and the step: bias_level20.
+    key = key.replace("_to_", " → ")
     what = max((name for name in known if key.startswith(f"{name}_")), key=len, default="")
     if not what:
         return key.replace("_", " ")

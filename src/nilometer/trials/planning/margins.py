@@ -18,11 +18,11 @@ from nilometer.errors import ConfigError
 from nilometer.model.entities import WaterBody
 from nilometer.trials.inference.endpoint import Origin
 from nilometer.trials.planning.sources import ArmPlan, Name, Positive, Section
-from nilometer.units import convert, symbol
+from nilometer.units import affine, convert, symbol
 from nilometer.verdict.item import Item, Rule
 from nilometer.verdict.standard import find_standard
 
-__all__ = ["Computed", "MarginPlan", "Quantity", "computed"]
+__all__ = ["Computed", "MarginPlan", "Quantity", "check_norm", "computed"]
 
 
 class MarginPlan(Section):
@@ -135,11 +135,29 @@ def _class(told: MarginPlan, quantity: Quantity) -> tuple[Item, int, str]:
     return items[quantity.property], index, f"class {told.of_class} of {standard.name}"
 
 
-def _band(told: MarginPlan, quantity: Quantity, _references: Sequence[ArmPlan]) -> Found:
-    table = _norm(told.norm)
-    bands = table["comparison"].get(quantity.property)
+def check_norm(key: str, quantity: Quantity) -> None:
+    """Refuse a norm that cannot speak of a quantity beside laboratory samples.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such norm, or it has no band for the property.
+    UnitError
+        If the trial's unit cannot become that of the band.
+    """
+    affine(quantity.unit, str(_bands(_norm(key), quantity)[0]["unit"]))
+
+
+def _bands(table: dict[str, Any], quantity: Quantity) -> list[dict[str, Any]]:
+    bands: list[dict[str, Any]] | None = table["comparison"].get(quantity.property)
     if bands is None:
         raise ConfigError("trial.property", seen=quantity.property, allowed=table["comparison"])
+    return bands
+
+
+def _band(told: MarginPlan, quantity: Quantity, _references: Sequence[ArmPlan]) -> Found:
+    table = _norm(told.norm)
+    bands = _bands(table, quantity)
     unit = str(bands[0]["unit"])
     at = math.nan if told.at is None else float(convert(np.array([told.at]), quantity.unit, unit)[0])
     if told.at is None and (len(bands) > 1 or "relative" in bands[0]):

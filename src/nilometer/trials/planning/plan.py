@@ -25,7 +25,7 @@ from nilometer.model.entities import WaterBody
 from nilometer.trials.inference.endpoint import Kind, Margin, Origin
 from nilometer.trials.inference.moments import has_arbitrary_zero, unit_of
 from nilometer.trials.pairing.strata import TIDE
-from nilometer.trials.planning.margins import MarginPlan, Quantity, computed
+from nilometer.trials.planning.margins import MarginPlan, Quantity, check_norm, computed
 from nilometer.trials.planning.sources import (
     ArmPlan,
     ConditionPlan,
@@ -243,6 +243,7 @@ class Plan(Section):
             if names.count(name) > 1:
                 raise ValueError(f"two endpoints are called {name!r}: give each a name of its own")
         self._references_fit()
+        self._norms_fit()
         # Within its own validation a plan is not yet frozen: what it computes becomes a part of it, and of its hash.
         object.__setattr__(self, "endpoint", tuple(self._with_margin(one) for one in self.endpoint))
         for one in self.endpoint:
@@ -260,14 +261,8 @@ class Plan(Section):
                 f"endpoint {one.name!r}: what is computed is in {self.trial.unit}, and no margin of {one.statistic}"
                 f"{' that is relative' if one.relative else ''}: type that one"
             )
-        about = Quantity(
-            property=self.trial.property,
-            unit=self.trial.unit,
-            standard=self.trial.standard,
-            water_body=self.trial.water_body,
-        )
         try:
-            found = computed(one.margin_from, one.origin, about, self.reference)
+            found = computed(one.margin_from, one.origin, self._quantity(), self.reference)
         except (ValueError, NilometerError) as error:
             raise ValueError(f"endpoint {one.name!r}: {error}") from error
         if not math.isnan(one.margin):
@@ -279,6 +274,23 @@ class Plan(Section):
                     f"another ({found.told}): leave one of both out"
                 )
         return one.model_copy(update={"margin": found.value, "unit": self.trial.unit, "reckoned": found.told})
+
+    def _quantity(self) -> Quantity:
+        return Quantity(
+            property=self.trial.property,
+            unit=self.trial.unit,
+            standard=self.trial.standard,
+            water_body=self.trial.water_body,
+        )
+
+    def _norms_fit(self) -> None:
+        """Refuse a norm that has nothing to say of these samples: now, and not after all is computed."""
+        for one in self.sample:
+            if one.norm is not None:
+                try:
+                    check_norm(one.norm, self._quantity())
+                except (ValueError, NilometerError) as error:
+                    raise ValueError(f"sample {one.name!r}: norm {one.norm!r}: {error}") from error
 
     def _references_fit(self) -> None:
         if self.tide is not None and (TIDE in self.condition or self.alignment.by == "order"):

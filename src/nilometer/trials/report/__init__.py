@@ -1,7 +1,7 @@
-"""The report of a trial: a PDF or one page of HTML, English or Chinese, good enough to be sent as it is.
+"""The report of a trial or a bench run: a PDF or one page of HTML, English or Chinese, good enough to be sent as it is.
 
 What is said is put together once, as blocks of a `Document`; two writers set them. Nothing is computed here that would
-change an answer: the report shows a `TrialResult`.
+change an answer: the report shows a `TrialResult` or a `BenchRun`.
 """
 
 from __future__ import annotations

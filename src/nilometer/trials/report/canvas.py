@@ -9,7 +9,7 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ __all__ = [
     "label",
     "paper",
     "points",
+    "sheet",
     "svg_of",
 ]
 
@@ -104,6 +105,21 @@ def paper(height_in: float) -> Iterator[tuple[Figure, Axes]]:
     ConfigError
         If matplotlib is not installed.
     """
+    with sheet(height_in, 1, 1) as (figure, axes):
+        yield figure, axes[0]
+
+
+@contextmanager
+def sheet(
+    height_in: float, rows: int, columns: int, *, heights: Sequence[float] | None = None
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Give a figure with rows and columns of axes, row by row; `heights` are those of the rows to each other.
+
+    Raises
+    ------
+    ConfigError
+        As `paper` does.
+    """
     try:
         from matplotlib import rc_context  # noqa: PLC0415 -- an optional dependency
         from matplotlib.figure import Figure  # noqa: PLC0415 -- the same
@@ -114,9 +130,10 @@ def paper(height_in: float) -> Iterator[tuple[Figure, Axes]]:
     with rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         figure.set_facecolor("none")
-        axes = figure.subplots()
-        axes.set_facecolor("none")
-        yield figure, axes
+        made = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
+        for axes in made.flat:
+            axes.set_facecolor("none")
+        yield figure, list(made.flat)
 
 
 def svg_of(figure: Figure) -> str:

@@ -99,13 +99,15 @@ class Facts:
 class Table:
     """Rows under a head.
 
-    `align` has left or right for each column; `widths` 0 for as wide as its text, else a share of the rest.
+    `align` has left or right for each column; `widths` 0 for as wide as its text, else a share of the rest. What is not
+    whole may end on another page than it began, however short it is.
     """
 
     head: tuple[str, ...]
     rows: tuple[tuple[Line, ...], ...]
     align: tuple[str, ...]
     widths: tuple[int, ...]
+    is_whole: bool = True
     kind: str = "table"
 
 

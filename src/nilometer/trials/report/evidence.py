@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import platform
+import re
 from importlib import metadata
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nilometer.trials.inference.endpoint import Decision, Outcome
 from nilometer.trials.planning.history import Entry
@@ -28,7 +30,7 @@ from nilometer.trials.report.document import (
     mono,
     quiet,
 )
-from nilometer.trials.report.numbers import SHARES, length, plain, quantity, share
+from nilometer.trials.report.numbers import SHARES, length, plain, quantity, share, unit_text
 from nilometer.trials.report.reasons import reason_of
 from nilometer.trials.report.telling import Teller
 from nilometer.trials.report.words import visible
@@ -42,6 +44,7 @@ _CLOCKS_APART = (
     "the clocks are ",
     "the clocks were left alone: the candidate's clock is put",
 )
+_SEEMS = re.compile(r"the candidate's clock seems to run (\S+) s (ahead|behind); nothing was moved")
 _SHOWN = 240  # letters of a value before and after an amendment
 
 
@@ -95,8 +98,11 @@ def _origins(tell: Teller) -> list[Block]:
     words = tell.words
     rows = []
     for one in tell.result.plan.endpoint:
-        told = "; ".join(text for text in (one.reckoned, one.source) if text.strip())
-        source = line(told) if told else quiet(words("origin.no_source"))
+        parts = [tell.sentence(one.reckoned)] if one.reckoned.strip() else []
+        parts += [line(one.source)] if one.source.strip() else []
+        gap = "; " if words.language == "en" else "；"
+        told = tuple(run for place, part in enumerate(parts) for run in ((("plain", gap),) if place else ()) + part)
+        source = told or quiet(words("origin.no_source"))
         name: Line = bold(one.name)
         if one.against == "samples":
             name += (("quiet", f"\n{words('kind.against_samples')}"),)
@@ -174,8 +180,14 @@ def _arm(tell: Teller, role: str, arm: ArmPlan) -> tuple[Line, ...]:
 
 
 def _calibration(tell: Teller, told: dict[str, Any]) -> str:
-    """Return a certificate's function as its keys with what they are."""
-    return ", ".join(f"{key} {_value(tell, each)}" for key, each in told.items())
+    """Return a certificate's function: its kind, coefficients, and from which unit to which it leads."""
+    rest = {key: each for key, each in told.items() if key not in {"kind", "coefficients", "unit_in", "unit_out"}}
+    parts = [tell.words.name("calibration", str(told["kind"]))] if "kind" in told else []
+    parts += [plain(float(each), 5) for each in told.get("coefficients", ())]
+    ends = [unit_text(str(told[key])) for key in ("unit_in", "unit_out") if told.get(key)]
+    parts += [f"({' → '.join(ends)})"] if ends else []
+    parts += [f"{key} {_value(tell, each)}" for key, each in rest.items()]
+    return " ".join(parts)
 
 
 def _uncertainty(tell: Teller, absolute: float | None, relative: float | None) -> Line:
@@ -190,32 +202,37 @@ def _uncertainty(tell: Teller, absolute: float | None, relative: float | None) -
 def _conditions(tell: Teller) -> list[Block]:
     """Return what the water was like at the pairs, by comparison; the reference's own result is the first."""
     words = tell.words
-    rows: list[tuple[Line, ...]] = []
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # of which comparisons one row is
     for comparison in tell.result.comparisons:
         series = {"range": comparison.pairs.reference, **comparison.pairs.conditions}
         for name, values in series.items():
-            there = values[np.isfinite(values)]
-            unit = _condition_unit(tell, name)
-            low, high = (float(end) for end in np.quantile(there, [0.05, 0.95])) if len(there) else (math.nan, math.nan)
-            ends = (float(there.min()), float(there.max())) if len(there) else (math.nan, math.nan)
-            rows.append(
-                (
-                    line(
-                        f"{tell.condition(name)}"
-                        if len(tell.result.comparisons) == 1
-                        else f"{tell.condition(name)} ({comparison.candidate} / {comparison.reference})"
-                    ),
-                    line(tell.span(*ends, unit) if len(there) else words("page.unknown")),
-                    line(tell.span(low, high, unit) if len(there) else words("page.unknown")),
-                    line(quantity(plain(float(there.mean())), unit) if len(there) else words("page.unknown")),
-                    line(f"{len(values) - len(there):,}"),
-                )
-            )
+            row = (name, _condition_row(tell, name, values))
+            alike.setdefault(row, []).append(f"{comparison.candidate} / {comparison.reference}")
+    every = len(tell.result.comparisons)
+    rows = tuple(
+        (line(tell.condition(name) + ("" if len(of) == every else f" ({words.joined(of)})")), *map(line, cells))
+        for (name, cells), of in alike.items()
+    )
     head = tuple(words(f"column.{name}") for name in ("condition", "range", "middle", "mean", "unknown_pairs"))
     return [
         Heading(2, words("section.conditions")),
-        Table(head, tuple(rows), ("left", "right", "right", "right", "right"), (3, 0, 0, 0, 0)),
+        Table(head, rows, ("left", "right", "right", "right", "right"), (3, 0, 0, 0, 0)),
     ]
+
+
+def _condition_row(tell: Teller, name: str, values: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return from where to where a condition was at the pairs, where its middle 90 %, its mean, and at how many not."""
+    there = values[np.isfinite(values)]
+    unknown, unit = tell.words("page.unknown"), _condition_unit(tell, name)
+    if not len(there):
+        return unknown, unknown, unknown, f"{len(values):,}"
+    low, high = (float(end) for end in np.quantile(there, [0.05, 0.95]))
+    return (
+        tell.span(float(there.min()), float(there.max()), unit),
+        tell.span(low, high, unit),
+        quantity(plain(float(there.mean())), unit),
+        f"{len(values) - len(there):,}",
+    )
 
 
 def _condition_unit(tell: Teller, name: str) -> str:
@@ -235,8 +252,12 @@ def remaining(tell: Teller) -> list[Block]:
     """Return what the trial leaves open, as its own data show it."""
     words, result = tell.words, tell.result
     items: list[Line] = [] if result.is_confirmatory else [line(words("open.exploratory"))]
+    # What is open of several alike is said once.
+    alike: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
     for comparison in result.comparisons:
-        items += _open_of(tell, comparison)
+        for key, parts in _open_of(tell, comparison):
+            alike.setdefault((key, tuple(parts.items())), []).append(tell.who(comparison))
+    items += [line(words(key, who=words.joined(who), **dict(parts))) for (key, parts), who in alike.items()]
     arms = [arm for _role, arm in tell.arms()]
     bare = [arm.name for arm in arms if not arm.certificate.strip()]
     if bare:
@@ -254,27 +275,37 @@ def remaining(tell: Teller) -> list[Block]:
     return [Heading(1, words("section.open")), Bullets(tuple(items))]
 
 
-def _open_of(tell: Teller, comparison: Comparison) -> list[Line]:
-    words, who = tell.words, tell.who(comparison)
-    items = [
-        line(words(f"open.{decision.outcome}", who=who, endpoint=decision.endpoint.name))
+def _open_of(tell: Teller, comparison: Comparison) -> list[tuple[str, dict[str, str]]]:
+    """Return what a comparison leaves open: the key of each sentence, and its parts but for who it is of."""
+    words = tell.words
+    items: list[tuple[str, dict[str, str]]] = [
+        (f"open.{decision.outcome}", {"endpoint": decision.endpoint.name})
         for decision in comparison.decisions
         if decision.outcome in {Outcome.INCONCLUSIVE, Outcome.NOT_TESTED}
     ]
     items += [
-        line(words("open.empty", who=who, condition=tell.condition(stratum.condition), range=tell.stratum(stratum)))
+        ("open.empty", {"condition": tell.condition(stratum.condition), "range": tell.stratum(stratum)})
         for stratum in comparison.strata
         if not stratum.n
     ]
     clock = comparison.alignment.clock
     if tell.has_times and not clock.is_clear and clock.note:
-        items.append(line(words("open.clock", who=who, note=words.told(clock.note)[0])))
+        items.append(("open.clock", {"note": words.told(clock.note)[0]}))
     apart = [note for note in comparison.alignment.notes if note.startswith(_CLOCKS_APART)]
-    items += [line(words("open.clock_apart", who=who, note=words.told(note)[0])) for note in apart]
+    items += [("open.clock_apart", {"note": _apart(tell, note)}) for note in apart]
     bias = comparison.figure("bias")
     if bias is not None and bias.n_effective < _FEW:
-        items.append(line(words("open.few", who=who, n=plain(bias.n_effective, 2))))
+        items.append(("open.few", {"n": plain(bias.n_effective, 2)}))
     return items
+
+
+def _apart(tell: Teller, note: str) -> str:
+    """Return by how much clocks are apart, as a length that reads well where the engine has seconds."""
+    found = _SEEMS.fullmatch(note)
+    if not found:
+        return tell.words.told(note)[0]
+    offset = tell.words(f"alignment.{found[2]}", length=length(float(found[1]), tell.words))
+    return tell.words("alignment.clock_found_plain", offset=offset)
 
 
 def plan(tell: Teller) -> list[Block]:

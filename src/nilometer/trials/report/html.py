@@ -35,6 +35,7 @@ _COLOURS = {
     canvas.AMBER: "var(--amber)",
     canvas.VERMILION: "var(--vermilion)",
 }
+_RING = '<circle class="open" cx="10" cy="10" r="8.2"/>'
 # The shapes of outcomes, within a square of 20.
 _SHAPES = {
     "non_inferior": '<circle cx="10" cy="10" r="8.5"/><path class="in" d="M5.8 10.4l2.9 2.9 5.6-6.2"/>',
@@ -42,6 +43,9 @@ _SHAPES = {
     "inferior": '<path d="M3 1l7 7 7-7 2 2-7 7 7 7-2 2-7-7-7 7-2-2 7-7-7-7z"/>',
     "inconclusive": '<path d="M10 1.2 19.6 18.4H.4z"/><path class="in" d="M10 7v5.4M10 14.4v1.8"/>',
     "not_tested": '<circle class="open" cx="10" cy="10" r="7.6"/>',
+    # A ring: the limit itself is not sure.
+    "met_unverified": f'{_RING}<path class="thin" d="M5.8 10.4l2.9 2.9 5.6-6.2"/>',
+    "not_met_unverified": f'{_RING}<path class="thin" d="M6.6 6.6l6.8 6.8M13.4 6.6l-6.8 6.8"/>',
 }
 
 

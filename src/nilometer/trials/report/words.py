@@ -1,4 +1,4 @@
-"""The words of a report in two languages, from ``words.toml`` and ``phrases.toml``; and text that shows what it holds.
+"""The words of a report in two languages, from its data files; and text that shows what it holds.
 
 Sentences of the engine (notes, reasons) are English: those that ``phrases.toml`` knows are told in Chinese, others stay
 as they are and are marked as such. Nothing here writes a document.
@@ -76,10 +76,10 @@ class Words:
         text = key.replace("_", " ")
         return text[:1].upper() + text[1:] if section == "statistic" else text
 
-    def terms(self) -> list[tuple[str, str, str]]:
+    def terms(self, section: str = "term") -> list[tuple[str, str, str]]:
         """Return the terms: word, the word in the other language, what it means."""
         here = LANGUAGES.index(self.language)
-        rows = [texts for key, texts in _table().items() if key.startswith("term.")]
+        rows = [texts for key, texts in _table().items() if key.startswith(f"{section}.")]
         return [(texts[here], texts[1 - here], texts[2 + here]) for texts in rows]
 
     def joined(self, parts: list[str]) -> str:
@@ -118,8 +118,11 @@ def _translated(sentence: str) -> str | None:
 
 @cache
 def _table() -> dict[str, list[str]]:
-    sections = tomllib.loads((resources.files(__package__) / "words.toml").read_text(encoding="utf-8"))
-    return {f"{section}.{name}": texts for section, names in sections.items() for name, texts in names.items()}
+    found: dict[str, list[str]] = {}
+    for file in ("words.toml", "bench_words.toml"):
+        sections = tomllib.loads((resources.files(__package__) / file).read_text(encoding="utf-8"))
+        found |= {f"{section}.{name}": texts for section, names in sections.items() for name, texts in names.items()}
+    return found
 
 
 @cache

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from nilometer.errors import ConfigError
+from nilometer.trials.bench.run import BenchRun
+from nilometer.trials.report.bench_report import bench_document
 from nilometer.trials.report.comparing import comparing
 from nilometer.trials.report.document import Document
 from nilometer.trials.report.evidence import compared, data, decided, plan, remaining, reproduce, terms
@@ -22,13 +24,13 @@ __all__ = ["document_of", "render_html", "render_pdf", "write_report"]
 SUFFIXES = (".pdf", ".html")
 
 
-def document_of(result: TrialResult, *, language: Language = "en", command: str) -> Document:
+def document_of(result: TrialResult | BenchRun, *, language: Language = "en", command: str) -> Document:
     """Return what a report says.
 
     Parameters
     ----------
-    result : TrialResult
-        What is reported.
+    result : TrialResult or BenchRun
+        What is reported: a trial, or the run of a bench.
     language : str
         ``en`` or ``zh``.
     command : str
@@ -39,6 +41,8 @@ def document_of(result: TrialResult, *, language: Language = "en", command: str)
     ConfigError
         If the language is neither, or matplotlib is not installed.
     """
+    if isinstance(result, BenchRun):
+        return bench_document(result, language=language, command=command)
     tell = Teller(result, language)
     words = tell.words
     document = Document(
@@ -59,7 +63,7 @@ def document_of(result: TrialResult, *, language: Language = "en", command: str)
     return document
 
 
-def render_pdf(result: TrialResult, *, language: Language = "en", command: str) -> bytes:
+def render_pdf(result: TrialResult | BenchRun, *, language: Language = "en", command: str) -> bytes:
     """Return a report as PDF/A-2a and PDF/UA-1: the same result gives the same bytes.
 
     Parameters
@@ -75,7 +79,7 @@ def render_pdf(result: TrialResult, *, language: Language = "en", command: str) 
     return pdf_of(document_of(result, language=language, command=command))
 
 
-def render_html(result: TrialResult, *, language: Language = "en", command: str) -> str:
+def render_html(result: TrialResult | BenchRun, *, language: Language = "en", command: str) -> str:
     """Return a report as one page of HTML that loads nothing from elsewhere.
 
     Parameters
@@ -91,7 +95,7 @@ def render_html(result: TrialResult, *, language: Language = "en", command: str)
     return html_of(document_of(result, language=language, command=command))
 
 
-def write_report(result: TrialResult, path: str | Path, *, language: Language = "en", command: str) -> None:
+def write_report(result: TrialResult | BenchRun, path: str | Path, *, language: Language = "en", command: str) -> None:
     """Write a report into a file, whole or not at all.
 
     Parameters
