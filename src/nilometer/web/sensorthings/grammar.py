@@ -8,7 +8,7 @@ Precedence, high to low: member access and calls; unary minus; ``mul div mod``; 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from nilometer.errors import RequestError
 from nilometer.web.sensorthings.expressions import (
@@ -30,6 +30,7 @@ __all__ = ["Parser", "parse_expression"]
 MOST_NESTING = 60
 MOST_NODES = 4000
 MOST_DEPTH = 100
+_MOST_DIGITS = 9
 _LEVELS = (("eq", "ne"), ("gt", "ge", "lt", "le"), ("add", "sub"), ("mul", "div", "mod"))
 
 
@@ -134,12 +135,20 @@ class Parser:
             level = [part for node in level for part in parts_of(node)]
 
     def path(self) -> Path:
-        """Parse ``name/name/…``."""
+        """Parse ``name/name/…``; ``[0]`` after a name stands for an element of an array of JSON."""
         at = self.peek().at
-        names = [self.name()]
+        names = [self.name(), *self._elements()]
         while self.accept("/"):
-            names.append(self.name())
+            names += [self.name(), *self._elements()]
         return Path(tuple(names), at)
+
+    def _elements(self) -> Iterator[str]:
+        while self.accept("["):
+            token = self.take()
+            if token.kind is not TokenKind.NUMBER or not token.text.isdigit() or len(token.text) > _MOST_DIGITS:
+                raise self.error("expected the place of an element, from 0", token.at)
+            self.expect("]")
+            yield f"[{int(token.text)}]"
 
     def _deeper(self, rule: Callable[[], Expression]) -> Expression:
         self._depth += 1

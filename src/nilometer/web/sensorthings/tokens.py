@@ -46,7 +46,7 @@ _WORDS = re.compile(
     | (?P<TEXT>'(?:[^']|'')*')
     | (?P<OPTION>\$[A-Za-z]+)
     | (?P<NAME>@?[^\W\d][\w-]*(?:\.[\w-]+)*)
-    | (?P<SIGN>[(),;:/=-])
+    | (?P<SIGN>[(),;:/=\[\]-])
     | (?P<SPACE>\s+)
     """,
     re.VERBOSE,

@@ -16,7 +16,7 @@ from nilometer.pipeline.computed import why_computed
 from nilometer.pipeline.ownership import Ownership
 from nilometer.pipeline.removing import Removing
 from nilometer.store.catalog_edit import CatalogEdit
-from nilometer.web.sensorthings.changes.bodies import read_draft, read_json, read_link
+from nilometer.web.sensorthings.changes.bodies import check_nesting, read_draft, read_json, read_link
 from nilometer.web.sensorthings.changes.editing import Editing, whole
 from nilometer.web.sensorthings.changes.json_patch import patched
 from nilometer.web.sensorthings.changes.making import CLASSES, Maker, Means
@@ -146,6 +146,7 @@ class Changes:
         if media_type == JSON_PATCH and method == "PATCH":
             before = await asyncio.to_thread(document, kind, number)
             given = _difference(before, patched(before, given))
+            check_nesting(given, "$")
         elif media_type not in {"application/json", "application/merge-patch+json", ""}:
             allowed = f"application/json, {JSON_PATCH}"
             raise WrongMediaType(f"content-type {media_type[:60]!r} is not read (allowed: {allowed})")

@@ -21,7 +21,7 @@ from nilometer.pipeline import IngestOutcome, Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
 from nilometer.web.exchange import Budget
-from nilometer.web.sensorthings.changes.bodies import read_link, read_value
+from nilometer.web.sensorthings.changes.bodies import check_nesting, read_link, read_value
 from nilometer.web.sensorthings.changes.making import NO_PLACE
 from nilometer.web.sensorthings.changes.rows import NewRow, batch_of, row_of
 from nilometer.web.sensorthings.schema import OBSERVATION
@@ -117,6 +117,8 @@ class DataArrays:
             raise RequestError(f"this is no JSON: {error}", place="$") from error
         for number, group in enumerate(groups):
             _check_components(group.components, f"$[{number}].components")
+            if group.datastream is None:
+                raise RequestError('a group names its Datastream: {"@iot.id": …}', place=f"$[{number}].Datastream")
         read = _Read()
         for number, group in enumerate(groups):
             self._take(group, read, f"$[{number}]")
@@ -177,6 +179,7 @@ class DataArrays:
             if name in _FEATURE:
                 feature = 0 if cell is None else self._feature(cell)
             else:
+                check_nesting(cell, name)
                 values[name] = read_value(OBSERVATION, name, cell, name)
         if not feature and not has_place:
             raise RequestError(NO_PLACE, place="FeatureOfInterest")

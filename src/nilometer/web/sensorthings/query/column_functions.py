@@ -181,6 +181,7 @@ _TEXTS: dict[str, Callable[..., Any]] = {
     "toupper": str.upper,
     "trim": lambda text: text.strip(WHITE),
     "concat": lambda left, right: left + right,
+    "written": lambda number: repr(float(number)).removesuffix(".0"),
     "substringof": lambda needle, hay: needle in hay,
     "contains": lambda hay, needle: needle in hay,
     "startswith": str.startswith,

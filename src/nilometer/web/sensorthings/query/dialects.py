@@ -172,19 +172,26 @@ class _Postgresql:
         return column == func.any(literal(list(ids), ARRAY(BigInteger)))
 
     @staticmethod
-    def _one(column: Sql, members: tuple[str, ...], wanted: str) -> Sql:
+    def _one(column: Sql, members: tuple[str, ...], wanted: str = "") -> Sql:
         """Return a member that is as wanted: the document is read once for both."""
-        path = "strict $" + "".join(f'."{name}"' for name in members) + f" ? ({wanted})"
+        path = f"strict {_written(members)}" + (f" ? ({wanted})" if wanted else "")
         return func.jsonb_path_query_first(
             cast(column, JSONB), cast(literal(path, Text), JSONPATH), cast({}, JSONB), true(), type_=JSONB
         )
 
     def _member(self, column: Sql, members: tuple[str, ...]) -> Sql:
+        if any(name.startswith("[") for name in members):
+            return self._one(column, members)
         return cast(column, JSONB).op("#>", return_type=JSONB())(_names(members))
 
 
 def _route(members: tuple[str, ...]) -> Sql:
-    return literal("$" + "".join(f'."{name}"' for name in members), Text)
+    return literal(_written(members), Text)
+
+
+def _written(members: tuple[str, ...]) -> str:
+    """Return members as both databases write a path: names in quotes, places of elements in brackets."""
+    return "$" + "".join(name if name.startswith("[") else f'."{name}"' for name in members)
 
 
 def _names(members: tuple[str, ...]) -> Sql:

@@ -225,5 +225,9 @@ def json_column(values: Sequence[Any]) -> Column:
 def dig(value: Any, members: Sequence[str]) -> Any:  # noqa: ANN401 -- any JSON
     """Return a member of JSON, or None."""
     for name in members:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        if name.startswith("["):
+            place = int(name[1:-1])
+            value = value[place] if isinstance(value, list) and place < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
     return value
