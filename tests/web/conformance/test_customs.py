@@ -285,6 +285,44 @@ async def test_urls_of_a_batch_that_are_none_are_refused_alone(api: Api):
     assert [one["status"] for one in answer.json()["responses"]] == [400, 200]
 
 
+async def test_json_patches_go_into_a_change_set(api: Api):
+    stream = await stream_of(api, "patched in a set", [])
+    thing = (await api.ask(f"Datastreams({stream})/Thing"))["@iot.id"]
+    (past,) = (await api.ask(f"Things({thing})/HistoricalLocations"))["value"]
+    replaced = [{"op": "replace", "path": "/name", "value": "new"}, {"op": "add", "path": "/properties/a", "value": 1}]
+    unit = [{"op": "replace", "path": "/unitOfMeasurement/symbol", "value": "K"}]
+    moved = [{"op": "replace", "path": "/time", "value": "2001-02-03T04:05:06Z"}]
+    again = [{"op": "test", "path": "/properties/a", "value": 1}, {"op": "remove", "path": "/properties/a"}]
+    urls = (f"Things({thing})", f"Datastreams({stream})", f"HistoricalLocations({past['@iot.id']})", f"Things({thing})")
+    headers = {"content-type": "application/json-patch+json"}
+    requests = [
+        {"id": str(n), "method": "patch", "url": url, "headers": headers, "body": body, "atomicityGroup": "g"}
+        for n, (url, body) in enumerate(zip(urls, (replaced, unit, moved, again), strict=True))
+    ]
+    answer = await api.client.post("/v1.1/$batch", json={"requests": requests})
+    assert [one["status"] for one in answer.json()["responses"]] == [200] * 4, answer.text
+    after = await api.ask(f"Things({thing})")
+    assert (after["name"], "properties" in after) == ("new", False)
+    assert (await api.ask(urls[1]))["unitOfMeasurement"]["symbol"] == "K"
+    assert (await api.ask(urls[2]))["time"] == "2001-02-03T04:05:06Z"
+    answer = await api.client.post("/v1.1/$batch", json={"requests": [requests[0], requests[3], requests[3]]})
+    told = answer.json()["responses"]
+    assert [(one["status"], one["body"]["code"], one["body"]["type"]) for one in told] == [
+        (424, 424, "error"),
+        (424, 424, "error"),
+        (400, 400, "error"),
+    ]
+    assert "properties" not in await api.ask(f"Things({thing})")
+
+
+async def test_a_json_batch_says_where_what_it_made_is(api: Api):
+    body = {"name": "made in a batch", "description": "d"}
+    alone = {"id": "a", "method": "post", "url": "Things", "body": body}
+    answer = await api.client.post("/v1.1/$batch", json={"requests": [alone, {**alone, "atomicityGroup": "g"}]})
+    for one in answer.json()["responses"]:
+        assert (await api.ask(one["location"]))["name"] == body["name"]
+
+
 async def test_a_count_observation_type_is_kept(api: Api):
     stream = await stream_of(
         api, "counted", [7], Datastreams=[whole("c", observationType=OGC_OM + "OM_CountObservation")]

@@ -17,7 +17,7 @@ from nilometer.web.sensorthings.records import Record
 from nilometer.web.sensorthings.schema import EntityType
 from nilometer.web.times import bare_times
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "own_document"]
 
 _OURS = {
     "Thing": ("key", "water_body", "target_class", "time_zone"),
@@ -95,11 +95,7 @@ class Encoder:
         return column if kind.properties[name].kind != "time" else lambda record: _time(column(record))
 
     def _unit(self, record: Record) -> dict[str, Any]:
-        return {
-            "name": record["unit_name"],
-            "symbol": record["unit_symbol"],
-            "definition": record["unit_definition"],
-        }
+        return _unit(record)
 
     def _phenomenon_time(self, record: Record) -> str | None:
         return self._times_of.get(record["id"])
@@ -113,6 +109,23 @@ class Encoder:
             return None
         places = [_geometry(place.location) for place in self._places.get(record["thing"], ())]
         return next((place for place in places if place is not None), None)
+
+
+def own_document(kind: EntityType, record: Record) -> dict[str, Any]:
+    """Return what a client said of an entity of the catalog; nothing that is computed of its Observations."""
+    document: dict[str, Any] = {}
+    for name, found in kind.properties.items():
+        if name == "properties":
+            document[name] = _properties(kind, record) or {}
+        elif name == "unitOfMeasurement":
+            document[name] = _unit(record)
+        elif found.column:
+            document[name] = _time(record[found.column]) if found.kind == "time" else record[found.column]
+    return document
+
+
+def _unit(record: Record) -> dict[str, Any]:
+    return {"name": record["unit_name"], "symbol": record["unit_symbol"], "definition": record["unit_definition"]}
 
 
 def _time(moment: int | None) -> str | None:

@@ -209,7 +209,8 @@ def _refused(one: Asked, error: NilometerError) -> Answered:
 
 def _dropped(one: Asked, failed: ChangeSetFailed) -> Answered:
     message = f"nothing of this change set was done: its request {failed.at + 1} failed: {failed.error}"
-    body = encode_json({"error": {"code": "failed_dependency", "message": message, "place": ""}})
+    told = {"code": HTTPStatus.FAILED_DEPENDENCY, "type": "error", "message": message}
+    body = encode_json({**told, "error": {"code": "failed_dependency", "message": message, "place": ""}})
     return Answered(one.id, HTTPStatus.FAILED_DEPENDENCY, {"Content-Type": "application/json"}, body, one.group)
 
 
@@ -223,6 +224,8 @@ def _done(one: Asked, what: Done, root: str) -> Answered:
 
 def _shown(one: Answered) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": one.id, "status": one.status}
+    if "Location" in one.headers:
+        shown["location"] = one.headers["Location"]  # where the reference server's clients look for it
     if one.headers:
         shown["headers"] = one.headers
     if one.group:
