@@ -16,7 +16,10 @@ REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
 
 async def stream_of(api: Api, name: str, results: list[Any], **more: Any) -> int:
     """Make a Thing with one Datastream of some results, a day apart, and return the Datastream's id."""
-    rows = [{"phenomenonTime": f"2020-01-{day:02d}T00:00:00Z", "result": one} for day, one in enumerate(results, 1)]
+    rows = [
+        {"phenomenonTime": f"2020-01-{1 + n % 28:02d}T00:{n // 28:02d}:00Z", "result": one}
+        for n, one in enumerate(results)
+    ]
     thing = {
         "name": name,
         "description": name,
@@ -321,6 +324,48 @@ async def test_a_json_batch_says_where_what_it_made_is(api: Api):
     answer = await api.client.post("/v1.1/$batch", json={"requests": [alone, {**alone, "atomicityGroup": "g"}]})
     for one in answer.json()["responses"]:
         assert (await api.ask(one["location"]))["name"] == body["name"]
+
+
+@pytest.mark.parametrize("host", ['a"b', "a\\b", "x:1"])
+async def test_whatever_a_client_calls_us_its_answers_are_json(api: Api, host: str):
+    stream = await stream_of(api, "called", [1])
+    group = {"Datastream": {"@iot.id": stream}, "components": ["result"], "dataArray": [[2], ["a", 3]]}
+    made = await api.client.post("/v1.1/CreateObservations", json=[group], headers={"host": host})
+    assert made.json()[0].startswith(f"http://{host}/v1.1/Observations(")
+    rows = f"Datastreams({stream})/Observations"
+    for path in (
+        rows,
+        f"{rows}?$top=1",
+        f"{rows}?$resultFormat=dataArray",
+        f"Datastreams({stream})?$expand=Observations",
+    ):
+        answer = await api.client.get(f"/v1.1/{path}", headers={"host": host})
+        assert host in json.dumps(answer.json(), ensure_ascii=False).replace('\\"', '"').replace("\\\\", "\\")
+
+
+async def test_an_expansion_that_comes_back_to_where_it_was_is_stopped(api: Api):
+    streams = [whole(f"s{n}") for n in range(90)]
+    thing = await api.make("Things", {"name": "many", "description": "d", "Datastreams": streams})
+    once = f"Things({thing})?$expand=Datastreams($top=100;$expand=Thing)"
+    assert [item["Thing"]["name"] for item in (await api.ask(once))["Datastreams"]] == ["many"] * 90
+    back = "Datastreams($top=100;$select=name;$expand=Thing($select=name;$expand=Datastreams($top=100;$select=name)))"
+    assert len((await api.ask(f"Things({thing})?$expand={back}"))["Datastreams"][89]["Thing"]["Datastreams"]) == 90
+    further = back.replace("$top=100;$select=name)))", "$top=100;$expand=Thing($expand=Datastreams($top=100)))))")
+    await api.ask(f"Things({thing})?$expand={further}", 400)
+    stream = await stream_of(api, "round", list(range(700)))
+    rows = f"Datastreams({stream})/Observations?$top=700&$select=result"
+    assert len((await api.ask(f"{rows}&$expand=Datastream($select=name)"))["value"]) == 700
+    await api.ask(f"{rows}&$expand=Datastream($expand=Observations($top=700))", 400)
+
+
+async def test_things_that_share_a_place_are_not_multiplied_for_ever(api: Api):
+    things = [{"name": f"t{n}", "description": "d"} for n in range(60)]
+    place = await api.make("Locations", {**location("shared"), "Things": things})
+    inner = "$expand=Locations($select=name;$expand=Things($select=name%s))"
+    path = f"Locations({place})?$expand=Things($select=name;{inner})"
+    for one in (await api.ask(path % ""))["Things"]:
+        assert len(one["Locations"][0]["Things"]) == 60
+    await api.ask(path % f";{inner % ''}", 400)
 
 
 async def test_a_count_observation_type_is_kept(api: Api):

@@ -251,7 +251,7 @@ def _times(column: tuple[Any, ...], *, required: bool) -> NDArray[np.int64] | No
 
 def _answer(ids: NDArray[np.int64], errors: dict[int, str], root: str) -> bytes:
     """Return a text for each row: its link, or what is wrong with it."""
-    link = f'"{root}/Observations('
+    link = msgspec.json.encode(f"{root}/Observations(").decode()[:-1]  # a client says our name as it likes
     between = f')",{link}'
     if len(ids) and ids.all():
         return f'[{link}{between.join(map(str, ids.tolist()))})"]'.encode()
