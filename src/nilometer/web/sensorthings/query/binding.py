@@ -140,13 +140,15 @@ class Binder:
         bound = [self._condition(operand, shared) for operand in operands]
         if reach is not None:
             return AllOf(tuple(node for node, _ in bound)), frozenset().union(*(free for _, free in bound))
+        alone = [node for node, free in bound if not free]
         groups: list[tuple[list[Condition], _Free]] = []
         for node, free in bound:
-            apart = [group for group in groups if not free or not group[1] & free]
-            joined = [group for group in groups if group not in apart]
-            nodes = [one for group in joined for one in group[0]]
-            groups = [*apart, ([*nodes, node], free.union(*(group[1] for group in joined)))]
-        return _all_of([_quantified(_all_of(nodes), free) for nodes, free in groups]), _NONE
+            if free:
+                joined = [group for group in groups if group[1] & free]
+                groups = [group for group in groups if not group[1] & free]
+                nodes = [one for group in joined for one in group[0]]
+                groups.append(([*nodes, node], free.union(*(group[1] for group in joined))))
+        return _all_of([*alone, *(_quantified(_all_of(nodes), free) for nodes, free in groups)]), _NONE
 
     def _disjunction(self, operands: Sequence[Expression], reach: _Reach | None) -> tuple[Condition, _Free]:
         if reach is None:
