@@ -37,6 +37,39 @@ def test_requests_on_one_connection_are_answered_until_a_signal_ends_it():
     assert answers == [(b"HTTP/1.1 200 OK\r\n", b"short")] * 50
 
 
+def test_a_connection_that_never_ends_its_head_is_given_up_and_others_are_served(monkeypatch):
+    monkeypatch.setattr("nilometer.web.waiting.HEAD_S", 0.3)
+    listener = bind("127.0.0.1", 0)
+    whole, half = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX"
+    heard = {}
+
+    def ask():
+        clients = {
+            name: socket.create_connection(listener.getsockname(), timeout=30) for name in ("none", "half", "next")
+        }
+        files = {name: client.makefile("rb") for name, client in clients.items()}
+        clients["half"].sendall(half)
+        clients["next"].sendall(whole)
+        assert list(iter(files["next"].readline, b"\r\n"))
+        assert files["next"].read(5) == b"short"
+        clients["next"].sendall(half)
+        for name, client in clients.items():
+            with client, files[name]:
+                heard[name] = files[name].read()
+        with socket.create_connection(listener.getsockname(), timeout=30) as other, other.makefile("rb") as told:
+            other.sendall(whole)
+            heard["other"] = told.readline()
+        app.over.set()
+
+    asking = threading.Thread(target=ask)
+    app = Short()
+    run(app.serve_until_over(listener, asking))
+    asking.join(30)
+    assert heard["other"] == b"HTTP/1.1 200 OK\r\n"
+    assert heard["none"].startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert heard["none"] == heard["half"] == heard["next"]
+
+
 class Short:
     """Answers everything with one word."""
 

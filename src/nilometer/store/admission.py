@@ -166,7 +166,11 @@ class Gate:
         facts = (index.known[:MOST], index.resolution)
         rejected, coarse, dry = _walk().sort_out(datastream, time, *facts, index.water, _SPAN, status, feature)
         if dry:
-            for number in np.unique(datastream[(status != REJECTED) & (feature == 0)]):
+            # A row that says of what it speaks needs no water: none is made for it.
+            needs = (status != REJECTED) & (feature == 0)
+            if batch.feature is not None:
+                needs &= batch.feature == 0
+            for number in np.unique(datastream[needs]):
                 index.water[number] = self._water(int(number))
             _walk().sort_out(datastream, time, *facts, index.water, _SPAN, status, feature)
         if coarse:

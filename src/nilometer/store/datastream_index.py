@@ -25,6 +25,7 @@ _FACTS: dict[str, tuple[type, int]] = {
     "first": (np.int64, _LATEST),
     "newest": (np.int64, NO_TIME),
     "newest_water": (np.int64, NO_TIME),
+    "longest": (np.int64, 0),
     "location": (np.int64, NOWHERE),
     "placed_time": (np.int64, NO_TIME),
     "placed_id": (np.int64, 0),
@@ -35,7 +36,7 @@ _FACTS: dict[str, tuple[type, int]] = {
     "resolution": (np.int64, 1),
     "water": (np.int32, 0),
 }
-_KEPT = ("rows", "first", "newest", "newest_water", "unsure")
+_KEPT = ("rows", "first", "newest", "newest_water", "longest", "unsure")
 
 
 class DatastreamIndex:
@@ -49,6 +50,8 @@ class DatastreamIndex:
         First and last phenomenon_time of any row, µs UTC. A delete may leave them wider than the truth.
     newest_water : ndarray of int64
         Last phenomenon_time of a row of the water.
+    longest : ndarray of int64
+        The longest duration of any row there ever was, µs.
     location : ndarray of int64
         Where in the hot tail that row is, or NOWHERE; of several of one time that with the greatest id.
     placed_time, placed_id : ndarray of int64
@@ -66,6 +69,7 @@ class DatastreamIndex:
     first: NDArray[np.int64]
     newest: NDArray[np.int64]
     newest_water: NDArray[np.int64]
+    longest: NDArray[np.int64]
     location: NDArray[np.int64]
     placed_time: NDArray[np.int64]
     placed_id: NDArray[np.int64]
@@ -103,14 +107,22 @@ class DatastreamIndex:
         self.resolution[number] = max(1, datastream.clock_resolution_us)
         self.known[number] = True
 
-    def saw(self, datastream: NDArray[np.int32], time: NDArray[np.int64], number: NDArray[np.int64]) -> None:
-        """Widen extents and counters by rows; `number` is their n."""
+    def saw(
+        self,
+        datastream: NDArray[np.int32],
+        time: NDArray[np.int64],
+        number: NDArray[np.int64],
+        duration: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Widen extents and counters by rows; `number` is their n, `duration` None: all are instants."""
         if not len(datastream):
             return
         self.reach(int(datastream.max()))
         np.maximum.at(self.rows, datastream, number)
         np.maximum.at(self.newest, datastream, time)
         np.minimum.at(self.first, datastream, time)
+        if duration is not None:
+            np.maximum.at(self.longest, datastream, duration)
 
     def place(
         self,
@@ -160,8 +172,9 @@ class DatastreamIndex:
         datastream = columns["datastream"]
         if not len(datastream):
             return
-        self.saw(datastream, columns["newest"], columns["rows"])
+        # Neither durations nor doubts were kept in the first release.
+        self.saw(datastream, columns["newest"], columns["rows"], columns.get("longest"))
         np.minimum.at(self.first, datastream, columns["first"])
         np.maximum.at(self.newest_water, datastream, columns["newest_water"])
-        if "unsure" in columns:  # not in the first release
+        if "unsure" in columns:
             self.unsure[datastream] |= columns["unsure"]

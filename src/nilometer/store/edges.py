@@ -24,6 +24,8 @@ from nilometer.store.visible import Visible
 __all__ = ["Edges"]
 
 _LATEST = int(np.iinfo(np.int64).max)
+_MOST_OVERLAPPING = 100_000
+"""Rows that are looked at for the end of a Datastream, newest first."""
 
 
 class Edges:
@@ -40,6 +42,7 @@ class Edges:
     def __init__(self, view: View, visible: Visible) -> None:
         self._view, self._visible = view, visible
         self._then: dict[int, tuple[int, int] | None] = {}
+        self._over: dict[int, int] = {}
 
     def candidates(self) -> NDArray[np.int64]:
         """Return the Datastreams that may have rows in the view."""
@@ -74,6 +77,28 @@ class Edges:
             for at, number in zip(known.tolist(), wanted.tolist(), strict=True):
                 first[at], newest[at] = self.extent(number) or (0, NO_TIME)
         return first, newest, newest != NO_TIME
+
+    def spans(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return when the first row of Datastreams begins and when all are over, and which of them have rows."""
+        first, newest, valid = self.extents(datastreams)
+        longest = self._view.extents.longest
+        for at in np.flatnonzero(valid):
+            number = int(datastreams[at])
+            if longest[number]:
+                newest[at] = self._over_by(number, int(newest[at]))
+        return first, newest, valid
+
+    def _over_by(self, datastream: int, newest: int) -> int:
+        """Return the end of the last of the rows that may reach beyond the start of the newest."""
+        if datastream not in self._over:
+            since = Query(start=newest - int(self._view.extents.longest[datastream]))
+            names = ["phenomenon_time", "duration"]
+            rows = first_rows(
+                self._visible, [datastream], since, names, _MOST_OVERLAPPING, water_only=False, newest_first=True
+            )
+            ends = rows["phenomenon_time"].cast(pa.int64()).to_numpy() + rows["duration"].to_numpy()
+            self._over[datastream] = int(ends.max(initial=newest))
+        return self._over[datastream]
 
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""

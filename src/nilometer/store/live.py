@@ -62,6 +62,7 @@ class Live:
                 index.first.copy(),
                 index.newest.copy(),
                 index.newest_water.copy(),
+                index.longest.copy(),
                 index.location.copy(),
                 index.rows.copy(),
                 index.unsure.copy(),
@@ -201,7 +202,8 @@ class Live:
             revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
             if revised.any():
                 moved = self._supersede(number[revised], commit)
-        self.index.saw(datastream, time, number & 0xFFFFFFFF)
+        duration = rows.column("duration").to_numpy() if "duration" in rows.schema.names else None
+        self.index.saw(datastream, time, number & 0xFFFFFFFF, duration)
         self._place(rows, location)
         if len(moved):
             self.index.doubt(moved, commit)

@@ -168,7 +168,7 @@ def _restore_index(
         return index[0]
     for file in files:
         for group in range(len(file.blocks.rows)):
-            _count(live, file.read([group], ["id", "datastream", "phenomenon_time", "feature"]), water=file)
+            _count(live, file.read([group], ["id", "datastream", "phenomenon_time", "duration", "feature"]), water=file)
     return 0
 
 
@@ -177,7 +177,8 @@ def _count(live: Live, rows: pa.RecordBatch | pa.Table, *, water: LakeFile | Non
         return
     datastream = rows["datastream"].to_numpy()
     time = rows["phenomenon_time"].cast(pa.int64()).to_numpy()
-    live.index.saw(datastream, time, rows["id"].to_numpy() & 0xFFFFFFFF)
+    duration = rows["duration"].to_numpy() if "duration" in rows.schema.names else None
+    live.index.saw(datastream, time, rows["id"].to_numpy() & 0xFFFFFFFF, duration)
     if water is not None and water in live.files:
         real = ~np.isin(rows["feature"].to_numpy(), live.samples())
         np.maximum.at(live.index.newest_water, datastream[real], time[real])

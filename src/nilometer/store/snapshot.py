@@ -387,6 +387,10 @@ class Snapshot:
         """Return the first and last phenomenon_time of many Datastreams, µs UTC, and which of them have rows."""
         return self._edges.extents(datastreams)
 
+    def spans(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return what the rows of Datastreams span: as `extents`, but to the end of the last that lasts for a while."""
+        return self._edges.spans(datastreams)
+
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""
         return self._edges.datastreams()

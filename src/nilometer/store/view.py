@@ -24,6 +24,7 @@ class Extents:
     first: NDArray[np.int64]
     newest: NDArray[np.int64]
     newest_water: NDArray[np.int64]
+    longest: NDArray[np.int64]
     location: NDArray[np.int64]
     rows: NDArray[np.int64]
     unsure: NDArray[np.bool_]

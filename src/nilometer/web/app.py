@@ -28,6 +28,7 @@ from nilometer.web.origins import Origins
 from nilometer.web.pages import Pages, docs_page
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.quality import Evidence
+from nilometer.web.statuses import error_document, sensorthings_error
 
 __all__ = ["App", "create_app"]
 
@@ -111,7 +112,7 @@ class App:
             await self._of[room](exchange, scope, receive, exchange.send)
         except NilometerError as error:
             if not exchange.status:
-                await exchange.refuse(error)
+                await exchange.refuse(error, document=sensorthings_error if room == "sensorthings" else error_document)
         except ClientGone:
             pass
         finally:

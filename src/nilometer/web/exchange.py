@@ -195,10 +195,15 @@ class Exchange:
         """Send one JSON document."""
         await self.answer(status, encode_json(document), headers=headers)
 
-    async def refuse(self, error: NilometerError, headers: Headers = ()) -> None:
+    async def refuse(
+        self,
+        error: NilometerError,
+        headers: Headers = (),
+        document: Callable[[NilometerError], dict[str, Any]] = error_document,
+    ) -> None:
         """Send an error with its status; one that may pass says when to try again."""
         retry = [("retry-after", str(RETRY_AFTER_S))] if error.retryable else []
-        await self.answer_json(error_document(error), status_of(error), [*retry, *headers])
+        await self.answer_json(document(error), status_of(error), [*retry, *headers])
 
     async def begin(self, media_type: str, headers: Headers = ()) -> None:
         """Start an answer that is sent in pieces."""

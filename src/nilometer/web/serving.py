@@ -17,6 +17,7 @@ if sys.platform != "win32":
     import uvloop
 
 from nilometer.errors import ConfigError, LinkError
+from nilometer.web.waiting import HeadInTime
 
 __all__ = ["LOOPBACK", "bind", "run", "serve"]
 
@@ -97,6 +98,7 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
     # What a proxy says of the address is read where it is needed: `Exchange.root`.
     config = uvicorn.Config(
         app,
+        http=HeadInTime,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,

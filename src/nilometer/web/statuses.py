@@ -30,7 +30,7 @@ from nilometer.errors import (
     WrongMediaType,
 )
 
-__all__ = ["RETRY_AFTER_S", "STATUS", "error_document", "status_of"]
+__all__ = ["RETRY_AFTER_S", "STATUS", "error_document", "sensorthings_error", "status_of"]
 
 STATUS: dict[type[NilometerError], HTTPStatus] = {
     RequestError: HTTPStatus.BAD_REQUEST,
@@ -73,3 +73,16 @@ def error_document(error: NilometerError) -> dict[str, Any]:
     elif isinstance(error, ConfigError):
         place = getattr(error, "key", "")
     return {"error": {"code": code, "message": message, "place": place}}
+
+
+def sensorthings_error(error: NilometerError) -> dict[str, Any]:
+    """Return an error as clients of SensorThings know it, ``{"code", "type", "message"}``, with ours beside it.
+
+    The standard fixes no form; the open servers that clients were written against have this one.
+    """
+    return {
+        "code": int(status_of(error)),
+        "type": "error",
+        "message": str(error),
+        **error_document(error),
+    }

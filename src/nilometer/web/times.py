@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from nilometer.errors import RequestError
 
-__all__ = ["format_interval", "format_time", "format_times", "parse_interval", "parse_moment", "parse_time"]
+__all__ = [
+    "bare_times",
+    "format_interval",
+    "format_time",
+    "format_times",
+    "parse_interval",
+    "parse_moment",
+    "parse_time",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
@@ -109,9 +117,20 @@ def format_times(moments: NDArray[np.int64]) -> NDArray[np.str_]:
     return text
 
 
+def bare_times(moments: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Return times as SensorThings has them: as `format_times`, without a fraction where it says nothing.
+
+    Examples
+    --------
+    >>> bare_times(np.array([0, 250_000])).tolist()
+    ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00.250Z']
+    """
+    seconds = np.datetime_as_string((moments // 1_000_000).astype("datetime64[s]"), unit="s", timezone="UTC")
+    whole = moments % 1_000_000 == 0
+    return seconds if whole.all() else np.where(whole, seconds, format_times(moments))
+
+
 def format_interval(start: int, duration: int) -> str:
-    """Return an instant, or ``start/end`` where the duration is not 0."""
-    if not duration:
-        return format_time(start)
-    first, last = format_times(np.array([start, start + duration], np.int64))
-    return f"{first}/{last}"
+    """Return an instant, or ``start/end`` where the duration is not 0, as SensorThings has them."""
+    first, last = bare_times(np.array([start, start + duration], np.int64)).tolist()
+    return f"{first}/{last}" if duration else str(first)

@@ -39,7 +39,7 @@ DATASTREAM = {
     "ObservedProperty": OBSERVED,
 }
 THING = {"name": "Buoy", "description": "", "properties": {"colour": "red"}, "Locations": [LOCATION]}
-TIMES = ("2015-03-03T00:00:00.000Z", "2015-03-04T00:00:00.000Z", "2015-03-05T00:00:00.000Z")
+TIMES = ("2015-03-03T00:00:00Z", "2015-03-04T00:00:00Z", "2015-03-05T00:00:00Z")
 
 
 def whole(results=(3, "text")):
@@ -229,7 +229,7 @@ async def test_observations_are_revised_and_deleted_and_the_datastream_follows(s
     assert {**mine[1], **body, "result": 2.0} == revised | {"validTime": body["validTime"]}
     assert (await send(station, "PATCH", middle, {"result": [1, {}]}))["result"] == [1, {}]
     await send(station, "PATCH", last, {"phenomenonTime": "2020-01-01T00:00:00Z"})
-    assert await span() == f"{TIMES[0]}/2020-01-01T00:00:00.000Z"
+    assert await span() == f"{TIMES[0]}/2020-01-01T00:00:00Z"
     operations = [{"op": "test", "path": "/parameters/qc", "value": 1}, {"op": "remove", "path": "/parameters"}]
     assert "parameters" not in await send(station, "PATCH", middle, operations, media_type=PATCHES)
     await send(station, "PATCH", middle, [operations[0]], 400, PATCHES)
@@ -253,7 +253,7 @@ async def test_entities_are_patched_replaced_and_linked(station):
     assert (await send(station, "PATCH", path, {"properties": {"a": 1}}))["properties"] == {"a": 1}
     assert (await send(station, "PUT", path, {name: stream[name] for name in stream if name[0].islower()}))["name"]
     replaced = await send(station, "PUT", thing, {"name": "N", "description": "D"})
-    assert (replaced["name"], replaced["properties"]) == ("N", {})
+    assert (replaced["name"], "properties" in replaced) == ("N", False)
     operations = [
         {"op": "add", "path": "/properties/x", "value": [1]},
         {"op": "replace", "path": "/name", "value": "M"},
@@ -328,7 +328,7 @@ async def test_what_a_filter_chooses_is_deleted_only_where_that_is_allowed(tmp_p
         moment = station.moment()
         assert await send(station, "DELETE", chosen) == {"deleted": 3}
         left = (await station.json("/v1.1/Observations?$select=result"))["value"]
-        assert sorted(str(one["result"]) for one in left) == ["1.0", "text"]
+        assert sorted(str(one["result"]) for one in left) == ["1", "text"]
         assert (await station.json(f"/v1.1/Observations?$count=true&$top=0&as_of={moment}"))["@iot.count"] == 5
         stream = (await station.json(f"/v1.1/Things({thing})/Datastreams"))["value"][0]
         assert stream["phenomenonTime"] == f"{TIMES[0]}/{TIMES[0]}"

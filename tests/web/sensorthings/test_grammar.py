@@ -11,6 +11,8 @@ from nilometer.web.sensorthings.expressions import Binary, Call, Literal, Logica
 from nilometer.web.sensorthings.grammar import parse_expression
 from nilometer.web.sensorthings.options import decode_query, encode_query, parse_options
 from nilometer.web.sensorthings.paths import Step, parse_path
+from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.schema import TYPES
 
 PIECES = st.lists(
     st.sampled_from(
@@ -229,3 +231,11 @@ def test_paths_are_steps():
 def test_ids_that_nothing_has_are_not_found(raw):
     with pytest.raises((NotFound, RequestError)):
         parse_path(raw)
+
+
+def test_a_long_conjunction_is_bound_term_by_term():
+    names = Binder(TYPES["Thing"]).condition(parse_expression(" and ".join(["name ne 'x'"] * 1_500)))
+    assert len(names.operands) == 1_500
+    mixed = " and ".join(["name ne 'x' and Datastreams/name ne 'y'"] * 700)
+    alone = Binder(TYPES["Thing"]).condition(parse_expression(mixed)).operands
+    assert len(alone) == 701  # what is said of one Datastream stands together

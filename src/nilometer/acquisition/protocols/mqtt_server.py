@@ -322,7 +322,9 @@ def _reasoned(number: int, code: int, reason: str) -> bytes:
 def _reason(reason: str) -> bytes:
     if not reason:
         return b"\0"
-    text = bytes([REASON]) + text_field(reason.encode()[:1000].decode("utf-8", "ignore"))
+    # It may quote what was sent. On characters that a text may not have (1.5.4) a client hangs up, and sends again.
+    plain = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in reason[:1000])
+    text = bytes([REASON]) + text_field(plain.encode()[:1000].decode("utf-8", "ignore"))
     return variable(len(text)) + text
 
 

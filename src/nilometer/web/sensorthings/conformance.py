@@ -8,14 +8,21 @@ _REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
 _STANDARD = tuple(
     f"{_REQUIREMENT}/{name}"
     for name in (
-        "datamodel/thing",
-        "datamodel/location",
-        "datamodel/historical-location",
-        "datamodel/datastream",
-        "datamodel/sensor",
-        "datamodel/observed-property",
-        "datamodel/observation",
-        "datamodel/feature-of-interest",
+        "datamodel/entity-control-information/common-control-information",
+        *(
+            f"datamodel/{kind}{requirement}"
+            for kind in (
+                "thing",
+                "location",
+                "historical-location",
+                "datastream",
+                "sensor",
+                "observed-property",
+                "observation",
+                "feature-of-interest",
+            )
+            for requirement in ("", "/properties", "/relations")
+        ),
         "resource-path/resource-path-to-entities",
         "request-data/status-code",
         "request-data/query-status-code",

@@ -16,7 +16,7 @@ from nilometer.pipeline import Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
 from nilometer.web.exchange import Exchange
-from nilometer.web.sensorthings.changes.bodies import read_json, read_link
+from nilometer.web.sensorthings.changes.bodies import check_nesting, read_json, read_link
 from nilometer.web.sensorthings.changes.changes import Changes
 from nilometer.web.sensorthings.changes.making import NO_PLACE
 from nilometer.web.sensorthings.changes.rows import kept_of, number_of
@@ -239,6 +239,8 @@ def _result(posted: NewObservation) -> tuple[float, dict[str, Any]]:
     if result is msgspec.UNSET or result is None:
         raise RequestError("result is missing", place="$.result")
     values = {"parameters": posted.parameters, "resultQuality": posted.result_quality}
+    for name, value in {"result": result, **values}.items():
+        check_nesting(value, f"$.{name}")
     if posted.valid_time is not None:
         values["validTime"] = parse_interval(posted.valid_time, "$.validTime")
     extra = kept_of(values, "$")

@@ -15,9 +15,9 @@ from nilometer.store import Catalog, Snapshot
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.records import Record
 from nilometer.web.sensorthings.schema import STREAMS, EntityType
-from nilometer.web.times import format_time, format_times
+from nilometer.web.times import bare_times
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "own_document"]
 
 _OURS = {
     "Thing": ("key", "water_body", "target_class", "time_zone"),
@@ -61,6 +61,7 @@ class Encoder:
             self._places |= self._catalog.locations_of_each(sorted({record["thing"] for record in records}))
         chosen = options.select
         has_id = not chosen or "id" in chosen or "@iot.id" in chosen
+        has_link = not chosen or "@iot.selfLink" in chosen
         values = [(name, self._value(kind, name)) for name in kind.properties if not chosen or name in chosen]
         expanded = {item.relation for item in options.expand}
         links = [
@@ -72,7 +73,9 @@ class Encoder:
         for record in records:
             number = record["id"]
             own = self.link(kind, number)
-            document: dict[str, Any] = {"@iot.id": number, "@iot.selfLink": own} if has_id else {}
+            document: dict[str, Any] = {"@iot.id": number} if has_id else {}
+            if has_link:
+                document["@iot.selfLink"] = own
             for name, value in values:
                 found = value(record)
                 if found is not None:
@@ -93,11 +96,7 @@ class Encoder:
         return column if kind.properties[name].kind != "time" else lambda record: _time(column(record))
 
     def _unit(self, record: Record) -> dict[str, Any]:
-        return {
-            "name": record["unit_name"],
-            "symbol": record["unit_symbol"],
-            "definition": record["unit_definition"],
-        }
+        return _unit(record)
 
     def _phenomenon_time(self, record: Record) -> str | None:
         return self._times_of.get(record["id"])
@@ -113,14 +112,32 @@ class Encoder:
         return next((place for place in places if place is not None), None)
 
 
+def own_document(kind: EntityType, record: Record) -> dict[str, Any]:
+    """Return what a client said of an entity of the catalog; nothing that is computed of its Observations."""
+    document: dict[str, Any] = {}
+    for name, found in kind.properties.items():
+        if name == "properties":
+            document[name] = _properties(kind, record) or {}
+        elif name == "unitOfMeasurement":
+            document[name] = _unit(record)
+        elif found.column:
+            document[name] = _time(record[found.column]) if found.kind == "time" else record[found.column]
+    return document
+
+
+def _unit(record: Record) -> dict[str, Any]:
+    return {"name": record["unit_name"], "symbol": record["unit_symbol"], "definition": record["unit_definition"]}
+
+
 def _time(moment: int | None) -> str | None:
-    return None if moment is None else format_time(moment)
+    return None if moment is None else str(bare_times(np.array([moment], np.int64))[0])
 
 
 def _phenomenon_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
-    """Return the times of the first and of the newest row of each Datastream that has any."""
-    ends = {number: extent for number in datastreams if (extent := snapshot.extent(number)) is not None}
-    return _spans(list(ends), list(ends.values()))
+    """Return what the rows of each Datastream that has any span."""
+    ids = np.asarray(datastreams, np.int64)
+    first, over, valid = snapshot.spans(ids)
+    return _spans(ids[valid].tolist(), np.column_stack([first[valid], over[valid]]).tolist())
 
 
 def _result_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
@@ -140,7 +157,7 @@ def _by_datastream(rows: pa.Table) -> dict[int, int]:
 def _spans(numbers: Sequence[int], ends: Sequence[Sequence[int]]) -> dict[int, str]:
     if not numbers:
         return {}
-    first, last = (format_times(times).tolist() for times in np.array(ends, np.int64).T)
+    first, last = (bare_times(times).tolist() for times in np.array(ends, np.int64).T)
     return {number: f"{start}/{end}" for number, start, end in zip(numbers, first, last, strict=True)}
 
 
@@ -151,21 +168,21 @@ def _geometry(location: Any) -> Any:  # noqa: ANN401 -- GeoJSON
     return location.get("geometry") if location.get("type") == "Feature" else location
 
 
-def _properties(kind: EntityType, record: Record) -> dict[str, Any]:
-    """Return an entity's properties with ours under ``nilometer``; what is not set is left out."""
+def _properties(kind: EntityType, record: Record) -> dict[str, Any] | None:
+    """Return an entity's properties with ours under ``nilometer``; what is not set is left out, None: nothing is."""
     given = dict(record["properties"] or {})
     kept = given.get("nilometer")
     if isinstance(kept, Mapping) and kept.get("plain") is True:
         # A client made it and said nothing of this: it gets back what it sent.
         del given["nilometer"]
-        return given
+        return given or None
     ours = {name: record[name] for name in _OURS.get(kind.name, ()) if record[name] is not None}
     if kind.name == "FeatureOfInterest":
         ours["sample_kind"] = SampleKind(record["sample_kind"]).name.lower()
     if ours:
         before = given.get("nilometer")
         given["nilometer"] = {**(before if isinstance(before, Mapping) else {}), **ours}
-    return given
+    return given or None
 
 
 _SPECIAL = {

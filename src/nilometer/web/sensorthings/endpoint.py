@@ -189,7 +189,9 @@ class SensorThings:
 
     def _document(self, kind: EntityType, number: int, root: str, api: str) -> dict[str, Any]:
         document: dict[str, Any] = read_json(self._get_one(kind, number, root, api).body)
-        return {name: value for name, value in document.items() if name in kind.properties}
+        own = {name: value for name, value in document.items() if name in kind.properties}
+        # Who adds the first of the properties need not add their object before.
+        return {"properties": {}, **own} if "properties" in kind.properties else own
 
     async def _link(self, exchange: Exchange, path: ResourcePath, root: str, document: object) -> None:
         """Answer ``…/$ref``: the step before names a relation, with an id where a link of many is taken away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from nilometer.web.sensorthings.answers.entity_answers import format_entities
 from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, Gate
 from nilometer.web.sensorthings.answers.observation_answers import answer_rows, top_of
 from nilometer.web.sensorthings.answers.observation_texts import FLAG, ObservationTexts, raw_objects
+from nilometer.web.sensorthings.answers.repeating import repeated
 from nilometer.web.sensorthings.answers.sending import Pieces
 from nilometer.web.sensorthings.answers.texts import json_text
 from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_MQTT
@@ -363,6 +365,8 @@ class _Reading:
             relation = _relation(OBSERVATION, expansion)
             _, first, place = np.unique(table[relation.through.own].to_numpy(), return_index=True, return_inverse=True)
             documents = self._one_of_each(table.take(pa.array(first)), expansion)
+            again = np.bincount(place.reshape(-1), minlength=len(documents)) - 1
+            self._records.take(repeated(documents, again.tolist(), expansion.options))
             texts = pa.array([json_text(document) for document in documents], pa.string())
             expanded[relation.name] = texts.take(pa.array(place.reshape(-1)))
         return self._texts.objects(table, options.select, expanded)
@@ -378,6 +382,8 @@ class _Reading:
         found = self._records.by_id(target, sorted(set(own)))
         made = self._entities(target, list(found.values()), expansion.options)
         by_id = dict(zip(found, made, strict=True))
+        times = Counter(own)
+        self._records.take(repeated(made, [times[number] - 1 for number in found], expansion.options))
         return [by_id.get(number) for number in own]
 
     def _expand_many(
@@ -399,6 +405,9 @@ class _Reading:
             for parent, page in found.items():
                 pages[parent] = (everything[start : start + len(page.records)], page.count, on if page.more else None)
                 start += len(page.records)
+        for parent, times in Counter(parents).items():
+            items = pages[parent][0]
+            self._records.take(repeated(items, [times - 1] * len(items), options))
         for document, parent in zip(documents, parents, strict=True):
             items, count, following = pages[parent]
             document[relation.name] = items

@@ -92,4 +92,5 @@ def _geometry(value: Any) -> Any:  # noqa: ANN401 -- GeoJSON, or anything
         return None
     if value.get("type") == "Feature":
         return _geometry(value.get("geometry"))
-    return value if value.get("type") in _GEOMETRIES else None
+    kind = value.get("type")
+    return value if isinstance(kind, str) and kind in _GEOMETRIES else None

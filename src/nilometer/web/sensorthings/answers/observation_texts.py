@@ -111,8 +111,10 @@ class ObservationTexts:
         own = f"{self._inside(self._root)}/{OBSERVATION.plural}("
         members: list[Any] = []
         seldom: list[Any] = []
-        if not shown or shown & {"id", "@iot.id", "@iot.selfLink"}:
-            members.append(join('"@iot.id":', number, f',"@iot.selfLink":"{own}', number, ')"'))
+        if not shown or shown & {"id", "@iot.id"}:
+            members.append(join('"@iot.id":', number))
+        if not shown or "@iot.selfLink" in shown:
+            members.append(join(f'"@iot.selfLink":"{own}', number, ')"'))
         for name, column in texts.items():
             member = _member(name, column)
             (seldom if member.null_count else members).append(member)

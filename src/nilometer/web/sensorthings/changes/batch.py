@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from nilometer.errors import NilometerError, NotSupported, RequestError, TooLarge, WrongMediaType
 from nilometer.web.exchange import Exchange, encode_json
-from nilometer.web.sensorthings.changes.bodies import read_json
+from nilometer.web.sensorthings.changes.bodies import check_nesting, read_json
 from nilometer.web.sensorthings.changes.change_set import ChangeSet, ChangeSetFailed, Done, named, with_names
 from nilometer.web.sensorthings.changes.multipart import (
     MOST_PARTS,
@@ -24,7 +24,7 @@ from nilometer.web.sensorthings.changes.multipart import (
     read_parts,
     write_parts,
 )
-from nilometer.web.statuses import error_document, status_of
+from nilometer.web.statuses import sensorthings_error, status_of
 
 __all__ = ["MOST_BYTES", "Batch"]
 
@@ -176,6 +176,7 @@ def _read(body: bytes) -> list[Asked]:
         method = one.method.upper()
         if method not in _METHODS:
             raise RequestError(f"{one.method[:20]!r} is no method here", place=f"$.requests[{at}].method")
+        check_nesting(one.body, f"$.requests[{at}].body")
         content = b"" if one.body is msgspec.UNSET else encode_json(one.body)
         headers = {"content-type": "application/json", **{name.lower(): text for name, text in one.headers.items()}}
         asked.append(Asked(str(one.id), method, one.url, headers, content, one.group))
@@ -191,7 +192,10 @@ def _below(url: str, root: str) -> str:
         If it leads to another service.
     """
     if url.startswith(("http://", "https://", "/")):
-        parts, service = urlsplit(url), urlsplit(root)
+        try:
+            parts, service = urlsplit(url), urlsplit(root)
+        except ValueError as error:
+            raise RequestError(f"{url[:100]!r} is no URL: {error}", place="url") from error
         if (parts.netloc and parts.netloc != service.netloc) or not f"{parts.path}/".startswith(f"{service.path}/"):
             raise RequestError(f"{url[:100]!r} is not below {root}", place="url")
         url = parts.path[len(service.path) :] + (f"?{parts.query}" if parts.query else "")
@@ -199,13 +203,14 @@ def _below(url: str, root: str) -> str:
 
 
 def _refused(one: Asked, error: NilometerError) -> Answered:
-    body = encode_json(error_document(error))
+    body = encode_json(sensorthings_error(error))
     return Answered(one.id, status_of(error), {"Content-Type": "application/json"}, body, one.group)
 
 
 def _dropped(one: Asked, failed: ChangeSetFailed) -> Answered:
     message = f"nothing of this change set was done: its request {failed.at + 1} failed: {failed.error}"
-    body = encode_json({"error": {"code": "failed_dependency", "message": message, "place": ""}})
+    told = {"code": HTTPStatus.FAILED_DEPENDENCY, "type": "error", "message": message}
+    body = encode_json({**told, "error": {"code": "failed_dependency", "message": message, "place": ""}})
     return Answered(one.id, HTTPStatus.FAILED_DEPENDENCY, {"Content-Type": "application/json"}, body, one.group)
 
 
@@ -219,6 +224,8 @@ def _done(one: Asked, what: Done, root: str) -> Answered:
 
 def _shown(one: Answered) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": one.id, "status": one.status}
+    if "Location" in one.headers:
+        shown["location"] = one.headers["Location"]  # where the reference server's clients look for it
     if one.headers:
         shown["headers"] = one.headers
     if one.group:

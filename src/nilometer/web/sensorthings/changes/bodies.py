@@ -12,10 +12,13 @@ from nilometer.errors import RequestError
 from nilometer.web.sensorthings.schema import STREAMS, TYPES, EntityType, Relation
 from nilometer.web.times import parse_interval, parse_time
 
-__all__ = ["MANDATORY", "Draft", "read_draft", "read_json", "read_link", "read_value"]
+__all__ = ["MANDATORY", "MOST_NESTED", "Draft", "check_nesting", "read_draft", "read_json", "read_link", "read_value"]
 
 MOST_DEEP = 60
 """How deep entities may be nested in one body."""
+
+MOST_NESTED = 200
+"""How deep arrays and objects may be nested in JSON that is kept: those who copy and write it recurse."""
 
 MANDATORY = {
     "Thing": ("name", "description"),
@@ -63,11 +66,32 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 -- any JSON
         If it is none, or is nested deeper than it can be read.
     """
     try:
-        return msgspec.json.decode(body)
+        document = msgspec.json.decode(body)
     except RecursionError as error:
         raise RequestError("this JSON is nested too deeply to be read", place="$") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"this is no JSON: {error}", place="$") from error
+    check_nesting(document, "$")
+    return document
+
+
+def check_nesting(document: object, place: str) -> None:
+    """Refuse JSON that is nested deeper than `MOST_NESTED`.
+
+    Raises
+    ------
+    RequestError
+        With the place of the whole.
+    """
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(MOST_NESTED):
+        inner = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise RequestError(
+        f"this JSON is nested too deeply: more than {MOST_NESTED} arrays and objects inside one another", place=place
+    )
 
 
 def read_link(given: object, place: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nilometer.errors import MethodNotAllowed, NilometerError, NotFound, NotSupported, RequestError
@@ -12,10 +12,11 @@ from nilometer.pipeline import Pipeline
 from nilometer.pipeline.changing import Inserted
 from nilometer.store.catalog_edit import CatalogEdit
 from nilometer.web.sensorthings.changes.bodies import read_draft, read_json
-from nilometer.web.sensorthings.changes.changes import Changes, given_of
+from nilometer.web.sensorthings.changes.changes import JSON_PATCH, Changes, given_of, patch_of
 from nilometer.web.sensorthings.changes.editing import whole
 from nilometer.web.sensorthings.changes.making import CLASSES, Maker
 from nilometer.web.sensorthings.changes.multipart import Asked
+from nilometer.web.sensorthings.encoding import own_document
 from nilometer.web.sensorthings.paths import parse_path
 from nilometer.web.sensorthings.schema import OBSERVATION, SETS, TYPES, EntityType
 
@@ -126,7 +127,10 @@ class ChangeSet:
         if one.method == "DELETE":
             work.buried += self._changes.removal(kind)(work.edit, number)
         else:
-            draft = read_draft(kind, with_names(read_json(one.body), work.names), whole=False, links_only=True)
+            given = with_names(read_json(one.body), work.names)
+            if one.method == "PATCH" and one.headers.get("content-type", "").partition(";")[0].strip() == JSON_PATCH:
+                given = patch_of(_document(work.edit, kind, number), given)
+            draft = read_draft(kind, given, whole=False, links_only=True)
             self._changes.editing.update(
                 work.edit, kind, number, whole(draft) if one.method == "PUT" else draft, work.maker.now
             )
@@ -147,6 +151,14 @@ class ChangeSet:
         if len(rest) > 1 or path.ending or first.id is None or relation is None or not relation.many or rest[0].id:
             raise NotSupported("in a change set a path is a set, an entity, or a set of one entity", place="path")
         return TYPES[relation.target], None, (kind.name, first.id)
+
+
+def _document(edit: CatalogEdit, kind: EntityType, number: int) -> dict[str, Any]:
+    """Return an entity as it stands in the set so far."""
+    if kind.name == "HistoricalLocation":
+        return own_document(kind, {"time": edit.history(number)[1]})
+    entity = edit.get(CLASSES[kind.name], number)
+    return own_document(kind, {one.name: getattr(entity, one.name) for one in fields(entity)})
 
 
 _APART = (

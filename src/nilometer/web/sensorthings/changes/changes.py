@@ -16,7 +16,7 @@ from nilometer.pipeline.computed import why_computed
 from nilometer.pipeline.ownership import Ownership
 from nilometer.pipeline.removing import Removing
 from nilometer.store.catalog_edit import CatalogEdit
-from nilometer.web.sensorthings.changes.bodies import read_draft, read_json, read_link
+from nilometer.web.sensorthings.changes.bodies import check_nesting, read_draft, read_json, read_link
 from nilometer.web.sensorthings.changes.editing import Editing, whole
 from nilometer.web.sensorthings.changes.json_patch import patched
 from nilometer.web.sensorthings.changes.making import CLASSES, Maker, Means
@@ -24,7 +24,7 @@ from nilometer.web.sensorthings.changes.observing import Observing
 from nilometer.web.sensorthings.changes.rows import NewRow, batch_of
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType, Relation
 
-__all__ = ["JSON_PATCH", "Changes", "given_of"]
+__all__ = ["JSON_PATCH", "Changes", "given_of", "patch_of"]
 
 JSON_PATCH = "application/json-patch+json"
 MOST_OF_FEATURE = 5_000_000
@@ -147,7 +147,7 @@ class Changes:
         is_whole = method == "PUT"
         if media_type == JSON_PATCH and method == "PATCH":
             before = await asyncio.to_thread(document, kind, number)
-            given = _difference(before, patched(before, given))
+            given = patch_of(before, given)
         elif media_type not in {"application/json", "application/merge-patch+json", ""}:
             allowed = f"application/json, {JSON_PATCH}"
             raise WrongMediaType(f"content-type {media_type[:60]!r} is not read (allowed: {allowed})")
@@ -250,14 +250,16 @@ def _remove_history(edit: CatalogEdit, number: int) -> list[int]:
     return []
 
 
-def _difference(before: dict[str, Any], after: object) -> dict[str, Any]:
-    """Return what a JSON patch changed, as a merge would say it; what it removed is null.
+def patch_of(before: dict[str, Any], operations: object) -> dict[str, Any]:
+    """Return what a JSON patch changes of an entity, as a merge would say it; what it removes is null.
 
     Raises
     ------
     RequestError
-        If it changed what is no property.
+        If it cannot be done, or changes what is no property.
     """
+    after = patched(before, operations)
+    check_nesting(after, "$")
     if not isinstance(after, dict):
         raise RequestError("the patch leaves no entity", place="$")
     changed: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from nilometer.pipeline import IngestOutcome, Pipeline
 from nilometer.pipeline.computed import why_computed
 from nilometer.store.admission import REJECTED
 from nilometer.web.exchange import Budget
-from nilometer.web.sensorthings.changes.bodies import read_link, read_value
+from nilometer.web.sensorthings.changes.bodies import check_nesting, read_link, read_value
 from nilometer.web.sensorthings.changes.making import NO_PLACE
 from nilometer.web.sensorthings.changes.rows import NewRow, batch_of, row_of
 from nilometer.web.sensorthings.changes.several import check_result, chosen
@@ -119,6 +119,8 @@ class DataArrays:
             raise RequestError(f"this is no JSON: {error}", place="$") from error
         for number, group in enumerate(groups):
             _check_components(group.components, f"$[{number}].components")
+            if group.datastream is None:
+                raise RequestError('a group names its Datastream: {"@iot.id": …}', place=f"$[{number}].Datastream")
         read = _Read()
         for number, group in enumerate(groups):
             self._take(group, read, f"$[{number}]")
@@ -182,6 +184,7 @@ class DataArrays:
             if name in _FEATURE:
                 feature = 0 if cell is None else self._feature(cell)
             else:
+                check_nesting(cell, name)
                 values[name] = read_value(OBSERVATION, name, cell, name)
         if not feature and not has_place:
             raise RequestError(NO_PLACE, place="FeatureOfInterest")
@@ -266,7 +269,7 @@ def _times(column: tuple[Any, ...], *, required: bool) -> NDArray[np.int64] | No
 
 def _answer(ids: NDArray[np.int64], errors: dict[int, str], root: str) -> bytes:
     """Return a text for each row: its link, or what is wrong with it."""
-    link = f'"{root}/Observations('
+    link = msgspec.json.encode(f"{root}/Observations(").decode()[:-1]  # a client says our name as it likes
     between = f')",{link}'
     if len(ids) and ids.all():
         return f'[{link}{between.join(map(str, ids.tolist()))})"]'.encode()

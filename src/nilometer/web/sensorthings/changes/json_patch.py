@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nilometer.errors import RequestError
@@ -21,6 +21,8 @@ _MEMBERS = {
     "copy": ("from",),
 }
 MOST_OPERATIONS = 1000
+MOST_COPIED = 100_000
+"""Values that the operations of one patch may copy: each copy of a copy doubles."""
 
 
 def patched(document: Any, operations: object) -> Any:  # noqa: ANN401 -- any JSON
@@ -48,22 +50,33 @@ def patched(document: Any, operations: object) -> Any:  # noqa: ANN401 -- any JS
     if len(operations) > MOST_OPERATIONS:
         raise RequestError(f"more than {MOST_OPERATIONS} operations", place="$")
     whole = {"": copy.deepcopy(document)}
+    copied = 0
     for number, operation in enumerate(operations):
-        _apply(whole, operation, f"$[{number}]")
+        try:
+            copied += _apply(whole, operation, f"$[{number}]", MOST_COPIED - copied)
+        except RecursionError as error:
+            raise RequestError("this leads too deep into the document", place=f"$[{number}]") from error
     if "" not in whole:
         raise RequestError("the patch leaves nothing", place="$")
     return whole[""]
 
 
-def _apply(whole: dict[str, Any], given: object, at: str) -> None:
+def _apply(whole: dict[str, Any], given: object, at: str, room: int) -> int:
+    """Do one operation, and return how many values it copied."""
     name, operation = _checked(given, at)
+    copied = 0
     path = _pointer(operation.get("path"), f"{at}.path")
     value = copy.deepcopy(operation.get("value"))
     if name in {"move", "copy"}:
         source = _pointer(operation["from"], f"{at}.from")
         if name == "move" and path[: len(source)] == source and path != source:
             raise RequestError("nothing can be moved into itself", place=f"{at}.from")
-        value = copy.deepcopy(_read(whole, source, f"{at}.from"))
+        found = _read(whole, source, f"{at}.from")
+        if name == "copy":
+            copied = _size(found, room)
+            if copied > room:
+                raise RequestError(f"the patch copies more than {MOST_COPIED} values", place=f"{at}.from")
+        value = copy.deepcopy(found)
         if name == "move":
             _change(whole, source, f"{at}.from", _remove)
         name = "add"
@@ -77,6 +90,20 @@ def _apply(whole: dict[str, Any], given: object, at: str) -> None:
         _change(whole, path, f"{at}.path", lambda parent, key, _at: parent.__setitem__(key, value))
     else:
         _change(whole, path, f"{at}.path", lambda parent, key, at: _add(parent, key, at, value))
+    return copied
+
+
+def _size(value: Any, most: int) -> int:  # noqa: ANN401 -- any JSON
+    """Return how many values a value is made of; more than the most: it is not counted on."""
+    counted, level = 0, [value]
+    while level and counted <= most:
+        counted += len(level)
+        level = [item for node in level if isinstance(node, dict | list) for item in _items(node)]
+    return counted
+
+
+def _items(node: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return node.values() if isinstance(node, dict) else node
 
 
 def _checked(operation: object, at: str) -> tuple[str, dict[str, Any]]:

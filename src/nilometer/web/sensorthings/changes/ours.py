@@ -45,7 +45,7 @@ _IMPORTED = "imported"
 _LONGEST_KEY = 200
 
 
-def split(kind: type, properties: Mapping[str, Any] | None, before: Mapping[str, Any], at: str) -> dict[str, Any]:
+def split(kind: type, properties: Mapping[str, Any] | None, before: object, at: str) -> dict[str, Any]:
     """Return what `properties` say of an entity's fields, with ``properties`` as they are kept.
 
     Parameters
@@ -54,8 +54,8 @@ def split(kind: type, properties: Mapping[str, Any] | None, before: Mapping[str,
         Of the entity.
     properties : mapping, optional
         As they were sent.
-    before : mapping
-        What the entity keeps under ``nilometer`` so far; left out, it stays.
+    before : object
+        What the entity keeps under ``nilometer`` so far, of a Location any JSON; a mapping that is left out stays.
     at : str
         Where they stand in the body.
 
@@ -64,6 +64,7 @@ def split(kind: type, properties: Mapping[str, Any] | None, before: Mapping[str,
     RequestError
         If ``nilometer`` says what it may not.
     """
+    before = before if isinstance(before, Mapping) else {}
     kept = dict(properties or {})
     given = kept.pop(OURS, None)
     fields: dict[str, Any] = {}

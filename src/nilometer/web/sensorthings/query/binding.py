@@ -24,6 +24,7 @@ from nilometer.web.sensorthings.expressions import (
 from nilometer.web.sensorthings.query.bound import (
     AllOf,
     AnyOf,
+    Apply,
     Compare,
     Condition,
     Constant,
@@ -32,6 +33,7 @@ from nilometer.web.sensorthings.query.bound import (
     FirstKnown,
     IsNull,
     Not,
+    Predicate,
     Source,
     Truth,
     Value,
@@ -47,6 +49,7 @@ __all__ = ["Binder"]
 
 _KINDS = {"text": Kind.TEXT, "number": Kind.NUMBER, "time": Kind.TIME, "interval": Kind.INTERVAL, "json": Kind.JSON}
 _MIRRORS = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
+_LIE_IN_DAYS = frozenset({Kind.TIME, Kind.INTERVAL, Kind.JSON})
 _JSON_KINDS = (Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN)
 TRUE = Truth(value=True)
 
@@ -137,13 +140,15 @@ class Binder:
         bound = [self._condition(operand, shared) for operand in operands]
         if reach is not None:
             return AllOf(tuple(node for node, _ in bound)), frozenset().union(*(free for _, free in bound))
+        alone = [node for node, free in bound if not free]
         groups: list[tuple[list[Condition], _Free]] = []
         for node, free in bound:
-            apart = [group for group in groups if not free or not group[1] & free]
-            joined = [group for group in groups if group not in apart]
-            nodes = [one for group in joined for one in group[0]]
-            groups = [*apart, ([*nodes, node], free.union(*(group[1] for group in joined)))]
-        return _all_of([_quantified(_all_of(nodes), free) for nodes, free in groups]), _NONE
+            if free:
+                joined = [group for group in groups if group[1] & free]
+                groups = [group for group in groups if not group[1] & free]
+                nodes = [one for group in joined for one in group[0]]
+                groups.append(([*nodes, node], free.union(*(group[1] for group in joined))))
+        return _all_of([*alone, *(_quantified(_all_of(nodes), free) for nodes, free in groups)]), _NONE
 
     def _disjunction(self, operands: Sequence[Expression], reach: _Reach | None) -> tuple[Condition, _Free]:
         if reach is None:
@@ -277,10 +282,27 @@ class Binder:
             return FirstKnown(tuple(each))
         if isinstance(left, Constant) and not isinstance(right, Constant):
             left, right, operator = right, left, _MIRRORS[operator]
+        if operator not in {"eq", "ne"} and right.kind is Kind.TEXT and _is_result(left):
+            written = Apply("written", (as_kind(left, Kind.NUMBER),), Kind.TEXT, at)
+            return FirstKnown(
+                (Compare(operator, as_kind(left, Kind.TEXT), right, at), Compare(operator, written, right, at))
+            )
+        if isinstance(right, Constant) and right.kind is Kind.DATE and left.kind in _LIE_IN_DAYS:
+            return self._compare_day(operator, left, right, at)
         kind = _common(left.kind, right.kind)
         if kind is None or (kind is Kind.BOOLEAN and operator not in {"eq", "ne"}):
             return Truth(None)
         return fold(Compare(operator, as_kind(left, kind), as_kind(right, kind), at))
+
+    def _compare_day(self, operator: str, left: Value, day: Constant, at: int) -> Condition:
+        """Compare a time with a day: of an instant just one of ``lt``, ``eq``, ``gt`` is true."""
+        start, end = as_kind(day, Kind.INTERVAL).value  # type: ignore[union-attr]
+        if operator in {"eq", "ne"}:
+            within = fold(Predicate("during", (as_kind(left, Kind.INTERVAL), as_kind(day, Kind.INTERVAL)), at))
+            return within if operator == "eq" else negate(within)
+        moment = start if operator in {"lt", "ge"} else end
+        beside = Constant(Kind.INTERVAL, (moment, moment), at)
+        return fold(Compare("lt" if operator in {"lt", "le"} else "ge", as_kind(left, Kind.INTERVAL), beside, at))
 
     # Values
 
@@ -354,6 +376,11 @@ def _common(left: Kind, right: Kind) -> Kind | None:
     if left is right:
         return None if left in {Kind.GEOMETRY, Kind.NULL} else left
     return Kind.INTERVAL if {left, right} <= MOMENTS else None
+
+
+def _is_result(value: Value) -> bool:
+    """Say whether a value is the result of an Observation, which may be a number or a text."""
+    return isinstance(value, Field) and value.name == "result" and not value.members
 
 
 def _all_of(nodes: list[Condition]) -> Condition:

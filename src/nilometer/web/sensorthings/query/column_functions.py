@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.errors import GEOSException
 
+from nilometer.web.sensorthings.answers.texts import filled, number_texts
 from nilometer.web.sensorthings.query.columns import Column, Mask, missing
 from nilometer.web.sensorthings.query.functions import Kind
 from nilometer.web.sensorthings.query.geometry import MEASURES, TESTS, read_geojson, relate
@@ -86,6 +87,9 @@ def apply(name: str, arguments: list[Column], kind: Kind) -> Column:
             return bounded(np.asarray(_NUMBERS[name](*values), np.float64), valid)
     if name in MEASURES:
         return _measured(name, arguments, valid)
+    if name == "written":
+        # As an answer writes them.
+        return Column(kind, filled(number_texts(values[0]), "").to_numpy(zero_copy_only=False), valid)
     if name in _TIMES:
         return _TIMES[name](arguments, valid, kind)
     return _texts(name, values, valid, kind)

@@ -54,8 +54,8 @@ class DatastreamColumns:
 
 
 def _phenomenon_time(snapshot: Snapshot, ids: NDArray[np.int64]) -> Column:
-    first, newest, valid = snapshot.extents(ids)
-    return Column(Kind.INTERVAL, first, valid, newest)
+    first, over, valid = snapshot.spans(ids)
+    return Column(Kind.INTERVAL, first, valid, over)
 
 
 def _result_time(snapshot: Snapshot, ids: NDArray[np.int64]) -> Column:

@@ -172,17 +172,16 @@ class _Postgresql:
         return column == func.any(literal(list(ids), ARRAY(BigInteger)))
 
     @staticmethod
-    def _one(column: Sql, members: tuple[str, ...], wanted: str) -> Sql:
+    def _one(column: Sql, members: tuple[str, ...], wanted: str = "") -> Sql:
         """Return a member that is as wanted: the document is read once for both."""
-        path = f"strict {_steps(members)} ? ({wanted})"
+        path = f"strict {_steps(members)}" + (f" ? ({wanted})" if wanted else "")
         return func.jsonb_path_query_first(
             cast(column, JSONB), cast(literal(path, Text), JSONPATH), cast({}, JSONB), true(), type_=JSONB
         )
 
     def _member(self, column: Sql, members: tuple[str, ...]) -> Sql:
         if any(name.startswith("[") for name in members):
-            path = cast(literal(f"strict {_steps(members)}", Text), JSONPATH)
-            return func.jsonb_path_query_first(cast(column, JSONB), path, cast({}, JSONB), true(), type_=JSONB)
+            return self._one(column, members)
         return cast(column, JSONB).op("#>", return_type=JSONB())(_names(members))
 
 

@@ -227,8 +227,8 @@ def dig(value: Any, members: Sequence[str]) -> Any:  # noqa: ANN401 -- any JSON
     """Return a member of JSON, or an element of an array such as ``[0]``, or None."""
     for name in members:
         if name.startswith("["):
-            at = int(name[1:-1])
-            value = value[at] if isinstance(value, list) and at < len(value) else None
+            place = int(name[1:-1])
+            value = value[place] if isinstance(value, list) and place < len(value) else None
         else:
             value = value.get(name) if isinstance(value, Mapping) else None
     return value

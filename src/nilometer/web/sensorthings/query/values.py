@@ -113,6 +113,8 @@ def predicate(name: str, arguments: Sequence[Value], at: int, error: Error) -> C
         If it takes other arguments, or the pattern of ``st_relate`` is none.
     """
     accepted = _accepted(name, arguments, at, error)
+    if name == "during" and arguments[1].kind is Kind.TIME:
+        raise error("during takes an interval, start/end, and nothing lasts within an instant", arguments[1].at)
     if name == "st_relate":
         pattern = accepted[2]
         if not isinstance(pattern, Constant) or not isinstance(pattern.value, str):
