@@ -17,6 +17,7 @@ if sys.platform != "win32":
     import uvloop
 
 from nilometer.errors import ConfigError, LinkError
+from nilometer.web.one_write import OneWriteProtocol
 
 __all__ = ["LOOPBACK", "bind", "run", "serve"]
 
@@ -102,6 +103,7 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
         timeout_graceful_shutdown=2,
         lifespan="off",
         proxy_headers=False,
+        http=OneWriteProtocol,
         ws="none",
     )
     await _Server(config, app, ready).serve(sockets=[listener])
