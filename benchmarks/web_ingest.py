@@ -236,6 +236,15 @@ def posted(number: int, moment: str, result: float) -> bytes:
     ).encode()
 
 
+def tell_single(server: Server, clients: int, rows: pa.Table) -> None:
+    took: list[float] = []
+    before, load = time.process_time(), os.getloadavg()[0]
+    said = server.measured(len(rows), lambda: run(single(server.port, clients, rows, took)))
+    own = (time.process_time() - before) / len(rows) * 1e9
+    print(f"single {len(rows):,} posts by {clients} clients: {said}; of the clients {own:,.0f} ns")
+    print(f"       99 of 100 were answered within {np.quantile(took, 0.99) * 1e3:.1f} ms; load {load:.1f}", flush=True)
+
+
 def syncs_a_second(folder: str, n: int = 200) -> float:
     """Return how many times a second 4 KiB more of a file could be made durable."""
     path = Path(folder) / "syncs"
@@ -268,6 +277,7 @@ def main() -> None:
     parser.add_argument("--calibrated", type=int, help="how many Datastreams have a certificate; default: all")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--posts", type=int, default=5_000, help="single Observations; 0: none")
+    parser.add_argument("--rounds", type=int, default=3, help="how many times single Observations are posted")
     given = parser.parse_args()
     calibrated = given.datastreams if given.calibrated is None else given.calibrated
     told = multiprocessing.get_context("spawn").Queue()
@@ -286,14 +296,9 @@ def main() -> None:
                 said = bulk(server, kind, given.rows, given.bodies, given.datastreams, at)
                 at += given.rows * given.bodies
                 print(f"{kind:6} {given.bodies} bodies of {given.rows:,} rows: {said}", flush=True)
-            if given.posts:
-                took: list[float] = []
-                rows = table(given.posts, given.datastreams, at)
-                before = time.process_time()
-                said = server.measured(given.posts, lambda: run(single(server.port, given.clients, rows, took)))
-                own = (time.process_time() - before) / given.posts * 1e9
-                print(f"single {given.posts:,} posts by {given.clients} clients: {said}; of the clients {own:,.0f} ns")
-                print(f"       99 of 100 were answered within {np.quantile(took, 0.99) * 1e3:.1f} ms")
+            for _ in range(given.rounds if given.posts else 0):
+                tell_single(server, given.clients, table(given.posts, given.datastreams, at))
+                at += given.posts
         finally:
             process.terminate()
             process.join(60)

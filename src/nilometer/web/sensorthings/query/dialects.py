@@ -105,8 +105,7 @@ class _Sqlite:
         return case((within, read))
 
     def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        kind = self.json_kind(column, members)
-        return case((kind == "true", literal(1)), (kind == "false", literal(0)))
+        return case({"true": 1, "false": 0}, value=self.json_kind(column, members))
 
     def number(self, name: str, *arguments: Sql) -> Sql:
         return getattr(func, _OURS + name)(*arguments, type_=Double)  # type: ignore[no-any-return]
