@@ -1,7 +1,7 @@
 """HTTP connections whose answers leave in one piece: their head is held until what follows it.
 
 The server writes the head of an answer and its body apart, and each write to a socket is a call of the system, a packet
-and a turn of the client's. For an answer of a line that was a quarter of its cost.
+and a turn of the client's.
 """
 
 from __future__ import annotations
