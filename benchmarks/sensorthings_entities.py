@@ -5,7 +5,8 @@
 
 Each Thing has so many Datastreams, each of them two Observations. Every request is sent eleven times; the median and
 the slowest are told, without the first, beside them the CPU time of this process and of the database's, which other
-work on the machine moves less (helpers that PostgreSQL starts for one query are not in it). With ``--only`` the requests that have this text.
+work on the machine moves less (helpers that PostgreSQL starts for one query are not in it). With ``--only`` the
+requests that have this text.
 """
 
 from __future__ import annotations
