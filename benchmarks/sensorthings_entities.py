@@ -1,27 +1,36 @@
 """Ask SensorThings for entities of a large catalog, in this process and without a socket: filters, orders, expansions.
 
     python benchmarks/sensorthings_entities.py [--things 10000] [--streams 10] [--url postgresql://…] [--folder DIR]
+        [--only TEXT]
 
-Each Thing has so many Datastreams. Every request is sent eleven times; the median and the slowest are told, without
-the first. Those that look at every entity of a set whatever the page are marked by what they ask.
+Each Thing has so many Datastreams, each of them two Observations. Every request is sent eleven times; the median and
+the slowest are told, without the first, beside them the CPU time of this process and of the database's, which other
+work on the machine moves less (helpers that PostgreSQL starts for one query are not in it). With ``--only`` the
+requests that have this text.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
+import numpy as np
+from sqlalchemy import text
 
 from nilometer.config import parse
+from nilometer.model import ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.store import tables
 from nilometer.web.app import create_app
 
+ALL_OF_IT = "&$expand=Thing,Sensor,ObservedProperty,Observations($top=1)"
 REQUESTS = (
     "Things",
     "Datastreams",
@@ -35,6 +44,12 @@ REQUESTS = (
     "Datastreams?$filter=tolower(name) eq 'stream 54321'",
     "Things?$filter=properties/depth gt 98.5 and properties/kind eq 'k7'&$count=true",
     "Datastreams?$filter=properties/n eq 99999",
+    "Datastreams?$filter=properties/n eq 99999&$count=true",
+    "Datastreams?$filter=properties/site eq 'site 77'&$count=true",
+    "Datastreams?$filter=properties/n gt 99990&$count=true",
+    "Datastreams?$filter=startswith(properties/site,'site 97')&$count=true",
+    "Datastreams?$filter=properties/n ne 99999&$count=true",
+    "Datastreams?$orderby=properties/n desc",
     "Datastreams?$filter=Thing/name eq 'Station 5432'",
     "Datastreams?$filter=Thing/properties/depth gt 99.9&$count=true",
     "Datastreams?$filter=ObservedProperty/name eq 'Property 3' and Sensor/name eq 'Sensor 7'&$count=true",
@@ -52,6 +67,11 @@ REQUESTS = (
     "Things?$expand=Datastreams($expand=Observations($top=1;$orderby=phenomenonTime desc))",
     "Datastreams?$expand=Thing($expand=Locations)",
     "Things?$filter=id gt 5000&$expand=Datastreams($filter=length(name) eq 12;$count=true)&$select=name",
+    "Datastreams?$orderby=name&$count=true" + ALL_OF_IT,
+    "Datastreams?$filter=Thing/name eq 'Station 5432'&$orderby=name&$count=true" + ALL_OF_IT,
+    "Datastreams?$filter=ObservedProperty/name eq 'Property 3'&$orderby=name&$count=true" + ALL_OF_IT,
+    "Datastreams?$filter=startswith(Thing/name,'Station 54')&$orderby=name&$count=true" + ALL_OF_IT,
+    "Datastreams?$filter=substringof('4321',name)&$orderby=name&$count=true" + ALL_OF_IT,
     "Datastreams(5)/Thing",
     "Things(77)/Datastreams?$filter=ObservedProperty/id eq 3",
 )
@@ -138,23 +158,60 @@ def fill(engine, things, streams):
         ])  # fmt: skip
 
 
+def batch(streams, n):
+    """Return the n-th row of each Datastream."""
+    return ObservationBatch(
+        datastream=np.arange(1, streams + 1, dtype=np.int32),
+        phenomenon_time=np.full(streams, 1_700_000_000_000_000 + n * 600_000_000),
+        raw_result=np.arange(streams) % 100 / 10,
+    )
+
+
+def cpu_ms(backends):
+    """Return the CPU time of this process, and of each of the database's that runs on this machine."""
+    theirs = {}
+    for pid in backends:
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            theirs[pid] = (int(words[11]) + int(words[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
+    return time.process_time() * 1e3, theirs
+
+
+def backends(engine):
+    """Return the processes of the database that serve this program."""
+    if engine.dialect.name == "sqlite":
+        return []
+    with engine.connect() as connection:
+        asked = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        return list(connection.execute(asked).scalars())
+
+
 async def measure(folder, options):
     settings = {"store": {"catalog_url": options.url}} if options.url else {}
     pipeline = Pipeline(folder, parse(settings))
     fill(pipeline.store.catalog.engine, options.things, options.streams)
     await pipeline.start()
+    for n in range(2):
+        await pipeline.ingest(batch(options.things * options.streams, n))
     transport = httpx.ASGITransport(app=create_app(pipeline, None))
     async with httpx.AsyncClient(transport=transport, base_url="http://server", timeout=60) as client:
-        for path in REQUESTS:
+        for path in (path for path in REQUESTS if options.only in path):
             taken = []
-            for _ in range(11):
+            for turn in range(11):
+                if turn == 1:
+                    serving = backends(pipeline.store.catalog.engine)
+                    before = cpu_ms(serving)
                 started = time.perf_counter()
                 answer = await client.get(f"/v1.1/{path}")
                 taken.append((time.perf_counter() - started) * 1e3)
                 assert answer.status_code == 200, (path, answer.text[:300])
             shown = len(answer.json().get("value", "x"))
+            after = cpu_ms(serving)
+            ours = after[0] - before[0]
+            theirs = sum(used - before[1].get(pid, used) for pid, used in after[1].items())
             print(
-                f"{statistics.median(taken[1:]):8.1f} ms, at most {max(taken[1:]):8.1f} ms {shown:5} shown  {path}",
+                f"{statistics.median(taken[1:]):8.1f} ms, at most {max(taken[1:]):8.1f} ms, CPU {ours / 10:6.1f} "
+                f"+ {theirs / 10:6.1f} ms {shown:5} shown  {path}",
                 flush=True,
             )
     await pipeline.close()
@@ -166,6 +223,7 @@ def main():
     parser.add_argument("--streams", type=int, default=10)
     parser.add_argument("--url")
     parser.add_argument("--folder")
+    parser.add_argument("--only", default="")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as where:
         asyncio.run(measure(Path(where) / "data", options))

@@ -28,12 +28,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nilometer.errors import ConfigError, SchemaMismatch, StoreError
 from nilometer.store.catalog_claim import Claim
+from nilometer.store.document_indexes import add_document_indexes
 from nilometer.store.refusal import refusal
 from nilometer.store.tables import METADATA
 
 __all__ = ["HEAD", "REVISIONS", "catalog_address", "engine_of", "name_of", "open_database", "revision_of"]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """Every migration in `migrations/versions`, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -212,6 +213,7 @@ def _lay(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN")  # the driver begins none by itself before a CREATE
     METADATA.create_all(connection, checkfirst=False)
+    add_document_indexes(connection)
     _REVISION.create(connection, checkfirst=True)
     connection.execute(_REVISION.insert().values(version_num=HEAD))
 

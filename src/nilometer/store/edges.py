@@ -59,7 +59,8 @@ class Edges:
             if datastream not in self._then:
                 self._then[datastream] = self._extent_then(datastream)
             return self._then[datastream]
-        self._sure(np.array([datastream]))
+        if extents.unsure[datastream]:
+            self._sure(np.array([datastream]))
         if extents.newest[datastream] == NO_TIME:
             return None
         return int(extents.first[datastream]), int(extents.newest[datastream])

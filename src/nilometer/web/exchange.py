@@ -212,7 +212,7 @@ class Exchange:
         lines.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
         await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": lines})
 
-    async def piece(self, body: bytes, *, last: bool = False) -> None:
+    async def piece(self, body: bytes | memoryview, *, last: bool = False) -> None:
         """Send a piece of it."""
         await self._send({"type": "http.response.body", "body": body, "more_body": not last})
 

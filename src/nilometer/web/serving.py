@@ -17,6 +17,7 @@ if sys.platform != "win32":
     import uvloop
 
 from nilometer.errors import ConfigError, LinkError
+from nilometer.web.one_write import OneWriteProtocol
 from nilometer.web.waiting import HeadInTime
 
 __all__ = ["LOOPBACK", "bind", "run", "serve"]
@@ -98,15 +99,19 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
     # What a proxy says of the address is read where it is needed: `Exchange.root`.
     config = uvicorn.Config(
         app,
-        http=HeadInTime,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
         lifespan="off",
         proxy_headers=False,
+        http=_Connection,
         ws="none",
     )
     await _Server(config, app, ready).serve(sockets=[listener])
+
+
+class _Connection(HeadInTime, OneWriteProtocol):
+    """A connection as this server holds it."""
 
 
 class _Server(uvicorn.Server):

@@ -9,15 +9,18 @@ import random
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event, select, text
 
 from nilometer.errors import RequestError
 from nilometer.model import Datastream, Location, ObservedProperty, Sensor, Thing
-from nilometer.store import Catalog
+from nilometer.store import Catalog, tables
 from nilometer.store.catalog_database import open_database
 from nilometer.web.sensorthings.grammar import parse_expression
 from nilometer.web.sensorthings.options import parse_options
 from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.query.dialects import prepare
 from nilometer.web.sensorthings.query.rooting import quantified
+from nilometer.web.sensorthings.query.sql import Sql
 from nilometer.web.sensorthings.records import Records
 from nilometer.web.sensorthings.schema import TYPES
 from tests.web.sensorthings.oracle import SHAPES, Row, meeting
@@ -214,3 +217,21 @@ def test_columns_say_what_sql_says(catalogs, seed, asked):
         found = records._lookups.entities(binder.root, condition)
         wanted = meeting(rows[kind], parse_expression(text))
         assert (found.tolist(), sorted(records.ids(binder.root, condition).tolist())) == (wanted, wanted)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["properties/s eq 'River'", "properties/n eq 12.5", "properties/a/b eq 3", "Things/properties/s eq 'River'"],
+)
+def test_an_index_finds_what_has_a_member_on_postgresql(postgres, asked):
+    catalog, _ = catalog_of(1, postgres.database())
+    binder = Binder(TYPES["Location"])
+    condition = binder.condition(parse_expression(asked))
+    with catalog.engine.connect() as connection:
+        rows = tables.locations.alias()
+        chosen = select(rows.c.id).where(Sql(prepare(connection), None).condition(condition, {binder.root: rows}))
+        connection.execute(text("SET enable_seqscan = off"))
+        event.listen(connection, "before_cursor_execute", lambda *given: (f"EXPLAIN {given[2]}", given[3]), retval=True)
+        plan = "\n".join(row[0] for row in connection.execute(chosen))
+    catalog.close()
+    assert f"ix_{'things' if 'Things' in asked else 'locations'}_properties" in plan

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from nilometer.model import Location, SampleKind
 from nilometer.store import Catalog, Snapshot
@@ -135,9 +136,9 @@ def _time(moment: int | None) -> str | None:
 
 def _phenomenon_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
     """Return what the rows of each Datastream that has any span."""
-    ids = np.asarray(datastreams, np.int64)
-    first, over, valid = snapshot.spans(ids)
-    return _spans(ids[valid].tolist(), np.column_stack([first[valid], over[valid]]).tolist())
+    numbers = np.array(datastreams, np.int64)
+    first, over, has_rows = snapshot.spans(numbers)
+    return _spans(numbers[has_rows].tolist(), np.column_stack([first, over])[has_rows])
 
 
 def _result_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
@@ -154,10 +155,10 @@ def _by_datastream(rows: pa.Table) -> dict[int, int]:
     return {number: time for number, time in given if time is not None}
 
 
-def _spans(numbers: Sequence[int], ends: Sequence[Sequence[int]]) -> dict[int, str]:
+def _spans(numbers: Sequence[int], ends: ArrayLike) -> dict[int, str]:
     if not numbers:
         return {}
-    first, last = (bare_times(times).tolist() for times in np.array(ends, np.int64).T)
+    first, last = (bare_times(times).tolist() for times in np.asarray(ends, np.int64).T)
     return {number: f"{start}/{end}" for number, start, end in zip(numbers, first, last, strict=True)}
 
 

@@ -136,14 +136,16 @@ class Evidence:
         Parameters
         ----------
         row : mapping
-            The columns of the Observation.
+            The columns of the Observation; of one that nobody signed those that `document` reads are enough.
         signed : mapping
             As `signed` gives it.
         """
         document: dict[str, Any] = {}
-        spoken = signed.get(row["datastream"], ())
-        moment = (row["phenomenon_time"] - _EPOCH) // timedelta(microseconds=1)
-        reached = self._catalog.reviews.level(spoken, moment, row["commit"]) if spoken else None
+        spoken = signed.get(row["datastream"]) if signed else None
+        reached = None
+        if spoken:
+            moment = (row["phenomenon_time"] - _EPOCH) // timedelta(microseconds=1)
+            reached = self._catalog.reviews.level(spoken, moment, row["commit"])
         if reached is not None:
             document |= {"level": reached.parameters["level"], "by": reached.actor, "at": format_time(reached.time)}
         steps = [self._catalog.reviews.step(number) for number in self.provenance(row["provenance"]).steps]

@@ -19,6 +19,7 @@ from nilometer.errors import RequestError
 from nilometer.web.sensorthings.answers.lists import text_bytes
 from nilometer.web.sensorthings.answers.observation_texts import FLAG, PROPERTIES, ObservationTexts
 from nilometer.web.sensorthings.answers.paging import Rows
+from nilometer.web.sensorthings.answers.sending import Piece
 from nilometer.web.sensorthings.answers.texts import filled, join, json_text, patched
 from nilometer.web.sensorthings.options import Expansion, Options
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType
@@ -66,7 +67,7 @@ def all_columns(kind: EntityType, options: Options) -> list[str]:
     return names
 
 
-def csv_of_rows(rows: Rows, texts: ObservationTexts, options: Options, expanded: Expanded) -> Iterator[bytes]:
+def csv_of_rows(rows: Rows, texts: ObservationTexts, options: Options, expanded: Expanded) -> Iterator[Piece]:
     """Yield Observations as CSV, piece by piece.
 
     Parameters

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 
 from nilometer.errors import Overloaded
+from nilometer.web.sensorthings.answers.sending import Piece
 
 __all__ = ["HEAVY_ROWS", "MOST_HEAVY", "MOST_SECONDS", "Deadline", "Gate"]
 
@@ -57,7 +58,7 @@ class Gate:
         with self._lock:
             self._inside -= 1
 
-    def pass_through(self, pieces: Iterable[bytes]) -> Generator[bytes]:
+    def pass_through(self, pieces: Iterable[Piece]) -> Generator[Piece]:
         """Yield pieces; in from the first on, and out after the last, or when the generator is closed.
 
         Raises

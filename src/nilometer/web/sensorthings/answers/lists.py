@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from nilometer.web.sensorthings.answers.observation_texts import ObservationTexts
 from nilometer.web.sensorthings.answers.paging import Rows
+from nilometer.web.sensorthings.answers.sending import Piece
 from nilometer.web.sensorthings.answers.texts import filled, join, json_text
 from nilometer.web.sensorthings.schema import TYPES
 
@@ -24,7 +25,7 @@ Next = Callable[[str], str]
 _NO_GROUP: Final = -1
 
 
-def json_list(rows: Rows, objects: Callable[[pa.Table], Any], link: Next) -> Iterator[bytes]:
+def json_list(rows: Rows, objects: Callable[[pa.Table], Any], link: Next) -> Iterator[Piece]:
     """Yield ``{"@iot.count", "value", "@iot.nextLink"}`` piece by piece.
 
     Parameters
@@ -45,7 +46,7 @@ def json_list(rows: Rows, objects: Callable[[pa.Table], Any], link: Next) -> Ite
     yield b"]" + _tail(rows, link)
 
 
-def data_array(rows: Rows, texts: ObservationTexts, names: Sequence[str], root: str, link: Next) -> Iterator[bytes]:
+def data_array(rows: Rows, texts: ObservationTexts, names: Sequence[str], root: str, link: Next) -> Iterator[Piece]:
     """Yield a data array piece by piece; rows of a Datastream or MultiDatastream follow each other.
 
     Parameters
@@ -70,7 +71,7 @@ def data_array(rows: Rows, texts: ObservationTexts, names: Sequence[str], root: 
         lines = join(",[", *cells[1:], "]")
         owners = table["datastream"].to_numpy()
         cuts = np.concatenate(([0], np.flatnonzero(np.diff(owners)) + 1, [len(owners)])).tolist()
-        pieces = []
+        pieces: list[Piece] = []
         for start, stop in pairwise(cuts):
             text = text_bytes(lines.slice(start, stop - start))
             if owners[start] != owner:
@@ -84,7 +85,7 @@ def data_array(rows: Rows, texts: ObservationTexts, names: Sequence[str], root: 
                 separator, text = ",", text[1:]
             n += stop - start
             pieces.append(text)
-        yield b"".join(pieces)
+        yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
     yield (b"" if owner == _NO_GROUP else _end(n)) + b"]" + _tail(rows, link)
 
 
@@ -103,13 +104,12 @@ def _tail(rows: Rows, link: Next) -> bytes:
     return f',"@iot.nextLink":{json_text(link(rows.following))}}}'.encode()
 
 
-def text_bytes(column: Any) -> bytes:  # noqa: ANN401 -- pyarrow has no types
-    """Return the texts of a column, which has no nulls, one behind the other."""
+def text_bytes(column: Any) -> Piece:  # noqa: ANN401 -- pyarrow has no types
+    """Return the texts of a column, which has no nulls, one behind the other; where they lie so, nothing is copied."""
     if isinstance(column, pa.ChunkedArray):
         return b"".join(text_bytes(chunk) for chunk in column.chunks)
     if not len(column):
         return b""
     _, offsets, data = column.buffers()
     ends = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]]
-    whole: bytes = data.slice(int(ends[0]), int(ends[1] - ends[0])).to_pybytes()
-    return whole
+    return memoryview(data)[int(ends[0]) : int(ends[1])]

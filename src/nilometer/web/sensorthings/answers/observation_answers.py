@@ -14,7 +14,7 @@ from nilometer.web.sensorthings.answers import csv_rows, geojson
 from nilometer.web.sensorthings.answers.lists import data_array, json_list
 from nilometer.web.sensorthings.answers.observation_texts import FLAG, PROPERTIES, ObservationTexts
 from nilometer.web.sensorthings.answers.paging import Rows
-from nilometer.web.sensorthings.answers.sending import Pieces
+from nilometer.web.sensorthings.answers.sending import Piece, Pieces
 from nilometer.web.sensorthings.options import Expansion, Options
 from nilometer.web.sensorthings.records import DEFAULT_TOP, MOST_TOP
 from nilometer.web.sensorthings.schema import OBSERVATION
@@ -87,7 +87,7 @@ def answer_rows(
     return Pieces(_generated(pieces), media_type)
 
 
-def _generated(pieces: Iterator[bytes]) -> Generator[bytes]:
+def _generated(pieces: Iterator[Piece]) -> Generator[Piece]:
     yield from pieces
 
 

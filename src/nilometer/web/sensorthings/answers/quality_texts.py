@@ -44,7 +44,7 @@ def quality_texts(rows: pa.Table, evidence: Evidence, api: str, supplied: Mappin
     if not len(rows):
         return pa.array([], pa.string())
     first, code = _alike(rows)
-    bases = [_base(row, evidence, api) for row in rows.select([*_SHARED, *_OWN]).take(pa.array(first)).to_pylist()]
+    bases = [_base(row, evidence, api) for row in rows.select(_SHARED).take(pa.array(first)).to_pylist()]
     base = pa.array(bases, pa.string()).take(pa.array(code))
     raw = rows["raw_result"].to_numpy()
     own = filled(join(',"rawResult":', number_texts(raw), "}"), "}") if np.isfinite(raw).any() else "}"
@@ -98,5 +98,5 @@ def _alike(rows: pa.Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def _base(row: dict[str, Any], evidence: Evidence, api: str) -> str:
     """Return what rows of one kind share, without the last brace."""
-    document = evidence.document(row | {"raw_result": None}, None, api)
-    return json_text(document)[:-1]
+    row["raw_result"] = None
+    return json_text(evidence.document(row, None, api))[:-1]

@@ -13,7 +13,10 @@ from http import HTTPStatus
 
 from nilometer.web.exchange import ClientGone, Exchange, Headers
 
-__all__ = ["Pieces", "send"]
+__all__ = ["Piece", "Pieces", "send"]
+
+Piece = bytes | memoryview
+"""A part of an answer; a view where a column of text is sent as it lies."""
 
 SILENCE_S = 30.0
 """How long a client may take for the next bytes."""
@@ -27,7 +30,7 @@ WHOLE_S = 3600.0
 class Pieces:
     """An answer that is made while it is sent; the generator is closed whatever becomes of it."""
 
-    pieces: Generator[bytes]
+    pieces: Generator[Piece]
     media_type: str
     headers: Headers = field(default_factory=tuple)
 
@@ -43,7 +46,7 @@ async def send(exchange: Exchange, answer: Pieces, *, silence_s: float = SILENCE
         What making the first piece raises, before anything is sent.
     """
     gone = asyncio.ensure_future(exchange.gone())
-    coming: asyncio.Task[bytes | None] | None = None
+    coming: asyncio.Task[Piece | None] | None = None
     try:
         if exchange.method == "HEAD":
             await exchange.answer(HTTPStatus.OK, b"", headers=[("content-type", answer.media_type), *answer.headers])
@@ -70,12 +73,12 @@ async def send(exchange: Exchange, answer: Pieces, *, silence_s: float = SILENCE
         answer.pieces.close()
 
 
-def _made(answer: Pieces) -> asyncio.Task[bytes | None]:
+def _made(answer: Pieces) -> asyncio.Task[Piece | None]:
     return asyncio.ensure_future(asyncio.to_thread(next, answer.pieces, None))
 
 
 async def _out(
-    exchange: Exchange, piece: bytes, gone: asyncio.Future[None], silence_s: float, *, last: bool = False
+    exchange: Exchange, piece: Piece, gone: asyncio.Future[None], silence_s: float, *, last: bool = False
 ) -> None:
     for start in range(0, max(len(piece), 1), _AT_ONCE):
         async with asyncio.timeout(silence_s):

@@ -34,12 +34,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 
 from nilometer.web.sensorthings.query.column_functions import LARGEST, LEAST
+from nilometer.web.sensorthings.query.columns import COMPARE
 from nilometer.web.sensorthings.query.texts import WHITE
 
 __all__ = ["DIALECTS", "Dialect", "prepare"]
 
 Sql = ColumnElement[Any]
 _OURS = "nilometer_"
+_WHOLE = 2**53
 
 
 class Dialect(Protocol):
@@ -48,8 +50,11 @@ class Dialect(Protocol):
     def json_kind(self, column: Sql, members: tuple[str, ...]) -> Sql:
         """Return the type of a member as text; null or ``null`` where there is none."""
 
-    def json_bare(self, column: Sql, members: tuple[str, ...]) -> Sql | None:
-        """Return a member whatever its type, if that costs less than asking for the type; None: it does not."""
+    def json_likely(self, column: Sql, members: tuple[str, ...], operator: str, value: float | str) -> Sql | None:
+        """Return what is true wherever a member compares so with a value, and costs less; None: nothing does.
+
+        It may be true of a member of another type too, or of a number beside the value.
+        """
 
     def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
         """Return a member if it is a text, else null."""
@@ -88,8 +93,8 @@ class _Sqlite:
     def json_kind(self, column: Sql, members: tuple[str, ...]) -> Sql:
         return func.json_type(column, _route(members))
 
-    def json_bare(self, column: Sql, members: tuple[str, ...]) -> Sql | None:
-        return self._read(column, members)
+    def json_likely(self, column: Sql, members: tuple[str, ...], operator: str, value: float | str) -> Sql | None:
+        return COMPARE[operator](self._read(column, members), literal(value))  # type: ignore[no-any-return]
 
     def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
         return case((self.json_kind(column, members) == "text", cast(self._read(column, members), Text)))
@@ -100,8 +105,7 @@ class _Sqlite:
         return case((within, read))
 
     def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        kind = self.json_kind(column, members)
-        return case((kind == "true", literal(1)), (kind == "false", literal(0)))
+        return case({"true": 1, "false": 0}, value=self.json_kind(column, members))
 
     def number(self, name: str, *arguments: Sql) -> Sql:
         return getattr(func, _OURS + name)(*arguments, type_=Double)  # type: ignore[no-any-return]
@@ -136,8 +140,21 @@ class _Postgresql:
     def json_kind(self, column: Sql, members: tuple[str, ...]) -> Sql:
         return func.jsonb_typeof(self._member(column, members))
 
-    def json_bare(self, column: Sql, members: tuple[str, ...]) -> Sql | None:
-        return None
+    def json_likely(self, column: Sql, members: tuple[str, ...], operator: str, value: float | str) -> Sql | None:
+        if operator == "ne":
+            return None
+        if operator == "eq":
+            # An index answers it. Beyond 2**53 several whole numbers are the same double, but not the same JSON.
+            is_one = isinstance(value, str) or abs(value) < _WHOLE
+            return cast(column, JSONB).op("@>", return_type=Boolean())(_document(members, value)) if is_one else None
+        if isinstance(value, str):
+            found = column.op("#>>", return_type=Text())(_names(members))
+            return COMPARE[operator](self.bytewise(found), literal(value, Text))  # type: ignore[no-any-return]
+        # A number of JSON is exact: one just beside a double becomes it.
+        beside = math.nextafter(value, -math.inf if operator in {"gt", "ge"} else math.inf)
+        if not math.isfinite(beside):
+            return None
+        return COMPARE[operator](self._member(column, members), _jsonb(beside))  # type: ignore[no-any-return]
 
     def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
         found = self._one(column, members, '@.type() == "string"')
@@ -192,6 +209,18 @@ def _route(members: tuple[str, ...]) -> Sql:
 def _steps(members: tuple[str, ...]) -> str:
     """Return a path of JSON; the place of an element stands in brackets already."""
     return "$" + "".join(name if name.startswith("[") else f'."{name}"' for name in members)
+
+
+def _jsonb(value: object) -> Sql:
+    return cast(literal(json.dumps(value, ensure_ascii=False), Text), JSONB)
+
+
+def _document(members: tuple[str, ...], value: float | str) -> Sql:
+    """Return a document that has nothing but one member."""
+    document: object = value
+    for name in reversed(members):
+        document = {name: document}
+    return _jsonb(document)
 
 
 def _names(members: tuple[str, ...]) -> Sql:

@@ -272,16 +272,23 @@ class Sql:
     def _met(self, leaf: Leaf | Exists, rows: Rows) -> ColumnElement[bool]:
         """Return a leaf that may be false where it is unknown: what it says of few rows is asked first."""
         found = self._answer(leaf, rows)
+        likely: list[ColumnElement[bool] | None] = []
         match leaf:
-            case Compare(name, As(kind, Field() as item), Constant() as constant) if kind in {Kind.NUMBER, Kind.TEXT}:
-                bare = self.words.json_bare(self.document(item, rows), item.members)
-                return found if bare is None else and_(COMPARE[name](bare, _constant(constant)), found)
+            case Compare(name, As(kind, Field() as item), Constant(value=value)) if kind in {Kind.NUMBER, Kind.TEXT}:
+                likely = [self.words.json_likely(self.document(item, rows), item.members, name, value)]
+            case Predicate("startswith", (As(Kind.TEXT, Field() as item), Constant(value=str() as needle))):
+                document = self.document(item, rows)
+                likely = [
+                    self.words.json_likely(document, item.members, name, edge)
+                    for name, edge in (("ge", needle), ("lt", successor(needle)))
+                    if edge
+                ]
             case Predicate("startswith", (Field() as item, Constant(value=str() as needle))):
                 after = successor(needle)
                 if after:
                     text = self.words.bytewise(self.value(item, rows))
-                    return and_(text >= needle, text < after, found)
-        return found
+                    likely = [text >= needle, text < after]
+        return and_(*(one for one in likely if one is not None), found)
 
     def _answer(self, leaf: Leaf | Exists, rows: Rows) -> ColumnElement[bool]:
         match leaf:
