@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Final
 
 import msgspec
@@ -103,10 +103,7 @@ class ObservationTexts:
         if not len(rows):
             return pa.array([], pa.string())
         shown = set(select)
-        names = [name for name in OBSERVATION.properties if not shown or name in shown]
-        if FLAG in shown and "resultQuality" not in shown:
-            names.append(FLAG)
-        texts = self.columns(rows, names)
+        texts = self.columns(rows, _named(shown))
         number = number_texts(rows["id"].to_numpy())
         own = f"{self._inside(self._root)}/{OBSERVATION.plural}("
         members: list[Any] = []
@@ -224,6 +221,14 @@ def _member(name: str, column: Any) -> Any:  # noqa: ANN401 -- pyarrow has no ty
     if name == FLAG:
         return join('"resultQuality":{"flag":', column, "}")
     return join(f'"{name}":', filled(column, "null") if name in _ALWAYS else column)
+
+
+def _named(shown: Set[str]) -> list[str]:
+    """Return which properties are shown; none asked for: all."""
+    names = [name for name in OBSERVATION.properties if not shown or name in shown]
+    if FLAG in shown and "resultQuality" not in shown:
+        names.append(FLAG)
+    return names
 
 
 def _of_seldom(members: Sequence[Any], n: int) -> Any:  # noqa: ANN401 -- pyarrow has no types
