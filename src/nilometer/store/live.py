@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import Settlements
 from nilometer.model.schemas import JOURNAL
+from nilometer.store.coverage import Coverage, Covered
 from nilometer.store.datastream_index import NOWHERE, DatastreamIndex
 from nilometer.store.hot import CAPACITY, LIVE, HotTail
 from nilometer.store.lake_file import LakeFile
@@ -28,7 +29,7 @@ __all__ = ["Live"]
 
 
 class Live:
-    """The state in memory; every method but `learn` is called with `lock` held.
+    """The state in memory; every method but `learn` and `learn_coverage` is called with `lock` held.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ class Live:
         self.lock = threading.RLock()
         self.hot = HotTail()
         self.index = DatastreamIndex()
+        self.coverage = Coverage()
         self.masks = Masks()
         self.tombstones = Tombstones()
         self.files: tuple[LakeFile, ...] = ()
@@ -77,10 +79,12 @@ class Live:
                     tombstones=self.tombstones,
                     samples=self.samples(),
                     extents=extents,
+                    coverage=self.coverage.view(),
                     cold=self._cold,
                     at=self._at,
                     shows=self._shows,
                     learn=self.learn,
+                    learn_coverage=self.learn_coverage,
                 )
             )
             self._snapshot = snapshot
@@ -124,6 +128,7 @@ class Live:
 
     def doubt(self, tombstone: Tombstone) -> None:
         """Let ends of Datastreams that a delete may have taken be measured when somebody asks for them."""
+        self.coverage.doubt(tombstone.datastreams, tombstone.commit)
         index = self.index
         mine = tombstone.datastreams[tombstone.datastreams < index.size]
         taken = np.zeros(len(mine), bool)
@@ -148,6 +153,11 @@ class Live:
                 index.location[datastream] = ends.location
             index.unsure[datastream] = False
             self._cold.pop(datastream, None)
+
+    def learn_coverage(self, datastream: int, sequence: int, covered: Covered) -> None:
+        """Take what the rows of a Datastream speak of, as a reader measured it, if nothing has come since."""
+        with self.lock:
+            self.coverage.learn(datastream, sequence, covered)
 
     def heat(self, rows: pa.RecordBatch) -> None:
         """Take rows of the lake, in schema JOURNAL, into the hot tail; the lake's are hidden from all moments."""
@@ -201,6 +211,7 @@ class Live:
             revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
             if revised.any():
                 moved = self._supersede(number[revised], commit)
+        self.coverage.saw(rows, commit, self.samples())
         self.index.saw(datastream, time, number & 0xFFFFFFFF)
         self._place(rows, location)
         if len(moved):
