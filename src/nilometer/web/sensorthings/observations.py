@@ -254,15 +254,14 @@ class Observations:
         columns = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
         names = None if "*" in columns else sorted(columns)
         deadline = Deadline(MOST_SECONDS)
-        if n > HEAVY_ROWS:
-            self._gate.enter()
+        client = self._gate.enter() if n > HEAVY_ROWS else None
         try:
             for table in self._read(wanted, span, names, water_only=water_only):
                 yield table
                 deadline.check()
         finally:
             if n > HEAVY_ROWS:
-                self._gate.leave()
+                self._gate.leave(client)
 
     def _read(
         self, wanted: list[int] | None, span: Span, columns: Sequence[str] | None, *, water_only: bool

@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from nilometer.errors import NilometerError, NotSupported, RequestError, TooLarge, WrongMediaType
 from nilometer.web.exchange import Exchange, encode_json
+from nilometer.web.rates import asking
 from nilometer.web.sensorthings.changes.bodies import read_json
 from nilometer.web.sensorthings.changes.change_set import ChangeSet, ChangeSetFailed, Done, named, with_names
 from nilometer.web.sensorthings.changes.multipart import (
@@ -89,6 +90,9 @@ class Batch:
         else:
             allowed = "multipart/mixed, application/json"
             raise WrongMediaType(f"content-type {content_type[:60]!r} is no batch (allowed: {allowed})")
+        client = asking.get()
+        if client is not None:
+            client.spend(requests=len(asked) - 1)
         names: dict[str, str] = {}
         answers: list[Answered] = []
         for group, some in groupby(asked, lambda one: one.group):
