@@ -107,15 +107,10 @@ class App:
         exchange = Exchange(scope, receive, send)
         began = time.perf_counter()
         try:
-            if is_named and exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method"):
-                wanted = exchange.header(b"access-control-request-headers")
-                await exchange.answer(HTTPStatus.NO_CONTENT, headers=self._origins.preflight(wanted))
-                return
             if allowance is not None:
                 allowance.ask()
-            if not await self._is_admitted(exchange):
-                return
-            await self._of[room](exchange, scope, receive, exchange.send)
+            if await self._is_admitted(exchange, is_named=is_named):
+                await self._of[room](exchange, scope, receive, exchange.send)
         except NilometerError as error:
             if not exchange.status:
                 await exchange.refuse(error)
@@ -124,8 +119,12 @@ class App:
         finally:
             self._metrics.count(room, exchange.status, time.perf_counter() - began)
 
-    async def _is_admitted(self, exchange: Exchange) -> bool:
-        """Say whether a request may pass; one that brings its token in the URL was told where to go."""
+    async def _is_admitted(self, exchange: Exchange, *, is_named: bool) -> bool:
+        """Say whether a request may pass; what a browser asks first, and a token in the URL, are answered here."""
+        if is_named and exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method"):
+            wanted = exchange.header(b"access-control-request-headers")
+            await exchange.answer(HTTPStatus.NO_CONTENT, headers=self._origins.preflight(wanted))
+            return False
         admission = self._guard.admission(exchange)
         if admission is not None:
             await exchange.answer(HTTPStatus.SEE_OTHER, headers=admission)

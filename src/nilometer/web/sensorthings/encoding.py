@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import SampleKind
 from nilometer.store import Catalog, Snapshot
+from nilometer.web.sensorthings.members import chosen_members, pruned
 from nilometer.web.sensorthings.observed_area import observed_areas
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.records import Record
@@ -53,9 +54,9 @@ class Encoder:
     def entities(self, kind: EntityType, records: Sequence[Record], options: Options) -> list[dict[str, Any]]:
         """Return the documents of records of the catalog; expansions are added by the caller."""
         # Store and catalog are asked once for all of them: a question for each costs many times what is encoded.
+        chosen = chosen_members(options.select)
         if kind.name == "Datastream":
-            self._look_up(np.array([record["id"] for record in records], np.int64), options.select)
-        chosen = options.select
+            self._look_up(np.array([record["id"] for record in records], np.int64), chosen)
         has_id = not chosen or "id" in chosen or "@iot.id" in chosen
         values = [(name, self._value(kind, name)) for name in kind.properties if not chosen or name in chosen]
         expanded = {item.relation for item in options.expand}
@@ -70,7 +71,7 @@ class Encoder:
             own = self.link(kind, number)
             document: dict[str, Any] = {"@iot.id": number, "@iot.selfLink": own} if has_id else {}
             for name, value in values:
-                found = value(record)
+                found = pruned(value(record), chosen.get(name, ()))
                 if found is not None:
                     document[name] = found
             for name, path in links:

@@ -22,11 +22,12 @@ from nilometer.web.sensorthings.answers import paging
 from nilometer.web.sensorthings.answers.entity_answers import format_entities
 from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, Gate
 from nilometer.web.sensorthings.answers.observation_answers import answer_rows, top_of
-from nilometer.web.sensorthings.answers.observation_texts import FLAG, ObservationTexts, raw_objects
+from nilometer.web.sensorthings.answers.observation_texts import ObservationTexts, raw_objects
 from nilometer.web.sensorthings.answers.sending import Pieces
 from nilometer.web.sensorthings.answers.texts import json_text
 from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_MQTT
 from nilometer.web.sensorthings.encoding import Encoder
+from nilometer.web.sensorthings.members import check_members, value_at
 from nilometer.web.sensorthings.observations import Observations, Within
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
@@ -55,7 +56,7 @@ class Answer:
 class Target:
     """Where a path leads: to the entity `number` of a type or to a set of them, perhaps that of a `parent`.
 
-    `parent` is a type and an id, `property` what the path names of the entity, None: the entity itself.
+    `parent` is a type and an id, `property` what the path names of the entity, with members, None: the entity itself.
     """
 
     kind: str
@@ -137,9 +138,9 @@ class Service:
             If it leads nowhere.
         """
         with self._store.catalog.reading("read entities") as connection:
-            place, name = self._reading(connection, root, "", Options()).walk(path.steps)
+            place, names = self._reading(connection, root, "", Options()).walk(path.steps)
         parent = None if place.parent is None else (place.parent[0].name, place.parent[2])
-        return Target(place.kind.name, place.number, parent, name)
+        return Target(place.kind.name, place.number, parent, "/".join(names) or None)
 
     def told(
         self, ids: Sequence[int], wanted: Sequence[tuple[Target, Options]], root: str, api: str
@@ -205,9 +206,9 @@ class _Reading:
         self._texts, self._again, self._gate = texts, again, gate
 
     def answer(self, path: ResourcePath, options: Options) -> Answer | Pieces:
-        place, name = self.walk(path.steps)
-        if name is not None:
-            return self._property(place, name, path.ending, options)
+        place, names = self.walk(path.steps)
+        if names:
+            return self._property(place, names, path.ending, options)
         if path.ending == "$value":
             raise RequestError("$value follows a property", place="path")
         if path.ending == "$ref":
@@ -232,18 +233,20 @@ class _Reading:
             documents.append([text.encode() for text in texts])
         return documents
 
-    def walk(self, steps: Sequence[Step]) -> tuple[Place, str | None]:
-        """Follow a path; return where it ends, and the property it names there, if it does."""
+    def walk(self, steps: Sequence[Step]) -> tuple[Place, tuple[str, ...]]:
+        """Follow a path; return where it ends, and the property it names there with the members below, if it does."""
         return Walk(self._records, self._observations).walk(steps)
 
-    def _property(self, place: Place, name: str, ending: str, options: Options) -> Answer:
+    def _property(self, place: Place, names: Sequence[str], ending: str, options: Options) -> Answer:
         for given, _ in options.texts:
             if given != _AS_OF:
                 raise RequestError("a property takes no options but as_of", place=given)
         if ending == "$ref":
             raise RequestError("$ref follows entities", place="path")
+        name, *members = names
         plain = "@iot.id" if name == "id" else name
         value = self._documents(place, Options(select=(name,)))[0].get(plain)
+        value = value_at(value, members, f"{place.path}/{name}")
         if value is None:
             return Answer(HTTPStatus.NO_CONTENT)
         if ending == "$value":
@@ -251,7 +254,7 @@ class _Reading:
                 return Answer(HTTPStatus.OK, value.encode(), "text/plain; charset=utf-8")
             bare = not isinstance(value, dict | list)
             return Answer(HTTPStatus.OK, encode_json(value), "text/plain" if bare else "application/json")
-        return Answer(HTTPStatus.OK, encode_json({name: value}))
+        return Answer(HTTPStatus.OK, encode_json({names[-1]: value}))
 
     def _links_only(self, options: Options) -> Options:
         for name, _ in options.texts:
@@ -452,8 +455,9 @@ def _relation(kind: EntityType, expansion: Expansion) -> Relation:
 
 
 def _check_select(kind: EntityType, options: Options) -> None:
-    for name in options.select:
-        if kind is OBSERVATION and name == FLAG:
-            continue
-        if name not in {"id", "@iot.id", "@iot.selfLink"} and name not in kind.properties | kind.relations:
+    for text in options.select:
+        name, *members = text.split("/")
+        if members:
+            check_members(kind, name, members, "$select")
+        elif name not in {"id", "@iot.id", "@iot.selfLink"} and name not in kind.properties | kind.relations:
             raise kind.unknown(name, "$select")

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.errors import RequestError, TooLarge
+from nilometer.web.sensorthings.members import member_of
 from nilometer.web.sensorthings.quality import Evidence, split_extra
 from nilometer.web.sensorthings.query.bound import Condition, Exists, Field, Source, Value, Variable
 from nilometer.web.sensorthings.query.column_functions import seen_as
 from nilometer.web.sensorthings.query.columns import Column, missing
 from nilometer.web.sensorthings.query.functions import Kind
-from nilometer.web.sensorthings.query.lookups import dig, json_column
+from nilometer.web.sensorthings.query.lookups import json_column
 from nilometer.web.sensorthings.query.rooting import under
 
 __all__ = ["MOST_DOCUMENTS", "Catalogued", "ObservationFrame", "columns_needed", "quality_documents"]
@@ -216,14 +217,14 @@ class ObservationFrame:
     def _kept(self, name: str, members: tuple[str, ...]) -> Column:
         column = missing(Kind.JSON, self.n)
         for at, (_, kept) in zip(*self._decoded(), strict=True):
-            column.values[at] = dig(kept.get(name), members)
+            column.values[at] = member_of(kept.get(name), members)
             column.valid[at] = column.values[at] is not None
         return column
 
     def _parameters(self, members: tuple[str, ...]) -> Column:
         column = missing(Kind.JSON, self.n)
         for at, (parameters, _) in zip(*self._decoded(), strict=True):
-            column.values[at] = dig(parameters or None, members)
+            column.values[at] = member_of(parameters or None, members)
             column.valid[at] = column.values[at] is not None
         return column
 
@@ -248,5 +249,5 @@ class ObservationFrame:
             plain = self._plain(name, kind)
             return Column(Kind.JSON, plain.values.astype(object), plain.valid)
         self._bound(self.n)
-        found: list[Any] = [dig(one, item.members) for one in self._documents(self._table)]
+        found: list[Any] = [member_of(one, item.members) for one in self._documents(self._table)]
         return json_column(found)
