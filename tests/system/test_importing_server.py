@@ -31,6 +31,7 @@ STRANGE = [
     -1.5e-300,
     3,
     "",
+    None,
 ]
 FEATURE = {"name": "Spot", "description": "x", "encodingType": "application/geo+json"}
 
@@ -109,6 +110,9 @@ def build(face):
         face.post(f"Datastreams({words})/Observations", body)
         spot = {**FEATURE, "feature": {"type": "Point", "coordinates": [n, n]}, "properties": {"n": n}}
         face.post(f"Datastreams({adrift})/Observations", {**body, "FeatureOfInterest": spot})
+    checks = {**FEATURE, "feature": None, "properties": {"nilometer": {"sample_kind": "check"}}}
+    body = {"phenomenonTime": "2020-01-02T00:00:00Z", "result": 4.0, "FeatureOfInterest": checks}
+    face.post(f"Datastreams({light})/Observations", body)
     return light
 
 
@@ -136,6 +140,7 @@ def world(face):
         "ObservedProperties",
         "FeaturesOfInterest",
         "Observations?$expand=FeatureOfInterest,Datastream($select=name)",
+        "Observations?samples=all&$expand=FeatureOfInterest,Datastream($select=name)",
     ]
     return {path: Counter(json.dumps(plain(one), sort_keys=True) for one in face.walk(path)) for path in paths}
 
@@ -172,7 +177,7 @@ def test_a_whole_server_comes_over_a_bad_line_and_only_once(tmp_path, monkeypatc
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.stream.ROWS", 25)
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.taking.PAGE", 1)
     there, folder = Server(tmp_path / "there"), tmp_path / "here"
-    n = PLAIN + 2 + 2 * len(STRANGE)
+    n = PLAIN + 2 + 2 * len(STRANGE) + 1
 
     async def first(line):
         line.busy = frozenset({2, 5})

@@ -72,8 +72,8 @@ class Encoder:
             document: dict[str, Any] = {"@iot.id": number, "@iot.selfLink": own} if has_id else {}
             for name, value in values:
                 found = pruned(value(record), chosen.get(name, ()))
-                if found is not None:
-                    document[name] = found
+                if found is not None or name == "feature":
+                    document[name] = found  # a sample has no place, and the standard wants to be told of one
             for name, path in links:
                 document[name] = own + path
             documents.append(document)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from nilometer import __version__
 from nilometer.errors import NotSupported, RequestError
 from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Snapshot, Store
@@ -84,7 +85,7 @@ class Service:
     def root(self, root: str) -> Answer:
         """Return the service root: the entity sets, and what is met of the standard."""
         sets = [{"name": kind.plural, "url": f"{root}/{kind.plural}"} for kind in TYPES.values()]
-        settings: dict[str, Any] = {"conformance": list(CONFORMANCE)}
+        settings: dict[str, Any] = {"conformance": list(CONFORMANCE), "nilometer": {"version": __version__}}
         if self.mqtt:
             settings["conformance"] += CONFORMANCE_OF_MQTT
             settings |= {name: {"endpoints": [self.mqtt]} for name in CONFORMANCE_OF_MQTT}

@@ -222,14 +222,14 @@ def _columns(group: _Group, datastream: int, *, always_new: bool) -> Observation
 
 
 def _numbers(column: tuple[Any, ...]) -> NDArray[np.float64] | None:
-    """Return numbers that float64 holds exactly, else None."""
+    """Return numbers that float64 holds exactly, NaN for null; None: there is something else."""
     kinds = set(map(type, column))
-    if not kinds <= {float, int}:
+    if not kinds <= {float, int, type(None)}:
         return None
     if int in kinds and any(type(cell) is int and abs(cell) > 2**53 for cell in column):
         return None
-    values = np.array(column, np.float64)
-    return values if np.isfinite(values).all() else None
+    values = np.array(column, np.float64)  # of null it makes NaN, which no JSON number is
+    return None if np.isinf(values).any() else values
 
 
 def _times(column: tuple[Any, ...], *, required: bool) -> NDArray[np.int64] | None:

@@ -33,7 +33,12 @@ class NewRow:
 
 
 def number_of(result: Any, extra: dict[str, Any], place: str = "$.result") -> float:  # noqa: ANN401 -- any JSON
-    """Return the number that float64 holds exactly; of anything else NaN, and it is kept in `extra`."""
+    """Return the number that float64 holds exactly; of anything else NaN, and it is kept in `extra`.
+
+    Null is a missing value, as a bulk write has it: NaN, and nothing is kept.
+    """
+    if result is None:
+        return math.nan
     if isinstance(result, float) or (type(result) is int and abs(result) <= 2**53):
         if not math.isfinite(result):
             raise RequestError("the result is not finite", place=place)
