@@ -90,7 +90,7 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
     from nilometer.store.folder import RESTORING, holder
     from nilometer.store.integrity import examine
 
-    outside = StoreConfig()
+    outside, named = StoreConfig(), {}
     shelf = Shelf.beside(folder)
     if shelf.local:
         files = {name: str(file) for name, file in shelf.local.items()}
@@ -103,7 +103,11 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
             settings = load(config)
             outside = settings.store
             checked = check_config(settings, wall_clock, file=config)
-            check_uplinks(settings, file=config)
+            declared = {one.key for one in (*settings.datastreams, *settings.derived)}
+            named = {
+                f"uplink {uplink.name}": info.options.model_validate(uplink.options).datastream_keys() - declared
+                for uplink, info, _ in check_uplinks(settings, file=config)
+            }
         except NilometerError as error:
             yield False, "configuration", str(error)
         else:
@@ -119,6 +123,7 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
         lake_url=outside.lake_url,
         lake_options=outside.lake_options,
         deep=deep,
+        named=named,
     )
     yield from ((one.ok, one.what, one.detail) for one in found)
     address = holder(folder)

@@ -234,6 +234,8 @@ async def test_observations_are_revised_and_deleted_and_the_datastream_follows(s
     operations = [{"op": "test", "path": "/parameters/qc", "value": 1}, {"op": "remove", "path": "/parameters"}]
     assert "parameters" not in await send(station, "PATCH", middle, operations, media_type=PATCHES)
     await send(station, "PATCH", middle, [operations[0]], 400, PATCHES)
+    (*_, noted) = station.pipeline.store.catalog.ledger.audit("observation.update")
+    assert (noted.subject, noted.detail) == (f"Observation/{mine[1]['@iot.id']}", {"changed": ["parameters"]})
     replaced = await send(station, "PUT", middle, {"result": True, "phenomenonTime": TIMES[1]})
     assert (replaced["result"], replaced["resultTime"], "validTime" in replaced) == (True, None, False)
     await send(station, "DELETE", last)
@@ -532,3 +534,13 @@ async def test_a_sample_comes_back_as_it_is_read_and_is_no_water(backend, reques
             refused = {"properties": {"nilometer": {"sample_kind": kind}}}
             told = await send(station, "PATCH", f"FeaturesOfInterest({made})", refused, 400)
             assert told["error"]["place"] == place
+
+
+async def test_who_says_what_an_observation_speaks_of_has_no_other_place_made(station):
+    thing = {"name": "Afloat", "description": "", "Datastreams": [DATASTREAM]}
+    stream = (await station.json(f"/v1.1/Things({await make(station, 'Things', thing)})/Datastreams"))["value"][0]
+    spot = {"name": "here", "description": "", "encodingType": "application/geo+json", "feature": POINT}
+    body = {"result": 1, "FeatureOfInterest": spot}
+    await make(station, f"Datastreams({stream['@iot.id']})/Observations", body)
+    features = (await station.json("/v1.1/FeaturesOfInterest"))["value"]
+    assert [one["name"] for one in features] == ["here"]
