@@ -112,7 +112,7 @@ def build(face):
         face.post(f"Datastreams({adrift})/Observations", {**body, "FeatureOfInterest": spot})
     checks = {**FEATURE, "feature": None, "properties": {"nilometer": {"sample_kind": "check"}}}
     body = {"phenomenonTime": "2020-01-02T00:00:00Z", "result": 4.0, "FeatureOfInterest": checks}
-    face.post(f"Datastreams({light})/Observations", body)
+    face.post(f"Datastreams({adrift})/Observations", body)
     return light
 
 

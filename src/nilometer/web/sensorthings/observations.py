@@ -15,7 +15,7 @@ from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Catalog, Snapshot
 from nilometer.store.walking import PIECE
 from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, MOST_SECONDS, Deadline, Gate
-from nilometer.web.sensorthings.answers.paging import Place, Rows, write_token
+from nilometer.web.sensorthings.answers.paging import LastId, Place, Rows, write_token
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import Condition, Field, Variable, fields
@@ -161,7 +161,7 @@ class Observations:
     ) -> Rows:
         options, wanted = asked.options, _listed(span)
         after = options.skiptoken
-        if isinstance(after, Place):
+        if isinstance(after, Place | LastId):
             raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
         tables = self._snapshot.walk(
             wanted,

@@ -35,7 +35,7 @@ from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.sensorthings.query.datastream_columns import DatastreamColumns
 from nilometer.web.sensorthings.query.observed import quality_documents
-from nilometer.web.sensorthings.records import Record, Records, window
+from nilometer.web.sensorthings.records import Record, Records, by_id, window
 from nilometer.web.sensorthings.resolution import Place, Walk
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType, Relation
 
@@ -280,8 +280,6 @@ class _Reading:
     def _set(self, place: Place, options: Options) -> Answer | Pieces:
         if place.kind is OBSERVATION:
             return self._observation_set(place, options)
-        if options.skiptoken is not None:
-            raise RequestError("belongs to a next link of Observations", place="$skiptoken")
         page = (
             self._records.page(place.kind, options)
             if place.parent is None
@@ -289,7 +287,7 @@ class _Reading:
         )
         documents, link = self._entities(place.kind, page.records, options), None
         if page.more and options.top != 0:
-            link = self._next_link(place.path, self._next_query(options))
+            link = self._next_link(place.path, self._next_entities(options, page.records))
         if options.result_format:
             return Answer(HTTPStatus.OK, *format_entities(place.kind, documents, options, page.count, link))
         answer: dict[str, Any] = {}
@@ -337,6 +335,12 @@ class _Reading:
         pairs = [(name, text) for name, text in options.texts if name not in {"$skip", "$skiptoken", _AS_OF}]
         on = ("$skip", str(skip + top)) if token is None else ("$skiptoken", token)
         return encode_query([*pairs, *self._then, on])
+
+    def _next_entities(self, options: Options, shown: Sequence[Record]) -> str:
+        """Return where a page goes on: behind the last id, or after so many where they come in another order."""
+        if by_id(options) is None or not shown:
+            return self._next_query(options)
+        return self._next_query(options, paging.write_token(paging.LastId(shown[-1]["id"])))
 
     def _next_link(self, path: str, query: str) -> str:
         return f"{self._encoder.root}/{path}?{query}"
@@ -399,9 +403,10 @@ class _Reading:
         else:
             found = self._records.related(kind, relation, parents, options)
             everything = self._entities(target, [record for page in found.values() for record in page.records], options)
-            start, on = 0, self._next_query(options) if options.top != 0 else None
+            start = 0
             for parent, page in found.items():
-                pages[parent] = (everything[start : start + len(page.records)], page.count, on if page.more else None)
+                on = self._next_entities(options, page.records) if page.more and options.top != 0 else None
+                pages[parent] = (everything[start : start + len(page.records)], page.count, on)
                 start += len(page.records)
         for document, parent in zip(documents, parents, strict=True):
             items, count, following = pages[parent]

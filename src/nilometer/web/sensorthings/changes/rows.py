@@ -33,9 +33,10 @@ class NewRow:
 
 
 def number_of(result: Any, extra: dict[str, Any], place: str = "$.result") -> float:  # noqa: ANN401 -- any JSON
-    """Return the number that float64 holds exactly; of anything else NaN, and it is kept in `extra`.
+    """Return a result as float64; what that does not hold exactly is kept in `extra`.
 
-    Null is a missing value, as a bulk write has it: NaN, and nothing is kept.
+    A whole number beyond 2⁵³ is kept, and is the nearest float64 here, by which it is found and drawn. What is no
+    number is NaN. So is null, a missing value as in a bulk write, and nothing of it is kept.
     """
     if result is None:
         return math.nan
@@ -44,7 +45,10 @@ def number_of(result: Any, extra: dict[str, Any], place: str = "$.result") -> fl
             raise RequestError("the result is not finite", place=place)
         return float(result)
     extra["@result"] = result
-    return math.nan
+    try:
+        return float(result) if type(result) is int else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def kept_of(values: Mapping[str, Any], place: str) -> dict[str, Any]:

@@ -82,6 +82,9 @@ class EntityFrame:
             return None
         return Column(kind, *read_geojson(self._texts[item]))
 
+    def exact(self, _value: Value, _rows: NDArray[np.intp]) -> None:
+        """Return nothing: of entities numbers are what float64 makes of them."""
+
     def exists(self, item: Exists) -> NDArray[np.bool_]:
         """Refuse: quantifiers are SQL's."""
         raise RequestError(f"{item.variable.kind.plural} cannot be asked of here", place="$filter")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nilometer.errors import RequestError, TooLarge
 from nilometer.web.sensorthings.members import member_of
 from nilometer.web.sensorthings.quality import Evidence, split_extra
-from nilometer.web.sensorthings.query.bound import Condition, Exists, Field, Source, Value, Variable
+from nilometer.web.sensorthings.query.bound import As, Condition, Exists, Field, Source, Value, Variable
 from nilometer.web.sensorthings.query.column_functions import seen_as
 from nilometer.web.sensorthings.query.columns import Column, missing
 from nilometer.web.sensorthings.query.functions import Kind
@@ -139,6 +139,14 @@ class ObservationFrame:
             self._add_large(column)
         return column
 
+    def exact(self, value: Value, rows: NDArray[np.intp]) -> list[int | float] | None:
+        """Return results of rows as they were given."""
+        own = value.operand if isinstance(value, As) else value
+        if not isinstance(own, Field) or own.source.steps or (own.name, own.members) != ("result", ()):
+            return None
+        column = self._result(())
+        return [column.values[row] for row in rows.tolist()]
+
     def exists(self, item: Exists) -> NDArray[np.bool_]:
         """Return for which rows there is an entity, reached through what they belong to."""
         found = under(item, self._root)
@@ -232,7 +240,7 @@ class ObservationFrame:
         column = self._kept("@result", members)
         if not members:
             plain = self._plain("result", Kind.NUMBER)
-            rows = np.flatnonzero(plain.valid)
+            rows = np.flatnonzero(plain.valid & ~column.valid)
             column.values[rows] = plain.values[rows]
             column.valid[rows] = True
         return column
