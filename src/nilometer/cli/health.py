@@ -90,7 +90,8 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
     from nilometer.store.folder import RESTORING, holder
     from nilometer.store.integrity import examine
 
-    outside, named = StoreConfig(), {}
+    outside = StoreConfig()
+    mapped: dict[str, frozenset[str]] = {}
     shelf = Shelf.beside(folder)
     if shelf.local:
         files = {name: str(file) for name, file in shelf.local.items()}
@@ -103,8 +104,8 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
             settings = load(config)
             outside = settings.store
             checked = check_config(settings, wall_clock, file=config)
-            declared = {one.key for one in (*settings.datastreams, *settings.derived)}
-            named = {
+            declared = {one.key for one in settings.datastreams} | {one.key for one in settings.derived}
+            mapped = {
                 f"uplink {uplink.name}": info.options.model_validate(uplink.options).datastream_keys() - declared
                 for uplink, info, _ in check_uplinks(settings, file=config)
             }
@@ -123,7 +124,7 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
         lake_url=outside.lake_url,
         lake_options=outside.lake_options,
         deep=deep,
-        named=named,
+        named=mapped,
     )
     yield from ((one.ok, one.what, one.detail) for one in found)
     address = holder(folder)

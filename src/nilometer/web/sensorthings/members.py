@@ -88,13 +88,13 @@ def pruned(value: Any, chosen: Sequence[tuple[str, ...]]) -> Any:  # noqa: ANN40
     if not isinstance(value, Mapping):
         return None
     inner: dict[str, list[tuple[str, ...]]] = {}
-    for first, *rest in chosen:
-        if first in value:
-            inner.setdefault(first, []).append(tuple(rest))
+    for members in chosen:
+        if members[0] in value:
+            inner.setdefault(members[0], []).append(members[1:])
     found = {}
-    for name, rest in inner.items():
-        if () in rest:
+    for name, below in inner.items():
+        if not all(below):
             found[name] = value[name]
-        elif (part := pruned(value[name], rest)) is not None:
+        elif (part := pruned(value[name], below)) is not None:
             found[name] = part
     return found or None
