@@ -104,6 +104,13 @@ def test_without_enough_data_there_is_no_decision():
     assert "never changes" in decision[0].reason
     assert decision[0].outcome is Outcome.INCONCLUSIVE
     assert "reference never changes" in decision[1].reason
+    moving = pairs_of(sd=0.01)
+    stuck = Pairs.of(moving.time, np.full(len(moving), moving.reference.mean()), moving.reference, "mg L-1")
+    turned = Pairs.of(moving.time, moving.reference, stuck.candidate, "mg L-1")
+    for pairs, arm in ((stuck, "candidate"), (turned, "reference")):
+        decision = decide(pairs, [claim("bias", 5.0)], sampling=QUICK)[0]
+        assert decision.outcome is Outcome.INCONCLUSIVE, "a mean difference within the margin proves no sensor"
+        assert f"the {arm} never changes" in decision.reason
     short = decide(pairs_of(300, r=0.99), [claim("bias", 5.0)], sampling=QUICK)[0]
     assert short.outcome is Outcome.INCONCLUSIVE
     assert "independent pairs" in short.reason

@@ -212,6 +212,7 @@ def test_a_grade_is_narrowed_to_neighbouring_strata_in_which_it_was_shown() -> N
     found = grade(pairs, [decision], strata, {"range": "m"})
     assert found.ranges["range"] == pytest.approx((2.0, 3.96))
     assert "0 to 1 (50 pairs), 1 to 2 (50 pairs)" in found.notes[0]
+    assert found.notes[-1] == "of means alone: 95 % of single differences lay between 0 and 0 m"
     open_ends = grade(pairs, [decision], [stratum(-math.inf, 1, open_), *strata[1:], stratum(4, math.inf, open_)], {})
     assert "< 1 (50 pairs)" in open_ends.notes[0]
     assert "≥ 4 (50 pairs)" in open_ends.notes[0]

@@ -12,10 +12,12 @@ from nilometer.trials.inference.deciding import Sampling, condition_of, decide
 from nilometer.trials.inference.endpoint import SHOWN, Decision, Endpoint, Outcome
 from nilometer.trials.pairing.pairs import Pairs
 from nilometer.trials.result import Grade, Stratum
+from nilometer.units import symbol
 
 __all__ = ["decided_strata", "grade"]
 
 _FEWEST = 20  # pairs of a stratum below which it is not asked
+_OF_MEANS = frozenset({"bias", "relative_bias"})
 _TAIL = 0.01  # share of pairs at either end of a range that do not widen it
 
 
@@ -107,6 +109,12 @@ def grade(
                 low, high = max(low, held[0]), min(high, held[1])
                 notes += _beyond(name, mine, held)
         ranges[name] = (low, high)
+    if {one.endpoint.statistic for one in decisions} <= _OF_MEANS:
+        measured = (pairs.candidate_censored == 0) & (pairs.reference_censored == 0)
+        low, high = np.quantile(pairs.difference[measured], [0.025, 0.975])
+        unit = symbol(pairs.unit) if pairs.unit != "1" else ""
+        # An instrument that errs much, now up, now down, keeps any margin of a mean.
+        notes.append(f"of means alone: 95 % of single differences lay between {low:.4g} and {high:.4g} {unit}".rstrip())
     return Grade(
         outcome=outcome, ranges=ranges, units={name: units.get(name, "1") for name in ranges}, notes=tuple(notes)
     )

@@ -199,7 +199,13 @@ class Sampled:
             yield f"without {self.censored} pairs beyond what an instrument measures"
 
     def lack(self, name: str, spread: LongRun) -> str:
-        """Return why the statistic's interval is too uncertain itself to decide on; empty where it is not."""
+        """Return why a decision must not rest on the statistic's interval; empty where it may.
+
+        It may be too uncertain itself; and an arm that never changes has a mean difference, narrow over a long record,
+        which says nothing of how it follows the water: a stuck sensor would pass.
+        """
+        if still := self._still():
+            return f"{still}: how it follows the water is not known"
         if self.scheme == "clusters":
             count = len(np.unique(self.pairs.cluster))
             if name in OF_CLUSTERS:

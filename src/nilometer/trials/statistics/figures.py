@@ -298,8 +298,15 @@ class _Making:
 
     @cached_property
     def _lines(self) -> SlopingLimits:
+        self._refuse_still()
         plain = self.plain
         return sloping_limits(plain.candidate, plain.reference, probability=self.probability, weighted=True)
+
+    def _refuse_still(self) -> None:
+        """Refuse a line of an arm that never changes: against the mean of both it would slope by ± 2."""
+        for arm, values in (("reference", self.plain.reference), ("candidate", self.plain.candidate)):
+            if len(values) > 1 and not np.ptp(values) > 0.0:
+                raise ValueError(f"the {arm} never changes")
 
     def _sloping(self, name: str) -> Figure:
         if name == "bias_slope":
@@ -328,8 +335,7 @@ class _Making:
 
     @cached_property
     def _ranks(self) -> Line:
-        if len(self.plain) and not np.ptp(self.plain.candidate) > 0.0:
-            raise ValueError("the candidate never changes")
+        self._refuse_still()
         return passing_bablok(self.plain.reference, self.plain.candidate, probability=self.probability)
 
     def _of_line(self, name: str, line: Line, method: str) -> Figure:
