@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import NO_TIME
 
-__all__ = ["NO_FIRST", "Coverage", "Covered"]
+__all__ = ["NO_FIRST", "Coverage", "Covered", "result_times_of"]
 
 NO_FIRST = int(np.iinfo(np.int64).max)
 """The first result time where there is none."""
@@ -71,34 +71,54 @@ class Coverage:
         self._shared = set(_FACTS)
         return replace(self, disturbed={}, _shared=set(_FACTS))
 
-    def saw(self, rows: pa.RecordBatch | pa.Table, commit: int, samples: NDArray[np.int32]) -> None:
-        """Widen by rows of any columns of schema JOURNAL; what a revision took away is left in doubt."""
-        if not len(rows):
+    def saw(
+        self,
+        datastream: NDArray[np.int32],
+        feature: NDArray[np.int32],
+        result_time: NDArray[np.int64] | None,
+        commit: int,
+        samples: NDArray[np.int32],
+    ) -> None:
+        """Widen by rows.
+
+        Parameters
+        ----------
+        datastream, feature : ndarray of int32
+            Of each row.
+        result_time : ndarray of int64, optional
+            µs UTC, `NO_TIME` where a row has none; None: none has.
+        commit : int
+            With which they came.
+        samples : ndarray of int32
+            Features that are no water.
+        """
+        if not len(datastream):
             return
-        self._reach(int(pc.max(rows["datastream"]).as_py()))
-        water = ~np.isin(rows["feature"].to_numpy(), samples) if len(samples) else None
-        self._widen(rows if water is None else rows.filter(pa.array(water)))
-        datastream = rows["datastream"].to_numpy()
-        if "supersedes" in rows.schema.names:
-            self.doubt(np.unique(datastream[np.asarray(rows["supersedes"])]), commit)
+        self._reach(int(datastream.max()))
         if self.disturbed:
             for number in np.unique(datastream[self.unsure[datastream]]).tolist():
                 self.disturbed[number] = commit
-
-    def _widen(self, rows: pa.RecordBatch | pa.Table) -> None:
-        datastream = rows["datastream"].to_numpy()
-        self._saw_features(datastream, rows["feature"].to_numpy())
-        times = rows["result_time"] if "result_time" in rows.schema.names else None
-        if times is not None and times.null_count < len(times):
-            said = np.flatnonzero(np.asarray(pc.is_valid(times)))
-            moments = np.asarray(times.take(pa.array(said)).cast(pa.int64()))
-            np.minimum.at(self._own("result_first"), datastream[said], moments)
-            np.maximum.at(self._own("result_last"), datastream[said], moments)
+        if len(samples) and (is_sample := np.isin(feature, samples)).any():
+            water = ~is_sample
+            datastream, feature = datastream[water], feature[water]
+            result_time = None if result_time is None else result_time[water]
+        self._saw_features(datastream, feature)
+        if result_time is None:
+            return
+        said = result_time != NO_TIME
+        if not said.all():
+            datastream, result_time = datastream[said], result_time[said]
+        # What stays is not written: what is written is copied, where a reader has it.
+        if (result_time < self.result_first[datastream]).any():
+            np.minimum.at(self._own("result_first"), datastream, result_time)
+        if (result_time > self.result_last[datastream]).any():
+            np.maximum.at(self._own("result_last"), datastream, result_time)
 
     def _saw_features(self, datastream: NDArray[np.int32], feature: NDArray[np.int32]) -> None:
-        new = np.flatnonzero(self.feature[datastream] != feature)
-        if not len(new):
+        other = self.feature[datastream] != feature
+        if not other.any():
             return
+        new = np.flatnonzero(other)
         first = new[self.feature[datastream[new]] == 0]
         own = self._own("feature")
         own[datastream[first]] = feature[first]
@@ -195,3 +215,14 @@ class Coverage:
             setattr(self, name, getattr(self, name).copy())
             self._shared = self._shared - {name}
         return getattr(self, name)
+
+
+def result_times_of(rows: pa.RecordBatch | pa.Table) -> NDArray[np.int64] | None:
+    """Return the result times of rows for `Coverage.saw`; None: no row has one."""
+    if "result_time" not in rows.schema.names:
+        return None
+    times = rows["result_time"]
+    if times.null_count == len(times):
+        return None
+    moments = times.cast(pa.int64())
+    return np.asarray(moments.fill_null(NO_TIME) if times.null_count else moments)

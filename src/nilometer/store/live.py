@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import Settlements
 from nilometer.model.schemas import JOURNAL
-from nilometer.store.coverage import Coverage, Covered
+from nilometer.store.coverage import Coverage, Covered, result_times_of
 from nilometer.store.datastream_index import NOWHERE, DatastreamIndex
 from nilometer.store.hot import CAPACITY, LIVE, HotTail
 from nilometer.store.lake_file import LakeFile
@@ -206,12 +206,14 @@ class Live:
         number = rows.column("id").to_numpy()
         datastream = rows.column("datastream").to_numpy()
         time = rows.column("phenomenon_time").view(pa.int64()).to_numpy()
+        feature = rows.column("feature").to_numpy()
+        self.coverage.saw(datastream, feature, result_times_of(rows), commit, self.samples())
         moved = np.empty(0, np.int32)
         if "supersedes" in rows.schema.names:
             revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
             if revised.any():
                 moved = self._supersede(number[revised], commit)
-        self.coverage.saw(rows, commit, self.samples())
+                self.coverage.doubt(np.unique(datastream[revised]), commit)
         self.index.saw(datastream, time, number & 0xFFFFFFFF)
         self._place(rows, location)
         if len(moved):

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.store.commit_clock import CommitClock
+from nilometer.store.coverage import result_times_of
 from nilometer.store.disk import DISK
 from nilometer.store.folder import FOLDER_VERSION, SEGMENTS_SINCE, Folder
 from nilometer.store.journal import Journal, Record
@@ -186,7 +187,9 @@ def _count(live: Live, rows: pa.RecordBatch | pa.Table, *, water: LakeFile | Non
     time = rows["phenomenon_time"].cast(pa.int64()).to_numpy()
     live.index.saw(datastream, time, rows["id"].to_numpy() & 0xFFFFFFFF)
     if water is None:
-        live.coverage.saw(rows, 0, live.samples())
+        live.coverage.saw(datastream, rows["feature"].to_numpy(), result_times_of(rows), 0, live.samples())
+        if "supersedes" in rows.schema.names:
+            live.coverage.doubt(np.unique(datastream[np.asarray(rows["supersedes"])]), 0)
     if water is not None and water in live.files:
         real = ~np.isin(rows["feature"].to_numpy(), live.samples())
         np.maximum.at(live.index.newest_water, datastream[real], time[real])
