@@ -42,9 +42,12 @@ def observed_areas(snapshot: Snapshot, catalog: Catalog, datastreams: NDArray[np
     samples = catalog.sample_kinds()
     features = {number: some - samples.keys() for number, some in snapshot.features(datastreams).items()}
     places = _places(catalog, set().union(*features.values()))
-    numbers = list(places)
     shapes, valid = read_geojson([msgspec.json.encode(place).decode() for place in places.values()])
-    bounds = {number: box for number, box, good in zip(numbers, shapely.bounds(shapes), valid, strict=True) if good}
+    boxes = shapely.bounds(shapes)
+    valid &= ~np.isnan(boxes).any(axis=1)
+    bounds = {
+        number: tuple(box) for number, box, good in zip(places, boxes.tolist(), valid.tolist(), strict=True) if good
+    }
     areas = {number: _area([one for one in some if one in bounds], places, bounds) for number, some in features.items()}
     return {number: area for number, area in areas.items() if area is not None}
 
@@ -62,17 +65,14 @@ def _places(catalog: Catalog, features: Collection[int]) -> dict[int, Any]:
     return found
 
 
-def _area(some: list[int], places: Mapping[int, Any], bounds: Mapping[int, NDArray[np.float64]]) -> Any:  # noqa: ANN401 -- GeoJSON
+def _area(some: list[int], places: Mapping[int, Any], bounds: Mapping[int, tuple[float, ...]]) -> Any:  # noqa: ANN401 -- GeoJSON
     if not some:
         return None
-    if len(some) == 1 or all(places[one] == places[some[0]] for one in some):
-        return places[some[0]]
-    boxes = np.array([bounds[one] for one in some])
-    boxes = boxes[~np.isnan(boxes).any(axis=1)]
-    if not len(boxes):
-        return None
-    west, south = boxes[:, :2].min(axis=0).tolist()
-    east, north = boxes[:, 2:].max(axis=0).tolist()
+    first = places[some[0]]
+    if len(some) == 1 or all(places[one] == first for one in some):
+        return first
+    wests, souths, easts, norths = zip(*(bounds[one] for one in some), strict=True)
+    west, south, east, north = min(wests), min(souths), max(easts), max(norths)
     if west == east and south == north:
         return {"type": "Point", "coordinates": [west, south]}
     if west == east or south == north:
