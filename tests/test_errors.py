@@ -13,7 +13,7 @@ from nilometer.errors import ConfigError, NilometerError, near
 from nilometer.web.statuses import status_of
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, NilometerError)]
-RETRYABLE = {"LinkError", "LinkTimeout", "StoreFull", "StoreUnwritable", "Overloaded"}
+RETRYABLE = {"LinkError", "LinkTimeout", "StoreFull", "StoreUnwritable", "Overloaded", "RateLimited"}
 FIELDS = {
     "ConfigError": {"seen": 5, "allowed": ["a", "b"], "file": Path("x.toml"), "reason": "so"},
     "LinkError": {"link": "tcp://127.0.0.1:502"},
@@ -22,6 +22,7 @@ FIELDS = {
     "ChecksumError": {"frame": b"\x01\x03", "offset": 7},
     "ReadError": {"path": Path("a.csv"), "line": 3, "format": "csv"},
     "CalibrationError": {"sensor": "s1", "certificate": "c1"},
+    "RateLimited": {"wait_s": 2.5},
     "StoreLocked": {"address": "http://127.0.0.1:8080"},
     **{
         name: {"place": "$.thing"}

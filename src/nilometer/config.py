@@ -41,6 +41,7 @@ __all__ = [
     "EventRuleConfig",
     "InputConfig",
     "LoopConfig",
+    "RateLimitConfig",
     "ReviewConfig",
     "ReviewLevelConfig",
     "ServerConfig",
@@ -63,12 +64,25 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class RateLimitConfig(_Section):
+    """What each client, an address, may ask for; what is not given is not limited.
+
+    `requests_per_s` are requests and MQTT messages, `bytes_per_s` bodies and answers together, `heavy_queries` those of
+    many Observations at a time.
+    """
+
+    requests_per_s: float | None = Field(None, gt=0)
+    bytes_per_s: float | None = Field(None, gt=0)
+    heavy_queries: int | None = Field(None, ge=1)
+
+
 class ServerConfig(_Section):
     """Where the server listens. Another address than loopback needs a token.
 
     `mqtt_port` is that of SensorThings over MQTT, 0: a free one; not given: 1883 where nobody has it (a free one where
     `port` is 0). `origins` are those of other servers' pages that may use this one from a browser. `public_url` is how
     clients reach the server, for links in what MQTT tells.
+    `rate_limit` is what one client may ask for.
     With `delete_by_filter`, ``DELETE /v1.1/Observations?$filter=…`` deletes what the filter chooses.
     """
 
@@ -79,6 +93,7 @@ class ServerConfig(_Section):
     origins: list[Annotated[str, Field(pattern=r"^(\*|https?://[^\s/?#]+)$")]] = []
     public_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
     delete_by_filter: bool = False
+    rate_limit: RateLimitConfig = RateLimitConfig()
 
 
 def _revisions_s_of(value: object) -> float | None:

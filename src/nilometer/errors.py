@@ -26,6 +26,7 @@ says what failed, the value seen, and what would work::
     │   ├── MethodNotAllowed   a method that this path does not take
     │   ├── WrongMediaType     a body of a kind or an encoding that is not read here
     │   └── NotAuthorized      no token, a wrong one, or a page of another origin
+    ├── RateLimited            retryable: one client asks for more than it may; waits as long as it says
     ├── ReviewRefused          a step of a review that the history, or the rows, do not allow
     ├── NotFound               also KeyError: no entity of that id or key
     ├── TrialError             a comparison of which these data allow nothing to be said
@@ -54,6 +55,7 @@ __all__ = [
     "NotSupported",
     "Overloaded",
     "PropertyMismatch",
+    "RateLimited",
     "ReadError",
     "RequestError",
     "ReviewRefused",
@@ -299,6 +301,24 @@ class Overloaded(StoreError):
     """More arrives than can be made durable: send again later."""
 
     retryable = True
+
+
+class RateLimited(NilometerError):
+    """One client asks for more than its share: ask again after `wait_s` seconds.
+
+    Parameters
+    ----------
+    message : str
+        Which limit, and of whom.
+    wait_s : float
+        How long, s.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, wait_s: float = 1.0) -> None:
+        super().__init__(f"{message}; ask again in {wait_s:.1f} s")
+        self.wait_s = wait_s
 
 
 class RequestError(NilometerError, ValueError):

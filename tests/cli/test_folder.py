@@ -243,3 +243,17 @@ def test_the_doctor_finds_a_wrong_configuration(tmp_path):
     told = nilometer("doctor", "--data", tmp_path)
     assert told.code == 1
     assert "did you mean modbus_tcp" in told.out
+
+
+def test_the_doctor_names_the_datastream_that_an_uplink_speaks_of_and_that_is_not_there(folder):
+    config = folder / "nilometer.toml"
+    text = config.read_text(encoding="utf-8") if config.exists() else ""
+    options = 'url = "http://127.0.0.1:1/v1.1"\ndatastreams = { "gone/ph" = 1 }\n'
+    uplink = f'\n[[uplink]]\nname = "far"\nreceiver = "sensorthings"\n[uplink.options]\n{options}'
+    config.write_text(text + uplink, encoding="utf-8")
+    try:
+        told = nilometer("doctor", "--data", folder)
+    finally:
+        config.write_text(text, encoding="utf-8")
+    assert told.code != 0
+    assert "uplink far: names gone/ph: no such Datastream; it was deleted, or has yet to come" in told.out

@@ -14,6 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from nilometer.errors import SchemaMismatch, StoreError
+from nilometer.model import Datastream
 from nilometer.store import Store
 from nilometer.store.folder import FOLDER_VERSION
 from nilometer.store.integrity import examine
@@ -293,3 +294,12 @@ def test_a_folder_of_version_1_is_looked_at_as_it_is_and_its_damage_named(tmp_pa
     assert what == "journal"
     assert "record 11 fails its checksum; the next start cuts it off" in detail
     assert hashed(old) == before
+
+
+def test_who_names_a_datastream_that_was_deleted_is_told(folder, water):
+    with water.store.catalog.edit("delete", 0) as edit:
+        edit.strike(Datastream, water.ids[1])
+    named = {"uplink far": {"weir/ph0", "weir/ph1"}, "uplink near": {"weir/ph2"}}
+    assert bad(folder, named=named) == [
+        ("uplink far", "names weir/ph1: no such Datastream; it was deleted, or has yet to come")
+    ]

@@ -31,6 +31,7 @@ STRANGE = [
     -1.5e-300,
     3,
     "",
+    None,
 ]
 SEVERAL = [[n / 7, "two", None, {"n": [n]}] for n in range(30)]
 FEATURE = {"name": "Spot", "description": "x", "encodingType": "application/geo+json"}
@@ -132,6 +133,9 @@ def build(face):
         "CreateObservations",
         [{"MultiDatastream": {"@iot.id": current}, "components": ["phenomenonTime", "result"], "dataArray": rows}],
     )
+    checks = {**FEATURE, "feature": None, "properties": {"nilometer": {"sample_kind": "check"}}}
+    body = {"phenomenonTime": "2020-01-02T00:00:00Z", "result": 4.0, "FeatureOfInterest": checks}
+    face.post(f"Datastreams({adrift})/Observations", body)
     return light
 
 
@@ -160,6 +164,7 @@ def world(face):
         "ObservedProperties",
         "FeaturesOfInterest",
         "Observations?$expand=FeatureOfInterest,Datastream($select=name),MultiDatastream($select=name)",
+        "Observations?samples=all&$expand=FeatureOfInterest,Datastream($select=name),MultiDatastream($select=name)",
     ]
     return {path: Counter(json.dumps(plain(one), sort_keys=True) for one in face.walk(path)) for path in paths}
 
@@ -195,7 +200,7 @@ def test_a_whole_server_comes_over_a_bad_line_and_only_once(tmp_path, monkeypatc
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.stream.ROWS", 25)
     monkeypatch.setattr("nilometer.web.sensorthings.incoming.taking.PAGE", 1)
     there, folder = Server(tmp_path / "there"), tmp_path / "here"
-    n = PLAIN + 2 + 2 * len(STRANGE) + len(SEVERAL)
+    n = PLAIN + 2 + 2 * len(STRANGE) + len(SEVERAL) + 1
 
     async def first(line):
         line.busy = frozenset({2, 5})
@@ -211,7 +216,7 @@ def test_a_whole_server_comes_over_a_bad_line_and_only_once(tmp_path, monkeypatc
         report, _ = await take(line.url, folder, since="2020-01-15T00:00:00Z")
         assert (report["new"], report["known"]["Observation"]) == ({}, 2 * len(STRANGE))
         report, _ = await take(line.url, folder)
-        assert (report["new"], report["known"]["Observation"]) == ({}, 2 * len(STRANGE))
+        assert (report["new"], report["known"]["Observation"]) == ({}, 2 * len(STRANGE) + 1)
 
     async def through_a_server(line):
         report, _ = await take(line.url, folder, "name ne 'Nowhere'")

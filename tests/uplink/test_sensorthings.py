@@ -107,7 +107,7 @@ async def test_data_arrays_are_taken_once_whatever_answers_are_lost(tmp_path):
 
 async def test_what_a_server_never_takes_is_counted_and_holds_up_nothing(tmp_path, server):
     far = next(one["id"] for one in server.client.datastreams() if one["key"] == "far/ph")
-    config = sender(f"{server.address}/v1.1", {"river/ph": 4_000, "river/other": far})
+    config = sender(f"{server.address}/v1.1", {"river/ph": 4_000, "river/other": far, "river/gone": 1})
     async with running(tmp_path, config) as pipeline:
         await pipeline.ingest(rows(ids(pipeline)["river/ph"], CHINA_DAY, [1.0, 2.0]))
         await pipeline.ingest(rows(ids(pipeline)["river/other"], CHINA_DAY, [3.0]))
@@ -116,3 +116,5 @@ async def test_what_a_server_never_takes_is_counted_and_holds_up_nothing(tmp_pat
         await until(lambda: status.answered == 3)
         assert status.refused == {"server": 2}
         await until(lambda: "there is no Datastream with id 4000" in status.detail)
+        await pipeline.ingest(rows(ids(pipeline)["river/other"], CHINA_DAY + MINUTE, [3.5]))
+        await until(lambda: "river/gone: no such Datastream" in status.detail)

@@ -91,6 +91,7 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
     from nilometer.store.integrity import examine
 
     outside = StoreConfig()
+    mapped: dict[str, frozenset[str]] = {}
     shelf = Shelf.beside(folder)
     if shelf.local:
         files = {name: str(file) for name, file in shelf.local.items()}
@@ -103,7 +104,11 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
             settings = load(config)
             outside = settings.store
             checked = check_config(settings, wall_clock, file=config)
-            check_uplinks(settings, file=config)
+            declared = {one.key for one in settings.datastreams} | {one.key for one in settings.derived}
+            mapped = {
+                f"uplink {uplink.name}": info.options.model_validate(uplink.options).datastream_keys() - declared
+                for uplink, info, _ in check_uplinks(settings, file=config)
+            }
         except NilometerError as error:
             yield False, "configuration", str(error)
         else:
@@ -119,6 +124,7 @@ def _folder(folder: Path, *, deep: bool) -> Iterator[Finding]:
         lake_url=outside.lake_url,
         lake_options=outside.lake_options,
         deep=deep,
+        named=mapped,
     )
     yield from ((one.ok, one.what, one.detail) for one in found)
     address = holder(folder)

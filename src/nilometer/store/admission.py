@@ -166,11 +166,11 @@ class Gate:
         facts = (index.known[:MOST], index.resolution)
         rejected, coarse, dry = _walk().sort_out(datastream, time, *facts, index.water, _SPAN, status, feature)
         if dry:
-            # A row that says of what it speaks needs no water: none is made for it.
-            needs = (status != REJECTED) & (feature == 0)
+            # Who says what a row speaks of needs no water, and none is made for it.
+            wanting = (status != REJECTED) & (feature == 0)
             if batch.feature is not None:
-                needs &= batch.feature == 0
-            for number in np.unique(datastream[needs]):
+                wanting &= batch.feature == 0
+            for number in np.unique(datastream[wanting]):
                 index.water[number] = self._water(int(number))
             _walk().sort_out(datastream, time, *facts, index.water, _SPAN, status, feature)
         if coarse:

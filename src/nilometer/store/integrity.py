@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,7 @@ def examine(
     lake_url: str | None = None,
     lake_options: Mapping[str, str] | None = None,
     deep: bool = False,
+    named: Mapping[str, Collection[str]] | None = None,
     told: Callable[[int], None] = lambda _rows: None,
 ) -> Iterator[Finding]:
     """Look at every part of a data folder.
@@ -76,6 +77,8 @@ def examine(
         The lake's object store, if the folder has its lake in one; None: where the folder says.
     deep : bool
         Decode every value of the lake too.
+    named : mapping of str to collection of str, optional
+        Who names Datastreams by their keys, and which: they have to be there.
     told : callable
         Told how many rows of it were read.
 
@@ -90,6 +93,10 @@ def examine(
         return
     names: dict[int, str] = {}
     yield from _catalog(folder, catalog_url, names)
+    for who, keys in (named or {}).items():
+        absent = sorted(set(keys) - set(names.values())) if names else []
+        if absent:
+            yield _bad(who, f"names {', '.join(absent)}: no such Datastream; it was deleted, or has yet to come")
     home: LakeHome | None = None
     try:
         home = find_lake(folder, lake_url, lake_options)

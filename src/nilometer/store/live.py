@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nilometer.model import Settlements
 from nilometer.model.schemas import JOURNAL
+from nilometer.store.coverage import Coverage, Covered, result_times_of
 from nilometer.store.datastream_index import NOWHERE, DatastreamIndex
 from nilometer.store.hot import CAPACITY, LIVE, HotTail
 from nilometer.store.lake_file import LakeFile
@@ -28,7 +29,7 @@ __all__ = ["Live"]
 
 
 class Live:
-    """The state in memory; every method but `learn` is called with `lock` held.
+    """The state in memory; every method but `learn` and `learn_coverage` is called with `lock` held.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ class Live:
         self.lock = threading.RLock()
         self.hot = HotTail()
         self.index = DatastreamIndex()
+        self.coverage = Coverage()
         self.masks = Masks()
         self.tombstones = Tombstones()
         self.files: tuple[LakeFile, ...] = ()
@@ -78,10 +80,12 @@ class Live:
                     tombstones=self.tombstones,
                     samples=self.samples(),
                     extents=extents,
+                    coverage=self.coverage.view(),
                     cold=self._cold,
                     at=self._at,
                     shows=self._shows,
                     learn=self.learn,
+                    learn_coverage=self.learn_coverage,
                 )
             )
             self._snapshot = snapshot
@@ -125,6 +129,7 @@ class Live:
 
     def doubt(self, tombstone: Tombstone) -> None:
         """Let ends of Datastreams that a delete may have taken be measured when somebody asks for them."""
+        self.coverage.doubt(tombstone.datastreams, tombstone.commit)
         index = self.index
         mine = tombstone.datastreams[tombstone.datastreams < index.size]
         taken = np.zeros(len(mine), bool)
@@ -149,6 +154,11 @@ class Live:
                 index.location[datastream] = ends.location
             index.unsure[datastream] = False
             self._cold.pop(datastream, None)
+
+    def learn_coverage(self, datastream: int, sequence: int, covered: Covered) -> None:
+        """Take what the rows of a Datastream speak of, as a reader measured it, if nothing has come since."""
+        with self.lock:
+            self.coverage.learn(datastream, sequence, covered)
 
     def heat(self, rows: pa.RecordBatch) -> None:
         """Take rows of the lake, in schema JOURNAL, into the hot tail; the lake's are hidden from all moments."""
@@ -197,11 +207,14 @@ class Live:
         number = rows.column("id").to_numpy()
         datastream = rows.column("datastream").to_numpy()
         time = rows.column("phenomenon_time").view(pa.int64()).to_numpy()
+        feature = rows.column("feature").to_numpy()
+        self.coverage.saw(datastream, feature, result_times_of(rows), commit, self.samples())
         moved = np.empty(0, np.int32)
         if "supersedes" in rows.schema.names:
             revised = rows.column("supersedes").to_numpy(zero_copy_only=False)
             if revised.any():
                 moved = self._supersede(number[revised], commit)
+                self.coverage.doubt(np.unique(datastream[revised]), commit)
         duration = rows.column("duration").to_numpy() if "duration" in rows.schema.names else None
         self.index.saw(datastream, time, number & 0xFFFFFFFF, duration)
         self._place(rows, location)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from nilometer.model import ObservationBatch, Settlements
 from nilometer.store.commit_clock import CommitClock
+from nilometer.store.coverage import result_times_of
 from nilometer.store.disk import DISK
 from nilometer.store.folder import FOLDER_VERSION, SEGMENTS_SINCE, Folder
 from nilometer.store.journal import Journal, Record
@@ -63,6 +64,7 @@ def recover(
     observations: LakeTable,
     revisions: LakeTable,
     index: tuple[int, bytes] | None,
+    coverage: tuple[int, bytes] | None,
 ) -> int:
     """Fill the state in memory from lake, index, plan and journal.
 
@@ -78,6 +80,8 @@ def recover(
         The lake.
     index : tuple of int and bytes, optional
         The saved Datastream index with its sequence; None: it is counted anew from the lake.
+    coverage : tuple of int and bytes, optional
+        What rows speak of, likewise; None: it is measured where somebody asks.
 
     Returns
     -------
@@ -96,6 +100,10 @@ def recover(
     live.revisions = tuple(file for file in revisions.files if file not in ahead)
     live.lake_sequence, live.sequence = sealed, journal.sequence
     covered = _restore_index(live, journal, sealed, index, (*observations.files, *revisions.files))
+    if covered and coverage is not None and coverage[0] >= covered:
+        live.coverage.merge(coverage[1])
+    else:
+        live.coverage.doubt_all(np.flatnonzero(live.index.rows).astype(np.int32))
     buried: list[Tombstone] = []
     body = journal.planned(sealed) if sealed else None
     if body is not None:
@@ -179,6 +187,10 @@ def _count(live: Live, rows: pa.RecordBatch | pa.Table, *, water: LakeFile | Non
     time = rows["phenomenon_time"].cast(pa.int64()).to_numpy()
     duration = rows["duration"].to_numpy() if "duration" in rows.schema.names else None
     live.index.saw(datastream, time, rows["id"].to_numpy() & 0xFFFFFFFF, duration)
+    if water is None:
+        live.coverage.saw(datastream, rows["feature"].to_numpy(), result_times_of(rows), 0, live.samples())
+        if "supersedes" in rows.schema.names:
+            live.coverage.doubt(np.unique(datastream[np.asarray(rows["supersedes"])]), 0)
     if water is not None and water in live.files:
         real = ~np.isin(rows["feature"].to_numpy(), live.samples())
         np.maximum.at(live.index.newest_water, datastream[real], time[real])

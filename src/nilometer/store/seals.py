@@ -22,9 +22,9 @@ from nilometer.store.refusal import reason
 from nilometer.store.sealing import SealReport
 from nilometer.store.state_files import StateFiles
 
-__all__ = ["INDEX", "Seals"]
+__all__ = ["COVERAGE", "INDEX", "Seals"]
 
-INDEX = "index"
+INDEX, COVERAGE = "index", "coverage"
 """The name of the Datastream index among the states."""
 
 
@@ -207,7 +207,9 @@ class Seals:
             snapshot = self._live.snapshot()
         snapshot.datastreams()  # measures the ends that deletes may have taken, while nobody waits
         with self._live.lock:
-            index = self._live.index.to_bytes()
+            index, coverage = self._live.index.to_bytes(), self._live.coverage.to_bytes()
+        # First: what it was widened by before the index was kept, it is widened by again.
+        self._states.save(COVERAGE, sealed, coverage)
         self._states.save(INDEX, sealed, index)
         self._step("seal.index")
         stages = [at for name, at in self._states.sequences().items() if name.startswith("stage-")]

@@ -18,6 +18,7 @@ from nilometer.model import NO_TIME
 from nilometer.model.schemas import OBSERVATION, REVISION
 from nilometer.store.canonical import canonical
 from nilometer.store.changes import Changes, changes
+from nilometer.store.coverage_reading import CoverageReading
 from nilometer.store.datastream_index import NOWHERE
 from nilometer.store.distinct import distinct
 from nilometer.store.edges import Edges
@@ -48,6 +49,7 @@ class Snapshot:
     def __init__(self, view: View) -> None:
         self._view, self._visible = view, Visible(view)
         self._edges = Edges(view, self._visible)
+        self._coverage = CoverageReading(view, self._visible)
 
     @property
     def sequence(self) -> int:
@@ -390,6 +392,16 @@ class Snapshot:
     def spans(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Return what the rows of Datastreams span: as `extents`, but to the end of the last that lasts for a while."""
         return self._edges.spans(datastreams)
+
+    def result_times(
+        self, datastreams: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the first and last result_time of the water of many Datastreams, µs UTC, and which have any."""
+        return self._coverage.result_times(datastreams)
+
+    def features(self, datastreams: NDArray[np.int64]) -> dict[int, frozenset[int]]:
+        """Return the FeaturesOfInterest that the water rows of those Datastreams speak of that have any."""
+        return self._coverage.features(datastreams[self.extents(datastreams)[2]])
 
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""

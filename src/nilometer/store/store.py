@@ -47,7 +47,7 @@ from nilometer.store.recovery import journaled, open_journal, recover, replayed
 from nilometer.store.rewriting import Rewriting
 from nilometer.store.room import Room
 from nilometer.store.sealing import SealReport
-from nilometer.store.seals import INDEX, Seals
+from nilometer.store.seals import COVERAGE, INDEX, Seals
 from nilometer.store.settling import settle_own
 from nilometer.store.snapshot import Snapshot
 from nilometer.store.state_files import StateFiles
@@ -111,6 +111,7 @@ class Store:
                 observations=self._observations,
                 revisions=self._revisions,
                 index=self._states.load(INDEX),
+                coverage=self._states.load(COVERAGE),
             )
             watch.close_deleted()
             self._deletions.recover(self._journal.records(0))

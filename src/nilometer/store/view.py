@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nilometer.store.coverage import Coverage, Covered
 from nilometer.store.hot import Segment
 from nilometer.store.lake_file import LakeFile
 from nilometer.store.masks import Masks
@@ -61,12 +62,16 @@ class View:
         Features that are not water, ascending.
     extents : Extents
         By Datastream.
+    coverage : Coverage
+        What rows speak of, by Datastream.
     cold : dict
         Newest rows that are not hot, found before; shared by all snapshots until a delete.
     at, shows : callable
         The last sequence at a moment in µs UTC; a moment that shows a sequence.
     learn : callable
         Told the ends of a Datastream that were measured anew, with the sequence seen.
+    learn_coverage : callable
+        Told what rows of a Datastream speak of, likewise.
     commit : int, optional
         Show the rows as they were known then, no later than `sequence`; None: now.
     """
@@ -80,10 +85,12 @@ class View:
     tombstones: Tombstones
     samples: NDArray[np.int32]
     extents: Extents
+    coverage: Coverage
     cold: dict[int, tuple[int, pa.Table]]
     at: Callable[[int], int]
     shows: Callable[[int], int]
     learn: Callable[[int, int, Ends], None]
+    learn_coverage: Callable[[int, int, Covered], None]
     commit: int | None = None
 
     @property

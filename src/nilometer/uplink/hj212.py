@@ -59,6 +59,10 @@ class Hj212Options(UplinkOptions):
     reconnect_first_s: Seconds = 1.0
     reconnect_longest_s: Seconds = 60.0
 
+    def datastream_keys(self) -> frozenset[str]:
+        """Return the Datastreams that these settings name."""
+        return frozenset(one.datastream for one in self.codes.values() if one.datastream is not None)
+
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.time_zone is not None:

@@ -29,6 +29,10 @@ class UplinkOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def datastream_keys(self) -> frozenset[str]:
+        """Return the Datastreams that these settings name."""
+        return frozenset()
+
 
 class UplinkState(StrEnum):
     """What an uplink is doing, as people see it."""

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nilometer.errors import NotFound
 from nilometer.model import Datastream
 from nilometer.store import Catalog, Snapshot
 from nilometer.uplink.own_values import COLUMNS, own_values, raw_unit_of
@@ -159,7 +161,7 @@ class RowFeed:
 
     def _rows(self, snapshot: Snapshot, ids: NDArray[np.int64]) -> Iterator[Row]:
         """Yield the rows of ids as they are now, in the order of commits."""
-        table = snapshot.by_id(ids).select(list(_READ))
+        table = self._of_those_there(snapshot.by_id(ids).select(list(_READ)))
         if self._authority:
             yield from self._own(table)
             return
@@ -184,6 +186,18 @@ class RowFeed:
                 result_time=result_time[at],
                 repeated=False,
             )
+
+    def _of_those_there(self, table: pa.Table) -> pa.Table:
+        """Leave out rows of Datastreams that were deleted since the snapshot was taken."""
+        gone = []
+        for number in pc.unique(table["datastream"]).to_pylist():
+            try:
+                self._desk.catalog.datastream(number)
+            except NotFound:
+                gone.append(number)
+        if not gone:
+            return table
+        return table.filter(pc.invert(pc.is_in(table["datastream"], pa.array(gone, pa.int32()))))
 
     def _own(self, table: pa.Table) -> Iterator[Row]:
         own, refused = own_values(table, self._desk.catalog)

@@ -54,6 +54,10 @@ class SensorThingsOptions(UplinkOptions):
     retry_first_s: Seconds = 1.0
     retry_longest_s: Seconds = 300.0
 
+    def datastream_keys(self) -> frozenset[str]:
+        """Return the Datastreams that these settings name."""
+        return frozenset(self.datastreams)
+
     @field_validator("url")
     @classmethod
     def _is_http(cls, url: str) -> str:
@@ -110,7 +114,14 @@ class SensorThings:
             return
         refused = await desk.reading(self._deliver, desk, batch)
         await desk.reading(feed.taken, batch)
-        desk.report(UplinkState.LIVE, refused)
+        desk.report(UplinkState.LIVE, refused or self._absent(desk.catalog))
+
+    def _absent(self, catalog: Catalog) -> str:
+        """Say which of the Datastreams that the options name are not there."""
+        absent = [key for key in self._options.datastreams if catalog.datastream_by_key(key) is None]
+        if not absent:
+            return ""
+        return f"options.datastreams names {', '.join(absent)}: no such Datastream, it was deleted or has yet to come"
 
     def _deliver(self, desk: Desk, batch: Batch) -> str:
         """Have the server take a batch; return what it refused, in words."""

@@ -26,6 +26,7 @@ from nilometer.web.metrics import MEDIA_TYPE, Metrics
 from nilometer.web.mqtt.listener import MqttFigures
 from nilometer.web.origins import Origins
 from nilometer.web.pages import Pages, docs_page
+from nilometer.web.rates import Rates, asking
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.statuses import error_document, sensorthings_error
@@ -34,6 +35,8 @@ __all__ = ["App", "create_app"]
 
 MOST_BYTES = 4 << 20
 """Of a body that configures."""
+_LIMITED = frozenset({"sensorthings", "bulk", "live", "api"})
+"""What counts towards what a client may ask for; a live stream counts as one request."""
 _Answer = Callable[[Exchange, Scope, Receive, Send], Awaitable[None]]
 
 
@@ -53,12 +56,13 @@ def create_app(pipeline: Pipeline, token: str | None = None, *, static: Path | N
 
 
 class App:
-    """The ASGI application; see `create_app`. `sensorthings` serves MQTT too."""
+    """The ASGI application; see `create_app`. `sensorthings` and `rates` serve MQTT too."""
 
     def __init__(self, pipeline: Pipeline, token: str | None, static: Path | None) -> None:
         self._pipeline = pipeline
         self._origins = Origins(pipeline.config.server.origins)
         self._guard = Guard(token, self._origins)
+        self.rates = Rates(pipeline.config.server.rate_limit)
         evidence = Evidence(pipeline.store.catalog)
         self._live = Live(pipeline, evidence)
         self._bulk = Bulk(pipeline)
@@ -96,20 +100,18 @@ class App:
         is_named = self._origins.allow(origin)
         if is_named:
             send = self._origins.telling(origin, send)
+        room = _room(scope["path"], scope["method"])
+        allowance = self.rates.of_request(scope) if room in _LIMITED else None
+        if allowance is not None and room != "live":
+            receive, send = allowance.counted(receive, send)
+        asking.set(allowance)
         exchange = Exchange(scope, receive, send)
-        room = _room(exchange)
         began = time.perf_counter()
         try:
-            if is_named and exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method"):
-                wanted = exchange.header(b"access-control-request-headers")
-                await exchange.answer(HTTPStatus.NO_CONTENT, headers=self._origins.preflight(wanted))
-                return
-            admission = self._guard.admission(exchange)
-            if admission is not None:
-                await exchange.answer(HTTPStatus.SEE_OTHER, headers=admission)
-                return
-            self._guard.check(exchange)
-            await self._of[room](exchange, scope, receive, exchange.send)
+            if allowance is not None:
+                allowance.ask()
+            if await self._is_admitted(exchange, is_named=is_named):
+                await self._of[room](exchange, scope, receive, exchange.send)
         except NilometerError as error:
             if not exchange.status:
                 await exchange.refuse(error, document=sensorthings_error if room == "sensorthings" else error_document)
@@ -117,6 +119,19 @@ class App:
             pass
         finally:
             self._metrics.count(room, exchange.status, time.perf_counter() - began)
+
+    async def _is_admitted(self, exchange: Exchange, *, is_named: bool) -> bool:
+        """Say whether a request may pass; what a browser asks first, and a token in the URL, are answered here."""
+        if is_named and exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method"):
+            wanted = exchange.header(b"access-control-request-headers")
+            await exchange.answer(HTTPStatus.NO_CONTENT, headers=self._origins.preflight(wanted))
+            return False
+        admission = self._guard.admission(exchange)
+        if admission is not None:
+            await exchange.answer(HTTPStatus.SEE_OTHER, headers=admission)
+            return False
+        self._guard.check(exchange)
+        return True
 
     async def _of_sensorthings(self, exchange: Exchange) -> None:
         raw: bytes = exchange.scope.get("raw_path") or quote(exchange.path).encode()
@@ -161,14 +176,13 @@ class App:
         await exchange.answer(HTTPStatus.OK, self._metrics.text(), MEDIA_TYPE)
 
 
-def _room(exchange: Exchange) -> str:
+def _room(path: str, method: str) -> str:
     """Return who answers a path."""
-    path = exchange.path
     if path == ROOT or path.startswith(f"{ROOT}/"):
         return "sensorthings"
-    if path == f"{PREFIX}/observations" and exchange.method == "POST":
+    if path == f"{PREFIX}/observations" and method == "POST":
         return "bulk"
-    if path == f"{PREFIX}/live" and exchange.method == "GET":
+    if path == f"{PREFIX}/live" and method == "GET":
         return "live"
     if path.startswith("/api/") or path == "/openapi.json":
         return "api"

@@ -6,6 +6,7 @@ Never waits for a slow body for ever, never inflates one, never holds more bodie
 from __future__ import annotations
 
 import asyncio
+import math
 import types
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from nilometer.errors import NilometerError, Overloaded, RequestError, TooLarge, WrongMediaType
+from nilometer.errors import NilometerError, Overloaded, RateLimited, RequestError, TooLarge, WrongMediaType
 from nilometer.web.statuses import RETRY_AFTER_S, error_document, status_of
 
 __all__ = ["Budget", "ClientGone", "Exchange", "Headers", "encode_json"]
@@ -202,7 +203,8 @@ class Exchange:
         document: Callable[[NilometerError], dict[str, Any]] = error_document,
     ) -> None:
         """Send an error with its status; one that may pass says when to try again."""
-        retry = [("retry-after", str(RETRY_AFTER_S))] if error.retryable else []
+        wait_s = error.wait_s if isinstance(error, RateLimited) else RETRY_AFTER_S
+        retry = [("retry-after", str(math.ceil(wait_s)))] if error.retryable else []
         await self.answer_json(document(error), status_of(error), [*retry, *headers])
 
     async def begin(self, media_type: str, headers: Headers = ()) -> None:

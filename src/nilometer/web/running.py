@@ -109,7 +109,8 @@ async def _listen_to_mqtt(
             f'port {number} is taken or not allowed; server.mqtt_port names another, 0 a free one, "off" none',
             link=f"mqtt://{host}:{number}",
         ) from error
-    mqtt = MqttListener(pipeline, app.sensorthings, (server.public_url or address).rstrip("/"), server.token)
+    url = (server.public_url or address).rstrip("/")
+    mqtt = MqttListener(pipeline, app.sensorthings, url, server.token, app.rates)
     await mqtt.start(socket)
     app.watch(mqtt.figures)
     say(f"SensorThings over MQTT on {host}:{socket.getsockname()[1]}")

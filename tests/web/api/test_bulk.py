@@ -90,6 +90,8 @@ async def test_optional_columns_reach_the_store(station):
     wrong = "river/ph,2021-03-05T12:00:00Z,4.0,-5,,7,,beer,,[1]"
     answer = await write(station, csv(row, check, wrong, header=header))
     assert (answer["accepted"], answer["rejected"]) == (2, 1)
+    ours = await write(station, csv(row.replace("lot", "@result"), header=header), status=400)
+    assert "does not start with @, as '@result' does" in ours["errors"][0]["reason"]
     found = await station.json("/v1.1/Datastreams(1)/Observations")
     (only,) = found["value"]
     assert only["phenomenonTime"].endswith("/2021-03-05T12:01:00.000Z")

@@ -95,10 +95,10 @@ class Place:
 
 
 @asynccontextmanager
-async def listening(folder: Any, token: str | None = None) -> AsyncIterator[Place]:
-    async with open_station(folder, token) as station:
+async def listening(folder: Any, token: str | None = None, **server: Any) -> AsyncIterator[Place]:
+    async with open_station(folder, token, server=server) as station:
         socket = bind("127.0.0.1", 0)
-        listener = MqttListener(station.pipeline, station.app.sensorthings, "http://station", token)
+        listener = MqttListener(station.pipeline, station.app.sensorthings, "http://station", token, station.app.rates)
         await listener.start(socket)
         place = Place(station, listener, socket.getsockname()[1])
         try:
@@ -291,3 +291,20 @@ async def test_a_flood_of_messages_is_stored_to_the_last(tmp_path):
             assert not (await client.next(client.said)).is_failure
         stored = await place.station.json(f"/{topic}?$count=true&$top=0")
         assert stored["@iot.count"] == n
+
+
+async def test_who_publishes_more_than_it_may_is_read_more_slowly_and_loses_nothing(tmp_path):
+    async with listening(tmp_path, rate_limit={"requests_per_s": 20}) as place:
+        writer = await place.client()
+        topic = f"v1.1/Datastreams({place.station.id('river/ph')})/Observations"
+        began = asyncio.get_running_loop().time()
+        for n in range(110):  # 100 are saved up
+            writer.client.publish(
+                topic, json.dumps({"phenomenonTime": f"2021-03-05T12:{n % 60:02d}:00Z", "result": n}), 1
+            )
+        for _ in range(110):
+            assert not (await writer.next(writer.said)).is_failure
+        # All come in one piece, so what is over shows with the next one.
+        assert not (await writer.publish(topic, {"result": 1})).is_failure
+        assert asyncio.get_running_loop().time() - began > 0.3
+        assert place.listener.figures()[1:3] == (111, 0)

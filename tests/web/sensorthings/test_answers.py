@@ -93,7 +93,7 @@ async def test_select_decides_the_components_and_their_order(filled):
         "Observations?$skiptoken=r5.5",
         "Observations?$orderby=result&$skiptoken=w1.2.3",
         "Observations?$skiptoken=w1.2.99999999999999999999",
-        "Observations?$select=resultQuality/nonsense",
+        "Observations?$select=resultTime/nonsense",
         "Things?$select=name/flag",
     ],
 )

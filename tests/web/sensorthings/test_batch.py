@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nilometer.errors import RequestError
 from nilometer.web.sensorthings.changes.multipart import Answered, read_parts, write_parts
+from tests.web.conftest import NOON
 from tests.web.sensorthings.test_changes import DATASTREAM, LOCATION, THING, counts, send
 
 MULTIPART = "multipart/mixed; boundary=b_1"
@@ -129,3 +130,17 @@ def test_answers_are_written_as_parts():
     assert text.endswith(b"--b--\r\n")
     assert text.count(b"--b-g\r\n") == 1
     assert b"Content-Length: 2\r\n\r\n{}\r\n" in text
+
+
+async def test_an_answer_that_is_too_large_for_a_batch_is_refused_there_and_stops_being_made(station, monkeypatch):
+    monkeypatch.setattr("nilometer.web.sensorthings.changes.batch.MOST_OF_PART", 2000)
+    monkeypatch.setattr("nilometer.web.sensorthings.answers.observation_answers._AT_ONCE", 10)
+    await station.ingest("river/ph", NOON, [7.0] * 60)
+    parts = ["Observations?$top=60", "Observations?$resultFormat=CSV", "Things(1)/name"]
+    requests = [{"id": str(n), "method": "GET", "url": url} for n, url in enumerate(parts)]
+    answer = await station.client.post("/v1.1/$batch", json={"requests": requests})
+    whole, pieces, small = answer.json()["responses"]
+    for large in (whole, pieces):
+        assert (large["status"], "larger than 2000 bytes" in large["body"]["error"]["message"]) == (413, True)
+    assert small["body"] == {"name": "River"}
+    assert station.app.sensorthings.service.gate.inside == 0

@@ -29,7 +29,7 @@ async def test_groups_come_back_in_order_and_bad_rows_undo_no_others(station):
         ["2021-03-05T13:00:00+08:00", "text", None, None, {"depth": 1}],
         ["yesterday", 1, None, None, None],
         [TIMES[0], 2**60 + 1, TIMES[1], 1, None],
-        [f"{TIMES[0]}/{TIMES[1]}", None, None, None, None],
+        [f"{TIMES[0]}/{TIMES[1]}", 1, "late", None, None],
         [f"{TIMES[0]}/{TIMES[1]}", [1], None, None, None],
         [TIMES[0], 1],
         [TIMES[0], 1, None, 99, None],

@@ -101,7 +101,7 @@ async def test_property_value_and_ref(filled):
     answer = await filled.client.get("/v1.1/Things(1)/properties/$value")
     assert answer.json()["tidal"] is False
     assert await filled.json("/v1.1/Things(1)/Datastreams/$ref?$top=1") == {
-        "@iot.nextLink": "http://station/v1.1/Things(1)/Datastreams?$top=1&$skip=1",
+        "@iot.nextLink": "http://station/v1.1/Things(1)/Datastreams?$top=1&$skiptoken=k1",
         "value": [{"@iot.selfLink": "http://station/v1.1/Datastreams(1)"}],
     }
     assert await filled.json("/v1.1/Datastreams(1)/Thing/$ref") == {"@iot.selfLink": "http://station/v1.1/Things(1)"}
@@ -456,3 +456,36 @@ async def test_a_search_for_values_looks_at_no_more_than_may_hold_them(tmp_path,
         for condition in ("result gt 8", "resultQuality/flag eq 4", "result lt 6 and resultQuality/flag ge 3"):
             found = await station.json(f"/v1.1/Observations?$count=true&$filter={condition}")
             assert (found["@iot.count"], found["value"]) == (0, [])
+
+
+@pytest.mark.parametrize("order", ["", "&$orderby=id desc", "&$orderby=@iot.id"])
+async def test_pages_of_entities_go_on_behind_the_last_id_and_lose_nothing_to_changes(order, tmp_path):
+    async with open_station(tmp_path) as station:
+        page = await station.json(f"/v1.1/Datastreams?$top=2&$count=true&$select=id{order}")
+        assert "$skiptoken=k" in page["@iot.nextLink"]
+        assert "$skip=" not in page["@iot.nextLink"]
+        seen = [one["@iot.id"] for one in page["value"]]
+        answer = await station.client.delete(f"/v1.1/Datastreams({seen[0]})")
+        assert answer.status_code in {200, 409}
+        while "@iot.nextLink" in page:
+            page = await station.json(page["@iot.nextLink"])
+            assert page["@iot.count"] == 5 - (answer.status_code == 200)
+            seen += [one["@iot.id"] for one in page["value"]]
+        assert seen == sorted(range(1, 6), reverse="desc" in order)
+        thing = (await station.json("/v1.1/Things?$top=1&$expand=Datastreams($top=1;$select=id)"))["value"][0]
+        link = thing["Datastreams@iot.nextLink"]
+        assert "$skiptoken=k1" in link
+        assert [one["@iot.id"] for one in (await station.json(link))["value"]] == [2]
+
+
+@pytest.mark.parametrize(
+    "query", ["Things?$skiptoken=k1&$orderby=name", "Things?$skiptoken=r1.2", "Observations?$skiptoken=k1"]
+)
+async def test_a_token_of_another_order_is_refused(filled, query):
+    assert (await filled.json(f"/v1.1/{query}", 400))["error"]["place"] == "$skiptoken"
+
+
+async def test_entities_in_another_order_are_paged_by_how_many_were_shown(filled):
+    page = await filled.json("/v1.1/Things?$top=1&$orderby=name")
+    assert "$skip=1" in page["@iot.nextLink"]
+    assert len((await filled.json(page["@iot.nextLink"]))["value"]) == 1

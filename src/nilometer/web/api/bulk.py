@@ -25,6 +25,7 @@ from nilometer.web.api.columns import MOST_REASONS, Refusals, numbers, texts, ti
 from nilometer.web.api.one_row import MOST_BYTES as ONE_ROW_BYTES
 from nilometer.web.api.one_row import read_one_row
 from nilometer.web.exchange import Budget, Exchange
+from nilometer.web.sensorthings.quality import PARAMETER_PREFIX
 
 __all__ = ["MOST_BYTES", "Bulk", "BulkOutcome", "Good", "good_rows"]
 
@@ -272,17 +273,22 @@ def _parameters(columns: dict[str, Any], refusals: Refusals) -> Any:  # noqa: AN
     column = texts(columns["parameters"], "parameters")
     encoded = column.dictionary_encode()
     codes = np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
-    bad = np.array([not _is_object(text) for text in encoded.dictionary.to_pylist()] + [False])
-    refusals.refuse(bad[codes], lambda _: "parameters is no JSON object")
+    wrong = [*(_wrong_with(text) for text in encoded.dictionary.to_pylist()), ""]
+    bad = np.array([bool(reason) for reason in wrong])
+    refusals.refuse(bad[codes], lambda row: wrong[codes[row]])
     return column
 
 
-def _is_object(text: str) -> bool:
+def _wrong_with(text: str) -> str:
+    """Say why a text is no parameters; empty: it is some."""
     try:
-        msgspec.json.decode(text, type=dict)
+        names = msgspec.json.decode(text, type=dict)
     except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+        return "parameters is no JSON object"
+    ours = next((name for name in names if name.startswith(PARAMETER_PREFIX)), None)
+    if ours is None:
+        return ""
+    return f"a parameter's name does not start with {PARAMETER_PREFIX}, as {ours[:60]!r} does"
 
 
 def _features(

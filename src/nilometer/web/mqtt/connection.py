@@ -63,6 +63,9 @@ class Desk(Protocol):
     def leave(self, connection: Connection, session: Session) -> None:
         """Take notice that a client is gone."""
 
+    def wait_s(self, address: str, size: int) -> float:
+        """Count a message, and return how long no more should be read, s."""
+
     def create(self, topic: str, payload: bytes) -> Coroutine[Any, Any, None]:
         """Store what a message says, durably."""
 
@@ -104,12 +107,15 @@ class Connection(asyncio.Protocol):
         self._keep_alive_s = 0.0
         self._heard = self._loop.time()
         self._watch: asyncio.TimerHandle | None = None
+        self._address = ""
+        self._rested: asyncio.TimerHandle | None = None
         self._is_paused = self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a greeting, not for ever."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=MOST_UNREAD)
+        self._address = str((transport.get_extra_info("peername") or ("",))[0])
         self._watch = self._loop.call_later(GREETING_S, self._look)
 
     def data_received(self, data: bytes) -> None:
@@ -128,8 +134,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Say the client's will, unless it said goodbye; what it sent is still stored."""
         self._is_closed = True
-        if self._watch is not None:
-            self._watch.cancel()
+        for timer in (self._watch, self._rested):
+            if timer is not None:
+                timer.cancel()
         if self._session is not None:
             session, self._session = self._session, None
             session.disconnect()
@@ -237,9 +244,14 @@ class Connection(asyncio.Protocol):
         task = self._start(self._desk.create(message.topic, message.payload))
         self._turns.append(_Turn(message, task))
         task.add_done_callback(self._answer)
-        if len(self._turns) >= MOST_OPEN and not self._is_paused and self._transport is not None:
-            self._is_paused = True
-            self._transport.pause_reading()
+        wait_s = self._desk.wait_s(self._address, len(message.payload))
+        if wait_s > 0.0 and not self._is_closed:
+            # It waits, and nothing is lost: version 3.1.1 has no word for "later".
+            if self._rested is not None:
+                self._rested.cancel()
+            self._rested = self._loop.call_later(wait_s, self._rest)
+            self._heard = self._loop.time() + wait_s
+        self._read_or_pause()
 
     def _answer(self, _done: asyncio.Task[None]) -> None:
         """Confirm what is durable, in the order in which it came (4.6)."""
@@ -260,10 +272,23 @@ class Connection(asyncio.Protocol):
             if message.qos:
                 pieces.append(self._confirmation(message, error))
         self._flush(pieces)
-        if self._is_paused and len(self._turns) < MOST_OPEN // 2 and self._transport is not None:
-            self._is_paused = False
-            if not self._is_closed:
-                self._transport.resume_reading()
+        self._read_or_pause()
+
+    def _rest(self) -> None:
+        self._rested = None
+        self._read_or_pause()
+
+    def _read_or_pause(self) -> None:
+        """Read no more of a client that sends more than is stored, or than it may."""
+        if self._transport is None or self._is_closed:
+            return
+        n = len(self._turns)
+        wanted = self._rested is not None or n >= (MOST_OPEN // 2 if self._is_paused else MOST_OPEN)
+        if wanted and not self._is_paused:
+            self._transport.pause_reading()
+        elif self._is_paused and not wanted:
+            self._transport.resume_reading()
+        self._is_paused = wanted
 
     def _confirmation(self, message: Received, error: BaseException | None) -> bytes:
         code = 0

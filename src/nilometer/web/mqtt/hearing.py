@@ -241,7 +241,7 @@ class Hearing:
         except NotFound:
             return None
         # A property that is null has no body, and is told as what it is.
-        return answer.body or encode_json({heard.target.property: None})
+        return answer.body or encode_json({(heard.target.property or "").rpartition("/")[2]: None})
 
     def _get(self, path: ResourcePath, heard: _Heard) -> Answer:
         answer = self._service.get(path, heard.topic.options, self._root, self._api)

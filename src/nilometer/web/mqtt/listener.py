@@ -16,6 +16,7 @@ from nilometer.web.mqtt.connection import STOPPING, Connection
 from nilometer.web.mqtt.hearing import Hearing
 from nilometer.web.mqtt.session import Session
 from nilometer.web.mqtt.topics import path_of
+from nilometer.web.rates import Rates
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.paths import parse_path
 
@@ -51,9 +52,14 @@ class MqttListener:
         The server's URL, for links in what is told.
     token : str, optional
         What a client must give as its password; None: loopback only, everybody there may connect.
+    rates : Rates
+        How much each client may publish.
     """
 
-    def __init__(self, pipeline: Pipeline, sensorthings: SensorThings, address: str, token: str | None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, sensorthings: SensorThings, address: str, token: str | None, rates: Rates
+    ) -> None:
+        self._rates = rates
         self._service, self._creation = sensorthings.service, sensorthings.creation
         self._root = address + ROOT
         self._token = None if token is None else token.encode()
@@ -137,6 +143,11 @@ class MqttListener:
         self._shed += session.shed
         if self._sessions.get(session.client_id) is session:
             del self._sessions[session.client_id]
+
+    def wait_s(self, address: str, size: int) -> float:
+        """Count a message of a client, and return how long no more should be read of it, s."""
+        allowance = self._rates.of_address(address)
+        return 0.0 if allowance is None else allowance.spend(requests=1, size=size)
 
     async def create(self, topic: str, payload: bytes) -> None:
         """Store an Observation that was published.

@@ -236,8 +236,8 @@ def _makes(given: Any) -> bool:  # noqa: ANN401 -- any JSON
 def _result(posted: NewObservation) -> tuple[float, dict[str, Any]]:
     """Return the number that float64 holds exactly, NaN for anything else, and what is kept beside it."""
     result = posted.result
-    if result is msgspec.UNSET or result is None:
-        raise RequestError("result is missing", place="$.result")
+    if result is msgspec.UNSET:
+        raise RequestError("result is missing; null says that there is no value", place="$.result")
     values = {"parameters": posted.parameters, "resultQuality": posted.result_quality}
     for name, value in {"result": result, **values}.items():
         check_nesting(value, f"$.{name}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
-from nilometer.model import Location, SampleKind
+from nilometer.model import SampleKind
 from nilometer.store import Catalog, Snapshot
+from nilometer.web.sensorthings.members import chosen_members, pruned
+from nilometer.web.sensorthings.observed_area import observed_areas
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.records import Record
 from nilometer.web.sensorthings.schema import STREAMS, EntityType
@@ -37,7 +38,7 @@ class Encoder:
     root : str
         URL of the service, without a slash at its end: ``http://…/v1.1``.
     catalog, snapshot
-        What is looked up: places, extents.
+        What is looked up: areas and spans of times.
     """
 
     def __init__(self, root: str, catalog: Catalog, snapshot: Snapshot) -> None:
@@ -45,7 +46,7 @@ class Encoder:
         self._catalog, self._snapshot = catalog, snapshot
         self._times_of: dict[int, str] = {}
         self._result_times: dict[int, str] = {}
-        self._places: dict[int, list[Location]] = {}
+        self._areas: dict[int, Any] = {}
 
     def link(self, kind: EntityType, number: int) -> str:
         """Return an entity's own URL."""
@@ -54,13 +55,9 @@ class Encoder:
     def entities(self, kind: EntityType, records: Sequence[Record], options: Options) -> list[dict[str, Any]]:
         """Return the documents of records of the catalog; expansions are added by the caller."""
         # Store and catalog are asked once for all of them: a question for each costs many times what is encoded.
-        if kind.name in STREAMS and (not options.select or "resultTime" in options.select):
-            self._result_times |= _result_times(self._snapshot, [record["id"] for record in records])
-        if kind.name in STREAMS and (not options.select or "phenomenonTime" in options.select):
-            self._times_of |= _phenomenon_times(self._snapshot, [record["id"] for record in records])
-        if kind.name in STREAMS and (not options.select or "observedArea" in options.select):
-            self._places |= self._catalog.locations_of_each(sorted({record["thing"] for record in records}))
-        chosen = options.select
+        chosen = chosen_members(options.select)
+        if kind.name in STREAMS:
+            self._look_up(np.array([record["id"] for record in records], np.int64), chosen)
         has_id = not chosen or "id" in chosen or "@iot.id" in chosen
         has_link = not chosen or "@iot.selfLink" in chosen
         values = [(name, self._value(kind, name)) for name in kind.properties if not chosen or name in chosen]
@@ -78,9 +75,9 @@ class Encoder:
             if has_link:
                 document["@iot.selfLink"] = own
             for name, value in values:
-                found = value(record)
-                if found is not None:
-                    document[name] = found
+                found = pruned(value(record), chosen.get(name, ()))
+                if found is not None or name == "feature":
+                    document[name] = found  # a sample has no place, and the standard wants to be told of one
             for name, path in links:
                 document[name] = own + path
             documents.append(document)
@@ -103,14 +100,19 @@ class Encoder:
         return self._times_of.get(record["id"])
 
     def _result_time(self, record: Record) -> str | None:
-        """Return the result times of the first and of the newest row; nothing where the newest has none."""
         return self._result_times.get(record["id"])
 
     def _observed_area(self, record: Record) -> Any:  # noqa: ANN401 -- GeoJSON
-        if self._snapshot.extent(record["id"]) is None:
-            return None
-        places = [_geometry(place.location) for place in self._places.get(record["thing"], ())]
-        return next((place for place in places if place is not None), None)
+        return self._areas.get(record["id"])
+
+    def _look_up(self, datastreams: NDArray[np.int64], chosen: Collection[str]) -> None:
+        """Ask the store for what it knows of Datastreams, of properties that are selected."""
+        if not chosen or "phenomenonTime" in chosen:
+            self._times_of |= _spans(datastreams, *self._snapshot.spans(datastreams))
+        if not chosen or "resultTime" in chosen:
+            self._result_times |= _spans(datastreams, *self._snapshot.result_times(datastreams))
+        if not chosen or "observedArea" in chosen:
+            self._areas |= observed_areas(self._snapshot, self._catalog, datastreams)
 
 
 def own_document(kind: EntityType, record: Record) -> dict[str, Any]:
@@ -134,39 +136,13 @@ def _time(moment: int | None) -> str | None:
     return None if moment is None else str(bare_times(np.array([moment], np.int64))[0])
 
 
-def _phenomenon_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
-    """Return what the rows of each Datastream that has any span."""
-    numbers = np.array(datastreams, np.int64)
-    first, over, has_rows = snapshot.spans(numbers)
-    return _spans(numbers[has_rows].tolist(), np.column_stack([first, over])[has_rows])
-
-
-def _result_times(snapshot: Snapshot, datastreams: Sequence[int]) -> dict[int, str]:
-    """Return the result times of the first and of the newest row of each Datastream whose newest has one."""
-    newest = _by_datastream(snapshot.latest(datastreams))
-    first = _by_datastream(snapshot.first(sorted(newest), ["result_time"])) if newest else {}
-    ends = [sorted((first.get(number, last), last)) for number, last in newest.items()]
-    return _spans(list(newest), ends)
-
-
-def _by_datastream(rows: pa.Table) -> dict[int, int]:
-    times = rows["result_time"].cast(pa.int64())
-    given = zip(rows["datastream"].to_pylist(), times.to_pylist(), strict=True)
-    return {number: time for number, time in given if time is not None}
-
-
-def _spans(numbers: Sequence[int], ends: ArrayLike) -> dict[int, str]:
-    if not numbers:
+def _spans(
+    numbers: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64], valid: NDArray[np.bool_]
+) -> dict[int, str]:
+    if not valid.any():
         return {}
-    first, last = (bare_times(times).tolist() for times in np.asarray(ends, np.int64).T)
-    return {number: f"{start}/{end}" for number, start, end in zip(numbers, first, last, strict=True)}
-
-
-def _geometry(location: Any) -> Any:  # noqa: ANN401 -- GeoJSON
-    """Return the geometry of GeoJSON, bare or in a Feature; None of anything else."""
-    if not isinstance(location, Mapping):
-        return None
-    return location.get("geometry") if location.get("type") == "Feature" else location
+    first, last = (bare_times(times[valid]).tolist() for times in (starts, ends))
+    return {number: f"{start}/{end}" for number, start, end in zip(numbers[valid].tolist(), first, last, strict=True)}
 
 
 def _properties(kind: EntityType, record: Record) -> dict[str, Any] | None:

@@ -198,6 +198,8 @@ class SensorThings:
         if len(path.steps) < 2:
             raise RequestError("$ref follows a relation of an entity", place="path")
         *before, last = path.steps
+        if last.error is not None:
+            raise last.error
         source = await asyncio.to_thread(self.service.resolve, ResourcePath(tuple(before)), root)
         kind = TYPES[source.kind]
         relation = kind.relations.get(last.name)

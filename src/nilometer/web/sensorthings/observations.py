@@ -15,7 +15,7 @@ from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Catalog, Snapshot
 from nilometer.store.walking import PIECE
 from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, MOST_SECONDS, Deadline, Gate
-from nilometer.web.sensorthings.answers.paging import Place, Rows, write_token
+from nilometer.web.sensorthings.answers.paging import LastId, Place, Rows, write_token
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import Condition, Field, Variable, fields, holds_of_nothing
@@ -170,7 +170,7 @@ class Observations:
     ) -> Rows:
         options, wanted = asked.options, _listed(span)
         after = options.skiptoken
-        if isinstance(after, Place):
+        if isinstance(after, Place | LastId):
             raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
         tables = self._snapshot.walk(
             wanted,
@@ -263,15 +263,14 @@ class Observations:
         columns = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
         names = None if "*" in columns else sorted(columns)
         deadline = Deadline(MOST_SECONDS)
-        if n > HEAVY_ROWS:
-            self._gate.enter()
+        client = self._gate.enter() if n > HEAVY_ROWS else None
         try:
             for table in self._read(wanted, span, names, water_only=water_only):
                 yield table
                 deadline.check()
         finally:
             if n > HEAVY_ROWS:
-                self._gate.leave()
+                self._gate.leave(client)
 
     def _read(
         self, wanted: list[int] | None, span: Span, columns: Sequence[str] | None, *, water_only: bool

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from nilometer.errors import NotFound, RequestError
+from nilometer.errors import NilometerError, NotFound, RequestError
 
 __all__ = ["ResourcePath", "Step", "parse_path"]
 
@@ -19,10 +19,15 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A name, and the id in parentheses where there is one."""
+    """A name, and the id in parentheses where there is one.
+
+    `text` is the step as it was written: below a property it names a member. `error` says why it can be nothing else.
+    """
 
     name: str
     id: int | None = None
+    text: str = field(default="", repr=False, compare=False)
+    error: NilometerError | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,9 @@ def parse_path(raw: bytes) -> ResourcePath:
     Raises
     ------
     RequestError
-        If it is not UTF-8, or a step is malformed.
+        If it is not UTF-8, or its first step is malformed.
     NotFound
-        If an id is of a form that no entity here has: a text, or beyond 64 bits.
+        If the id there is of a form that no entity here has: a text, or beyond 64 bits.
 
     Examples
     --------
@@ -63,20 +68,27 @@ def parse_path(raw: bytes) -> ResourcePath:
     ending = names.pop() if names and names[-1] in {"$value", "$ref"} else ""
     if not names:
         raise RequestError(f"{ending} follows an entity set or a property", place="path")
-    return ResourcePath(tuple(_step(name, number) for number, name in enumerate(names, 1)), ending)
+    steps = tuple(_step(name, number) for number, name in enumerate(names, 1))
+    if steps[0].error is not None:
+        raise steps[0].error
+    return ResourcePath(steps, ending)
 
 
 def _step(text: str, number: int) -> Step:
     match = _STEP.fullmatch(text)
+    place = f"path step {number}"
     if match is None:
-        raise RequestError(f"{text[:60]!r} is not a step such as Things or Things(1)", place=f"path step {number}")
-    if match["id"] is None:
-        return Step(match["name"])
-    if _TEXT_ID.fullmatch(match["id"]):
-        raise NotFound(f"no {match['name']} has a text for an id: {text[:60]}")
-    if not _ID.fullmatch(match["id"]):
-        raise RequestError(f"{text[:60]!r}: an id is a whole number", place=f"path step {number}")
-    number_id = int(match["id"]) if len(match["id"]) < 20 else 0
+        wrong = RequestError(f"{text[:60]!r} is not a step such as Things or Things(1)", place=place)
+        return Step("", text=text, error=wrong)
+    name, given = match["name"], match["id"]
+    if given is None:
+        return Step(name, text=text)
+    if _TEXT_ID.fullmatch(given):
+        return Step(name, text=text, error=NotFound(f"no {name} has a text for an id: {text[:60]}"))
+    if not _ID.fullmatch(given):
+        wrong = RequestError(f"{text[:60]!r}: an id is a whole number", place=place)
+        return Step(name, text=text, error=wrong)
+    number_id = int(given) if len(given) < 20 else 0
     if not 0 < number_id <= _LARGEST:
-        raise NotFound(f"there is no {text[:60]}")
-    return Step(match["name"], number_id)
+        return Step(name, text=text, error=NotFound(f"there is no {text[:60]}"))
+    return Step(name, number_id, text)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from nilometer.errors import RequestError
 from nilometer.store.refusal import refusal
 from nilometer.store.row_ids import row_id
+from nilometer.web.sensorthings.answers.paging import LastId
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import Condition, Value, Variable, fields
@@ -24,13 +25,14 @@ from nilometer.web.sensorthings.query.orders import Join, Key, joins_of, keys_of
 from nilometer.web.sensorthings.query.time_limit import time_limit
 from nilometer.web.sensorthings.schema import TYPES, EntityType, Relation
 
-__all__ = ["MOST_ENTITIES", "Page", "Record", "Records", "window"]
+__all__ = ["MOST_ENTITIES", "Page", "Record", "Records", "by_id", "window"]
 
 DEFAULT_TOP = 100
 MOST_TOP = 10_000
 MOST_ENTITIES = 200_000
 """Entities in one answer, those of expansions among them."""
 _A_QUERY = 5_000
+_LARGEST_ID = 2**31 - 1
 _TOO_DEEP = ("parser stack overflow", "Expression tree is too large", "stack depth limit exceeded")
 
 Record = dict[str, Any]
@@ -60,6 +62,15 @@ class _Order:
         for table, link in self.joins:
             statement = statement.join(table, table.c.id == link, isouter=bool(link.nullable))
         return statement
+
+
+def by_id(options: Options) -> bool | None:
+    """Say whether entities come by descending id; None: they come in another order."""
+    if not options.orderby:
+        return False
+    names = getattr(options.orderby[0].by, "names", None)
+    is_id = len(options.orderby) == 1 and names in {("id",), ("@iot.id",)}
+    return options.orderby[0].descending if is_id else None
 
 
 def window(options: Options) -> tuple[int, int]:
@@ -120,6 +131,7 @@ class Records:
         rows = self._alias(kind)
         statement = self._filtered(select(rows), kind, rows, options)
         count = self._count(statement) if options.count else None
+        statement = _behind(statement, rows, options)
         skip, top = window(options)
         order = self._order(kind, rows, options)
         if order.by is None:
@@ -149,6 +161,7 @@ class Records:
                 counted = statement.with_only_columns(parent, func.count()).group_by(parent)
                 for number, count in self._run(counted):
                     pages[number].count = count
+            statement = _behind(statement, rows, options)
             order = self._order(TYPES[relation.target], rows, options, place)
             if order.by is None:
                 self._sort_children(order, statement.with_only_columns(parent, rows.c.id), options, pages)
@@ -290,6 +303,18 @@ class Records:
             if any(words in str(cause) for words in _TOO_DEEP):
                 raise RequestError("nested too deeply for the catalog's database", place="$filter") from error
             raise RequestError(f"the catalog cannot answer this: {cause}", place="$filter") from error
+
+
+def _behind(statement: Select[Any], rows: Any, options: Options) -> Select[Any]:  # noqa: ANN401 -- an alias
+    """Return those behind the last that was shown."""
+    token = options.skiptoken
+    if token is None:
+        return statement
+    descending = by_id(options)
+    if not isinstance(token, LastId) or descending is None:
+        raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
+    number = min(token.id, _LARGEST_ID)
+    return statement.where(rows.c.id < number if descending else rows.c.id > number)
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[list[int]]:

@@ -40,25 +40,29 @@ class Walk:
     def __init__(self, records: Records, observations: Observations) -> None:
         self._records, self._observations = records, observations
 
-    def walk(self, steps: Sequence[Step]) -> tuple[Place, str | None]:
-        """Follow a path; return where it ends, and the property it names there, if it does."""
+    def walk(self, steps: Sequence[Step]) -> tuple[Place, tuple[str, ...]]:
+        """Follow a path; return where it ends, and the property it names there with the members below, if it does."""
         first = steps[0]
         kind = SETS.get(first.name)
         if kind is None:
             raise NotFound(f"there is no entity set {first.name!r} (known: {', '.join(SETS)})")
         place = self._enter(Place(kind, first.name), first)
         for at, step in enumerate(steps[1:], 2):
+            if step.error is not None:
+                raise step.error
             if place.number is None:
                 raise NotFound(f"{place.path} is a set; give an id before {step.name!r}")
             if step.name in place.kind.relations:
                 place = self._follow(place, place.kind.relations[step.name], step)
             elif (step.name in place.kind.properties or step.name in {"id", "@iot.id"}) and step.id is None:
-                if at != len(steps):
+                members = tuple(one.text for one in steps[at:])
+                found = place.kind.properties.get(step.name)
+                if members and (found is None or found.kind != "json"):
                     raise NotFound(f"nothing follows the property {step.name!r}")
-                return place, step.name
+                return place, (step.name, *members)
             else:
                 raise NotFound(str(place.kind.unknown(step.name, "")))
-        return place, None
+        return place, ()
 
     def _enter(self, place: Place, step: Step) -> Place:
         """Take the entity a step names, and make sure that it is there."""

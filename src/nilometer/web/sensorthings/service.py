@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from nilometer import __version__
 from nilometer.errors import NotSupported, RequestError
 from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Snapshot, Store
@@ -23,19 +24,20 @@ from nilometer.web.sensorthings.answers import paging
 from nilometer.web.sensorthings.answers.entity_answers import format_entities
 from nilometer.web.sensorthings.answers.limits import HEAVY_ROWS, Gate
 from nilometer.web.sensorthings.answers.observation_answers import answer_rows, top_of
-from nilometer.web.sensorthings.answers.observation_texts import FLAG, ObservationTexts, raw_objects
+from nilometer.web.sensorthings.answers.observation_texts import ObservationTexts, raw_objects
 from nilometer.web.sensorthings.answers.repeating import repeated
 from nilometer.web.sensorthings.answers.sending import Pieces
 from nilometer.web.sensorthings.answers.texts import json_text
 from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_MQTT
 from nilometer.web.sensorthings.encoding import Encoder
+from nilometer.web.sensorthings.members import check_members, value_at
 from nilometer.web.sensorthings.observations import Observations, Within
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.quality import Evidence
 from nilometer.web.sensorthings.query.datastream_columns import DatastreamColumns
 from nilometer.web.sensorthings.query.observed import quality_documents
-from nilometer.web.sensorthings.records import Record, Records, window
+from nilometer.web.sensorthings.records import Record, Records, by_id, window
 from nilometer.web.sensorthings.resolution import Place, Walk
 from nilometer.web.sensorthings.schema import OBSERVATION, STREAMS, TYPES, EntityType, Relation
 
@@ -57,7 +59,7 @@ class Answer:
 class Target:
     """Where a path leads: to the entity `number` of a type or to a set of them, perhaps that of a `parent`.
 
-    `parent` is a type and an id, `property` what the path names of the entity, None: the entity itself.
+    `parent` is a type and an id, `property` what the path names of the entity, with members, None: the entity itself.
     """
 
     kind: str
@@ -85,7 +87,7 @@ class Service:
     def root(self, root: str) -> Answer:
         """Return the service root: the entity sets, and what is met of the standard."""
         sets = [{"name": kind.plural, "url": f"{root}/{kind.plural}"} for kind in TYPES.values()]
-        settings: dict[str, Any] = {"conformance": list(CONFORMANCE)}
+        settings: dict[str, Any] = {"conformance": list(CONFORMANCE), "nilometer": {"version": __version__}}
         if self.mqtt:
             settings["conformance"] += CONFORMANCE_OF_MQTT
             settings |= {name: {"endpoints": [self.mqtt]} for name in CONFORMANCE_OF_MQTT}
@@ -139,9 +141,9 @@ class Service:
             If it leads nowhere.
         """
         with self._store.catalog.reading("read entities") as connection:
-            place, name = self._reading(connection, root, "", Options()).walk(path.steps)
+            place, names = self._reading(connection, root, "", Options()).walk(path.steps)
         parent = None if place.parent is None else (place.parent[0].name, place.parent[2])
-        return Target(place.kind.name, place.number, parent, name)
+        return Target(place.kind.name, place.number, parent, "/".join(names) or None)
 
     def told(
         self, ids: Sequence[int], wanted: Sequence[tuple[Target, Options]], root: str, api: str
@@ -207,9 +209,9 @@ class _Reading:
         self._texts, self._again, self._gate = texts, again, gate
 
     def answer(self, path: ResourcePath, options: Options) -> Answer | Pieces:
-        place, name = self.walk(path.steps)
-        if name is not None:
-            return self._property(place, name, path.ending, options)
+        place, names = self.walk(path.steps)
+        if names:
+            return self._property(place, names, path.ending, options)
         if path.ending == "$value":
             raise RequestError("$value follows a property", place="path")
         if path.ending == "$ref":
@@ -234,18 +236,20 @@ class _Reading:
             documents.append([text.encode() for text in texts])
         return documents
 
-    def walk(self, steps: Sequence[Step]) -> tuple[Place, str | None]:
-        """Follow a path; return where it ends, and the property it names there, if it does."""
+    def walk(self, steps: Sequence[Step]) -> tuple[Place, tuple[str, ...]]:
+        """Follow a path; return where it ends, and the property it names there with the members below, if it does."""
         return Walk(self._records, self._observations).walk(steps)
 
-    def _property(self, place: Place, name: str, ending: str, options: Options) -> Answer:
+    def _property(self, place: Place, names: Sequence[str], ending: str, options: Options) -> Answer:
         for given, _ in options.texts:
             if given != _AS_OF:
                 raise RequestError("a property takes no options but as_of", place=given)
         if ending == "$ref":
             raise RequestError("$ref follows entities", place="path")
+        name, *members = names
         plain = "@iot.id" if name == "id" else name
         value = self._documents(place, Options(select=(name,)))[0].get(plain)
+        value = value_at(value, members, f"{place.path}/{name}")
         if value is None:
             return Answer(HTTPStatus.NO_CONTENT)
         if ending == "$value":
@@ -253,7 +257,7 @@ class _Reading:
                 return Answer(HTTPStatus.OK, value.encode(), "text/plain; charset=utf-8")
             bare = not isinstance(value, dict | list)
             return Answer(HTTPStatus.OK, encode_json(value), "text/plain" if bare else "application/json")
-        return Answer(HTTPStatus.OK, encode_json({name: value}))
+        return Answer(HTTPStatus.OK, encode_json({names[-1]: value}))
 
     def _links_only(self, options: Options) -> Options:
         for name, _ in options.texts:
@@ -278,8 +282,6 @@ class _Reading:
     def _set(self, place: Place, options: Options) -> Answer | Pieces:
         if place.kind is OBSERVATION:
             return self._observation_set(place, options)
-        if options.skiptoken is not None:
-            raise RequestError("belongs to a next link of Observations", place="$skiptoken")
         page = (
             self._records.page(place.kind, options)
             if place.parent is None
@@ -287,7 +289,7 @@ class _Reading:
         )
         documents, link = self._entities(place.kind, page.records, options), None
         if page.more and options.top != 0:
-            link = self._next_link(place.path, self._next_query(options))
+            link = self._next_link(place.path, self._next_entities(options, page.records))
         if options.result_format:
             return Answer(HTTPStatus.OK, *format_entities(place.kind, documents, options, page.count, link))
         answer: dict[str, Any] = {}
@@ -335,6 +337,12 @@ class _Reading:
         pairs = [(name, text) for name, text in options.texts if name not in {"$skip", "$skiptoken", _AS_OF}]
         on = ("$skip", str(skip + top)) if token is None else ("$skiptoken", token)
         return encode_query([*pairs, *self._then, on])
+
+    def _next_entities(self, options: Options, shown: Sequence[Record]) -> str:
+        """Return where a page goes on: behind the last id, or after so many where they come in another order."""
+        if by_id(options) is None or not shown:
+            return self._next_query(options)
+        return self._next_query(options, paging.write_token(paging.LastId(shown[-1]["id"])))
 
     def _next_link(self, path: str, query: str) -> str:
         return f"{self._encoder.root}/{path}?{query}"
@@ -401,9 +409,10 @@ class _Reading:
         else:
             found = self._records.related(kind, relation, parents, options)
             everything = self._entities(target, [record for page in found.values() for record in page.records], options)
-            start, on = 0, self._next_query(options) if options.top != 0 else None
+            start = 0
             for parent, page in found.items():
-                pages[parent] = (everything[start : start + len(page.records)], page.count, on if page.more else None)
+                on = self._next_entities(options, page.records) if page.more and options.top != 0 else None
+                pages[parent] = (everything[start : start + len(page.records)], page.count, on)
                 start += len(page.records)
         for parent, times in Counter(parents).items():
             items = pages[parent][0]
@@ -461,8 +470,9 @@ def _relation(kind: EntityType, expansion: Expansion) -> Relation:
 
 
 def _check_select(kind: EntityType, options: Options) -> None:
-    for name in options.select:
-        if kind is OBSERVATION and name == FLAG:
-            continue
-        if name not in {"id", "@iot.id", "@iot.selfLink"} and name not in kind.properties | kind.relations:
+    for text in options.select:
+        name, *members = text.split("/")
+        if members:
+            check_members(kind, name, members, "$select")
+        elif name not in {"id", "@iot.id", "@iot.selfLink"} and name not in kind.properties | kind.relations:
             raise kind.unknown(name, "$select")

@@ -12,12 +12,13 @@ import numpy as np
 
 from nilometer.store import Values
 from nilometer.web.sensorthings.query.bound import AnyOf, As, Compare, Condition, Constant, Field, Value, Variable
-from nilometer.web.sensorthings.query.columns import COMPARE
+from nilometer.web.sensorthings.query.columns import COMPARE, EXACT
 from nilometer.web.sensorthings.query.functions import Kind
 
 __all__ = ["ValueSpan"]
 
 _RESULT, _FLAG = ("result", ()), ("resultQuality", ("flag",))
+_INCLUSIVE = {"gt": "ge", "lt": "le"}
 _EVERY_FLAG = np.arange(-128, 128)
 
 
@@ -40,23 +41,25 @@ class ValueSpan:
         flags = _flags(leaf, root)
         if flags is not None:
             self.flags = flags if self.flags is None else self.flags & flags
-        elif not self._take_result(leaf, root):
-            return False
-        self._taken.append(leaf)
-        return True
-
-    def _take_result(self, leaf: Condition, root: Variable) -> bool:
+            self._taken.append(leaf)
+            return True
         sides = _sides(leaf, _RESULT, root)
         if sides is None or sides[0] == "ne":
             return False
+        self._taken.append(leaf)
         comparison, number = sides
+        # Beyond 2⁵³ several whole numbers share a float64, and are told apart by what is kept of them.
+        is_exact = abs(number) < EXACT
+        self._narrow(comparison if is_exact else _INCLUSIVE.get(comparison, comparison), number)
+        return is_exact
+
+    def _narrow(self, comparison: str, number: float) -> None:
         if comparison in {"ge", "gt", "eq"}:
             least = math.nextafter(number, math.inf) if comparison == "gt" else number
             self.least = least if self.least is None else max(self.least, least)
         if comparison in {"le", "lt", "eq"}:
             greatest = math.nextafter(number, -math.inf) if comparison == "lt" else number
             self.greatest = greatest if self.greatest is None else min(self.greatest, greatest)
-        return True
 
 
 def _flags(leaf: Condition, root: Variable) -> frozenset[int] | None:

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 
 from nilometer.errors import RequestError
 from nilometer.web.sensorthings.answers.lists import text_bytes
-from nilometer.web.sensorthings.answers.observation_texts import FLAG, PROPERTIES, ObservationTexts
+from nilometer.web.sensorthings.answers.observation_texts import PROPERTIES, ObservationTexts
 from nilometer.web.sensorthings.answers.paging import Rows
 from nilometer.web.sensorthings.answers.sending import Piece
 from nilometer.web.sensorthings.answers.texts import filled, join, json_text, patched
+from nilometer.web.sensorthings.members import member_of
 from nilometer.web.sensorthings.options import Expansion, Options
 from nilometer.web.sensorthings.schema import OBSERVATION, TYPES, EntityType
 
@@ -45,7 +46,7 @@ def own_columns(kind: EntityType, options: Options) -> list[str]:
     """
     known = PROPERTIES if kind is OBSERVATION else ("id", *kind.properties)
     asked = ["id" if name == "@iot.id" else name for name in options.select]
-    names = [name for name in asked if name in known or name == FLAG] if asked else list(known)
+    names = [name for name in asked if name.partition("/")[0] in known] if asked else list(known)
     return [part for name in names for part in (_UNIT if name == "unitOfMeasurement" else (name,))]
 
 
@@ -115,7 +116,7 @@ def _values(document: Mapping[str, Any], kind: EntityType, options: Options) -> 
     for name in own_columns(kind, options):
         first, _, rest = name.partition("/")
         value = document.get("@iot.id" if first == "id" else first)
-        values.append((value or {}).get(rest) if rest else value)
+        values.append(member_of(value, rest.split("/")) if rest else value)
     for expansion in options.expand:
         inner = document.get(expansion.relation)
         if isinstance(inner, list):

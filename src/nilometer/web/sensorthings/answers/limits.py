@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 
 from nilometer.errors import Overloaded
+from nilometer.web.rates import Allowance, asking
 from nilometer.web.sensorthings.answers.sending import Piece
 
 __all__ = ["HEAVY_ROWS", "MOST_HEAVY", "MOST_SECONDS", "Deadline", "Gate"]
@@ -20,7 +21,7 @@ MOST_SECONDS = 30.0
 
 
 class Gate:
-    """Lets so many heavy queries in at a time; any thread may enter and leave.
+    """Lets so many heavy queries in at a time, and of each client as many as it may; any thread may enter and leave.
 
     Parameters
     ----------
@@ -37,25 +38,33 @@ class Gate:
         """How many are in."""
         return self._inside
 
-    def enter(self) -> None:
-        """Count one in.
+    def enter(self) -> Allowance | None:
+        """Count one in, and return whose it is, for `leave`.
 
         Raises
         ------
         Overloaded
             If as many as may be are in already.
+        RateLimited
+            If the client has as many as it may.
         """
+        client = asking.get()
         with self._lock:
             if self._inside >= self._most:
                 raise Overloaded(
                     f"{self._most} queries of more than {HEAVY_ROWS} Observations are being answered, and no more run "
                     "at a time; ask again, or for less"
                 )
+            if client is not None:
+                client.enter()
             self._inside += 1
+        return client
 
-    def leave(self) -> None:
+    def leave(self, client: Allowance | None) -> None:
         """Count one out."""
         with self._lock:
+            if client is not None:
+                client.leave()
             self._inside -= 1
 
     def pass_through(self, pieces: Iterable[Piece]) -> Generator[Piece]:
@@ -63,14 +72,14 @@ class Gate:
 
         Raises
         ------
-        Overloaded
+        Overloaded, RateLimited
             With the first piece, as `enter`.
         """
-        self.enter()
+        client = self.enter()
         try:
             yield from pieces
         finally:
-            self.leave()
+            self.leave(client)
 
 
 class Deadline:

@@ -12,7 +12,7 @@ from nilometer.errors import RequestError
 from nilometer.web.exchange import encode_json
 from nilometer.web.sensorthings.answers import csv_rows, geojson
 from nilometer.web.sensorthings.answers.lists import data_array, json_list
-from nilometer.web.sensorthings.answers.observation_texts import FLAG, PROPERTIES, ObservationTexts
+from nilometer.web.sensorthings.answers.observation_texts import PROPERTIES, ObservationTexts
 from nilometer.web.sensorthings.answers.paging import Rows
 from nilometer.web.sensorthings.answers.sending import Piece, Pieces
 from nilometer.web.sensorthings.options import Expansion, Options
@@ -96,7 +96,7 @@ def _components(options: Options) -> list[str]:
     if options.expand:
         raise RequestError("a data array has no place for expansions; ask for JSON or CSV", place="$expand")
     asked = ["id" if name == "@iot.id" else name for name in options.select]
-    names = [name for name in asked if name in PROPERTIES or name == FLAG]
+    names = [name for name in asked if name.partition("/")[0] in PROPERTIES]
     if asked and not names:
         raise RequestError(f"no component is selected (known: {', '.join(PROPERTIES)})", place="$select")
     return names or list(PROPERTIES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +22,7 @@ from nilometer.web.sensorthings.answers.texts import (
     quoted,
     time_texts,
 )
+from nilometer.web.sensorthings.members import chosen_members, member_of, pruned
 from nilometer.web.sensorthings.quality import Evidence, split_extra
 from nilometer.web.sensorthings.schema import OBSERVATION
 
@@ -82,7 +83,7 @@ class ObservationTexts:
         rows : pyarrow.Table
             With the columns that `read_columns` names.
         names : sequence of str
-            Of `PROPERTIES`, or `FLAG`.
+            Of `PROPERTIES`, or members of them, such as `FLAG`.
         """
         rows = rows.combine_chunks()
         kept = _kept(rows) if "extra" in rows.schema.names else {}
@@ -102,13 +103,13 @@ class ObservationTexts:
         """
         if not len(rows):
             return pa.array([], pa.string())
-        shown = set(select)
-        texts = self.columns(rows, _named(shown))
+        shown = chosen_members(select)
+        texts = {name: _pruned(column, shown.get(name, ())) for name, column in self.columns(rows, _named(shown)).items()}
         number = number_texts(rows["id"].to_numpy())
         own = f"{self._inside(self._root)}/{OBSERVATION.plural}("
         members: list[Any] = []
         seldom: list[Any] = []
-        if not shown or shown & {"id", "@iot.id"}:
+        if not shown or shown.keys() & {"id", "@iot.id"}:
             members.append(join('"@iot.id":', number))
         if not shown or "@iot.selfLink" in shown:
             members.append(join(f'"@iot.selfLink":"{own}', number, ')"'))
@@ -149,6 +150,10 @@ class ObservationTexts:
         supplied = {at: value for at, value in _given(kept, "@resultQuality").items() if value is not None}
         if name == FLAG:
             return quality_texts.flag_texts(rows, supplied, self._evidence)
+        own, *members = name.split("/")
+        if members:
+            whole = self._column(rows, own, kept)
+            return _each(whole, lambda value: member_of(value, members))
         return quality_texts.quality_texts(rows, self._evidence, self._api, supplied)
 
     @staticmethod
@@ -198,6 +203,16 @@ _PLAIN: Final[Mapping[str, Callable[[pa.Table, _Kept], Any]]] = {
 }
 
 
+def _pruned(column: Any, chosen: Sequence[tuple[str, ...]]) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    return _each(column, lambda value: pruned(value, chosen)) if chosen else column
+
+
+def _each(column: Any, made: Callable[[Any], Any]) -> Any:  # noqa: ANN401 -- pyarrow has no types
+    """Return JSON texts of what is made of each value; null where that is None."""
+    values = (None if text is None else made(msgspec.json.decode(text)) for text in column.to_pylist())
+    return pa.array([None if value is None else json_text(value) for value in values], pa.string())
+
+
 def _kept(rows: pa.Table) -> _Kept:
     """Return parameters and kept members of the rows that have some."""
     extra = rows["extra"]
@@ -223,11 +238,11 @@ def _member(name: str, column: Any) -> Any:  # noqa: ANN401 -- pyarrow has no ty
     return join(f'"{name}":', filled(column, "null") if name in _ALWAYS else column)
 
 
-def _named(shown: Set[str]) -> list[str]:
+def _named(shown: Mapping[str, Any]) -> list[str]:
     """Return which properties are shown; none asked for: all."""
     names = [name for name in OBSERVATION.properties if not shown or name in shown]
-    if FLAG in shown and "resultQuality" not in shown:
-        names.append(FLAG)
+    if shown.get("resultQuality") == [("flag",)]:
+        names[names.index("resultQuality")] = FLAG
     return names
 
 

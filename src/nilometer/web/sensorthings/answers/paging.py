@@ -1,8 +1,9 @@
-"""Where a page of Observations ends, and where the next begins: ``$skiptoken``, which costs the same on every page.
+"""Where a page ends, and where the next begins: ``$skiptoken``, which costs the same on every page.
 
-In the store's own order the token is the last row that was shown: the next page begins behind it, whether it is still
-there or not, so that rows which arrive meanwhile neither push a row onto two pages nor off both. In any other order a
-row may change its place: there the token is a commit and a place, and all pages show what the first saw.
+Of entities by their ids the token is the last id; in another order they have none. Of Observations in the store's own
+order it is the last row that was shown: the next page begins behind it, whether it is still there or not, so that rows
+which arrive meanwhile neither push a row onto two pages nor off both. In any other order a row may change its place:
+there the token is a commit and a place, and all pages show what the first saw.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import pyarrow as pa
 from nilometer.errors import RequestError
 from nilometer.store.walking import Position
 
-__all__ = ["Place", "Rows", "Token", "position_of", "read_token", "write_token"]
+__all__ = ["LastId", "Place", "Rows", "Token", "position_of", "read_token", "write_token"]
 
-_TOKEN = re.compile(r"(?P<kind>[wr])(?P<parts>-?\d{1,19}(\.-?\d{1,19}){1,2})", re.ASCII)
+_TOKEN = re.compile(r"(?P<kind>[wrk])(?P<parts>-?\d{1,19}(\.-?\d{1,19}){0,2})", re.ASCII)
 _LARGEST = 2**63
 
 
@@ -30,7 +31,14 @@ class Place:
     place: int
 
 
-Token = Position | Place
+@dataclass(frozen=True, slots=True)
+class LastId:
+    """The last entity that was shown, by id."""
+
+    id: int
+
+
+Token = Position | Place | LastId
 
 
 def read_token(text: str, place: str) -> Token:
@@ -49,11 +57,15 @@ def read_token(text: str, place: str) -> Token:
         return parts[0], parts[1], parts[2]
     if match is not None and match["kind"] == "r" and len(parts) == 2 and min(parts) >= 0:
         return Place(parts[0], parts[1])
+    if match is not None and match["kind"] == "k" and len(parts) == 1 and parts[0] >= 0:
+        return LastId(parts[0])
     raise RequestError(f"{text[:60]!r} is no token of a next link; follow the link as it is", place=place)
 
 
 def write_token(token: Token) -> str:
     """Return the text that `read_token` reads."""
+    if isinstance(token, LastId):
+        return f"k{token.id}"
     if isinstance(token, Place):
         return f"r{token.commit}.{token.place}"
     return "w" + ".".join(str(part) for part in token)

@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from nilometer.errors import NilometerError, NotSupported, RequestError, TooLarge, WrongMediaType
 from nilometer.web.exchange import Exchange, encode_json
+from nilometer.web.rates import asking
 from nilometer.web.sensorthings.changes.bodies import check_nesting, read_json
 from nilometer.web.sensorthings.changes.change_set import ChangeSet, ChangeSetFailed, Done, named, with_names
 from nilometer.web.sensorthings.changes.multipart import (
@@ -31,6 +32,8 @@ __all__ = ["MOST_BYTES", "Batch"]
 MOST_BYTES = 32 << 20
 MOST_ANSWERED = 64 << 20
 """Bytes of answers, after which no more requests of a batch are answered."""
+MOST_OF_PART = 16 << 20
+"""Bytes of the answer to one request: a batch is answered whole, and held in memory until it is."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _BOUNDARY = "batch-of-nilometer"
 
@@ -89,6 +92,9 @@ class Batch:
         else:
             allowed = "multipart/mixed, application/json"
             raise WrongMediaType(f"content-type {content_type[:60]!r} is no batch (allowed: {allowed})")
+        client = asking.get()
+        if client is not None:
+            client.spend(requests=len(asked) - 1)
         names: dict[str, str] = {}
         answers: list[Answered] = []
         for group, some in groupby(asked, lambda one: one.group):
@@ -138,7 +144,13 @@ class Batch:
                 await asyncio.Event().wait()
             return waiting.pop()
 
+        held = 0
+
         async def send(message: Message) -> None:
+            nonlocal held
+            held += len(message.get("body", b""))
+            if held > MOST_OF_PART:
+                raise TooLarge(f"the answer is larger than {MOST_OF_PART} bytes; ask it alone, or for less with $top")
             sent.append(message)
 
         await self._handle(Exchange(scope, receive, send), path.encode())

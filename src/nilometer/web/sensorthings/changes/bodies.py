@@ -31,6 +31,8 @@ MANDATORY = {
     "Observation": ("result",),
     "FeatureOfInterest": ("name", "description", "encodingType", "feature"),
 }
+_MAY_BE_NULL = {("Observation", "result"), ("FeatureOfInterest", "feature")}
+"""Mandatory, and null where there is no value, or no place."""
 _COMPUTED = {(kind, name) for kind in STREAMS for name in ("observedArea", "phenomenonTime", "resultTime")}
 _UNIT = frozenset({"name", "symbol", "definition"})
 
@@ -186,7 +188,7 @@ def read_value(kind: EntityType, name: str, value: Any, at: str) -> Any:  # noqa
         If it cannot be the value of this property.
     """
     if value is None:
-        if name in MANDATORY[kind.name]:
+        if name in MANDATORY[kind.name] and (kind.name, name) not in _MAY_BE_NULL:
             raise RequestError(f"{name} of a {kind.name} cannot be null", place=at)
         return None
     if kind.name != "Observation":

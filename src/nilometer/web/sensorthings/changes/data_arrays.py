@@ -235,14 +235,14 @@ def _columns(group: _Group, stream: Datastream, *, always_new: bool) -> Observat
 
 
 def _numbers(column: tuple[Any, ...]) -> NDArray[np.float64] | None:
-    """Return numbers that float64 holds exactly, else None."""
+    """Return numbers that float64 holds exactly, NaN for null; None: there is something else."""
     kinds = set(map(type, column))
-    if not kinds <= {float, int}:
+    if not kinds <= {float, int, type(None)}:
         return None
     if int in kinds and any(type(cell) is int and abs(cell) > 2**53 for cell in column):
         return None
-    values = np.array(column, np.float64)
-    return values if np.isfinite(values).all() else None
+    values = np.array(column, np.float64)  # of null it makes NaN, which no JSON number is
+    return None if np.isinf(values).any() else values
 
 
 def _arrays(column: tuple[Any, ...], width: int) -> Any:  # noqa: ANN401 -- pyarrow has no types

@@ -13,6 +13,7 @@ from nilometer.model import (
     Location,
     MultiDatastream,
     ObservedProperty,
+    SampleKind,
     Sensor,
     Thing,
 )
@@ -75,6 +76,8 @@ def values_of(kind: EntityType, values: Mapping[str, Any], before: Any, place: s
             fields |= {f"unit_{part}": value.get(part) for part in ("name", "symbol", "definition")}
             fields["unit"] = understood(value)
         elif name == "properties":
+            if kind.name == "FeatureOfInterest":
+                fields |= _sample_kind(value, before, f"{place}.properties")
             kept = {} if before is None else before.properties.get("nilometer", {})
             ours = split(CLASSES[kind.name], value, kept, f"{place}.properties")
             said = ours.pop("unit", None)
@@ -89,6 +92,27 @@ def values_of(kind: EntityType, values: Mapping[str, Any], before: Any, place: s
         if fields["unit"] == UNKNOWN:
             raise RequestError(f"{str(said)[:60]!r} is no unit", place=f"{place}.properties.nilometer.unit")
     return fields
+
+
+def _sample_kind(properties: Mapping[str, Any] | None, before: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 -- an entity or None
+    """Return what is said of the kind of sample: of a FeatureOfInterest that is there it stays.
+
+    Raises
+    ------
+    RequestError
+        If it is none, or another than it was.
+    """
+    ours = (properties or {}).get("nilometer")
+    said = ours.get("sample_kind") if isinstance(ours, Mapping) else None
+    if said is None:
+        return {}
+    known = {kind.name.lower(): kind for kind in SampleKind}
+    place = f"{place}.nilometer.sample_kind"
+    if not isinstance(said, str) or said not in known:
+        raise RequestError(f"{str(said)[:60]!r} is no kind of sample (allowed: {', '.join(known)})", place=place)
+    if before is not None and before.sample_kind != known[said]:
+        raise RequestError(f"it is {before.sample_kind.name.lower()}, and its Observations are with it", place=place)
+    return {"sample_kind": known[said]}
 
 
 @dataclass

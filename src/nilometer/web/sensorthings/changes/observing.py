@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from nilometer.errors import Conflict, NotFound, RequestError
+from nilometer.errors import Conflict, NotFound, RequestError, StoreError
 from nilometer.model import NO_TIME, MultiDatastream, ObservationBatch
 from nilometer.pipeline import Pipeline
 from nilometer.pipeline.computed import why_computed
+from nilometer.pipeline.log import Log
 from nilometer.web.sensorthings.changes.bodies import Draft
 from nilometer.web.sensorthings.changes.rows import kept_of, number_of
 from nilometer.web.sensorthings.changes.several import check_result
@@ -21,6 +22,8 @@ from nilometer.web.sensorthings.schema import STREAMS
 from nilometer.web.times import parse_interval
 
 __all__ = ["Observing"]
+
+_log = Log(__name__)
 
 
 class Observing:
@@ -62,6 +65,15 @@ class Observing:
             outcome = await self._pipeline.changes.ingest(batch)
         if outcome.rejected:
             raise RequestError(outcome.errors[0][1] if outcome.errors else "the row was refused", place="$")
+        await asyncio.to_thread(self._note, number, sorted([*draft.values, *draft.links]))
+
+    def _note(self, number: int, said: list[str]) -> None:
+        """Note who changed what; the change is durable already, and stays where it cannot be noted."""
+        try:
+            now, subject = self._pipeline.clock(), f"Observation/{number}"
+            self._catalog.add_audit(now, "", "observation.update", subject, {"changed": said})
+        except StoreError as error:
+            _log.warning("a change of an Observation is not in the audit trail", observation=number, error=str(error))
 
     def _revised(self, number: int, draft: Draft, whole: bool) -> ObservationBatch:  # noqa: FBT001 -- of `to_thread`
         stored = self._pipeline.store.snapshot().by_id([number])

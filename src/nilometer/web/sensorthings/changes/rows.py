@@ -33,13 +33,22 @@ class NewRow:
 
 
 def number_of(result: Any, extra: dict[str, Any], place: str = "$.result") -> float:  # noqa: ANN401 -- any JSON
-    """Return the number that float64 holds exactly; of anything else NaN, and it is kept in `extra`."""
+    """Return a result as float64; what that does not hold exactly is kept in `extra`.
+
+    A whole number beyond 2⁵³ is kept, and is the nearest float64 here, by which it is found and drawn. What is no
+    number is NaN. So is null, a missing value as in a bulk write, and nothing of it is kept.
+    """
+    if result is None:
+        return math.nan
     if isinstance(result, float) or (type(result) is int and abs(result) <= 2**53):
         if not math.isfinite(result):
             raise RequestError("the result is not finite", place=place)
         return float(result)
     extra["@result"] = result
-    return math.nan
+    try:
+        return float(result) if type(result) is int else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def kept_of(values: Mapping[str, Any], place: str) -> dict[str, Any]:

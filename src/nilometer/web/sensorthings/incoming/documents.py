@@ -17,11 +17,12 @@ _OURS = {
     "Thing": ("key", "water_body", "target_class", "time_zone"),
     "Sensor": ("key",),
     "ObservedProperty": ("key",),
-    "Datastream": ("key", "unit", "identity"),
+    "Datastream": ("key", "unit", "identity", "origin"),
     "MultiDatastream": ("key", "identity"),
 }
 """What is taken of another nilometer's fields. Its results are calibrated and judged: nothing here does it again."""
-_UNSAID = {"sample_kind": "water", "origin": "measured", IMPORTED: None}
+_UNSAID = {"origin": "derived", IMPORTED: None}
+"""Not taken: what is derived there is not derived here."""
 _COMPUTED = frozenset({"observedArea", "phenomenonTime", "resultTime"})
 _TEXTS = frozenset({"name", "description"})
 
@@ -49,6 +50,8 @@ def document_of(kind: str, entity: Mapping[str, Any], url: str, number: int | st
                 document[name] = value
         elif name not in TYPES[kind].relations and "@" not in name and name != "id":
             left.append(f"{name}: no property of a {kind} in SensorThings 1.1")
+    if kind == "FeatureOfInterest":
+        document.setdefault("feature", None)
     for name in MANDATORY[kind]:
         if document.get(name) is None and name in _TEXTS:
             document[name] = ""
@@ -68,11 +71,13 @@ def _properties(kind: str, given: Any, left: list[str]) -> dict[str, Any]:  # no
     if theirs is not None and not isinstance(theirs, Mapping):
         left.append("properties.nilometer: no JSON object")
     elif theirs is not None and kind in {"Location", "FeatureOfInterest"}:
-        ours = {name: value for name, value in theirs.items() if name not in _UNSAID}
+        ours = {name: value for name, value in theirs.items() if name != IMPORTED}
     elif theirs is not None:
         ours = {name: theirs[name] for name in _OURS[kind] if name in theirs}
         if ours.get("unit") == "unknown":
             del ours["unit"]
+        if ours.get("origin") == "derived":
+            del ours["origin"]
     for name, value in theirs.items() if isinstance(theirs, Mapping) else ():
         if name not in ours and name != IMPORTED and _UNSAID.get(name) != value and value != "unknown":
             left.append(f"properties.nilometer.{name}: it is of that server")

@@ -110,6 +110,8 @@ class Origin:
             headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
         self._web = WebService(self.url, timeout_s=timeout_s, headers=headers)
         self._told, self._pause = told or (lambda _: None), pause
+        self.samples: dict[str, str] = {}
+        """The option that shows samples of standards beside the water, where it has one; known after `sets`."""
 
     async def close(self) -> None:
         """Hang up."""
@@ -126,6 +128,9 @@ class Origin:
             If it is no SensorThings server.
         """
         listed = await self.get(self.url)
+        settings = listed.get("serverSettings")
+        if isinstance(settings, dict) and "nilometer" in settings:
+            self.samples = {"samples": "all"}
         return {str(one.get("name")) for one in _items(listed, self.url)}
 
     async def get(self, url: str, params: Mapping[str, str] | None = None) -> Entity:
@@ -177,6 +182,7 @@ class Origin:
     async def count(self, path: str, condition: str = "") -> int | None:
         """Return how many there are; None where the server does not say."""
         params = {"$count": "true", "$top": "0"} | ({"$filter": condition} if condition else {})
+        params |= self.samples
         found = (await self.get(f"{self.url}/{path}", params)).get("@iot.count")
         return found if isinstance(found, int) else None
 

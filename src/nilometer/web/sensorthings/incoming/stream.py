@@ -139,7 +139,7 @@ class Streams:
     async def _newest(self, stream: Stream) -> int:
         """Return the id of the newest Observation here; 0: there is none."""
         assert self._holder is not None  # noqa: S101 -- asked where there is one
-        params = {"$orderby": "id desc", "$top": "1", "$select": "id"}
+        params = {"$orderby": "id desc", "$top": "1", "$select": "id", "samples": "all"}
         walk = self._holder.walk(stream.here, params)
         async for one in walk:
             return int(one["@iot.id"])
@@ -149,7 +149,9 @@ class Streams:
         path = self._origin.path(stream.plural, stream.id, "Observations")
         address = f"{self._origin.url}/{path}"
         condition = self._condition(after)
-        params = {"$orderby": "id asc", "$top": str(ROWS)} | ({"$filter": condition} if condition else {})
+        params = {"$orderby": "id asc", "$top": str(ROWS), **self._origin.samples}
+        if condition:
+            params["$filter"] = condition
         if feature is not None:
             try:
                 select = {"$select": ",".join(("id", *SELECTED)), "$resultFormat": "dataArray"}
@@ -204,7 +206,7 @@ class Streams:
         # An interval is before a moment when it has ended.
         span = f"phenomenonTime ge {format_time(first)} and phenomenonTime lt {format_time(last + 1)}"
         for side in sides:
-            params = {"$filter": f"{side} and {span}", "$top": str(ROWS), **_FEATURE}
+            params = {"$filter": f"{side} and {span}", "$top": str(ROWS), "samples": "all", **_FEATURE}
             async for one in self._holder.walk(stream.here, params):
                 known[identity(one, (one.get("FeatureOfInterest") or {}).get("@iot.id"))] += 1
         return known

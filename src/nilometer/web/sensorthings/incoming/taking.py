@@ -8,7 +8,7 @@ from typing import Any
 
 from nilometer.acquisition.protocols.sensorthings import Id
 from nilometer.errors import LinkError, NilometerError, StoreError
-from nilometer.web.sensorthings.incoming.documents import document_of, mark_of
+from nilometer.web.sensorthings.incoming.documents import IMPORTED, document_of, mark_of
 from nilometer.web.sensorthings.incoming.holder import Holder
 from nilometer.web.sensorthings.incoming.origin import PAGE, Entity, Origin, id_of
 from nilometer.web.sensorthings.incoming.report import Report
@@ -103,16 +103,18 @@ class Taking:
     async def _recall(self) -> None:
         """Learn what came before."""
         for kind in self._here if self._holder is not None else ():
-            async for entity in self._local(_SET[kind]):
+            # Of all but Datastreams the mark alone is looked at.
+            wanted = "properties" if kind == "Datastream" else f"properties/nilometer/{IMPORTED}"
+            async for entity in self._local(_SET[kind], wanted):
                 mark = mark_of(entity, self._origin.url)
                 if mark is not None:
                     self._here[kind][mark["id"]] = entity["@iot.id"]
                     if kind in STREAMS:
                         self._kept[entity["@iot.id"]] = entity["properties"]
 
-    async def _local(self, path: str) -> AsyncIterator[Entity]:
+    async def _local(self, path: str, wanted: str) -> AsyncIterator[Entity]:
         assert self._holder is not None  # noqa: S101 -- asked by `_recall` only
-        async for entity in self._holder.walk(path, {"$select": "id,properties", "$top": "1000"}):
+        async for entity in self._holder.walk(path, {"$select": f"id,{wanted}", "$top": "1000"}):
             yield entity
 
     async def _entity(self, kind: str, entity: Entity, links: Mapping[str, Any] | None = None) -> int | None:

@@ -208,7 +208,7 @@ class Binder:
         if isinstance(expression, Literal) or self._is_condition(expression):
             return Truth((getattr(expression, "kind", "") == "null") is (operator == "eq"))
         reach = _Reach()
-        value = self._value(expression, reach)
+        value = _own_id(self._value(expression, reach))
         leaf: Condition = Truth(value.value is None) if isinstance(value, Constant) else IsNull(value, at)
         free = frozenset(reach.made.values())
         if operator == "ne":
@@ -364,6 +364,14 @@ class Binder:
             allowed = ", ".join("/".join(member) for member in found.members)
             raise self._error(f"{found.name} has no member {'/'.join(members)[:60]!r} (known: {allowed})", path.at)
         return Kind.JSON
+
+
+def _own_id(value: Value) -> Value:
+    """Return what is absent where a value is: JSON that is made of columns is there wherever its entity is."""
+    found = value.source.kind.properties.get(value.name) if isinstance(value, Field) else None
+    if not isinstance(value, Field) or found is None or value.members or found.column or not found.members:
+        return value
+    return Field(value.source, "id", (), Kind.NUMBER, value.at)
 
 
 def _common(left: Kind, right: Kind) -> Kind | None:

@@ -45,6 +45,8 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "lt": operator.lt,
     "le": operator.le,
 }
+EXACT = float(2**53)
+"""Below this every whole number is a float64 of its own."""
 Mask = NDArray[np.bool_]
 _TYPES: dict[Kind, Any] = {
     Kind.NUMBER: np.float64,
@@ -94,6 +96,9 @@ class Frame(Protocol):
     def exists(self, item: Exists) -> Mask:
         """Return for which rows there is such an entity."""
 
+    def exact(self, value: Value, rows: NDArray[np.intp]) -> list[int | float] | None:
+        """Return the numbers of some rows as they were given, where float64 does not hold each; None: it does."""
+
 
 class Nothing:
     """One row without fields, for what is constant."""
@@ -111,6 +116,9 @@ class Nothing:
     def exists(self, item: Exists) -> Mask:  # pragma: no cover
         """Refuse."""
         raise LookupError(item.variable.kind.name)
+
+    def exact(self, _value: Value, _rows: NDArray[np.intp]) -> None:
+        """Return nothing."""
 
 
 def missing(kind: Kind, n: int) -> Column:
@@ -151,13 +159,20 @@ def judge(leaf: Leaf | Exists, frame: Frame) -> tuple[Mask, Mask]:
             return np.full(frame.n, bool(value)), np.full(frame.n, value is not None)
         case IsNull(operand):
             return ~evaluate(operand, frame).valid, np.ones(frame.n, bool)
-        case Compare(name, left, right):
-            return _compare(name, evaluate(left, frame), evaluate(right, frame))
+        case Compare():
+            return _judged(leaf, frame)
         case FirstKnown(operands):
             return _first_known([judge(operand, frame) for operand in operands])
         case Predicate(name, arguments):
             return _predicate(name, [evaluate(one, frame) for one in arguments], leaf)
     return frame.exists(leaf), np.ones(frame.n, bool)
+
+
+def _judged(leaf: Compare, frame: Frame) -> tuple[Mask, Mask]:
+    match leaf:
+        case Compare(name, left, Constant(Kind.NUMBER, int() | float() as number)) if abs(number) >= EXACT:
+            return _compare_large(name, left, number, frame)
+    return _compare(leaf.operator, evaluate(leaf.left, frame), evaluate(leaf.right, frame))
 
 
 def _compare(name: str, left: Column, right: Column) -> tuple[Mask, Mask]:
@@ -166,6 +181,17 @@ def _compare(name: str, left: Column, right: Column) -> tuple[Mask, Mask]:
         return RELATIONS[name](left.span, right.span), valid
     with np.errstate(invalid="ignore"):
         return np.asarray(COMPARE[name](left.values, right.values), bool), valid
+
+
+def _compare_large(name: str, left: Value, number: float, frame: Frame) -> tuple[Mask, Mask]:
+    """Compare with a number that shares its float64 with others: where both have the same, what was given decides."""
+    column = evaluate(left, frame)
+    right = float(number)
+    met, valid = _compare(name, column, _constant(Kind.NUMBER, right, frame.n))
+    same = np.flatnonzero(valid & (column.values == right))
+    given = frame.exact(left, same) or column.values[same].tolist()
+    met[same] = [COMPARE[name](int(one), int(number)) for one in given]
+    return met, valid
 
 
 def _first_known(each: list[tuple[Mask, Mask]]) -> tuple[Mask, Mask]:

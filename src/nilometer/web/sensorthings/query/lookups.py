@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, Text, cast, select
 
 from nilometer.errors import RequestError, TooLarge
+from nilometer.web.sensorthings.members import member_of
 from nilometer.web.sensorthings.query.bound import (
     AllOf,
     AnyOf,
@@ -73,7 +74,7 @@ class EntityFrame:
         """Return a field of every entity."""
         if item not in self._columns:
             decoded = (None if text is None else json.loads(text) for text in self._texts[item])
-            self._columns[item] = json_column([dig(value, item.members) for value in decoded])
+            self._columns[item] = json_column([member_of(value, item.members) for value in decoded])
         return self._columns[item]
 
     def seen(self, item: Field, kind: Kind) -> Column | None:
@@ -81,6 +82,9 @@ class EntityFrame:
         if kind is not Kind.GEOMETRY or item.members or item not in self._texts:
             return None
         return Column(kind, *read_geojson(self._texts[item]))
+
+    def exact(self, _value: Value, _rows: NDArray[np.intp]) -> None:
+        """Return nothing: of entities numbers are what float64 makes of them."""
 
     def exists(self, item: Exists) -> NDArray[np.bool_]:
         """Refuse: quantifiers are SQL's."""
@@ -197,7 +201,7 @@ class Lookups:
                 f"{item.name} of a {item.source.kind.name} cannot be asked of", place=f"$filter at {item.at}"
             )
         column = self._computed.column(item.name, ids)
-        return json_column([dig(value, item.members) for value in column.values]) if item.members else column
+        return json_column([member_of(value, item.members) for value in column.values]) if item.members else column
 
 
 def _asks_absence(condition: Condition) -> bool:
@@ -221,14 +225,3 @@ def json_column(values: Sequence[Any]) -> Column:
         column.values[at] = value
         column.valid[at] = value is not None
     return column
-
-
-def dig(value: Any, members: Sequence[str]) -> Any:  # noqa: ANN401 -- any JSON
-    """Return a member of JSON, or an element of an array such as ``[0]``, or None."""
-    for name in members:
-        if name.startswith("["):
-            place = int(name[1:-1])
-            value = value[place] if isinstance(value, list) and place < len(value) else None
-        else:
-            value = value.get(name) if isinstance(value, Mapping) else None
-    return value

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.errors import RequestError, TooLarge
+from nilometer.web.sensorthings.members import member_of
 from nilometer.web.sensorthings.quality import Evidence, split_extra
-from nilometer.web.sensorthings.query.bound import Condition, Exists, Field, Source, Value, Variable
+from nilometer.web.sensorthings.query.bound import As, Condition, Exists, Field, Source, Value, Variable
 from nilometer.web.sensorthings.query.column_functions import seen_as
 from nilometer.web.sensorthings.query.columns import Column, missing
 from nilometer.web.sensorthings.query.functions import Kind
-from nilometer.web.sensorthings.query.lookups import dig, json_column
+from nilometer.web.sensorthings.query.lookups import json_column
 from nilometer.web.sensorthings.query.rooting import under
 
 __all__ = ["MOST_DOCUMENTS", "Catalogued", "ObservationFrame", "columns_needed", "quality_documents"]
@@ -138,6 +139,14 @@ class ObservationFrame:
             self._add_large(column)
         return column
 
+    def exact(self, value: Value, rows: NDArray[np.intp]) -> list[int | float] | None:
+        """Return results of rows as they were given."""
+        own = value.operand if isinstance(value, As) else value
+        if not isinstance(own, Field) or own.source.steps or (own.name, own.members) != ("result", ()):
+            return None
+        column = self._result(())
+        return [column.values[row] for row in rows.tolist()]
+
     def exists(self, item: Exists) -> NDArray[np.bool_]:
         """Return for which rows there is an entity, reached through what they belong to."""
         found = under(item, self._root)
@@ -216,14 +225,14 @@ class ObservationFrame:
     def _kept(self, name: str, members: tuple[str, ...]) -> Column:
         column = missing(Kind.JSON, self.n)
         for at, (_, kept) in zip(*self._decoded(), strict=True):
-            column.values[at] = dig(kept.get(name), members)
+            column.values[at] = member_of(kept.get(name), members)
             column.valid[at] = column.values[at] is not None
         return column
 
     def _parameters(self, members: tuple[str, ...]) -> Column:
         column = missing(Kind.JSON, self.n)
         for at, (parameters, _) in zip(*self._decoded(), strict=True):
-            column.values[at] = dig(parameters or None, members)
+            column.values[at] = member_of(parameters or None, members)
             column.valid[at] = column.values[at] is not None
         return column
 
@@ -231,7 +240,7 @@ class ObservationFrame:
         column = self._kept("@result", members)
         if not members:
             plain = self._plain("result", Kind.NUMBER)
-            rows = np.flatnonzero(plain.valid)
+            rows = np.flatnonzero(plain.valid & ~column.valid)
             column.values[rows] = plain.values[rows]
             column.valid[rows] = True
         return column
@@ -248,5 +257,5 @@ class ObservationFrame:
             plain = self._plain(name, kind)
             return Column(Kind.JSON, plain.values.astype(object), plain.valid)
         self._bound(self.n)
-        found: list[Any] = [dig(one, item.members) for one in self._documents(self._table)]
+        found: list[Any] = [member_of(one, item.members) for one in self._documents(self._table)]
         return json_column(found)

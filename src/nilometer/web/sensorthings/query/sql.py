@@ -403,7 +403,8 @@ def _constant(item: Constant) -> ColumnElement[Any]:
         return null()
     match item.kind:
         case Kind.NUMBER:
-            return literal(value, BigInteger if isinstance(value, int) else Double)
+            is_whole = isinstance(value, int) and abs(value) < 2**63
+            return literal(value, BigInteger) if is_whole else literal(float(value), Double)
         case Kind.TIME:
             return literal(value, BigInteger)
         case Kind.BOOLEAN:

@@ -51,11 +51,9 @@ def literal(item: Literal, error: Error) -> Constant:
 
 def _number(value: float) -> float:
     """Return a number that every backend can compare: what is beyond ±1e300 stands at that end."""
-    if isinstance(value, int) and abs(value) < 2**63:
-        return value
     if abs(value) > _LARGEST:
         return math.copysign(_LARGEST, value)
-    return float(value)
+    return value
 
 
 def as_kind(value: Value, kind: Kind) -> Value:

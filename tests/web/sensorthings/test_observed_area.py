@@ -1,0 +1,39 @@
+"""The area and the times of a Datastream follow from its Observations, and can be asked of."""
+
+from __future__ import annotations
+
+from tests.web.conftest import open_station
+from tests.web.sensorthings.test_changes import TIMES, make, send
+
+
+def place(*at):
+    feature = {"type": "Feature", "geometry": {"type": "Point", "coordinates": list(at)}}
+    return {"name": "here", "description": "", "encodingType": "application/geo+json", "feature": feature}
+
+
+async def test_a_datastream_spans_the_places_and_result_times_of_its_observations(tmp_path):
+    async with open_station(tmp_path) as station:
+        rows = [((8.0, 51.0), TIMES[1]), ((9.0, 51.0), TIMES[0]), ((8.5, 53.0), TIMES[2])]
+        numbers, shown = [], []
+        for n, (at, time) in enumerate(rows):
+            feature = await make(station, "FeaturesOfInterest", place(*at))
+            body = {"result": n, "phenomenonTime": TIMES[n], "resultTime": time}
+            body["FeatureOfInterest"] = {"@iot.id": feature}
+            numbers.append(await make(station, "Datastreams(1)/Observations", body))
+            shown.append(await station.json("/v1.1/Datastreams(1)"))
+        assert shown[0]["observedArea"] == {"type": "Point", "coordinates": [8.0, 51.0]}
+        assert shown[1]["observedArea"] == {"type": "LineString", "coordinates": [[8.0, 51.0], [9.0, 51.0]]}
+        ring = [[8.0, 51.0], [9.0, 51.0], [9.0, 53.0], [8.0, 53.0], [8.0, 51.0]]
+        assert shown[2]["observedArea"] == {"type": "Polygon", "coordinates": [ring]}
+        assert [one["resultTime"] for one in shown] == [
+            f"{TIMES[1]}/{TIMES[1]}",
+            f"{TIMES[0]}/{TIMES[1]}",
+            f"{TIMES[0]}/{TIMES[2]}",
+        ]
+        for asked in (
+            f"$filter=resultTime ge {TIMES[0]} and geo.intersects(observedArea, geography'POINT(8.6 52)')",
+            f"$filter=resultTime eq {TIMES[0]}/{TIMES[2]}&$orderby=resultTime desc",
+        ):
+            assert [one["@iot.id"] for one in (await station.json(f"/v1.1/Datastreams?{asked}"))["value"]] == [1]
+        await send(station, "DELETE", f"Observations({numbers[2]})")
+        assert await station.json("/v1.1/Datastreams(1)") == shown[1]
