@@ -10,8 +10,8 @@ import pytest
 from nilometer.cli.exporting import export_rows
 from nilometer.pipeline.retaining import Retaining
 from nilometer.store.integrity import examine
+from nilometer.web.sensorthings.members import member_of
 from nilometer.web.sensorthings.query.bound import AllOf, AnyOf, Exists, IsNull, Not, Truth, holds_of_nothing
-from nilometer.web.sensorthings.query.lookups import dig
 from tests.web.api.test_live import Stream
 from tests.web.conformance.test_multi_datastreams import multi
 from tests.web.conftest import NOON, Station, open_station
@@ -121,7 +121,7 @@ async def test_files_are_exported_beside_it(tmp_path):
     ],
 )
 def test_elements_of_arrays_are_dug_out(members, found):
-    assert dig([1, {"a": 2}], members) == found
+    assert member_of([1, {"a": 2}], members) == found
 
 
 def test_what_is_not_there_has_nothing_but_null():

@@ -104,7 +104,9 @@ class ObservationTexts:
         if not len(rows):
             return pa.array([], pa.string())
         shown = chosen_members(select)
-        texts = {name: _pruned(column, shown.get(name, ())) for name, column in self.columns(rows, _named(shown)).items()}
+        texts = {
+            name: _pruned(column, shown.get(name, ())) for name, column in self.columns(rows, _named(shown)).items()
+        }
         number = number_texts(rows["id"].to_numpy())
         own = f"{self._inside(self._root)}/{OBSERVATION.plural}("
         members: list[Any] = []
