@@ -49,6 +49,7 @@ export const messages = {
   'refusal.method_not_allowed': ['not done here', '不支持此操作'],
   'refusal.not_supported': ['not supported', '暂不支持'],
   'refusal.link_error': ['another server does not answer', '对方服务器无响应'],
+  'refusal.rate_limited': ['too many requests', '请求过于频繁'],
   'refusal.overloaded': ['the server is busy', '服务器繁忙'],
   'refusal.store_locked': ['the store is held by another program', '数据存储被其他程序占用'],
   'refusal.store_unwritable': ['the store cannot be written', '数据存储无法写入'],

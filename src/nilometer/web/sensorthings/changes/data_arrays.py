@@ -119,7 +119,7 @@ class DataArrays:
             raise RequestError(f"this is no JSON: {error}", place="$") from error
         for number, group in enumerate(groups):
             _check_components(group.components, f"$[{number}].components")
-            if group.datastream is None:
+            if group.datastream is None and group.multi is None:
                 raise RequestError('a group names its Datastream: {"@iot.id": …}', place=f"$[{number}].Datastream")
         read = _Read()
         for number, group in enumerate(groups):

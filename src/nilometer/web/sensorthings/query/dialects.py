@@ -216,15 +216,15 @@ def _jsonb(value: object) -> Sql:
 
 
 def _document(members: tuple[str, ...], value: float | str) -> Sql:
-    """Return a document that has nothing but one member."""
+    """Return a document that has nothing but one member; one that contains it has it, at whatever place of an array."""
     document: object = value
     for name in reversed(members):
-        document = {name: document}
+        document = [document] if name.startswith("[") else {name: document}
     return _jsonb(document)
 
 
 def _names(members: tuple[str, ...]) -> Sql:
-    return cast(literal(list(members), ARRAY(Text)), ARRAY(Text))
+    return cast(literal([name[1:-1] if name.startswith("[") else name for name in members], ARRAY(Text)), ARRAY(Text))
 
 
 def _bounded(number: Sql) -> Sql:
