@@ -458,7 +458,7 @@ async def test_data_arrays_come_in_and_go_out_by_group(api: Api):
     nobody = {"components": components, "dataArray": [["2022-01-01T00:00:00Z", 7]]}
     answer = await api.client.post("/v1.1/CreateObservations", json=[*groups, nobody])
     assert answer.status_code == 400
-    assert answer.json()["error"]["place"] == "$[5].Datastream"
+    assert answer.json()["error"]["place"] == "$[4].Datastream"
     assert await results(api, f"MultiDatastreams({number})/Observations") == [[1, 2]]
     assert await results(api, f"Datastreams({plain})/Observations") == [7.0]
     found = await api.ask(f"MultiDatastreams({number})/Observations?$resultFormat=dataArray&$select=result&$count=true")
