@@ -107,7 +107,7 @@ def test_a_template_is_a_plan_that_lacks_its_files(tmp_path: Path) -> None:
         (["a.csv", "b.csv"], "--margin"),
         (["a.csv", "b.csv", "--margin", "wide"], "0.3 mg L-1"),
         (["a.csv", "b.csv", "--margin", "5 %"], "--unit"),
-        (["a.csv", "b.csv", "--margin", "0.1 mg L-1", "-o", "report.doc"], ".pdf, .html or .json"),
+        (["a.csv", "b.csv", "--margin", "0.1 mg L-1", "-o", "report.doc"], ".pdf, .html, .json"),
         (["absent.toml"], "absent.toml"),
         (["plan.toml", "--language", "fr"], "en, zh"),
     ],

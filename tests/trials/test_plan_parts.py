@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,9 @@ def test_a_norm_speaks_beside_the_decision(tmp_path: Path) -> None:
     lab = "\n".join(",".join(row.split(",")[i] for i in (0, 2)) for row in rows[70::288])
     (tmp_path / "lab.csv").write_text(f"Time,NH3N (mg/L)\n{lab}\n", encoding="utf-8")
     sample = '[[sample]]\nname = "lab"\nfile = "lab.csv"\ncolumn = "NH3N"\nwindow = "15 min"\nnorm = "hj355-2019"\n'
-    plan = parse_plan(made_plan(tmp_path, more=sample).model_dump())
-    plan = plan.model_copy(update={"trial": plan.trial.model_copy(update={"property": "nh3_n"})})
+    document = made_plan(tmp_path).model_dump()
+    document["trial"]["property"] = "nh3_n"
+    plan = parse_plan(document | tomllib.loads(sample))
     done = run_trial(plan, tmp_path, resamples=1000)
     found = done.comparisons[0].norms["lab"]
     assert found.candidate is not None
