@@ -34,7 +34,7 @@ def serve(folder: str, datastreams: int, told) -> None:
     config = parse(
         {
             "server": {"mqtt_port": 0},
-            "thing": [{"key": "bench", "name": "Bench"}],
+            "thing": [{"key": "bench", "name": "Bench", "location": [120.0, 30.0]}],
             "datastream": [
                 {"key": f"bench/ph{n}", "thing": "bench", "property": "ph", "profile": "river/ph"}
                 for n in range(datastreams)
