@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    Numeric,
     Text,
     and_,
     case,
@@ -29,9 +30,8 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from nilometer.web.sensorthings.query.column_functions import LARGEST, LEAST
 from nilometer.web.sensorthings.query.columns import COMPARE
@@ -42,6 +42,7 @@ __all__ = ["DIALECTS", "Dialect", "prepare"]
 Sql = ColumnElement[Any]
 _OURS = "nilometer_"
 _WHOLE = 2**53
+_BEYOND = f"{10**300 + 1}"  # the first whole number that is not within `LARGEST`
 
 
 class Dialect(Protocol):
@@ -138,33 +139,32 @@ class _Postgresql:
     """PostgreSQL, whose numbers refuse what leads too far: it is not asked for."""
 
     def json_kind(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        return func.jsonb_typeof(self._member(column, members))
+        return func.json_typeof(_found(column, members))
 
     def json_likely(self, column: Sql, members: tuple[str, ...], operator: str, value: float | str) -> Sql | None:
-        if operator == "ne":
-            return None
         if operator == "eq":
             # An index answers it. Beyond 2**53 several whole numbers are the same double, but not the same JSON.
             is_one = isinstance(value, str) or abs(value) < _WHOLE
             return cast(column, JSONB).op("@>", return_type=Boolean())(_document(members, value)) if is_one else None
-        if isinstance(value, str):
-            found = column.op("#>>", return_type=Text())(_names(members))
-            return COMPARE[operator](self.bytewise(found), literal(value, Text))  # type: ignore[no-any-return]
-        # A number of JSON is exact: one just beside a double becomes it.
-        beside = math.nextafter(value, -math.inf if operator in {"gt", "ge"} else math.inf)
-        if not math.isfinite(beside):
+        if operator == "ne" or not isinstance(value, str):
             return None
-        return COMPARE[operator](self._member(column, members), _jsonb(beside))  # type: ignore[no-any-return]
+        return COMPARE[operator](self.bytewise(_read(column, members)), literal(value, Text))  # type: ignore[no-any-return]
 
     def json_text(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        found = self._one(column, members, '@.type() == "string"')
-        return found.op("#>>", return_type=Text())(_names(()))
+        return case((self.json_kind(column, members) == "string", _read(column, members)))
 
     def json_number(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        return cast(self._one(column, members, '@.type() == "number" && @ <= 1e300 && @ >= -1e300'), Double)
+        # A case asks in order: no text is cast. What is beyond becomes one value, and that null: each operand is read
+        # once so, where a comparison would look through the document anew.
+        number: Sql = cast(_read(column, members), Numeric)
+        for hold, beyond in ((func.least, _BEYOND), (func.greatest, f"-{_BEYOND}")):
+            edge = cast(literal(beyond, Text), Numeric)
+            number = func.nullif(hold(number, edge), edge, type_=Numeric())
+        return case((self.json_kind(column, members) == "number", cast(number, Double)))
 
     def json_boolean(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        return cast(cast(self._one(column, members, '@.type() == "boolean"'), Boolean), Integer)
+        is_true = cast(cast(_read(column, members), Boolean), Integer)
+        return case((self.json_kind(column, members) == "boolean", is_true))
 
     def number(self, name: str, *arguments: Sql) -> Sql:
         return _bounded(_NUMBERS[name](*arguments))
@@ -188,18 +188,22 @@ class _Postgresql:
     def one_of(self, column: Sql, ids: Iterable[int]) -> Sql:
         return column == func.any(literal(list(ids), ARRAY(BigInteger)))
 
-    @staticmethod
-    def _one(column: Sql, members: tuple[str, ...], wanted: str = "") -> Sql:
-        """Return a member that is as wanted: the document is read once for both."""
-        path = f"strict {_steps(members)}" + (f" ? ({wanted})" if wanted else "")
-        return func.jsonb_path_query_first(
-            cast(column, JSONB), cast(literal(path, Text), JSONPATH), cast({}, JSONB), true(), type_=JSONB
-        )
 
-    def _member(self, column: Sql, members: tuple[str, ...]) -> Sql:
-        if any(name.startswith("[") for name in members):
-            return self._one(column, members)
-        return cast(column, JSONB).op("#>", return_type=JSONB())(_names(members))
+def _found(column: Sql, members: tuple[str, ...]) -> Sql:
+    """Return a member. JSON is looked through for it: to make JSONB of a document first takes twice as long."""
+    for name in members:
+        column = column.op("->", return_type=JSON())(_step(name))
+    return column
+
+
+def _read(column: Sql, members: tuple[str, ...]) -> Sql:
+    """Return a member as text."""
+    return _found(column, members[:-1]).op("->>", return_type=Text())(_step(members[-1]))
+
+
+def _step(name: str) -> Sql:
+    """Return a name, which only objects have, or the place of an element, which only arrays have."""
+    return literal(int(name[1:-1]), Integer) if name.startswith("[") else cast(literal(name, Text), Text)
 
 
 def _route(members: tuple[str, ...]) -> Sql:
@@ -221,10 +225,6 @@ def _document(members: tuple[str, ...], value: float | str) -> Sql:
     for name in reversed(members):
         document = [document] if name.startswith("[") else {name: document}
     return _jsonb(document)
-
-
-def _names(members: tuple[str, ...]) -> Sql:
-    return cast(literal([name[1:-1] if name.startswith("[") else name for name in members], ARRAY(Text)), ARRAY(Text))
 
 
 def _bounded(number: Sql) -> Sql:
