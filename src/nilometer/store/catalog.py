@@ -206,20 +206,6 @@ class Catalog:
         with self._connect("read Locations") as connection:
             return [self.location(number) for number in connection.execute(statement).scalars()]
 
-    def locations_of_each(self, thing_ids: Sequence[int]) -> dict[int, list[Location]]:
-        """Return where each of some Things stands now, in one question; those that stand nowhere are left out."""
-        links = tables.things_locations
-        statement = (
-            select(links.c.thing, links.c.location)
-            .where(links.c.thing.in_(thing_ids))
-            .order_by(links.c.thing, links.c.ordinal)
-        )
-        found: dict[int, list[Location]] = {}
-        with self._connect("read Locations") as connection:
-            for thing, number in connection.execute(statement):
-                found.setdefault(thing, []).append(self.location(number))
-        return found
-
     def things_at(self, location_id: int) -> list[Thing]:
         """Return the Things that stand at a Location now."""
         links = tables.things_locations

@@ -14,7 +14,7 @@ from nilometer.trials.bench.results import TestResult, results
 from nilometer.trials.bench.run import BenchRun
 from nilometer.trials.bench.wording import told, word
 from nilometer.trials.figure import Figure
-from nilometer.trials.report.document import Line, line, marked, quiet
+from nilometer.trials.report.document import Line, line, quiet
 from nilometer.trials.report.numbers import NONE, Dates, interval, joined, plain, quantity, unit_text
 from nilometer.trials.report.words import Language, Words, visible
 from nilometer.units import symbol
@@ -104,10 +104,6 @@ class BenchTeller:
         """Return a finding with its shape."""
         text = word("finding", str(finding), self.language)
         return (("mark", MARKS[str(finding)]), ("plain", f"\u00a0{text[:1].upper()}{text[1:]}"))
-
-    def heading_of(self, outcome: str) -> Line:
-        """Return what the whole came to, with its shape."""
-        return marked(MARKS[outcome], self.words(f"bench_overall.{outcome}"))
 
     def estimate(self, figure: Figure) -> str:
         """Return a value with its unit; a figure that only has a lower end with that."""
