@@ -15,16 +15,24 @@ def add_features(water, n):
     return [catalog.add_feature(FeatureOfInterest(name=f"place {k}")).id for k in range(n)]
 
 
+def features_by_id(snapshot, ids):
+    features = {}
+    for at, feature in zip(*(one.tolist() for one in snapshot.features(ids)), strict=True):
+        assert feature not in features.setdefault(int(ids[at]), set())
+        features[int(ids[at])].add(feature)
+    return features
+
+
 def told(water, as_of=None):
     """Return by Datastream what the store says, in seconds after START."""
     ids = np.array(water.ids, np.int64)
     snapshot = water.store.snapshot(as_of)
     first, last, valid = snapshot.result_times(ids)
-    features = snapshot.features(ids)
+    features = features_by_id(snapshot, ids)
     spans = ((first - START) // SECOND, (last - START) // SECOND)
     times = zip(*(one.tolist() for one in (*spans, valid)), strict=True)
     return {
-        number: (set(features.get(number, ())), (start, end) if is_valid else None)
+        number: (features.get(number, set()), (start, end) if is_valid else None)
         for number, (start, end, is_valid) in zip(ids.tolist(), times, strict=True)
     }
 
@@ -126,7 +134,7 @@ def test_the_past_is_as_it_was(water):
     send(water, water.ids[0], [10], [there], [15])
     then = water.store.snapshot().at_sequence(mark)
     ids = np.array(water.ids[:1])
-    assert then.features(ids) == {water.ids[0]: frozenset({here})}
+    assert features_by_id(then, ids) == {water.ids[0]: {here}}
     assert then.result_times(ids)[1][0] == START + 5 * SECOND
 
 

@@ -399,9 +399,24 @@ class Snapshot:
         """Return the first and last result_time of the water of many Datastreams, µs UTC, and which have any."""
         return self._coverage.result_times(datastreams)
 
-    def features(self, datastreams: NDArray[np.int64]) -> dict[int, frozenset[int]]:
-        """Return the FeaturesOfInterest that the water rows of those Datastreams speak of that have any."""
-        return self._coverage.features(datastreams[self.extents(datastreams)[2]])
+    def features(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """Return the FeaturesOfInterest that the water rows of Datastreams speak of.
+
+        Parameters
+        ----------
+        datastreams : ndarray of int64, shape (n,)
+            Ids.
+
+        Returns
+        -------
+        at : ndarray of intp, shape (m,)
+            Whose feature it is: a place among `datastreams`, once for each of its features.
+        features : ndarray of int32, shape (m,)
+            Ids.
+        """
+        known = np.flatnonzero(self.extents(datastreams)[2])
+        at, features = self._coverage.features(datastreams[known])
+        return known[at], features
 
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""

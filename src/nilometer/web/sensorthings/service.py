@@ -32,6 +32,7 @@ from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_M
 from nilometer.web.sensorthings.encoding import Encoder
 from nilometer.web.sensorthings.members import check_members, value_at
 from nilometer.web.sensorthings.observations import Observations, Within
+from nilometer.web.sensorthings.observed_area import ObservedAreas
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.quality import Evidence
@@ -79,7 +80,7 @@ class Service:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._evidence = Evidence(store.catalog)
+        self._evidence, self._areas = Evidence(store.catalog), ObservedAreas(store.catalog)
         self.gate = Gate()
         self.mqtt = ""
         """Where MQTT is listened to; nothing: nowhere."""
@@ -177,11 +178,11 @@ class Service:
             with catalog.reading("read entities") as other:
                 yield self._reading(other, root, api, options, seen)
 
-        records, evidence = Records(connection, DatastreamColumns(seen, catalog)), self._evidence.at(seen.commit)
+        records, evidence = Records(connection, DatastreamColumns(seen, self._areas)), self._evidence.at(seen.commit)
         return _Reading(
             records,
             Observations(seen, records, catalog, self.gate, quality_documents(evidence, api)),
-            Encoder(root, catalog, seen),
+            Encoder(root, seen, self._areas),
             ObservationTexts(root, api, evidence, catalog.streams.are_multi),
             [(name, text) for name, text in options.texts if name == _AS_OF],
             again,
