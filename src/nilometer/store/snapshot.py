@@ -385,6 +385,13 @@ class Snapshot:
         """Return the first and last phenomenon_time of a Datastream, µs UTC; None when it has no rows."""
         return self._edges.extent(datastream)
 
+    def outline(self, datastreams: Sequence[int] | None = None) -> tuple[int, int] | None:
+        """Return about which phenomenon_times, µs UTC, the rows of Datastreams lie between, at once; None: no rows.
+
+        It is that of the present: an earlier commit may have had rows beyond.
+        """
+        return self._edges.outline(datastreams)
+
     def extents(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Return the first and last phenomenon_time of many Datastreams, µs UTC, and which of them have rows."""
         return self._edges.extents(datastreams)
