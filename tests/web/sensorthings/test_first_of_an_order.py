@@ -88,7 +88,7 @@ async def test_pages_are_those_of_all_rows_sorted(filled, keys, condition, skip,
     wanted = sorted(everything, key=lambda row: row["@iot.id"], reverse=keys[-1][1])
     for name, descending in reversed(keys):
         there = [row for row in wanted if key_of(row, name) is not None]
-        there.sort(key=lambda row: key_of(row, name), reverse=descending)  # noqa: B023 -- used at once
+        there.sort(key=lambda row: key_of(row, name), reverse=descending)
         wanted = there + [row for row in wanted if key_of(row, name) is None]
     order = quote(",".join(f"{name} {'desc' if descending else 'asc'}" for name, descending in keys))
     url = f"/v1.1/Observations?$orderby={order}&$top={top}&$skip={skip}{narrowed}"
