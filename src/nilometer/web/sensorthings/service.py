@@ -216,6 +216,7 @@ class _Reading:
             raise RequestError("$value follows a property", place="path")
         if path.ending == "$ref":
             options = self._links_only(options)
+            place = replace(place, path=f"{place.path}/$ref")
         if place.number is not None:
             return self._entity(place, options)
         return self._set(place, options)
