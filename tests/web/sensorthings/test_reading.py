@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nilometer.web.sensorthings import observations
 from nilometer.web.sensorthings.conformance import CONFORMANCE
+from tests.docs.blocks import blocks
 from tests.web.conftest import NOON, open_station
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -390,9 +391,12 @@ async def test_head_and_other_methods(filled):
     assert (await filled.client.request("TRACE", "/v1.1/Things")).status_code == 405
 
 
-async def test_every_request_of_the_page_is_answered(filled):
-    page = Path(__file__).parents[3] / "docs" / "sensorthings.md"
-    requests = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("/v1.1/")]
+async def test_every_address_of_the_pages_is_answered(filled):
+    pages = sorted((Path(__file__).parents[3] / "docs").glob("sensorthings*.md"))
+    lines = [
+        line for page in pages for block in blocks(page) if block.language == "http" for line in block.text.splitlines()
+    ]
+    requests = [line.partition(":8080")[2] for line in lines if ":8080" in line]
     assert len(requests) > 20
     for request in requests:
         await filled.json(request)
