@@ -1,6 +1,6 @@
 """Send a server requests that nobody would send, over HTTP: what is no 2xx or 4xx, hangs, or is half done is told.
 
-    python benchmarks/sensorthings_fuzz.py [--requests 5000] [--seed 1] [--url URL]
+    python benchmarks/sensorthings_fuzz.py [--requests 5000] [--seed 1] [--postgresql]
 
 The grammar is that of the tests (`random_urls.py` and `random_bodies.py` in `tests/web/sensorthings`): paths, options
 and expressions, bodies of every entity with what may come beside it, sound or spoilt, JSON patches, links, data arrays,
@@ -11,6 +11,8 @@ After each refusal everything is counted: a refusal that made or took anything i
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -22,6 +24,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.postgres import PASSWORD, cluster
 from tests.system.server import Server
 from tests.web.sensorthings.random_bodies import COUNTING, WRITES, counted, encoded
 from tests.web.sensorthings.random_urls import EXPRESSIONS, URLS, sound
@@ -100,18 +103,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--url", help="a server that runs, for instance on PostgreSQL; it is written to")
+    parser.add_argument("--postgresql", action="store_true", help="the catalog on a PostgreSQL server of its own")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "nilometer.toml").write_text(CONFIG, encoding="utf-8")
-        server = None if options.url else Server(Path(folder), is_new=True)
-        fuzzer = Fuzzer(server.address if server else options.url)
-        try:
-            for start in range(0, options.requests, ROUND):
-                play(fuzzer, options.seed + start // ROUND, min(ROUND, options.requests - start))
-        finally:
-            if server is not None:
-                server.kill()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        catalog = (
+            f'store = {{ catalog_url = "{stack.enter_context(cluster()).database()}" }}' if options.postgresql else ""
+        )
+        (folder / "nilometer.toml").write_text(catalog + CONFIG, encoding="utf-8")
+        os.environ["PGPASSWORD"] = PASSWORD
+        server = Server(folder, is_new=True)
+        stack.callback(server.kill)
+        fuzzer = Fuzzer(server.address)
+        for start in range(0, options.requests, ROUND):
+            play(fuzzer, options.seed + start // ROUND, min(ROUND, options.requests - start))
     for (method, status), count in sorted(fuzzer.statuses.items()):
         print(f"{method:6} {status or 'none':4} {count:7,}")
     print(f"{sum(fuzzer.statuses.values()):,} requests, {len(fuzzer.findings)} findings")

@@ -391,6 +391,22 @@ async def test_head_and_other_methods(filled):
     assert (await filled.client.request("TRACE", "/v1.1/Things")).status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [
+        ("Sensors?$orderby=metadata", None),
+        ("Locations?$orderby=location desc", 2),
+        ("FeaturesOfInterest?$orderby=feature,properties", None),
+        ("Sensors?$filter=metadata eq 'nowhere'", 0),
+        ("Sensors?$filter=startswith(metadata,'nowhere') or metadata lt 'a' and metadata gt 'b'", 0),
+        ("Things?$filter=properties eq 5 or properties gt 5 or properties eq true", 0),
+    ],
+)
+async def test_a_whole_document_is_a_value_too(filled, asked, number):
+    found = await values(filled, f"/v1.1/{asked}")
+    assert number is None or len(found) == number
+
+
 async def test_every_address_of_the_pages_is_answered(filled):
     pages = sorted((Path(__file__).parents[3] / "docs").glob("sensorthings*.md"))
     lines = [
