@@ -35,18 +35,6 @@ ANY = st.one_of(URLS, EXPRESSIONS, sound(), sound()).map(lambda url: ("GET", url
 # What is not served says so (501), and what would take too long is given up (503).
 TOLD = {501, 503}
 
-CONFIG = """
-thing = [{ key = "river", name = "River", water_body = "river", location = [120.1, 30.2] }]
-[[datastream]]
-key = "river/ph"
-thing = "river"
-property = "ph"
-[[datastream]]
-key = "river/free"
-thing = "river"
-property = "a_thing_of_its_own"
-"""
-
 
 class Fuzzer:
     """Sends requests to a server and judges what it says."""
@@ -110,7 +98,7 @@ def main() -> int:
         catalog = (
             f'store = {{ catalog_url = "{stack.enter_context(cluster()).database()}" }}' if options.postgresql else ""
         )
-        (folder / "nilometer.toml").write_text(catalog + CONFIG, encoding="utf-8")
+        (folder / "nilometer.toml").write_text(catalog, encoding="utf-8")
         os.environ["PGPASSWORD"] = PASSWORD
         server = Server(folder, is_new=True)
         stack.callback(server.kill)

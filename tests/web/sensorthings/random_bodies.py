@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nilometer.web.sensorthings.schema import SETS, TYPES
 from tests.web.sensorthings.random_urls import URLS
 
-TEXTS = st.sampled_from(["a", "Buoy", "é'\"", "河", "", "x" * 300, "\x00", "$1", "null"])
+TEXTS = st.sampled_from(["a", "Buoy", "é'\"", "河", "", "x" * 300, "$1", "null"])
 NUMBERS = st.sampled_from([0, 1, -1, 7.5, 1e308, -0.0, 2**53 + 1, 2**70, 10**400])
 TIMES = st.sampled_from(
     [
@@ -20,6 +20,7 @@ TIMES = st.sampled_from(
         *("2026-01-01T00:00:00.123456Z", "1600-01-01T00:00:00Z", "2300-01-01T00:00:00Z"),
     ]
 )
+INSTANTS = st.sampled_from(["2026-01-01T00:00:00Z", "2026-02-01T00:00:00.5+08:00", "1990-01-01T00:00:00Z"])
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -57,7 +58,7 @@ NAMED: dict[str, st.SearchStrategy[Any]] = {"name": TEXTS, "description": TEXTS}
 OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Things": {**NAMED, "properties": PROPERTIES},
     "Locations": {**NAMED, "encodingType": GEOJSON, "location": PLACES},
-    "HistoricalLocations": {"time": TIMES},
+    "HistoricalLocations": {"time": INSTANTS},
     "Datastreams": {
         **NAMED,
         "unitOfMeasurement": UNIT,
@@ -67,10 +68,10 @@ OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "MultiDatastreams": {
         **NAMED,
         "unitOfMeasurements": st.lists(UNIT, min_size=1, max_size=2),
-        "multiObservationDataTypes": st.lists(st.just(MEASUREMENT), min_size=1, max_size=2),
+        "multiObservationDataTypes": st.just([]),
         "properties": PROPERTIES,
     },
-    "Sensors": {**NAMED, "encodingType": TEXTS, "metadata": JSON, "properties": PROPERTIES},
+    "Sensors": {**NAMED, "encodingType": TEXTS, "metadata": TEXTS | PROPERTIES, "properties": PROPERTIES},
     "ObservedProperties": {**NAMED, "definition": TEXTS, "properties": PROPERTIES},
     "Observations": {
         "phenomenonTime": TIMES,
@@ -81,25 +82,40 @@ OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "FeaturesOfInterest": {**NAMED, "encodingType": GEOJSON, "feature": PLACES, "properties": PROPERTIES},
 }
 NEEDED = {"Thing", "Sensor", "ObservedProperty", "ObservedProperties", "Datastream", "Locations"}
+LINKED = {"Thing", "Sensor", "ObservedProperty", "ObservedProperties", "Datastream", "Things", "Locations"}
 LINKS = st.sampled_from([1, 1, 1, 2, 2, 3]).map(lambda number: {"@iot.id": number})
-ODD = [None, True, -1, 2**70, 1e308, "", "\x00", [], {}, [[]], {"@iot.id": 1}, {"a": {"b": []}}]
+ODD = [None, True, -1, 2**70, 1e308, "", "\x00", [], {}, [[]], {"@iot.id": 1}, {"@iot.id": "1"}, {"a": {"b": []}}]
 
 
 @st.composite
-def entities(draw: Callable[[st.SearchStrategy[Any]], Any], plural: str, depth: int = 2) -> dict[str, Any]:
-    """Draw the body of an entity: its own properties, and what is related to it linked or beside it."""
-    made = {
-        name: draw(strategy) for name, strategy in OWN[plural].items() if name != "properties" or draw(st.booleans())
-    }
+def entities(
+    draw: Callable[[st.SearchStrategy[Any]], Any], plural: str, depth: int = 2, inside: str = ""
+) -> dict[str, Any]:
+    """Draw the body of an entity: its own properties, and what is related to it linked or beside it.
+
+    `inside` is the type of the entity that it stands in, which is its relation.
+    """
+    own = OWN[plural].items()
+    made = {name: draw(strategy) for name, strategy in own if name != "properties" or draw(st.booleans())}
     for relation in SETS[plural].relations.values():
-        target = TYPES[relation.target].plural
-        chosen = draw(
-            st.sampled_from(["link", "beside", "none", "none"] if relation.name not in NEEDED else ["link", "beside"])
-        )
-        if chosen == "none":
+        if relation.target == inside or relation.name == "MultiDatastream":
             continue
-        one = entities(target, depth - 1) if chosen == "beside" and depth else LINKS
-        made[relation.name] = draw(st.lists(one, min_size=1, max_size=2)) if relation.many else draw(one)
+        if relation.name == "Datastream" and inside == "MultiDatastream":
+            continue
+        ways = ["beside"] * bool(depth) + ["link"] * (relation.name in LINKED)
+        if relation.name not in NEEDED:
+            ways += ["none"] * 3
+        way = draw(st.sampled_from(ways)) if ways else "none"
+        if way != "none":
+            target = TYPES[relation.target]
+            one = entities(target.plural, depth - 1, SETS[plural].name) if way == "beside" else LINKS
+            made[relation.name] = draw(st.lists(one, min_size=1, max_size=2)) if relation.many else draw(one)
+    if plural == "MultiDatastreams":
+        several = len(made["unitOfMeasurements"])
+        made["multiObservationDataTypes"] = [MEASUREMENT] * several
+        made["ObservedProperties"] = (made.get("ObservedProperties", []) * 2)[:several]
+        for one in made.get("Observations", []):
+            one["result"] = [1.5] * several
     return made
 
 
