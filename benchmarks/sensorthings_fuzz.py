@@ -32,8 +32,7 @@ from tests.web.sensorthings.random_urls import EXPRESSIONS, URLS, sound
 ROUND = 100
 HANG_S = 30.0
 ANY = st.one_of(URLS, EXPRESSIONS, sound(), sound()).map(lambda url: ("GET", url, None)) | WRITES
-# What is not served says so (501), and what would take too long is given up (503).
-TOLD = {501, 503}
+NOT_SERVED, GIVEN_UP = 501, 503
 
 
 class Fuzzer:
@@ -43,6 +42,7 @@ class Fuzzer:
         self._client = httpx.Client(base_url=url, timeout=HANG_S)
         self.statuses: Counter[tuple[str, int]] = Counter()
         self.findings: list[str] = []
+        self.given_up: list[str] = []
         self._counts = self._count()
 
     def send(self, number: int, method: str, url: str, body: object) -> None:
@@ -56,7 +56,9 @@ class Fuzzer:
             self.findings.append(f"no answer ({error!r}): {about}")
             return
         self.statuses[method, answer.status_code] += 1
-        if answer.status_code >= 500 and answer.status_code not in TOLD:
+        if answer.status_code == GIVEN_UP:
+            self.given_up.append(f"{answer.elapsed.total_seconds():.1f} s, {answer.text[:200]}: {about}")
+        elif answer.status_code >= 500 and answer.status_code != NOT_SERVED:
             self.findings.append(f"{answer.status_code} {answer.text[:300]}: {about}")
         if method == "GET":
             return
@@ -110,6 +112,8 @@ def main() -> int:
     print(f"{sum(fuzzer.statuses.values()):,} requests, {len(fuzzer.findings)} findings")
     for finding in fuzzer.findings:
         print(finding)
+    for one in fuzzer.given_up:
+        print(f"given up within its limits: {one}")
     return bool(fuzzer.findings)
 
 
