@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import socket
 import sys
 import tomllib
 import urllib.error
@@ -181,12 +182,12 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     if absent:
         pytest.skip(f"not installed: {', '.join(absent)} (Debian: curl, mosquitto-clients)")
     folder = tmp_path_factory.mktemp("reader")
-    demo = start_demo(folder / DATA)
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        mqtt_port = found.getsockname()[1]
+    demo = start_demo(folder / DATA, "--mqtt-port", str(mqtt_port))
     try:
         wait_until_live(demo, 3)
-        port = re.search(r"SensorThings over MQTT on \S+:(\d+)", "".join(demo.output))
-        assert port is not None
-        yield Reader(demo, folder, int(port[1]))
+        yield Reader(demo, folder, mqtt_port)
         demo.stop()
     finally:
         demo.kill()
