@@ -8,7 +8,8 @@ import socket
 import sys
 import threading
 
-from nilometer.web.serving import bind, run, serve
+from nilometer.web.serving import THREADS, bind, run, serve
+from tests.patience import PATIENCE_S
 
 
 def test_a_coroutine_runs_in_the_loop_that_serves():
@@ -16,6 +17,15 @@ def test_a_coroutine_runs_in_the_loop_that_serves():
         return type(asyncio.get_running_loop()).__module__
 
     assert run(name()).startswith("asyncio" if sys.platform == "win32" else "uvloop")
+
+
+def test_more_may_wait_at_a_time_than_a_machine_has_cores():
+    all_there = threading.Barrier(THREADS)
+
+    async def wait_for_each_other():
+        await asyncio.gather(*(asyncio.to_thread(all_there.wait, PATIENCE_S) for _ in range(THREADS)))
+
+    run(wait_for_each_other())
 
 
 def test_requests_on_one_connection_are_answered_until_a_signal_ends_it():

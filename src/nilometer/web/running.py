@@ -103,7 +103,7 @@ async def _listen_to_mqtt(
         socket = bind(host, number, token=server.token)
     except LinkError as error:
         if server.mqtt_port is None:
-            say(f'no MQTT: port {number} is taken; server.mqtt_port (of the demo --mqtt-port) names another, or is "off"')
+            say(f'no MQTT: port {number} is taken; server.mqtt_port (demo: --mqtt-port) names another, or is "off"')
             return None
         raise LinkError(
             f'port {number} is taken or not allowed; server.mqtt_port names another, 0 a free one, "off" none',

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import uvicorn
@@ -24,6 +25,9 @@ __all__ = ["LOOPBACK", "bind", "run", "serve"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
+THREADS = 32
+"""For what waits for a disk, a database or a client: with as many as there are cores, a few that wait held up all."""
+
 T = TypeVar("T")
 
 
@@ -34,6 +38,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """
     make = None if sys.platform == "win32" else uvloop.new_event_loop
     with asyncio.Runner(loop_factory=make) as runner:
+        runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "nilometer"))
         return runner.run(main)
 
 
