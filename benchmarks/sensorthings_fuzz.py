@@ -41,8 +41,8 @@ class Fuzzer:
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=HANG_S)
         self.statuses: Counter[tuple[str, int]] = Counter()
-        self.findings: list[str] = []
-        self.given_up: list[str] = []
+        self.findings = 0
+        self.given_up = 0
         self._counts = self._count()
 
     def send(self, number: int, method: str, url: str, body: object) -> None:
@@ -53,20 +53,28 @@ class Fuzzer:
             answer = self._client.request(method, f"/v1.1/{url}", content=content, headers={"content-type": media_type})
         except httpx.HTTPError as error:
             self.statuses[method, 0] += 1
-            self.findings.append(f"no answer ({error!r}): {about}")
+            self._found(f"no answer ({error!r}): {about}")
             return
         self.statuses[method, answer.status_code] += 1
         if answer.status_code == GIVEN_UP:
-            self.given_up.append(f"{answer.elapsed.total_seconds():.1f} s, {answer.text[:200]}: {about}")
+            self.given_up += 1
+            print(
+                f"given up within its limits: {answer.elapsed.total_seconds():.1f} s, {answer.text[:200]}: {about}",
+                flush=True,
+            )
         elif answer.status_code >= 500 and answer.status_code != NOT_SERVED:
-            self.findings.append(f"{answer.status_code} {answer.text[:300]}: {about}")
+            self._found(f"{answer.status_code} {answer.text[:300]}: {about}")
         if method == "GET":
             return
         counts = self._count()
         if answer.status_code >= 400 and counts != self._counts:
             moved = {name: counts[name] - self._counts[name] for name in counts if counts[name] != self._counts[name]}
-            self.findings.append(f"{answer.status_code} and half done {moved}: {about}")
+            self._found(f"{answer.status_code} and half done {moved}: {about}")
         self._counts = counts
+
+    def _found(self, finding: str) -> None:
+        self.findings += 1
+        print(finding, flush=True)
 
     def _count(self) -> dict[str, int]:
         answer = self._client.post("/v1.1/$batch", json=COUNTING)
@@ -109,11 +117,7 @@ def main() -> int:
             play(fuzzer, options.seed + start // ROUND, min(ROUND, options.requests - start))
     for (method, status), count in sorted(fuzzer.statuses.items()):
         print(f"{method:6} {status or 'none':4} {count:7,}")
-    print(f"{sum(fuzzer.statuses.values()):,} requests, {len(fuzzer.findings)} findings")
-    for finding in fuzzer.findings:
-        print(finding)
-    for one in fuzzer.given_up:
-        print(f"given up within its limits: {one}")
+    print(f"{sum(fuzzer.statuses.values()):,} requests, {fuzzer.given_up} given up, {fuzzer.findings} findings")
     return bool(fuzzer.findings)
 
 
