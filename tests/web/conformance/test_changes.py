@@ -50,6 +50,7 @@ async def test_an_entity_comes_back_as_it_was_given(api: Api):
         ("Things", "text"),
         ("Things", None),
         ("Things", thing("wrong type", properties=5)),
+        ("FeaturesOfInterest", thing("nowhere", encodingType="application/geo+json", feature=None)),
     ],
 )
 async def test_what_is_not_whole_is_refused(api: Api, plural: str, document: Any):
@@ -94,6 +95,12 @@ async def test_a_deep_insert_works_from_either_end(api: Api):
         ),
     )
     assert await api.names(f"Sensors({made['@iot.id']})/Datastreams") == ["of sensor"]
+    there = thing("observed", Datastreams=[whole("of the observed", Observations=[{"result": 1}])])
+    made = await api.post("Locations", location("observed place", Things=[there]))
+    (stands,) = (await api.ask(f"Locations({made['@iot.id']})/Things?$expand=HistoricalLocations,Datastreams"))["value"]
+    assert len(stands["HistoricalLocations"]) == 1
+    (row,) = (await api.ask(f"Datastreams({stands['Datastreams'][0]['@iot.id']})/Observations"))["value"]
+    assert (await api.ask(f"Observations({row['@iot.id']})/FeatureOfInterest"))["name"] == "observed place"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +203,11 @@ async def test_a_feature_of_interest_is_made_of_the_location_and_reused(api: Api
     assert feature["feature"] == point(1.0, 2.0)
     await api.post(f"Things({number})/Locations", location("foi moved", 3.0, 4.0))
     moved = await api.post(path, {"result": 9})
+    assert (await api.ask(f"Observations({moved['@iot.id']})/FeatureOfInterest"))["feature"] == point(3.0, 4.0)
+    (place,) = (await api.ask(f"Things({number})/Locations"))["value"]
+    await api.patch(f"Locations({place['@iot.id']})", {"location": point(3.5, 4.0)})
+    corrected = await api.post(path, {"result": 10})
+    assert (await api.ask(f"Observations({corrected['@iot.id']})/FeatureOfInterest"))["feature"] == point(3.5, 4.0)
     assert (await api.ask(f"Observations({moved['@iot.id']})/FeatureOfInterest"))["feature"] == point(3.0, 4.0)
 
 

@@ -288,6 +288,14 @@ async def test_urls_of_a_batch_that_are_none_are_refused_alone(api: Api):
     assert [one["status"] for one in answer.json()["responses"]] == [400, 200]
 
 
+async def test_an_observation_that_was_read_may_be_posted(api: Api):
+    stream = await stream_of(api, "read and posted", [7.5])
+    (read,) = (await api.ask(f"Datastreams({stream})/Observations"))["value"]
+    made = await api.post(f"Datastreams({stream})/Observations", read)
+    assert made["result"] == 7.5
+    assert made["@iot.id"] != read["@iot.id"]
+
+
 async def test_json_patches_go_into_a_change_set(api: Api):
     stream = await stream_of(api, "patched in a set", [])
     thing = (await api.ask(f"Datastreams({stream})/Thing"))["@iot.id"]

@@ -150,6 +150,19 @@ async def test_changed_entities_are_told_by_set_entity_and_property(tmp_path):
         assert heard[topics[0]] == await place.station.json(f"/v1.1/Things({thing.id})")
 
 
+async def test_where_a_thing_stands_from_now_on_is_told(tmp_path):
+    async with listening(tmp_path) as place:
+        client = await place.client()
+        thing = place.station.pipeline.store.catalog.thing_by_key("river")
+        topics = {"v1.1/HistoricalLocations", f"v1.1/Things({thing.id})/HistoricalLocations"}
+        for topic in topics:
+            await client.subscribe(topic)
+        stands = {"time": "2999-01-01T00:00:00Z", "Thing": {"@iot.id": thing.id}, "Locations": [{"@iot.id": 1}]}
+        answer = await place.station.client.post("/v1.1/HistoricalLocations", json=stands)
+        heard = dict([await client.next(), await client.next()])
+        assert heard == dict.fromkeys(topics, await place.station.json(answer.headers["location"]))
+
+
 async def test_a_datastreams_times_are_told_when_rows_move_them(tmp_path):
     async with listening(tmp_path) as place:
         number = place.station.id("river/ph")

@@ -101,7 +101,7 @@ async def test_property_value_and_ref(filled):
     answer = await filled.client.get("/v1.1/Things(1)/properties/$value")
     assert answer.json()["tidal"] is False
     assert await filled.json("/v1.1/Things(1)/Datastreams/$ref?$top=1") == {
-        "@iot.nextLink": "http://station/v1.1/Things(1)/Datastreams?$top=1&$skiptoken=k1",
+        "@iot.nextLink": "http://station/v1.1/Things(1)/Datastreams/$ref?$top=1&$skiptoken=k1",
         "value": [{"@iot.selfLink": "http://station/v1.1/Datastreams(1)"}],
     }
     assert await filled.json("/v1.1/Datastreams(1)/Thing/$ref") == {"@iot.selfLink": "http://station/v1.1/Things(1)"}

@@ -44,6 +44,9 @@ class NewObservation(msgspec.Struct, forbid_unknown_fields=True):
     feature: Any = msgspec.field(name="FeatureOfInterest", default=None)
     own_id: Any = msgspec.field(name="@iot.id", default=None)
     own_link: Any = msgspec.field(name="@iot.selfLink", default=None)
+    datastream_link: Any = msgspec.field(name="Datastream@iot.navigationLink", default=None)
+    multi_link: Any = msgspec.field(name="MultiDatastream@iot.navigationLink", default=None)
+    feature_link: Any = msgspec.field(name="FeatureOfInterest@iot.navigationLink", default=None)
 
 
 _decoder = msgspec.json.Decoder(NewObservation)

@@ -24,7 +24,9 @@ WHOLE = frozenset({"$resultFormat", "$skiptoken"})
 RESULT_FORMATS = ("dataArray", "CSV", "GeoJSON")
 CUSTOM = ("samples", "as_of")
 MOST_LEVELS = 8
-_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+_WHOLE = re.compile(r"\d{1,30}", re.ASCII)
+_MOST = 10**18
+"""More than there can be: a larger `$top` or `$skip` means the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def _boolean(text: str, place: str) -> bool:
 def _whole(text: str, place: str) -> int:
     if not _WHOLE.fullmatch(text):
         raise RequestError(f"{text[:40]!r} is not a whole number from 0", place=place)
-    return int(text)
+    return min(int(text), _MOST)
 
 
 def _result_format(text: str, place: str) -> str:

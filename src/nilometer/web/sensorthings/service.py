@@ -215,7 +215,7 @@ class _Reading:
         if path.ending == "$value":
             raise RequestError("$value follows a property", place="path")
         if path.ending == "$ref":
-            options = self._links_only(options)
+            options, place = self._links_only(options), replace(place, path=f"{place.path}/$ref")
         if place.number is not None:
             return self._entity(place, options)
         return self._set(place, options)

@@ -307,6 +307,11 @@ class Maker:
             elif relation.name == "ObservedProperties":
                 continue  # it was made of them
             elif relation.through.link is not None:
+                if relation.name == "Things":  # one stands at its Location before what it measures is made
+                    for item in items:
+                        if isinstance(item, Draft):
+                            self.make(item, {"Locations": number})
+                    items = [item for item in items if isinstance(item, int)]
                 ids = [item if isinstance(item, int) else self.make(item) for item in items]
                 ids += [given[relation.name]] if relation.name in given and given[relation.name] not in ids else []
                 if ids:
