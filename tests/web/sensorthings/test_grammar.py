@@ -11,8 +11,8 @@ from nilometer.web.sensorthings.expressions import Binary, Call, Literal, Logica
 from nilometer.web.sensorthings.grammar import parse_expression
 from nilometer.web.sensorthings.options import decode_query, encode_query, parse_options
 from nilometer.web.sensorthings.paths import Step, parse_path
-from nilometer.web.sensorthings.query.geometry import parse_wkt
 from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.query.geometry import parse_wkt
 from nilometer.web.sensorthings.schema import TYPES
 
 PIECES = st.lists(
