@@ -17,7 +17,15 @@ from typing import Any
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from nilometer.errors import NilometerError, Overloaded, RateLimited, RequestError, TooLarge, WrongMediaType
+from nilometer.errors import (
+    MethodNotAllowed,
+    NilometerError,
+    Overloaded,
+    RateLimited,
+    RequestError,
+    TooLarge,
+    WrongMediaType,
+)
 from nilometer.web.statuses import RETRY_AFTER_S, error_document, status_of
 
 __all__ = ["FORWARDED", "Budget", "ClientGone", "Exchange", "Headers", "encode_json"]
@@ -216,10 +224,12 @@ class Exchange:
         headers: Headers = (),
         document: Callable[[NilometerError], dict[str, Any]] = error_document,
     ) -> None:
-        """Send an error with its status; one that may pass says when to try again."""
+        """Send an error with its status, when to try again if it may pass, and which methods would do."""
         wait_s = error.wait_s if isinstance(error, RateLimited) else RETRY_AFTER_S
-        retry = [("retry-after", str(math.ceil(wait_s)))] if error.retryable else []
-        await self.answer_json(document(error), status_of(error), [*retry, *headers])
+        told = [("retry-after", str(math.ceil(wait_s)))] if error.retryable else []
+        if isinstance(error, MethodNotAllowed) and error.allowed:
+            told.append(("allow", error.allowed))
+        await self.answer_json(document(error), status_of(error), [*told, *headers])
 
     async def begin(self, media_type: str, headers: Headers = ()) -> None:
         """Start an answer that is sent in pieces."""

@@ -287,6 +287,7 @@ async def test_an_observation_is_changed_and_its_datastream_follows(api: Api):
         return (await api.ask(f"Datastreams({stream})"))["phenomenonTime"]
 
     assert (await span())[:10] + (await span()).partition("/")[2][:10] == "2021-01-022021-01-04"
+    await api.patch(f"Observations({ids[0]})", {"phenomenonTime": None}, 400)
     await api.patch(f"Observations({ids[0]})", {"result": 20.5})
     assert (await api.ask(f"Observations({ids[0]})"))["result"] == 20.5
     await api.patch(f"Observations({ids[0]})", {"phenomenonTime": "2021-01-01T00:00:00Z"})

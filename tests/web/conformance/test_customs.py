@@ -76,9 +76,22 @@ async def test_properties_that_nobody_gave_are_not_there(api: Api):
     thing = f"Things({made['@iot.id']})"
     for path in ("properties", "properties/$value"):
         assert (await api.client.get(f"/v1.1/{thing}/{path}")).status_code == 204
+    bare = "name eq 'bare' and properties eq null"
+    assert await api.names(f"Things?$filter={bare}") == ["bare"]
+    await api.post(f"{thing}/Locations", location("bare"))
+    here = "description eq 'here' and properties eq null"
+    await api.post(f"{thing}/Datastreams", whole("bare", Observations=[{"result": 1}], description="here"))
+    assert await api.names(f"Datastreams?$filter={here} and length(description) eq 4") == ["bare"]
+    assert await api.names("Things?$filter=Locations/name eq 'bare' and Locations/properties eq null") == ["bare"]
+    asked = (
+        "Datastream/description eq 'here' and Datastream/properties eq null and FeatureOfInterest/properties ne null"
+    )
+    assert await api.names(f"Observations?$filter={asked}", "result") == [1]
+    assert await api.names(f"Things?$filter={bare.replace('eq null', 'ne null')}") == []
     first = [{"op": "add", "path": "/properties/depth", "value": 3}]
     await api.patch(thing, first, media="application/json-patch+json")
     assert (await api.ask(thing))["properties"] == {"depth": 3}
+    assert await api.names(f"Things?$filter={bare}") == []
 
 
 async def test_an_id_is_selected_alone(api: Api):

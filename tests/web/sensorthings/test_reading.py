@@ -386,7 +386,12 @@ async def test_head_and_other_methods(filled):
     answer = await filled.client.head("/v1.1/Things")
     assert (answer.status_code, answer.content) == (200, b"")
     for method in ("PUT", "PATCH", "DELETE"):
-        assert (await filled.client.request(method, "/v1.1/Things")).status_code == 405
+        answer = await filled.client.request(method, "/v1.1/Things")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+        answer = await filled.client.request(method, "/v1.1/Things(1)/name")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    answer = await filled.client.post("/v1.1/Things(1)", json={})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, PUT, PATCH, DELETE")
     assert (await filled.client.request("TRACE", "/v1.1/Things")).status_code == 405
 
 

@@ -108,7 +108,9 @@ class SensorThings:
         kind = TYPES[target.kind]
         if target.property is not None or (target.number is not None and parsed.ending != "$ref"):
             raise MethodNotAllowed(
-                "POST makes an entity in a set; an entity is changed by PATCH or PUT", place="method"
+                "POST makes an entity in a set; an entity is changed by PATCH or PUT",
+                place="method",
+                allowed=_methods(target),
             )
         if kind is OBSERVATION and target.parent is not None and target.parent[0] in STREAMS and not parsed.ending:
             await self.creation.create(exchange, root, target.parent[1])
@@ -151,7 +153,9 @@ class SensorThings:
             return
         if target.number is None or target.property is not None or parsed.ending:
             raise MethodNotAllowed(
-                f"{exchange.method} goes to one entity: {target.kind}s are changed by id", place="method"
+                f"{exchange.method} goes to one entity: {target.kind}s are changed by id",
+                place="method",
+                allowed=_methods(target),
             )
         kind = TYPES[target.kind]
         if exchange.method == "DELETE":
@@ -177,6 +181,7 @@ class SensorThings:
             raise MethodNotAllowed(
                 "deleting by a filter is off; server.delete_by_filter = true allows it",
                 place="method",
+                allowed="GET, HEAD, POST",
             )
         options = parse_options(decode_query(exchange.query))
         others = [name for name, _ in options.texts if name not in {"$filter", "samples"}]
@@ -211,10 +216,18 @@ class SensorThings:
                 raise RequestError("say which link goes: …/Locations(1)/$ref", place="path")
             await self.changes.unlink(kind, source.number, relation, number)
         elif last.id is not None or (exchange.method == "POST") != relation.many:
-            raise MethodNotAllowed("a link to many is posted, a link to one is PUT", place="method")
+            allowed = f"GET, HEAD, {'POST' if relation.many else 'PUT'}, DELETE"
+            raise MethodNotAllowed("a link to many is posted, a link to one is PUT", place="method", allowed=allowed)
         else:
             await self.changes.link(kind, source.number, relation, _as_link(document))
         await exchange.answer(HTTPStatus.NO_CONTENT)
+
+
+def _methods(target: Target) -> str:
+    """Return which methods go where a path leads."""
+    if target.property is not None:
+        return "GET, HEAD"
+    return "GET, HEAD, POST" if target.number is None else "GET, HEAD, PUT, PATCH, DELETE"
 
 
 def _is_set_of_observations(target: Target) -> bool:

@@ -70,6 +70,9 @@ _MENTIONS = {"mul": 20, "div": 20, "mod": 80, "round": 12, **dict.fromkeys(_TEXT
 """How often a statement repeats what a function is given; of other functions four times."""
 _A_GROUP = 50
 _BOOLEANS = {True: 1, False: 0}
+_PLAIN = '{"nilometer": {"plain": true}}'
+_NOT_GIVEN = {"Location": "{}"}
+"""Properties as they are kept where a client gave none; of other kinds `_PLAIN`."""
 
 
 class Foreign(Protocol):
@@ -333,8 +336,12 @@ class Sql:
         return self._column(item.source, column or found.column, rows)
 
     def document(self, item: Field, rows: Rows) -> ColumnElement[Any]:
-        """Return the whole JSON that a field is a member of."""
-        return self._column(item.source, item.source.kind.properties[item.name].column, rows)
+        """Return the whole JSON a field is a member of; properties that nobody gave are null, as they are shown."""
+        kind = item.source.kind
+        column = self._column(item.source, kind.properties[item.name].column, rows)
+        if item.members or item.name != "properties":
+            return column
+        return case((cast(column, Text) != _NOT_GIVEN.get(kind.name, _PLAIN), column))
 
     def _member(self, item: Field, kind: Kind, rows: Rows) -> ColumnElement[Any]:
         read = {
