@@ -127,12 +127,24 @@ def test_the_past_is_as_it_was(water):
     then = water.store.snapshot().at_sequence(mark)
     ids = np.array(water.ids[:1])
     assert then.features(ids) == {water.ids[0]: frozenset({here})}
+    assert then.speaking_of(here) is None
     assert then.result_times(ids)[1][0] == START + 5 * SECOND
 
 
 def test_it_is_what_the_rows_say_whatever_happens(folder, rng):
     water = Water(Store.open(folder))
     places = add_features(water, 3)
+
+    def check():
+        rows, snapshot = read(water), water.store.snapshot()
+        for place in places:
+            speaking = {number for number in water.ids if place in rows[number][0]}
+            assert speaking <= set(snapshot.speaking_of(place).tolist())
+        assert told(water) == rows
+        for place in places:  # by now nothing is in doubt, where there are rows
+            speaking = {number for number in water.ids if place in rows[number][0]}
+            assert speaking == set(water.store.snapshot().speaking_of(place).tolist()) & set(snapshot.datastreams())
+
     try:
         for step in rng.choice(["send", "send", "send", "delete", "seal", "ask", "open"], 60):
             which = water.ids[rng.integers(3)]
@@ -150,7 +162,7 @@ def test_it_is_what_the_rows_say_whatever_happens(folder, rng):
                 water.store.close()
                 water = Water(Store.open(folder))
             else:
-                assert told(water) == read(water)
-        assert told(water) == read(water)
+                check()
+        check()
     finally:
         water.store.close()

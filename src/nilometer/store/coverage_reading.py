@@ -59,6 +59,14 @@ class CoverageReading:
         of = self._view.coverage.of if self._view.commit is None else self._then.__getitem__
         return {number: of(number).features for number in wanted}
 
+    def speaking_of(self, feature: int) -> NDArray[np.int64] | None:
+        """Return Datastreams among which are all whose water rows speak of a FeatureOfInterest; None: any may."""
+        coverage = self._view.coverage
+        if self._view.commit is not None:
+            return None  # what is known is of now
+        found = np.flatnonzero(coverage.unsure | (coverage.feature == feature))
+        return np.union1d(found, [number for number, some in coverage.others.items() if feature in some])
+
     def _sure(self, datastreams: NDArray[np.int64]) -> NDArray[np.intp]:
         """Measure what is in doubt; return the places of those of which anything is known."""
         coverage = self._view.coverage

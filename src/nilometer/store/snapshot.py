@@ -403,6 +403,10 @@ class Snapshot:
         """Return the FeaturesOfInterest that the water rows of those Datastreams speak of that have any."""
         return self._coverage.features(datastreams[self.extents(datastreams)[2]])
 
+    def speaking_of(self, feature: int) -> NDArray[np.int64] | None:
+        """Return Datastreams among which are all whose water rows speak of a FeatureOfInterest; None: any may."""
+        return self._coverage.speaking_of(feature)
+
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""
         return self._edges.datastreams()

@@ -211,6 +211,27 @@ async def test_a_feature_of_interest_is_made_of_the_location_and_reused(api: Api
     assert (await api.ask(f"Observations({moved['@iot.id']})/FeatureOfInterest"))["feature"] == point(3.0, 4.0)
 
 
+async def test_a_feature_of_interest_may_be_of_several_things(api: Api):
+    made = [
+        await api.make("Things", thing(f"shared {n}", Locations=[location("shared")], Datastreams=[whole("shared")]))
+        for n in range(3)
+    ]
+    streams = [(await api.ask(f"Things({number})/Datastreams"))["value"][0]["@iot.id"] for number in made]
+    first = await api.post(f"Datastreams({streams[0]})/Observations", {"result": 0})
+    feature = (await api.ask(f"Observations({first['@iot.id']})/FeatureOfInterest"))["@iot.id"]
+    linked = {"FeatureOfInterest": {"@iot.id": feature}}
+    await api.post(f"Datastreams({streams[1]})/Observations", {"result": 1} | linked)
+    await api.post(f"FeaturesOfInterest({feature})/Observations", {"result": 2, "Datastream": {"@iot.id": streams[2]}})
+    await api.post(f"Datastreams({streams[2]})/Observations", {"result": 3})
+    path = f"FeaturesOfInterest({feature})/Observations"
+    assert await api.names(f"{path}?$orderby=result", "result") == [0, 1, 2]
+    assert (await api.ask(f"{path}?$filter=result gt 0&$count=true&$top=0"))["@iot.count"] == 2
+    found = await api.ask(f"FeaturesOfInterest({feature})?$expand=Observations($orderby=result desc;$select=result)")
+    assert [item["result"] for item in found["Observations"]] == [2, 1, 0]
+    await api.delete(f"FeaturesOfInterest({feature})")
+    assert await api.names("Observations?$filter=Datastream/name eq 'shared'&$orderby=result", "result") == [3]
+
+
 async def test_a_thing_that_moves_has_a_history(api: Api):
     number = await api.make("Things", thing("moves", Locations=[location("first")]))
     await api.post(f"Things({number})/Locations", location("second"))

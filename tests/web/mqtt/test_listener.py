@@ -126,7 +126,12 @@ async def test_what_is_published_is_stored_and_told_as_get_would_say_it(tmp_path
         assert not (await writer.publish("v1.1/Observations", other, qos=2)).is_failure
         assert (await reader.next())[1] == {"result": 12.5}
         assert reader.heard.empty()  # the other Datastream's topic heard nothing of it
-        assert place.listener.figures().stored == 2
+        feature = (await place.station.json(f"/v1.1/Observations({number})/FeatureOfInterest"))["@iot.id"]
+        assert not (await writer.publish(f"v1.1/FeaturesOfInterest({feature})/Observations", other)).is_failure
+        assert (await reader.next())[1] == {"result": 12.5}
+        asked = f"/v1.1/FeaturesOfInterest({feature})/Observations?$filter=result eq 12.5&$count=true"
+        assert (await place.station.json(asked))["@iot.count"] == 1
+        assert place.listener.figures().stored == 3
         settings = (await place.station.json("/v1.1"))["serverSettings"]
         told = next(name for name in settings["conformance"] if name.endswith("/receive-updates"))
         assert settings[told] == {"endpoints": [f"mqtt://127.0.0.1:{place.port}"]}

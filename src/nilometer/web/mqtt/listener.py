@@ -19,6 +19,7 @@ from nilometer.web.mqtt.topics import path_of
 from nilometer.web.rates import Rates
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.paths import parse_path
+from nilometer.web.sensorthings.schema import STREAMS
 
 __all__ = ["MqttFigures", "MqttListener"]
 
@@ -160,15 +161,15 @@ class MqttListener:
         path, query = path_of(topic)
         if query:
             raise RequestError("a topic that is published to takes no options", place="topic")
-        stream = None if path == b"Observations" else await self._stream(path)
-        await self._creation.store(payload, stream)
+        stream = self._creation.stream_of(path)
+        if stream is None and path != b"Observations":
+            kind, owner = await asyncio.to_thread(self._service.find_owner, parse_path(path), self._root)
+            stream = owner if kind in STREAMS else None
+        if stream is None and path != b"Observations":
+            await self._creation.store_below(payload, owner)
+        else:
+            await self._creation.store(payload, stream)
         self._stored += 1
-
-    async def _stream(self, path: bytes) -> int:
-        known = self._creation.stream_of(path)
-        if known is not None:
-            return known
-        return await asyncio.to_thread(self._service.find_stream, parse_path(path), self._root)
 
     async def subscribe(self, session: Session, topic: str, qos: int) -> int:
         """Return the QoS with which a client is told of a topic; see `Hearing.subscribe`."""

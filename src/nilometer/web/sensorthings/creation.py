@@ -130,6 +130,10 @@ class Creation:
         link = f"{root}/Observations({number})"
         await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
 
+    async def store_below(self, body: bytes, feature: int) -> int:
+        """Return the id of an Observation that was given to a FeatureOfInterest, once it is durable; see `store`."""
+        return await self._changes.create(OBSERVATION, read_json(body), {"FeatureOfInterest": feature})
+
     async def store(self, body: bytes, stream: int | None) -> int:
         """Return the id of an Observation once it is durable: a new one, unless its stream knows its times.
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NotFound, RequestError
+from nilometer.model import SampleKind
 from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Catalog, Snapshot
 from nilometer.store.walking import PIECE
@@ -76,11 +77,15 @@ class Observations:
     def of_feature(self, feature: int) -> Within:
         """Return where the Observations of a FeatureOfInterest are."""
         try:
-            thing = self._catalog.feature(feature).thing
+            found = self._catalog.feature(feature)
         except NotFound:
             return Within(frozenset(), feature)
-        streams = frozenset(item.id for item in self._catalog.streams.all() if thing in {None, item.thing})
-        return Within(streams, feature)
+        streams = self._catalog.streams.all()
+        if found.sample_kind != SampleKind.WATER:
+            return Within(frozenset(item.id for item in streams if found.thing in {None, item.thing}), feature)
+        # Rows of other Things may be linked to the water of one.
+        speaking, ids = self._snapshot.speaking_of(feature), [item.id for item in streams]
+        return Within(frozenset(ids if speaking is None else np.intersect1d(ids, speaking).tolist()), feature)
 
     def page(self, within: Within, options: Options, *, columns: Sequence[str] | None = None, top: int | None) -> Rows:
         """Return rows; they are read while they are asked for.

@@ -115,8 +115,8 @@ class Service:
         with self._store.catalog.reading("read entities") as connection:
             return self._reading(connection, root, api, options).answer(path, options)
 
-    def find_stream(self, path: ResourcePath, root: str) -> int:
-        """Return the Datastream or MultiDatastream of ``…/Datastreams(1)/Observations``, each step checked.
+    def find_owner(self, path: ResourcePath, root: str) -> tuple[str, int]:
+        """Return what the Observations of ``…/Datastreams(1)/Observations`` belong to, each step checked: type and id.
 
         Raises
         ------
@@ -127,10 +127,7 @@ class Service:
         is_set = target.kind == OBSERVATION.name and target.number is None and target.property is None
         if not is_set or target.parent is None:
             raise NotSupported("only Observations are created here", place="path")
-        kind, number = target.parent
-        if kind not in STREAMS:
-            raise RequestError("Observations are posted to a Datastream or a MultiDatastream", place="path")
-        return number
+        return target.parent
 
     def resolve(self, path: ResourcePath, root: str) -> Target:
         """Return where a path leads.
@@ -215,7 +212,8 @@ class _Reading:
         if path.ending == "$value":
             raise RequestError("$value follows a property", place="path")
         if path.ending == "$ref":
-            options, place = self._links_only(options), replace(place, path=f"{place.path}/$ref")
+            options = self._links_only(options)
+            place = replace(place, path=f"{place.path}/$ref")
         if place.number is not None:
             return self._entity(place, options)
         return self._set(place, options)
