@@ -100,6 +100,23 @@ def test_a_delete_and_a_revision_are_measured_once(water, reads):
     assert told(water) == read(water)
 
 
+@pytest.mark.parametrize("is_opened_anew", [False, True])
+def test_a_place_whose_rows_have_all_gone_does_not_come_back(folder, reads, is_opened_anew):
+    water = Water(Store.open(folder))
+    here, there = add_features(water, 2)
+    send(water, water.ids[0], [0, 10], [here, here], [None, None])
+    water.store.delete([water.ids[0]], START, START + 11 * SECOND)
+    if is_opened_anew:
+        water.store.save_state("qc", water.store.sequence(), b"")
+        water.store.seal()
+        water.store.close()
+        water = Water(Store.open(folder))
+    send(water, water.ids[0], [20], [there], [None])
+    assert told(water)[water.ids[0]] == ({there}, None)
+    assert reads == water.ids[:1]
+    water.store.close()
+
+
 def test_it_is_kept_with_the_index_and_found_again(folder, reads):
     water = Water(Store.open(folder))
     here, there = add_features(water, 2)
