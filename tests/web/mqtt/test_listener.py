@@ -17,6 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from nilometer.model import MultiDatastream
+from nilometer.web.mqtt.hearing import Hearing
 from nilometer.web.mqtt.listener import MqttListener
 from nilometer.web.serving import bind
 from nilometer.web.times import format_time
@@ -230,7 +231,29 @@ async def test_what_is_refused_is_confirmed_with_its_reason(tmp_path, topic, pay
         assert place.listener.figures()[1:3] == (0, 2)
 
 
-@pytest.mark.parametrize("topic", ["v1.1/Nothing", "v1.1/Things(99)", "v1.1/Things/+", "Things", "v1.1/Things?$top=1"])
+async def test_a_topic_that_cannot_be_told_silences_no_other(tmp_path, monkeypatch):
+    async with listening(tmp_path) as place:
+        client, datastream = await place.client(), place.station.id("river/ph")
+        topics = [f"v1.1/Datastreams({datastream})/Observations", "v1.1/Things?$select=name"]
+        monkeypatch.setattr(Hearing, "_tried", lambda _hearing, _heard: None)  # it was right when it was subscribed to
+        for topic in ("v1.1/Observations?$select=nothing", "v1.1/Things?$expand=Nothing", *topics):
+            assert (await client.subscribe(topic)).value == 0
+        await place.station.ingest("river/ph", NOON, [7.0])
+        assert (await client.next())[0] == topics[0]
+        catalog = place.station.pipeline.store.catalog
+        catalog.update_thing(replace(catalog.thing_by_key("river"), name="Stream"))
+        assert await client.next() == (topics[1], {"name": "Stream"})
+        assert client.heard.empty()
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        *("v1.1/Nothing", "v1.1/Things(99)", "v1.1/Things/+", "Things", "v1.1/Things?$top=1"),
+        *("v1.1/Observations?$select=nothing", "v1.1/Things?$select=nothing", "v1.1/Things?$expand=Nothing"),
+        "v1.1/Datastreams(1)/Observations?$expand=Nothing",
+    ],
+)
 async def test_a_topic_that_leads_nowhere_is_not_granted(tmp_path, topic):
     async with listening(tmp_path) as place:
         client = await place.client(version=5)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from nilometer import __version__
-from nilometer.errors import NotSupported, RequestError
+from nilometer.errors import NilometerError, NotSupported, RequestError
 from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Snapshot, Store
 from nilometer.web.exchange import encode_json
@@ -144,8 +144,8 @@ class Service:
 
     def told(
         self, ids: Sequence[int], wanted: Sequence[tuple[Target, Options]], root: str, api: str
-    ) -> list[list[bytes]]:
-        """Return Observations as JSON for each of several sets of them, in the order of their ids.
+    ) -> list[list[bytes] | NilometerError]:
+        """Return Observations as JSON for each of several sets of them, in the order of their ids, or what is wrong.
 
         Parameters
         ----------
@@ -220,17 +220,21 @@ class _Reading:
 
     def told(
         self, rows: pa.Table, wanted: Sequence[tuple[Target, Options]], samples: Sequence[int]
-    ) -> list[list[bytes]]:
-        """Return those rows that belong to each set, as JSON."""
+    ) -> list[list[bytes] | NilometerError]:
+        """Return those rows that belong to each set, as JSON; what is wrong with one set is no fault of the others."""
         water = rows.filter(pc.invert(pc.is_in(rows["feature"], pa.array(samples, rows["feature"].type))))
-        documents = []
+        documents: list[list[bytes] | NilometerError] = []
         for target, options in wanted:
             mine = water
             if target.parent is not None and target.parent[0] in STREAMS:
                 mine = water.filter(pc.equal(water["datastream"], target.parent[1]))
             elif target.parent is not None:
                 mine = rows.filter(pc.equal(rows["feature"], target.parent[1]))
-            texts = self._objects(mine, options).to_pylist() if len(mine) else []
+            try:
+                texts = self._objects(mine, options).to_pylist() if len(mine) else []
+            except NilometerError as error:
+                documents.append(error)
+                continue
             documents.append([text.encode() for text in texts])
         return documents
 
