@@ -30,7 +30,8 @@ from nilometer.web.sensorthings.answers.sending import Pieces
 from nilometer.web.sensorthings.answers.texts import json_text
 from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_MQTT
 from nilometer.web.sensorthings.encoding import Encoder
-from nilometer.web.sensorthings.members import check_members, value_at
+from nilometer.web.sensorthings.expanding import check_expansions, check_select, relation_of
+from nilometer.web.sensorthings.members import value_at
 from nilometer.web.sensorthings.observations import Observations, Within
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
@@ -214,6 +215,7 @@ class _Reading:
         if path.ending == "$ref":
             options = self._links_only(options)
             place = replace(place, path=f"{place.path}/$ref")
+        check_expansions(place.kind, options)
         if place.number is not None:
             return self._entity(place, options)
         return self._set(place, options)
@@ -303,9 +305,7 @@ class _Reading:
         return Answer(HTTPStatus.OK, encode_json(answer))
 
     def _observation_set(self, place: Place, options: Options) -> Answer | Pieces:
-        _check_select(OBSERVATION, options)
-        for expansion in options.expand:
-            _relation(OBSERVATION, expansion)
+        check_select(OBSERVATION, options)
 
         def objects(table: pa.Table) -> Any:  # noqa: ANN401 -- pyarrow has no types
             with self._again() as reading:
@@ -350,12 +350,12 @@ class _Reading:
         return f"{self._encoder.root}/{path}?{query}"
 
     def _entities(self, kind: EntityType, records: list[Record], options: Options) -> list[dict[str, Any]]:
-        _check_select(kind, options)
+        check_select(kind, options)
         if options.select == ("@iot.selfLink",):
             return [{"@iot.selfLink": self._encoder.link(kind, record["id"])} for record in records]
         documents = self._encoder.entities(kind, records, options)
         for expansion in options.expand:
-            relation = _relation(kind, expansion)
+            relation = relation_of(kind, expansion)
             if relation.many:
                 self._expand_many(kind, relation, [record["id"] for record in records], documents, expansion)
             else:
@@ -369,10 +369,10 @@ class _Reading:
 
     def _objects(self, table: pa.Table, options: Options) -> Any:  # noqa: ANN401 -- pyarrow has no types
         """Return Observations as a column of JSON objects."""
-        _check_select(OBSERVATION, options)
+        check_select(OBSERVATION, options)
         expanded = {}
         for expansion in options.expand:
-            relation = _relation(OBSERVATION, expansion)
+            relation = relation_of(OBSERVATION, expansion)
             _, first, place = np.unique(table[relation.through.own].to_numpy(), return_index=True, return_inverse=True)
             documents = self._one_of_each(table.take(pa.array(first)), expansion)
             again = np.bincount(place.reshape(-1), minlength=len(documents)) - 1
@@ -383,7 +383,7 @@ class _Reading:
 
     def _one_of_each(self, table: pa.Table, expansion: Expansion) -> list[Any]:
         """Return for each row the document of the entity that an expansion leads to."""
-        relation = _relation(OBSERVATION, expansion)
+        relation = relation_of(OBSERVATION, expansion)
         return self._related(relation, table[relation.through.own].to_pylist(), expansion)
 
     def _related(self, relation: Relation, own: list[int], expansion: Expansion) -> list[Any]:
@@ -459,22 +459,3 @@ def _asks_newest(options: Options) -> bool:
         return False
     by = options.orderby[0] if len(options.orderby) == 1 else None
     return by is not None and by.descending and getattr(by.by, "names", ()) == ("phenomenonTime",)
-
-
-def _relation(kind: EntityType, expansion: Expansion) -> Relation:
-    relation = kind.relations.get(expansion.relation)
-    if relation is None:
-        known = ", ".join(kind.relations)
-        raise RequestError(
-            f"{kind.name} has no relation {expansion.relation[:60]!r} (known: {known})", place=expansion.at
-        )
-    return relation
-
-
-def _check_select(kind: EntityType, options: Options) -> None:
-    for text in options.select:
-        name, *members = text.split("/")
-        if members:
-            check_members(kind, name, members, "$select")
-        elif name not in {"id", "@iot.id", "@iot.selfLink"} and name not in kind.properties | kind.relations:
-            raise kind.unknown(name, "$select")
