@@ -17,6 +17,7 @@ if sys.platform != "win32":
     import uvloop
 
 from nilometer.errors import ConfigError, LinkError
+from nilometer.web.framing import BoundedFraming
 from nilometer.web.one_write import OneWriteProtocol
 from nilometer.web.waiting import HeadInTime
 
@@ -110,7 +111,7 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
     await _Server(config, app, ready).serve(sockets=[listener])
 
 
-class _Connection(HeadInTime, OneWriteProtocol):
+class _Connection(HeadInTime, BoundedFraming, OneWriteProtocol):
     """A connection as this server holds it."""
 
 
