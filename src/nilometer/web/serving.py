@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import uvicorn
 
@@ -84,7 +84,13 @@ def bind(host: str, port: int, *, token: str | None = None) -> socket.socket:
     return listener
 
 
-async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:  # noqa: ANN401 -- any ASGI application
+async def serve(
+    app: Any,  # noqa: ANN401 -- any ASGI application
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    websocket: Callable[..., asyncio.Protocol] | None = None,
+) -> None:
     """Serve until interrupted (Ctrl-C or SIGTERM), then close what is open within a few seconds.
 
     Parameters
@@ -95,6 +101,8 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
         From `bind`.
     ready : callable
         Called once connections are accepted.
+    websocket : callable, optional
+        Takes over a connection that asks to become a WebSocket; None: it is answered as any other.
     """
     # What a proxy says of the address is read where it is needed: `Exchange.root`.
     config = uvicorn.Config(
@@ -105,7 +113,7 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
         lifespan="off",
         proxy_headers=False,
         http=_Connection,
-        ws="none",
+        ws="none" if websocket is None else cast("type[asyncio.Protocol]", websocket),
     )
     await _Server(config, app, ready).serve(sockets=[listener])
 

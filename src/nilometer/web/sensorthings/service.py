@@ -81,16 +81,16 @@ class Service:
         self._store = store
         self._evidence = Evidence(store.catalog)
         self.gate = Gate()
-        self.mqtt = ""
-        """Where MQTT is listened to; nothing: nowhere."""
+        self.mqtt: Callable[[str], list[str]] | None = None
+        """Where MQTT is spoken, for who reached the service at a root; None: nowhere."""
 
     def root(self, root: str) -> Answer:
         """Return the service root: the entity sets, and what is met of the standard."""
         sets = [{"name": kind.plural, "url": f"{root}/{kind.plural}"} for kind in TYPES.values()]
         settings: dict[str, Any] = {"conformance": list(CONFORMANCE), "nilometer": {"version": __version__}}
-        if self.mqtt:
+        if self.mqtt is not None:
             settings["conformance"] += CONFORMANCE_OF_MQTT
-            settings |= {name: {"endpoints": [self.mqtt]} for name in CONFORMANCE_OF_MQTT}
+            settings |= {name: {"endpoints": self.mqtt(root)} for name in CONFORMANCE_OF_MQTT}
         return Answer(HTTPStatus.OK, encode_json({"value": sets, "serverSettings": settings}))
 
     def get(self, path: ResourcePath, options: Options, root: str, api: str) -> Answer | Pieces:
