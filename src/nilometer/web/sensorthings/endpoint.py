@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +28,8 @@ from nilometer.web.sensorthings.service import Answer, Service, Target
 __all__ = ["ROOT", "SensorThings"]
 
 ROOT = "/v1.1"
+_KEEPS_32_BITS = "QGIS/"
+"""How a client names itself that keeps 32 bits of a number: of Observations with the same it would show one."""
 _ALLOWED = [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE")]
 MOST_BYTES_OF_ENTITIES = 16 << 20
 """Of the body of one entity with what comes with it."""
@@ -63,7 +66,9 @@ class SensorThings:
         root = exchange.root + ROOT
         path = path.strip(b"/")
         if exchange.method in {"GET", "HEAD"}:
-            answer = await asyncio.to_thread(self._get, path, exchange.query, root, f"{exchange.root}/api/v1")
+            is_short = _KEEPS_32_BITS in exchange.header(b"user-agent")
+            api = f"{exchange.root}/api/v1"
+            answer = await asyncio.to_thread(self._get, path, exchange.query, root, api, ids_as_text=is_short)
             if isinstance(answer, Pieces):
                 await send(exchange, answer)
             else:
@@ -76,8 +81,8 @@ class SensorThings:
             status = HTTPStatus.NO_CONTENT if exchange.method == "OPTIONS" else HTTPStatus.METHOD_NOT_ALLOWED
             await exchange.answer(status, headers=_ALLOWED)
 
-    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer | Pieces:
-        options = parse_options(decode_query(query))
+    def _get(self, path: bytes, query: bytes, root: str, api: str, *, ids_as_text: bool = False) -> Answer | Pieces:
+        options = replace(parse_options(decode_query(query)), ids_as_text=ids_as_text)
         if not path:
             return self.service.root(root)
         return self.service.get(parse_path(path), options, root, api)

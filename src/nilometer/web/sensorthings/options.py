@@ -49,7 +49,8 @@ class Options:
     """What was asked; `texts` keeps every option as written, for next links.
 
     Ours are `samples` (``all`` shows check and standard samples beside the water) and `as_of` (µs UTC: Observations as
-    they were known then, wherever they show).
+    they were known then, wherever they show). `ids_as_text` is of the client, not of the URL: it cannot hold the
+    numbers of Observations.
     """
 
     filter: Expression | None = None
@@ -63,6 +64,7 @@ class Options:
     as_of: int | None = None
     result_format: str = ""
     skiptoken: Token | None = None
+    ids_as_text: bool = False
     texts: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def given(self, name: str) -> bool:
@@ -119,7 +121,8 @@ def parse_options(pairs: Iterable[tuple[str, str]]) -> Options:
     NotSupported
         If it is one of the standard's that this version does not serve.
     """
-    return _gather(list(pairs), level=0)
+    # Clients write a query over several lines, of which a browser keeps the blanks.
+    return _gather([(name.strip(), text) for name, text in pairs], level=0)
 
 
 def _gather(pairs: list[tuple[str, str]], level: int, prefix: str = "") -> Options:

@@ -182,7 +182,7 @@ class Service:
             records,
             Observations(seen, records, catalog, self.gate, quality_documents(evidence, api)),
             Encoder(root, catalog, seen),
-            ObservationTexts(root, api, evidence, catalog.streams.are_multi),
+            ObservationTexts(root, api, evidence, catalog.streams.are_multi, ids_as_text=options.ids_as_text),
             [(name, text) for name, text in options.texts if name == _AS_OF],
             again,
             self.gate,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement
 
 from nilometer.errors import RequestError
+from nilometer.web.sensorthings.expressions import Path
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import As, Field, Source, Value, fields
 from nilometer.web.sensorthings.query.columns import Column, Frame, evaluate
@@ -37,7 +38,8 @@ def keys_of(binder: Binder, orders: Sequence[Any]) -> list[Key]:
     """
     keys: list[Key] = []
     for item in orders:
-        value = binder.value(item.by)
+        known = binder.newest(item.by, descending=item.descending) if isinstance(item.by, Path) else None
+        value = binder.value(item.by) if known is None else known
         if value.kind in {Kind.GEOMETRY, Kind.NULL}:
             raise RequestError(f"a {value.kind} cannot be sorted by", place=f"$orderby at {value.at}")
         kinds = (Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN) if value.kind is Kind.JSON else (value.kind,)

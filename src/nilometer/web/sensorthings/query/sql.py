@@ -63,7 +63,7 @@ Rows = Mapping[Variable, FromClause]
 
 _KINDS = frozenset({Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME})
 _NUMBERS = frozenset({"add", "sub", "mul", "div", "mod", "neg", "round", "floor", "ceiling"})
-_TEXTS = frozenset({"length", "indexof", "substring", "tolower", "toupper", "trim", "concat"})
+_TEXTS = frozenset({"length", "indexof", "substring", "tolower", "toupper", "trim", "concat", "written"})
 _TESTS = frozenset({"substringof", "contains", "startswith", "endswith"})
 _HEAVIEST = 1500
 _MENTIONS = {"mul": 20, "div": 20, "mod": 80, "round": 12, **dict.fromkeys(_TEXTS, 1), "indexof": 2}
@@ -359,6 +359,8 @@ class Sql:
                 return func.substr(text, words.place(start) + 1, *(words.place(one) for one in rest), type_=Text)
             case "trim", [text]:
                 return words.trimmed(text)
+            case "written", [number]:
+                return cast(number, Text)
             case "concat", [left, right]:
                 # The cast is for its parentheses: COLLATE would take the right text only.
                 return cast(cast(left, Text).concat(cast(right, Text)), Text)

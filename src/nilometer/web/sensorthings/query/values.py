@@ -6,19 +6,30 @@ What does not depend on rows is worked out here, once.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from nilometer.errors import RequestError
 from nilometer.web.sensorthings.expressions import Literal
-from nilometer.web.sensorthings.query.bound import Apply, As, Compare, Condition, Constant, Predicate, Truth, Value
+from nilometer.web.sensorthings.query.bound import (
+    Apply,
+    As,
+    Compare,
+    Condition,
+    Constant,
+    Field,
+    Predicate,
+    Truth,
+    Value,
+)
 from nilometer.web.sensorthings.query.columns import Nothing, evaluate, judge
 from nilometer.web.sensorthings.query.functions import ARITHMETIC, FUNCTIONS, Kind, Operation
 from nilometer.web.sensorthings.query.geometry import parse_wkt, relate
 from nilometer.web.sensorthings.query.temporal import FIRST_US, LAST_US, parse_clock, parse_date, parse_duration
 
-__all__ = ["accept", "as_kind", "call", "fold", "literal", "operation", "predicate"]
+__all__ = ["accept", "as_kind", "beside_id", "call", "fold", "literal", "operation", "predicate"]
 
 Error = Callable[[str, int], RequestError]
 _SEEN_AS = {
@@ -28,6 +39,7 @@ _SEEN_AS = {
 _JSON = frozenset({Kind.JSON})
 _LARGEST = 1e300
 _NOTHING = Nothing()
+_DIGITS = re.compile(r"[1-9]\d{0,18}", re.ASCII)
 
 
 def literal(item: Literal, error: Error) -> Constant:
@@ -65,8 +77,26 @@ def as_kind(value: Value, kind: Kind) -> Value:
     return _folded(As(kind, value, value.at))
 
 
+def _is_id(value: Value) -> bool:
+    return isinstance(value, Field) and value.name == "id" and not value.members
+
+
+def beside_id(value: Value, other: Value) -> Value:
+    """Return what stands beside an id, as a number where it is one in quotes: to many clients ids are texts."""
+    if (
+        _is_id(value)
+        and isinstance(other, Constant)
+        and other.kind is Kind.TEXT
+        and _DIGITS.fullmatch(str(other.value))
+    ):
+        return Constant(Kind.NUMBER, int(str(other.value)), other.at)
+    return other
+
+
 def accept(value: Value, kind: Kind, what: str, error: Error) -> Value:
-    """Return an argument as the kind that is taken, or refuse it."""
+    """Return an argument as the kind that is taken, or refuse it; an id may be read as a text."""
+    if kind is Kind.TEXT and _is_id(value):
+        return Apply("written", (value,), Kind.TEXT, value.at)
     if value.kind not in {kind, Kind.NULL} and value.kind not in _SEEN_AS.get(kind, _JSON):
         raise error(f"{what} takes {_article(kind)}, and this is {_article(value.kind)}", value.at)
     return as_kind(value, kind)
