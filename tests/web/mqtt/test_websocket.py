@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,6 @@ from nilometer.acquisition.links.mqtt import Will
 from nilometer.acquisition.protocols.mqtt import connect_packet, publish_packet
 from nilometer.web.mqtt import connection as mqtt_connection
 from tests.web.mqtt.listening import WITHIN_S, Place, listening
-from tests.web.mqtt.test_frames import masked
 
 HEAD = {
     "Host": "station",
@@ -28,6 +28,7 @@ HEAD = {
     "Sec-WebSocket-Protocol": "mqttv3.1, mqtt",
 }
 GREETING = connect_packet("a client", clean=True)
+PING, PONG = b"\xc0\x00", b"\xd0\x00"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -37,6 +38,25 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
     folder = tmp_path_factory.mktemp("station")
     async with listening(folder, over="websockets", origins=["https://dashboard.example.org"]) as opened:
         yield opened
+
+
+def masked(opcode: int, payload: bytes = b"", *, is_last: bool = True) -> bytes:
+    """Return a client's frame, bit by bit as 5.2 and 5.3 of RFC 6455 have it."""
+    n, key = len(payload), bytes.fromhex("37fa213d")
+    length = bytes([0x80 | n]) if n < 126 else b"\xfe" + n.to_bytes(2) if n < 65536 else b"\xff" + n.to_bytes(8)
+    mask = (key * (n // 4 + 1))[:n]
+    body = (int.from_bytes(payload) ^ int.from_bytes(mask)).to_bytes(n)
+    return bytes([opcode | (0x80 if is_last else 0)]) + length + key + body
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def failed() -> AsyncIterator[list[dict[str, object]]]:
+    """What nobody caught."""
+    found: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: found.append(context))
+    yield found
+    loop.set_exception_handler(None)
 
 
 class Client:
@@ -127,9 +147,11 @@ async def test_a_page_of_another_origin_gets_no_socket(place, origin, allowed):
         ({"Sec_WebSocket_Version": "8"}, 400, "version 13"),
         ({"Sec_WebSocket_Protocol": None}, 400, "subprotocol"),
         ({"Sec_WebSocket_Protocol": "wamp"}, 400, "subprotocol"),
-        ({"Sec_WebSocket_Key": "c2hvcnQ="}, 400, "16 bytes"),
-        ({"Sec_WebSocket_Key": "no base64"}, 400, "16 bytes"),
+        ({"Sec_WebSocket_Key": None}, 400, "Sec-WebSocket-Key"),
         ({"method": "POST"}, 400, "GET"),
+        ({"host": "another"}, 400, "Bad HTTP"),  # the second
+        ({"Host": "a..b"}, 400, "label"),
+        ({"Host": "m\u00fcller"}, 400, "ascii"),
     ],
 )
 async def test_what_is_no_upgrade_to_mqtt_is_refused(place, request_, status, what):
@@ -137,7 +159,13 @@ async def test_what_is_no_upgrade_to_mqtt_is_refused(place, request_, status, wh
         head = await client.head()
         assert head.startswith(f"HTTP/1.1 {status} ")
         assert "sec-websocket-version: 13" in head
-        assert what in (await client.rest()).decode()
+        assert what in json.loads(await client.rest())["error"]["message"]
+
+
+async def test_a_name_of_other_letters_is_compared_as_browsers_write_it(place):
+    name = "xn--mller-kva.example:8080"
+    async with asked(place, Host=name, Origin=f"http://{name}") as client:
+        assert (await client.head()).startswith("HTTP/1.1 101 ")
 
 
 async def test_who_does_not_ask_for_the_upgrade_is_told_to(place):
@@ -147,20 +175,97 @@ async def test_who_does_not_ask_for_the_upgrade_is_told_to(place):
     assert "WebSocket" in answer.json()["error"]["message"]
 
 
+async def test_control_frames_may_come_within_a_message(place):
+    ping, pong = masked(9, b"?"), masked(10, b"!")
+    async with asked(place) as client:
+        await client.head()
+        await client.say(masked(2, GREETING[:3], is_last=False) + ping + masked(0, is_last=False) + pong)
+        await client.say(masked(0, GREETING[3:] + PING[:1]) + ping + masked(2, PING[1:]))
+        assert await client.hear(16) == bytes.fromhex("8a01 3f 8204 20020000 8a01 3f 8202 d000")  # in their order
+
+
+async def test_a_message_may_be_longer_than_a_packet(place):
+    """mqtt.js joins packets that wait."""
+    many = b"".join(publish_packet("nowhere", bytes(100_000), packet_id=n + 1) for n in range(12))
+    assert len(many) > mqtt_connection.MOST_BYTES
+    async with asked(place) as client:
+        await client.greet()
+        await client.say(masked(2, many + PING))
+        heard = b""
+        while heard.count(b"\x40\x02") < 12 or PONG not in heard:
+            heard += await client.hear(1)
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
-    [(masked(1, b"text"), 1003), (b"\x82\x01x", 1002), (masked(2, b"\xf0\x00"), 1000), (masked(8, b"\x03\xe9"), 1001)],
+    [
+        (masked(1, b"text"), 1003),
+        (b"\x82\x01x", 1002),  # no mask
+        (b"\xc2" + masked(2, b"x")[1:], 1002),  # of an extension
+        (masked(3, b"x"), 1002),  # an opcode of the future
+        (masked(0, b"x"), 1002),  # goes on with nothing
+        (masked(2, PING, is_last=False) + masked(2, PING), 1002),  # a message within a message
+        (masked(9, b"x", is_last=False), 1002),
+        (masked(9, b"x" * 126), 1002),
+        (b"\x82\xff" + b"\xff" * 12, 1002),  # more than 63 bits of length
+        (masked(8, b"x"), 1002),  # half a code
+        (masked(8, b"\x03\xe9"), 1001),  # the client's own code
+        (masked(8), None),
+        (masked(2, b"\xf0\x00"), 1000),  # whole frames, and no MQTT
+    ],
 )
-async def test_what_is_no_mqtt_ends_the_connection_with_its_code(place, frame, code):
+async def test_what_is_no_mqtt_ends_the_connection_with_its_code(place, frame, code, monkeypatch):
+    monkeypatch.setattr("nilometer.web.mqtt.websocket.CLOSING_S", 0.05)
     async with asked(place) as other, asked(place) as client:
         await other.greet(connect_packet("another", clean=True))
         await client.greet()
         await client.say(frame)
-        assert await client.hear(4) == b"\x88\x02" + code.to_bytes(2)
         with contextlib.suppress(ConnectionResetError):
-            assert await client.rest() == b""
-        await other.say(masked(2, b"\xc0\x00"))
-        assert await other.hear(4) == bytes.fromhex("8202 d000")  # and disturbs nobody
+            heard = (await client.rest()).removeprefix(b"\x82\x02" + PONG)
+            assert heard[:1] == b"\x88"
+            assert heard[1] == len(heard) - 2
+            assert heard[2:4] == (b"" if code is None else code.to_bytes(2))
+        await other.say(masked(2, PING))
+        assert await other.hear(4) == b"\x82\x02" + PONG  # and disturbs nobody
+
+
+async def test_any_bytes_are_frames_or_end_the_connection(place, failed):
+    chance = random.Random(6455)
+    for n in range(60):
+        async with asked(place) as client:
+            await client.greet(connect_packet(f"client {n}", clean=True))
+            opcode = chance.choice([0, 1, 2, 8, 9, 10, 11])
+            await client.say(masked(opcode, chance.randbytes(n % 9), is_last=n % 4 > 0), chance.randbytes(n))
+            with contextlib.suppress(ConnectionError):
+                await client.say(masked(8))
+    assert not failed
+
+
+async def test_what_comes_after_the_end_is_passed_over(place, failed):
+    topic = f"v1.1/Datastreams({place.station.id('river/ph')})/Observations"
+    late = masked(9, b"?") + masked(2, publish_packet(topic, b'{"result": 1}', packet_id=1))
+    other, before = await place.client(), place.listener.figures().stored
+    for last, code in ((masked(1, b"text"), 1003), (masked(2, b"\xe0\x00"), 1000), (masked(8, b"\x03\xe9"), 1001)):
+        async with asked(place) as client:
+            await client.greet()
+            await client.say(last + late + masked(8))
+            assert (await client.rest())[2:4] == code.to_bytes(2)
+    await other.publish(topic, {"result": 2})
+    assert place.listener.figures().stored - before == 1
+    assert not failed
+
+
+async def test_pings_of_a_client_that_reads_nothing_are_not_kept(place, monkeypatch):
+    monkeypatch.setattr(mqtt_connection, "MOST_UNREAD", 1 << 14)
+    monkeypatch.setattr("nilometer.web.mqtt.websocket.CLOSING_S", 0.05)
+    place.sockets["websockets"].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what is accepted inherits it
+    async with asked(place) as client:
+        await client.greet()
+        await client.say(*[masked(9, bytes(125)) * 100] * 100, masked(2, b"\xe0\x00"))
+        answers = await client.rest()
+    assert answers.startswith(b"\x8a\x7d")
+    assert answers.endswith(b"\x88\x02\x03\xe8")
+    assert len(answers) < 10_000 * 127 / 4
 
 
 async def test_a_ping_is_answered_and_who_never_says_goodbye_cannot_hold_the_end_up(place, monkeypatch):
@@ -193,8 +298,8 @@ async def test_a_socket_outlives_the_time_a_request_may_take(place, monkeypatch)
     async with asked(place) as client:
         await client.greet()
         await asyncio.sleep(0.2)
-        await client.say(masked(2, b"\xc0\x00"))
-        assert await client.hear(4) == bytes.fromhex("8202 d000")
+        await client.say(masked(2, PING))
+        assert await client.hear(4) == b"\x82\x02" + PONG
 
 
 @pytest.mark.parametrize("carrier", ["tcp", "websockets"])

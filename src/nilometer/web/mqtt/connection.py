@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
             return
         self._is_closed = True
         if code and self._packets.version == 5 and self._session is not None:
-            self._transport.write(disconnected(code, reason))
+            self._write(disconnected(code, reason))
         self._transport.close()
         if self._watch is not None:
             self._watch.cancel()

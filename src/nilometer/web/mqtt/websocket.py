@@ -7,27 +7,29 @@ what is in them goes to the `Connection` that a client over TCP has: greeting, l
 from __future__ import annotations
 
 import asyncio
-import binascii
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import unquote
 
-import h11
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Event,
+    Ping,
+    RejectConnection,
+    RejectData,
+    Request,
+    TextMessage,
+)
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import RemoteProtocolError
 
-from nilometer.errors import FrameError, NilometerError, NotAuthorized, NotFound, RequestError
+from nilometer.errors import NilometerError, NotAuthorized, NotFound, RequestError
 from nilometer.web.exchange import encode_json
 from nilometer.web.mqtt.connection import STOPPING, Connection
-from nilometer.web.mqtt.frames import (
-    ClientFrames,
-    Close,
-    Ping,
-    TextFrameError,
-    accept_key,
-    close_frame,
-    message_frame,
-    pong_frame,
-)
 from nilometer.web.origins import Origins
 from nilometer.web.rates import address_of
 from nilometer.web.statuses import error_document, status_of
@@ -37,8 +39,7 @@ __all__ = ["PATH", "Entrance", "WebSocket"]
 PATH = "/mqtt"
 CLOSING_S = 1.0
 """How long a client may take to answer that the connection ends."""
-NORMAL, PROTOCOL_ERROR, UNSUPPORTED_DATA = 1000, 1002, 1003
-_SUBPROTOCOL, _VERSION = "mqtt", "13"
+_SUBPROTOCOL, _VERSION = "mqtt", b"13"
 
 
 class Entrance(NamedTuple):
@@ -67,11 +68,16 @@ class WebSocket(asyncio.Protocol):
 
     def __init__(self, entrance: Entrance, *, server_state: ServerState, **_: object) -> None:
         self._entrance, self._all = entrance, server_state.connections
-        self._frames = ClientFrames()
+        self._protocol = WSConnection(ConnectionType.SERVER)
         self._connection: Connection | None = None
         self._transport: asyncio.Transport
         self._end: asyncio.TimerHandle | None = None
-        self.is_closing = self._is_unread = False
+        self._is_unread = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither end said that it parts."""
+        return self._protocol.state is ConnectionState.OPEN
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over what HTTP wrote to."""
@@ -83,12 +89,9 @@ class WebSocket(asyncio.Protocol):
         if self._connection is None:
             self._greet(data)
             return
-        try:
-            for part in self._frames.feed(data):
-                self._take(part, self._connection)
-        except FrameError as error:
-            # What follows cannot be read, not even a goodbye (7.1.7).
-            self._part(UNSUPPORTED_DATA if isinstance(error, TextFrameError) else PROTOCOL_ERROR)
+        self._protocol.receive_data(data)
+        for event in self._protocol.events():
+            self._take(event, self._connection)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell MQTT that the client is gone."""
@@ -117,87 +120,79 @@ class WebSocket(asyncio.Protocol):
         else:
             self._connection.close(STOPPING, "the server ends")
 
-    def close(self, code: int = NORMAL) -> None:
+    def send(self, event: Event) -> None:
+        """Write what goes to the client."""
+        self._transport.write(self._protocol.send(event))
+
+    def close(self) -> None:
         """Say that the connection ends, and end it when the client says so too, or does not (7.1.1)."""
-        if self.is_closing:
-            return
-        self.is_closing = True
-        self._transport.write(close_frame(code))
-        self._end = asyncio.get_running_loop().call_later(CLOSING_S, self._transport.close)
+        if self.is_open:
+            self.send(CloseConnection(CloseReason.NORMAL_CLOSURE))
+            self._end = asyncio.get_running_loop().call_later(CLOSING_S, self._transport.close)
 
-    def _take(self, part: bytes | Ping | Close, connection: Connection) -> None:
-        match part:
-            case Ping(payload):
+    def _take(self, event: Event, connection: Connection) -> None:
+        match event:
+            case BytesMessage(data=data) if self.is_open:
+                # A piece of a message, as it came: where one begins and ends means nothing to MQTT (its 6.0).
+                connection.data_received(bytes(data))
+            case Ping() if self.is_open and not self._is_unread:
                 # Of pings that follow upon another the last alone needs an answer (5.5.3).
-                if not self.is_closing and not self._is_unread:
-                    self._transport.write(pong_frame(payload))
-            case Close(code):
-                self._part(code)
-            case _:
-                if not self.is_closing:
-                    connection.data_received(part)
+                self.send(event.response())
+            case TextMessage():
+                self._part(CloseConnection(CloseReason.UNSUPPORTED_DATA, "MQTT's messages are binary, this is text"))
+            case CloseConnection():
+                # The client's, or what the library has to say of frames that break a rule.
+                self._part(event.response())
 
-    def _part(self, code: int) -> None:
-        if not self.is_closing:
-            self.is_closing = True
-            self._transport.write(close_frame(code))
+    def _part(self, goodbye: CloseConnection) -> None:
+        if self._protocol.state in {ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING}:
+            self.send(goodbye)
         self._transport.close()
 
     def _greet(self, head: bytes) -> None:
         try:
-            request = _request(head)
-            key = self._admitted(request)
+            request = self._admitted(head)
         except NilometerError as error:
             self._refuse(error)
             return
-        told = {
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Accept": accept_key(key).decode(),
-            "Sec-WebSocket-Protocol": _SUBPROTOCOL,
-        }
-        self._transport.write(_head(HTTPStatus.SWITCHING_PROTOCOLS, told))
+        self.send(AcceptConnection(subprotocol=_SUBPROTOCOL))
         peer = str((self._transport.get_extra_info("peername") or ("",))[0])
-        address = address_of(peer, request.headers.get("x-forwarded-for", ""))
+        address = address_of(peer, _header(request, b"x-forwarded-for"))
         self._connection = self._entrance.connect()
         self._connection.connection_made(_Messages(self, self._transport, address))
 
-    def _admitted(self, request: _Request) -> bytes:
-        """Return the client's key, if it may enter."""
-        if request.path != PATH:
+    def _admitted(self, head: bytes) -> Request:
+        """Return what the client asks for, if it may enter."""
+        try:
+            self._protocol.receive_data(head)
+            request = cast("Request", next(self._protocol.events()))
+            host = request.host.encode("idna").decode()
+        except (RemoteProtocolError, UnicodeError) as error:
+            raise RequestError(f"this asks for no WebSocket of version 13: {error}", place="headers") from error
+        if unquote(request.target.partition("?")[0]) != PATH:
             raise NotFound(f"there is a WebSocket at {PATH} alone, for MQTT")
-        headers = request.headers
-        origin = headers.get("origin", "")
+        origin = _header(request, b"origin")
         # No browser asks before it opens a WebSocket, so that any page could, from inside the network.
-        if not self._entrance.origins.may_write(origin, headers.get("host", "")):
+        if not self._entrance.origins.may_write(origin, host):
             raise NotAuthorized(
                 f"a page of {origin[:100]} may not use MQTT here, unless server.origins names it", place="origin"
             )
-        if request.method != "GET" or headers.get("sec-websocket-version") != _VERSION:
-            raise RequestError(f"a WebSocket is asked for with GET and version {_VERSION}", place="headers")
-        offered = [one.strip() for one in headers.get("sec-websocket-protocol", "").split(",")]
-        if _SUBPROTOCOL not in offered:
+        if _SUBPROTOCOL not in request.subprotocols:
             raise RequestError(
                 f"the client has to offer the subprotocol {_SUBPROTOCOL!r}", place="sec-websocket-protocol"
             )
-        key = headers.get("sec-websocket-key", "").encode()
-        try:
-            n = len(binascii.a2b_base64(key, strict_mode=True))
-        except binascii.Error:
-            n = 0
-        if n != 16:
-            raise RequestError("16 bytes in base64 are a key", place="sec-websocket-key")
-        return key
+        return request
 
     def _refuse(self, error: NilometerError) -> None:
         body = encode_json(error_document(error))
-        told = {
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            "connection": "close",
-            "sec-websocket-version": _VERSION,
-        }
-        self._transport.write(_head(status_of(error), told) + body)
+        told = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            (b"sec-websocket-version", _VERSION),
+        ]
+        self.send(RejectConnection(status_code=status_of(error), headers=told, has_body=True))
+        self.send(RejectData(data=body))
         self._transport.close()
 
 
@@ -209,7 +204,7 @@ class _Messages(asyncio.Transport):
         self._socket, self._transport = socket, transport
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._transport.write(message_frame(bytes(data)))
+        self._socket.send(BytesMessage(bytes(data)))
 
     def close(self) -> None:
         self._socket.close()
@@ -218,7 +213,7 @@ class _Messages(asyncio.Transport):
         self._transport.abort()
 
     def is_closing(self) -> bool:
-        return self._socket.is_closing or self._transport.is_closing()
+        return not self._socket.is_open or self._transport.is_closing()
 
     def pause_reading(self) -> None:
         self._transport.pause_reading()
@@ -233,28 +228,6 @@ class _Messages(asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
 
-class _Request(NamedTuple):
-    method: str
-    path: str
-    headers: dict[str, str]
-
-
-def _request(head: bytes) -> _Request:
-    """Return what was asked for, out of what uvicorn wrote down of it."""
-    reader = h11.Connection(h11.SERVER)
-    reader.receive_data(head)
-    try:
-        event = reader.next_event()
-    except h11.RemoteProtocolError as error:
-        raise RequestError(str(error), place="headers") from error
-    if not isinstance(event, h11.Request):
-        raise RequestError("the head of the request is not whole", place="headers")
-    # Of a header that comes twice the first counts, as in `Exchange`.
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(list(event.headers))}
-    path = unquote(event.target.decode("latin-1").partition("?")[0])
-    return _Request(event.method.decode("latin-1"), path, headers)
-
-
-def _head(status: HTTPStatus, headers: dict[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join((*lines, "", "")).encode("latin-1")
+def _header(request: Request, name: bytes) -> str:
+    """Return a header, of one that comes twice the first, as `Exchange` does; empty: there is none."""
+    return next((value.decode("latin-1") for key, value in request.extra_headers if key == name), "")
