@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 import pytest_asyncio
@@ -128,6 +128,26 @@ async def test_helgoland_puts_every_id_in_quotes(world: Api):
 @pytest.mark.parametrize("path", ["Things('a')", "Things('0')", "Things('1''')", "Things('99999999999999999999')"])
 async def test_quotes_make_no_id_of_what_is_none(filled: Api, path: str):
     await filled.ask(path, 404)
+
+
+@pytest.mark.parametrize(
+    ("plain", "n"),
+    [
+        ("phenomenonTime ge 2021-03-05T08:30:15.250Z", 3),
+        ("phenomenonTime eq 2021-03-05T16:30:15.25+08:00", 2),
+        ("phenomenonTime lt 2021-03-05", 0),
+        ("resultTime lt 2021-03-06", 9),
+        ("phenomenonTime lt 2021-03-05T09:00:00Z/2021-03-05T10:00:00Z", 8),
+    ],
+)
+async def test_istsos_wants_times_in_quotes(world: Api, plain: str, n: int):
+    name, operator, time = plain.split()
+    of = "Datastream/Thing/name ne 't'"
+    for condition in (plain, f"{name} {operator} '{time}'"):
+        found = await world.ask(f"Observations?$count=true&$top=0&$filter={quote(f'{condition} and {of}')}")
+        assert found["@iot.count"] == n
+    assert await world.names(f"Observations?$filter={name} eq 'soon' or {name} eq '2021'", "@iot.id") == []
+    await world.ask(f"Observations?$filter={name} eq '2021-13-05'", 400)
 
 
 async def test_grafanas_tables_are_searched_by_the_first_digits_of_an_id(world: Api):

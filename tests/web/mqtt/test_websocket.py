@@ -15,8 +15,9 @@ import pytest
 import pytest_asyncio
 
 from nilometer.acquisition.links.mqtt import Will
-from nilometer.acquisition.protocols.mqtt import connect_packet, publish_packet
+from nilometer.acquisition.protocols.mqtt import connect_packet, publish_packet, subscribe_packet
 from nilometer.web.mqtt import connection as mqtt_connection
+from tests.web.conftest import NOON
 from tests.web.mqtt.listening import WITHIN_S, Place, listening
 
 HEAD = {
@@ -317,6 +318,24 @@ async def test_who_asks_and_reads_no_answers_is_cut_off(place, carrier, monkeypa
             pings = masked(2, pings)
         with pytest.raises(ConnectionError):
             await client.say(*[pings] * 10_000)
+
+
+async def test_who_reads_nothing_is_not_waited_for_when_its_connection_ends(place, monkeypatch):
+    monkeypatch.setattr(mqtt_connection, "PARTING_S", 0.05)
+    place.sockets["websockets"].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    n, hearer, greeting = 1_000, await place.client(), connect_packet("one name", clean=True)
+    topic = f"v1.1/Datastreams({place.station.id('river/dissolved_oxygen')})/Observations"
+    await hearer.subscribe(topic)
+    async with asked(place) as client, asked(place) as again:
+        await client.greet(greeting)
+        await client.say(masked(2, subscribe_packet(1, [(topic, 0)])))
+        assert await client.hear(7) == bytes.fromhex("8205 9003000100")
+        await place.station.ingest("river/dissolved_oxygen", NOON, [8.0] * n)
+        size = sum([len(json.dumps((await hearer.next())[1])) for _ in range(n)])
+        await again.greet(greeting)
+        await asyncio.sleep(0.2)
+        with contextlib.suppress(ConnectionResetError):
+            assert len(await client.rest()) < size / 2
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from nilometer.web.sensorthings.query.bound import (
     negate,
 )
 from nilometer.web.sensorthings.query.functions import FUNCTIONS, MOMENTS, Kind
-from nilometer.web.sensorthings.query.values import as_kind, beside_id, call, fold, literal, operation, predicate
+from nilometer.web.sensorthings.query.values import as_kind, beside, call, fold, literal, operation, predicate
 from nilometer.web.sensorthings.schema import STREAMS, TYPES, EntityType, Property
 
 __all__ = ["Binder"]
@@ -293,7 +293,7 @@ class Binder:
             return FirstKnown(tuple(each))
         if isinstance(left, Constant) and not isinstance(right, Constant):
             left, right, operator = right, left, _MIRRORS[operator]
-        right = beside_id(left, right)
+        right = beside(left, right, self._error)
         if operator not in {"eq", "ne"} and right.kind is Kind.TEXT and _is_result(left):
             written = Apply("written", (as_kind(left, Kind.NUMBER),), Kind.TEXT, at)
             return FirstKnown(

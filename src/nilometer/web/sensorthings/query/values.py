@@ -9,10 +9,12 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nilometer.errors import RequestError
 from nilometer.web.sensorthings.expressions import Literal
+from nilometer.web.sensorthings.grammar import parse_expression
 from nilometer.web.sensorthings.query.bound import (
     Apply,
     As,
@@ -29,7 +31,7 @@ from nilometer.web.sensorthings.query.functions import ARITHMETIC, FUNCTIONS, Ki
 from nilometer.web.sensorthings.query.geometry import parse_wkt, relate
 from nilometer.web.sensorthings.query.temporal import FIRST_US, LAST_US, parse_clock, parse_date, parse_duration
 
-__all__ = ["accept", "as_kind", "beside_id", "call", "fold", "literal", "operation", "predicate"]
+__all__ = ["accept", "as_kind", "beside", "call", "fold", "literal", "operation", "predicate"]
 
 Error = Callable[[str, int], RequestError]
 _SEEN_AS = {
@@ -40,6 +42,7 @@ _JSON = frozenset({Kind.JSON})
 _LARGEST = 1e300
 _NOTHING = Nothing()
 _DIGITS = re.compile(r"[1-9]\d{0,18}", re.ASCII)
+_STARTS_AS_TIME = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def literal(item: Literal, error: Error) -> Constant:
@@ -81,15 +84,19 @@ def _is_id(value: Value) -> bool:
     return isinstance(value, Field) and value.name == "id" and not value.members
 
 
-def beside_id(value: Value, other: Value) -> Value:
-    """Return what stands beside an id, as a number where it is one in quotes: to many clients ids are texts."""
-    if (
-        _is_id(value)
-        and isinstance(other, Constant)
-        and other.kind is Kind.TEXT
-        and _DIGITS.fullmatch(str(other.value))
-    ):
-        return Constant(Kind.NUMBER, int(str(other.value)), other.at)
+def beside(value: Value, other: Value, error: Error) -> Value:
+    """Return a text beside an id or a time as the number or time in it: there are clients that quote both."""
+    if not isinstance(other, Constant) or other.kind is not Kind.TEXT or not isinstance(other.value, str):
+        return other
+    if _is_id(value) and _DIGITS.fullmatch(other.value):
+        return Constant(Kind.NUMBER, int(other.value), other.at)
+    if value.kind in {Kind.TIME, Kind.INTERVAL} and _STARTS_AS_TIME.match(other.value):
+        try:
+            written = parse_expression(other.value)
+        except RequestError:
+            return other
+        if isinstance(written, Literal) and written.kind in {"time", "interval", "date"}:
+            return replace(literal(written, error), at=other.at)
     return other
 
 
