@@ -87,12 +87,13 @@ SETS = ("Things", "Locations", "HistoricalLocations", "Datastreams", "Sensors", 
 class IstSos(Peer):
     """As istSOS4: data arrays without a next link and null when empty; the next link of an expansion forgets options.
 
-    One Thing with three Datastreams, of which an expansion shows one; the first has `rows` Observations.
+    One Thing with three Datastreams, of which an expansion shows one; the first has `rows` Observations. The first
+    `down` requests for Things are not answered.
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, down: int = 0) -> None:
         super().__init__()
-        self.rows = rows
+        self.rows, self.down = rows, down
         self.streams = [stream(n, f"Level {n}") for n in (1, 2, 3)]
         self.place = {"name": "Weir", "description": "", "encodingType": GEO}
         self.place["feature"] = {"type": "Point", "coordinates": [8.5, 46]}
@@ -100,6 +101,9 @@ class IstSos(Peer):
     def answer(self, path: str, options: dict[str, str]) -> tuple[int, Json]:
         if not path:
             return self.root(*SETS)
+        if path == "Things" and self.down:
+            self.down -= 1
+            return 503, {}
         if path == "Things":
             thing = {"@iot.id": 1, "name": "Weir", "description": "", "properties": None, "Locations": []}
             cut = {"Datastreams": self.streams[:1], "HistoricalLocations": [], "HistoricalLocations@iot.nextLink": None}

@@ -104,6 +104,14 @@ async def test_what_cannot_be_ordered_comes_as_it_is_and_is_told(here):
     assert "Locations there: they come in no order by id, so a page may have missed one" in report["notes"]
 
 
+async def test_a_server_that_is_down_for_a_while_is_still_asked_for_its_order(here):
+    with IstSos(rows=0, down=5) as peer:
+        report = await take(peer, here)
+        things = [asked for asked in peer.asked if asked.startswith("Things?")]
+    assert ["$orderby" in asked for asked in things] == [True, True, True, False, True, True]
+    assert (report["new"]["Thing"], report["notes"]) == (1, [])
+
+
 async def test_coordinates_that_are_texts_become_numbers(here):
     with HydroServer() as peer:
         report = await take(peer, here)

@@ -195,15 +195,22 @@ class Origin:
     async def walk(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Entity]:
         """Yield the entities of a set, page by page; in the server's order if it fails to order them by id."""
         url = f"{self.url}/{path}"
-        first: Entity | None = None
-        if "$orderby" in params:
-            try:
-                first = await self.get(url, params, tries=FEW_TRIES)
-            except (QueryRefusedError, ServiceBusyError):
-                self.unordered.add(path)
-                params = {option: value for option, value in params.items() if option != "$orderby"}
-        async for entity in self._pages(url, params, first):
+        first, asked = await self._first(url, params)
+        if "$orderby" in params and "$orderby" not in asked:
+            self.unordered.add(path)
+        async for entity in self._pages(url, asked, first):
             yield entity
+
+    async def _first(self, url: str, params: Mapping[str, str]) -> tuple[Entity, Mapping[str, str]]:
+        """Return a first page, and what was asked for it."""
+        try:
+            return await self.get(url, params, tries=FEW_TRIES), params
+        except (QueryRefusedError, ServiceBusyError):
+            unordered = {option: value for option, value in params.items() if option != "$orderby"}
+            try:
+                return await self.get(url, unordered, tries=1), unordered
+            except LinkError:  # so it was not the order
+                return await self.get(url, params), params
 
     async def related(
         self, plural: str, entity: Entity, name: str, expand: str = "", order: str = "id asc"
