@@ -62,6 +62,10 @@ REQUESTS = (
     "Things?$filter=geo.distance(Locations/location, geography'POINT(20 30)') lt 0.5",
     "Locations?$filter=st_within(location, geography'POLYGON((20 20, 21 20, 21 21, 20 21, 20 20))')&$count=true",
     "Datastreams?$filter=phenomenonTime gt 2020-01-01T00:00:00Z",
+    "Datastreams?$orderby=phenomenonTime desc",
+    "Datastreams?$filter=st_within(observedArea, geography'POLYGON((20 20, 21 20, 21 21, 20 21, 20 20))')&$count=true",
+    "Datastreams?$filter=geo.distance(observedArea, geography'POINT(20 30)') lt 2.5&$count=true",
+    "Datastreams?$orderby=geo.distance(observedArea, geography'POINT(20 30)')",
     "Things?$expand=Datastreams",
     "Things?$expand=Datastreams($expand=ObservedProperty,Sensor;$top=3),Locations",
     "Things?$expand=Datastreams($expand=Observations($top=1;$orderby=phenomenonTime desc))",
@@ -148,6 +152,22 @@ def fill(engine, things, streams):
             ],
         )
         add(tables.things_locations, [{"thing": n, "location": n, "ordinal": 0} for n in range(1, things + 1)])
+        add(
+            tables.features_of_interest,
+            [
+                {
+                    "id": n,
+                    "name": f"Water {n}",
+                    "description": "",
+                    "encoding_type": "application/geo+json",
+                    "feature": {"type": "Point", "coordinates": [n % 360 - 180, n * 7 % 170 - 85]},
+                    "sample_kind": 0,
+                    "thing": n,
+                    "properties": {},
+                }
+                for n in range(1, things + 1)
+            ],
+        )
         add(tables.datastreams, [
             {"id": n, "key": f"d{n}", "name": f"Stream {n}", "description": "", "thing": (n - 1) // streams + 1,
              "sensor": n % 100 + 1, "observed_property": n % 50 + 1, "unit": "1", "unit_name": f"unit {n % 9}",
@@ -158,12 +178,15 @@ def fill(engine, things, streams):
         ])  # fmt: skip
 
 
-def batch(streams, n):
-    """Return the n-th row of each Datastream."""
+def batch(things, streams, n):
+    """Return the n-th row of each Datastream, of the water of its Thing; of some the second is of another one's."""
+    datastream = np.arange(1, things * streams + 1)
+    thing = (datastream - 1) // streams
     return ObservationBatch(
-        datastream=np.arange(1, streams + 1, dtype=np.int32),
-        phenomenon_time=np.full(streams, 1_700_000_000_000_000 + n * 600_000_000),
-        raw_result=np.arange(streams) % 100 / 10,
+        datastream=datastream.astype(np.int32),
+        phenomenon_time=1_700_000_000_000_000 + n * 600_000_000 + datastream * 7919 % 100_000 * 1000,
+        raw_result=datastream % 100 / 10,
+        feature=(np.where(datastream % 50, thing, (thing + n) % things) + 1).astype(np.int32),
     )
 
 
@@ -193,9 +216,12 @@ async def measure(folder, options):
     if options.url:  # PostgreSQL does so by itself within a minute, and plans by what it learns
         with pipeline.store.catalog.engine.begin() as connection:
             connection.execute(text("ANALYZE"))
+    await pipeline.close()
+    pipeline = Pipeline(folder, parse(settings))  # what was written behind its back it reads when it opens
     await pipeline.start()
     for n in range(2):
-        await pipeline.ingest(batch(options.things * options.streams, n))
+        rows = batch(options.things, options.streams, n)
+        assert (await pipeline.ingest(rows)).accepted == len(rows)
     transport = httpx.ASGITransport(app=create_app(pipeline, None))
     async with httpx.AsyncClient(transport=transport, base_url="http://server", timeout=60) as client:
         for path in (path for path in REQUESTS if options.only in path):

@@ -23,6 +23,7 @@ FIELDS = {
     "ReadError": {"path": Path("a.csv"), "line": 3, "format": "csv"},
     "CalibrationError": {"sensor": "s1", "certificate": "c1"},
     "RateLimited": {"wait_s": 2.5},
+    "MethodNotAllowed": {"place": "method", "allowed": "GET, HEAD"},
     "StoreLocked": {"address": "http://127.0.0.1:8080"},
     **{
         name: {"place": "$.thing"}

@@ -79,10 +79,9 @@ class RateLimitConfig(_Section):
 class ServerConfig(_Section):
     """Where the server listens. Another address than loopback needs a token.
 
-    `mqtt_port` is that of SensorThings over MQTT, 0: a free one; not given: 1883 where nobody has it (a free one where
-    `port` is 0). `origins` are those of other servers' pages that may use this one from a browser. `public_url` is how
-    clients reach the server, for links in what MQTT tells.
-    `rate_limit` is what one client may ask for.
+    `mqtt_port` is that of MQTT over TCP, 0: a free one; not given: 1883 where nobody has it (a free one where `port` is
+    0). `origins` are those of other servers' pages that may use this one from a browser. `public_url` is how clients
+    reach the server, for links in what MQTT tells. `rate_limit` is what one client may ask for.
     With `delete_by_filter`, ``DELETE /v1.1/Observations?$filter=…`` deletes what the filter chooses.
     """
 

@@ -346,7 +346,11 @@ class Conflict(RequestError):
 
 
 class MethodNotAllowed(RequestError):
-    """A method that a path does not take, though it leads somewhere."""
+    """A method that a path does not take, though it leads somewhere; `allowed` are those it takes."""
+
+    def __init__(self, message: str, *, place: str = "", allowed: str = "") -> None:
+        self.allowed = allowed
+        super().__init__(message, place=place)
 
 
 class TooLarge(RequestError):

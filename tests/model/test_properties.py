@@ -71,6 +71,18 @@ def test_the_vocabulary_covers_what_stations_use():
     assert term("ph").mean == "hydrogen_ion"
 
 
+@pytest.mark.parametrize(
+    ("key", "definition"),
+    [
+        ("water_temperature", "http://vocab.nerc.ac.uk/collection/P01/current/TEMPPR01/"),
+        ("air_temperature", "http://vocab.nerc.ac.uk/standard_name/air_temperature/"),
+        ("codmn", "urn:nilometer:property:codmn"),
+    ],
+)
+def test_a_definition_is_a_public_uri_where_there_is_one(key, definition):
+    assert term(key).definition == definition
+
+
 def test_definitions_and_column_names_belong_to_one_property():
     terms = list(vocabulary().values())
     assert len({item.definition for item in terms}) == len(terms)

@@ -15,16 +15,24 @@ def add_features(water, n):
     return [catalog.add_feature(FeatureOfInterest(name=f"place {k}")).id for k in range(n)]
 
 
+def features_by_id(snapshot, ids):
+    features = {}
+    for at, feature in zip(*(one.tolist() for one in snapshot.features(ids)), strict=True):
+        assert feature not in features.setdefault(int(ids[at]), set())
+        features[int(ids[at])].add(feature)
+    return features
+
+
 def told(water, as_of=None):
     """Return by Datastream what the store says, in seconds after START."""
     ids = np.array(water.ids, np.int64)
     snapshot = water.store.snapshot(as_of)
     first, last, valid = snapshot.result_times(ids)
-    features = snapshot.features(ids)
+    features = features_by_id(snapshot, ids)
     spans = ((first - START) // SECOND, (last - START) // SECOND)
     times = zip(*(one.tolist() for one in (*spans, valid)), strict=True)
     return {
-        number: (set(features.get(number, ())), (start, end) if is_valid else None)
+        number: (features.get(number, set()), (start, end) if is_valid else None)
         for number, (start, end, is_valid) in zip(ids.tolist(), times, strict=True)
     }
 
@@ -100,6 +108,23 @@ def test_a_delete_and_a_revision_are_measured_once(water, reads):
     assert told(water) == read(water)
 
 
+@pytest.mark.parametrize("is_opened_anew", [False, True])
+def test_a_place_whose_rows_have_all_gone_does_not_come_back(folder, reads, is_opened_anew):
+    water = Water(Store.open(folder))
+    here, there = add_features(water, 2)
+    send(water, water.ids[0], [0, 10], [here, here], [None, None])
+    water.store.delete([water.ids[0]], START, START + 11 * SECOND)
+    if is_opened_anew:
+        water.store.save_state("qc", water.store.sequence(), b"")
+        water.store.seal()
+        water.store.close()
+        water = Water(Store.open(folder))
+    send(water, water.ids[0], [20], [there], [None])
+    assert told(water)[water.ids[0]] == ({there}, None)
+    assert reads == water.ids[:1]
+    water.store.close()
+
+
 def test_it_is_kept_with_the_index_and_found_again(folder, reads):
     water = Water(Store.open(folder))
     here, there = add_features(water, 2)
@@ -126,13 +151,25 @@ def test_the_past_is_as_it_was(water):
     send(water, water.ids[0], [10], [there], [15])
     then = water.store.snapshot().at_sequence(mark)
     ids = np.array(water.ids[:1])
-    assert then.features(ids) == {water.ids[0]: frozenset({here})}
+    assert features_by_id(then, ids) == {water.ids[0]: {here}}
+    assert then.speaking_of(here) is None
     assert then.result_times(ids)[1][0] == START + 5 * SECOND
 
 
 def test_it_is_what_the_rows_say_whatever_happens(folder, rng):
     water = Water(Store.open(folder))
     places = add_features(water, 3)
+
+    def check():
+        rows, snapshot = read(water), water.store.snapshot()
+        for place in places:
+            speaking = {number for number in water.ids if place in rows[number][0]}
+            assert speaking <= set(snapshot.speaking_of(place).tolist())
+        assert told(water) == rows
+        for place in places:  # by now nothing is in doubt, where there are rows
+            speaking = {number for number in water.ids if place in rows[number][0]}
+            assert speaking == set(water.store.snapshot().speaking_of(place).tolist()) & set(snapshot.datastreams())
+
     try:
         for step in rng.choice(["send", "send", "send", "delete", "seal", "ask", "open"], 60):
             which = water.ids[rng.integers(3)]
@@ -150,7 +187,7 @@ def test_it_is_what_the_rows_say_whatever_happens(folder, rng):
                 water.store.close()
                 water = Water(Store.open(folder))
             else:
-                assert told(water) == read(water)
-        assert told(water) == read(water)
+                check()
+        check()
     finally:
         water.store.close()

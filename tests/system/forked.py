@@ -1,4 +1,4 @@
-"""A command of ours in a process that is forked, with what `subprocess.Popen` gives of one that is started."""
+"""A command of ours, or a program, in a process that is forked, with what `subprocess.Popen` gives of one started."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import IO
 
 from nilometer.cli.main import run
@@ -13,12 +14,13 @@ from tests.forks import FORKS
 
 
 class Forked:
-    """``nilometer`` with these arguments; what it prints and logs is in `stdout`."""
+    """``nilometer`` with these arguments, or a program's text; what it prints and logs is in `stdout`."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], *, program: str | None = None, folder: Path | None = None) -> None:
         heard, said = FORKS.Pipe(duplex=False)
         # Who tests no longer serves nobody.
-        self._process = FORKS.Process(target=_command, args=(said, arguments, dict(os.environ)), daemon=True)
+        told = (said, arguments, program, folder or Path.cwd(), dict(os.environ))
+        self._process = FORKS.Process(target=_begin, args=told, daemon=True)
         self._process.start()
         said.close()
         self.stdout: IO[str] = os.fdopen(os.dup(heard.fileno()), encoding="utf-8")
@@ -56,7 +58,9 @@ class Forked:
         self._process.kill()
 
 
-def _command(said: Connection, arguments: list[str], environment: dict[str, str]) -> None:
+def _begin(
+    said: Connection, arguments: list[str], program: str | None, folder: Path, environment: dict[str, str]
+) -> None:
     for number in (1, 2):
         os.dup2(said.fileno(), number)
     said.close()
@@ -64,5 +68,9 @@ def _command(said: Connection, arguments: list[str], environment: dict[str, str]
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.environ.clear()
     os.environ.update(environment)
+    os.chdir(folder)
+    if program is not None:
+        exec(compile(program, "<program>", "exec"), {"__name__": "__main__"})
+        return
     sys.argv = ["nilometer", *arguments]
     run()

@@ -134,6 +134,21 @@ def test_only_a_proxy_on_this_machine_says_the_scheme(client, said, scheme):
     assert Exchange({**POST, "client": client, "headers": headers}, None, None).root == f"{scheme}://water.example"
 
 
+@pytest.mark.parametrize(
+    ("client", "said", "root"),
+    [
+        ("127.0.0.1", {"host": "a.example:8443, inner", "proto": "https, http"}, "https://a.example:8443"),
+        ("127.0.0.1", {"host": "a.example", "prefix": "/water/"}, "http://a.example/water"),
+        ("127.0.0.1", {"host": "[2001:db8::1]:80"}, "http://[2001:db8::1]:80"),
+        ("127.0.0.1", {"host": 'a"<b>', "prefix": "//evil"}, "http://inner:8080"),
+        ("10.0.0.7", {"host": "a.example", "prefix": "/water"}, "http://inner:8080"),
+    ],
+)
+def test_a_proxy_on_this_machine_says_what_the_client_addressed(client, said, root):
+    headers = [(b"host", b"inner:8080"), *((f"x-forwarded-{name}".encode(), said[name].encode()) for name in said)]
+    assert Exchange({**POST, "client": (client, 5), "headers": headers}, None, None).root == root
+
+
 async def test_a_client_that_hangs_up_is_gone():
     with pytest.raises(ClientGone):
         await exchange(part(b"abc", more=True), {"type": "http.disconnect"}).body(10)

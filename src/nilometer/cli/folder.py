@@ -28,6 +28,10 @@ def import_(
     token: Annotated[str | None, typer.Option(envvar="NILOMETER_IMPORT_TOKEN", help="Its bearer token.")] = None,
     user: Annotated[str | None, typer.Option(help="Its user.")] = None,
     password: Annotated[str | None, typer.Option(envvar="NILOMETER_IMPORT_PASSWORD", help="And password.")] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(metavar="'NAME: VALUE'", envvar="NILOMETER_IMPORT_HEADER", help="A header it wants, or a key."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Of a server: only say what would come.")] = False,
     water_body: Annotated[str, typer.Option(help="Kind of water of a new Thing.")] = "other",
     time_zone: Annotated[str, typer.Option(help="Zone of the file's bare times, and of a new Thing.")] = "UTC",
@@ -58,7 +62,7 @@ def import_(
             raise ConfigError(
                 "--sensorthings", seen=sensorthings, reason="a server is imported without FILES and --thing"
             )
-        access = Access(sensorthings, token, user, password)
+        access = Access(sensorthings, token, user, password, header)
         asyncio.run(import_server(access, data, things, since, until, dry=dry_run, as_json=as_json))
         return
     if not files or not thing:

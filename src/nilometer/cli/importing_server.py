@@ -26,6 +26,7 @@ class Access:
     token: str | None = None
     user: str | None = None
     password: str | None = None
+    header: str | None = None
 
 
 async def import_server(
@@ -52,7 +53,14 @@ async def import_server(
         typer.echo(line, err=True)
 
     wishes = Wishes(things, _time(since, "--since"), _time(until, "--until"))
-    origin = Origin(access.url, token=access.token, user=access.user, password=access.password, told=told)
+    origin = Origin(
+        access.url,
+        token=access.token,
+        user=access.user,
+        password=access.password,
+        header=access.header,
+        told=told,
+    )
     try:
         if dry and not folder.exists():
             await _run(Taking(origin, None, wishes, dry=True, told=told), as_json=as_json)

@@ -53,6 +53,10 @@ def demo(
         list[Path] | None, typer.Option(help="A recording in place of the virtual water; may be given several times.")
     ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+    mqtt_port: Annotated[
+        int | None,
+        typer.Option(help="Port of SensorThings over MQTT, default 1883; 0 takes a free one.", min=0, max=65535),
+    ] = None,
 ) -> None:
     """Show virtual or recorded water, measured over real protocols, flagged, stored, judged and drawn live.
 
@@ -65,7 +69,11 @@ def demo(
     folder = data
     if folder is None:
         folder = Path("demo-data") / ("replay-" + "-".join(file.stem for file in replay) if replay else "virtual")
-    run(run_demo(folder, port=port, speed=speed, replay=replay or [], browser=browser, say=typer.echo))
+    run(
+        run_demo(
+            folder, port=port, mqtt_port=mqtt_port, speed=speed, replay=replay or [], browser=browser, say=typer.echo
+        )
+    )
 
 
 def _log_to_stderr() -> None:

@@ -32,11 +32,15 @@ __all__ = ["run_demo"]
 VIRTUAL_SPEED = 60.0
 SETTLE_S = 0.5
 
+_Ports = tuple[int, int | None]
+"""That of the web page, and that of MQTT."""
+
 
 async def run_demo(
     folder: Path,
     *,
     port: int,
+    mqtt_port: int | None = None,
     speed: float | None,
     replay: Sequence[Path],
     browser: bool,
@@ -50,6 +54,8 @@ async def run_demo(
         Where the data are kept.
     port : int
         Of the web page; 0 takes a free one.
+    mqtt_port : int, optional
+        As `server.mqtt_port` of the configuration.
     speed : float, optional
         Seconds of the water for each of the wall's.
     replay : sequence of path
@@ -72,9 +78,9 @@ async def run_demo(
     stage = _Stage()
     try:
         if replays:
-            await _demo_of_recordings(folder, port, replays, clock, stage, browser=browser, say=say)
+            await _demo_of_recordings(folder, (port, mqtt_port), replays, clock, stage, browser=browser, say=say)
         else:
-            await _demo_of_model(folder, port, clock, stage, browser=browser, say=say)
+            await _demo_of_model(folder, (port, mqtt_port), clock, stage, browser=browser, say=say)
     finally:
         await stage.clear()
 
@@ -123,7 +129,7 @@ class _Stage:
 
 async def _demo_of_model(
     folder: Path,
-    port: int,
+    ports: _Ports,
     clock: DemoClock,
     stage: _Stage,
     *,
@@ -133,7 +139,7 @@ async def _demo_of_model(
     say(f"virtual water: {', '.join(thing.names['en'] for thing in THINGS)}; time runs {clock.speed:g} times as fast")
     made = [(thing, virtual.simulator_of(thing, clock)) for thing in THINGS]
     sources = [virtual.source_of(thing, await stage.open(simulator), clock.speed) for thing, simulator in made]
-    config = _config([virtual.thing_of(thing) for thing in THINGS], sources, virtual.DERIVED)
+    config = _config([virtual.thing_of(thing) for thing in THINGS], sources, ports, virtual.DERIVED)
 
     async def before(pipeline: Pipeline) -> None:
         newest = _newest(pipeline)
@@ -148,12 +154,12 @@ async def _demo_of_model(
             say("continuing where the last run ended")
         stage.begin()
 
-    await run_server(folder, config, port=port, clock=clock, say=say, before=before, ready=_opener(wanted=browser))
+    await run_server(folder, config, port=ports[0], clock=clock, say=say, before=before, ready=_opener(wanted=browser))
 
 
 async def _demo_of_recordings(
     folder: Path,
-    port: int,
+    ports: _Ports,
     replays: Sequence[Replay],
     clock: DemoClock,
     stage: _Stage,
@@ -176,7 +182,7 @@ async def _demo_of_recordings(
     made = [simulator_of(one, clock.ahead(one.start - first), played[one.key]) for one in replays]
     reached = [await stage.open(simulator) for simulator in made]
     sources = [source_of(one, where, folder) for one, where in zip(replays, reached, strict=True)]
-    config = _config([thing_of(one) for one in replays], sources)
+    config = _config([thing_of(one) for one in replays], sources, ports)
 
     opened = _opener(wanted=browser)
 
@@ -184,14 +190,17 @@ async def _demo_of_recordings(
         stage.begin_later(lambda: clock.set(now))
         opened(address)
 
-    await run_server(folder, config, port=port, clock=clock, say=say, ready=ready)
+    await run_server(folder, config, port=ports[0], clock=clock, say=say, ready=ready)
 
 
 def _config(
-    things: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], derived: Sequence[Mapping[str, Any]] = ()
+    things: Sequence[dict[str, Any]],
+    sources: Sequence[dict[str, Any]],
+    ports: _Ports,
+    derived: Sequence[Mapping[str, Any]] = (),
 ) -> Config:
     parts = {"thing": list(things), "source": list(sources), "derived": [dict(one) for one in derived]}
-    return parse({**parts, "store": {"seal_every_s": 20}})
+    return parse({**parts, "store": {"seal_every_s": 20}, "server": {"mqtt_port": ports[1]}})
 
 
 def _newest(pipeline: Pipeline) -> int | None:

@@ -113,6 +113,13 @@ class ObservationBatch:
                 columns[item.name] = column.take(pa.array(index))
         return ObservationBatch(**columns)
 
+    def keeps_results(self) -> NDArray[np.bool_]:
+        """Return which rows, shape (n,), keep a result in `extra`: a text, JSON, a whole number beyond 2⁵³."""
+        if self.extra is None or self.extra.null_count == len(self):
+            return np.zeros(len(self), np.bool_)
+        kept = pc.fill_null(pc.match_substring(self.extra, '"@result":'), fill_value=False)
+        return np.asarray(kept.to_numpy(zero_copy_only=False), np.bool_)
+
     @staticmethod
     def concat(batches: list[ObservationBatch]) -> ObservationBatch:
         """Return the rows of all batches in order; a column that only some have is filled where it is absent."""

@@ -19,7 +19,7 @@ from typing import Any
 from nilometer.errors import ConfigError, PropertyMismatch, UnitError
 from nilometer.units import canonical
 
-__all__ = ["VocabularyTerm", "by_hj525", "read_vocabulary", "refuse_mismatch", "term", "vocabulary"]
+__all__ = ["VocabularyTerm", "by_hj525", "own_definition", "read_vocabulary", "refuse_mismatch", "term", "vocabulary"]
 
 MEANS = ("arithmetic", "circular", "hydrogen_ion")
 
@@ -55,7 +55,7 @@ class VocabularyTerm:
     cf_name, nerc_uri : str, optional
         CF standard name; NERC vocabulary URI.
     definition : str
-        URI that identifies the property.
+        URI that identifies the property: in a public vocabulary, else in ours.
     not_the_same_as : mapping of str to str
         Keys of properties it is mixed up with, each with the difference in words.
     columns : tuple of str
@@ -205,6 +205,8 @@ def read_vocabulary(folder: Traversable) -> Mapping[str, VocabularyTerm]:
     return MappingProxyType(terms)
 
 
+_STANDARD_NAMES = "http://vocab.nerc.ac.uk/standard_name/"
+
 _TEXTS = frozenset(
     {"name_en", "name_zh", "unit", "symbol", "basis", "method", "mean", "hj525", "hj525_2005", "hj525_unit", "cf_name"}
     | {"nerc_uri", "definition"}
@@ -234,8 +236,20 @@ def _parse(key: str, entry: dict[str, Any], file: str) -> VocabularyTerm:
         _check_unit(f"term.{key}.{name}", entry.get(name), file)
     values = entry | {name: tuple(entry[name]) for name in _LISTS if name in entry}
     values["not_the_same_as"] = MappingProxyType(dict(entry.get("not_the_same_as", {})))
-    values.setdefault("definition", f"urn:nilometer:property:{key}")
+    values.setdefault("definition", _definition(entry) or own_definition(key))
     return VocabularyTerm(key=key, theme=file.removesuffix(".toml"), **values)
+
+
+def own_definition(key: str) -> str:
+    """Return the URI of a property that no public vocabulary has a word for."""
+    return f"urn:nilometer:property:{key}"
+
+
+def _definition(entry: Mapping[str, Any]) -> str | None:
+    """Return the URI of a term in a public vocabulary: NERC's own, else that of its copy of the CF standard names."""
+    if "nerc_uri" in entry:
+        return str(entry["nerc_uri"])
+    return f"{_STANDARD_NAMES}{entry['cf_name']}/" if "cf_name" in entry else None
 
 
 def _check_unit(place: str, unit: str | None, file: str) -> None:

@@ -184,10 +184,17 @@ class Judging:
     def judge(self, rows: ObservationBatch, received: int | None) -> Settlements:
         """Fill flags and tests of calibrated rows; return the settled flags of earlier rows."""
         settled = self._qc.evaluate(rows, water=self._water(rows), received=received)
-        streams = self._store.catalog.streams
-        if len(streams.ever_multi()) and rows.result_quality is not None:
+        streams, quality = self._store.catalog.streams, rows.result_quality
+        if quality is None:
+            return settled
+        if len(streams.ever_multi()):
             # The results of a MultiDatastream are no numbers, and are not missing either.
-            rows.result_quality[streams.are_multi(rows.datastream)] = QartodFlag.NOT_EVALUATED
+            quality[streams.are_multi(rows.datastream)] = QartodFlag.NOT_EVALUATED
+        if rows.extra is not None:
+            # Nor is a text missing, where no profile asks for a number.
+            kept = np.flatnonzero((quality == QartodFlag.MISSING) & rows.keeps_results())
+            unjudged = [self.versions.get(number) is None for number in rows.datastream[kept].tolist()]
+            quality[kept[unjudged]] = QartodFlag.NOT_EVALUATED
         return settled
 
     def adopt(self, other: Judging, datastreams: Collection[int]) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nilometer.errors import NotFound
@@ -338,9 +337,7 @@ class Reviewing:
         assert rows.result is not None  # noqa: S101 -- finished rows
         assert rows.result_quality is not None  # noqa: S101
         numeric = np.ones(n, bool) if rows.censored is None else rows.censored == 0
-        if rows.extra is not None and rows.extra.null_count < n:
-            is_text = pc.fill_null(pc.match_substring(rows.extra, '"@result":'), fill_value=False)
-            numeric &= ~is_text.to_numpy(zero_copy_only=False)
+        numeric &= ~rows.keeps_results()
         samples = np.array(sorted(self._store.catalog.sample_kinds()), np.int32)
         water = np.ones(n, bool) if rows.feature is None else ~np.isin(rows.feature, samples)
         place = np.zeros(n, np.int64)

@@ -19,7 +19,7 @@ from nilometer.calibration.certificate import ALWAYS, Calibration
 from nilometer.config import Config, DatastreamConfig, SourceConfig, ThingConfig
 from nilometer.errors import ConfigError
 from nilometer.model import Datastream, Location, ObservedProperty, Origin, Sensor, Thing
-from nilometer.model.properties import VocabularyTerm, vocabulary
+from nilometer.model.properties import VocabularyTerm, own_definition, vocabulary
 from nilometer.pipeline.checking import check_datastream
 from nilometer.pipeline.choosing import chosen, default_profile
 from nilometer.pipeline.log import Log
@@ -221,7 +221,7 @@ class Wiring:
         if known is not None:
             return known.id
         if term is None:
-            made = ObservedProperty(key=key, name=key, definition=f"urn:nilometer:property:{key}")
+            made = ObservedProperty(key=key, name=key, definition=own_definition(key))
         else:
             made = ObservedProperty(
                 key=key,

@@ -136,7 +136,9 @@ class Catalog:
                 self._made.forget()
                 raise
             told = edit.take()
-            if edit.moved or edit.changed(FeatureOfInterest) or edit.gone(FeatureOfInterest) or edit.gone(Thing):
+            # Where a Thing stands is its Locations, and they may be corrected while it stays.
+            gone, changed = map(edit.gone, (Thing, FeatureOfInterest)), map(edit.changed, (Location, FeatureOfInterest))
+            if edit.moved or any(gone) or any(changed):
                 self._made.forget()
             for thing in edit.moved - {item.entity.id for item in told if isinstance(item, Struck)}:
                 self._made.give_place(thing)
@@ -197,7 +199,9 @@ class Catalog:
                 )
         self._made.give_place(thing_id)
         self._tell(self.thing(thing_id))
-        return HistoricalLocation(id=number, thing=thing_id, time=time, locations=tuple(location_ids))
+        past_place = HistoricalLocation(id=number, thing=thing_id, time=time, locations=tuple(location_ids))
+        self._tell(past_place)
+        return past_place
 
     def locations_of(self, thing_id: int) -> list[Location]:
         """Return where a Thing stands now."""

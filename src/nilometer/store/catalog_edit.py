@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from nilometer.errors import NotFound
-from nilometer.model import Datastream, MultiDatastream, Thing
+from nilometer.model import Datastream, HistoricalLocation, MultiDatastream, Thing
 from nilometer.store import tables
 from nilometer.store.entity_table import EntityTable
 from nilometer.store.row_ids import row_id
@@ -79,6 +79,7 @@ class CatalogEdit:
         self._of[MultiDatastream].keys = self._of[Datastream].keys  # of one table
         self.connection, self.moment = connection, moment
         self.moved: set[int] = set()
+        self._remembered: dict[int, HistoricalLocation] = {}
 
     def add(self, entity: Any, **extra: object) -> Any:  # noqa: ANN401 -- the same kind
         """Insert an entity and return it with its id."""
@@ -159,17 +160,24 @@ class CatalogEdit:
         """Note where a Thing stood from a time (µs UTC) on, and return the id of the HistoricalLocation."""
         past = tables.historical_locations
         number = self.connection.execute(insert(past).values(thing=thing, time=time).returning(past.c.id)).scalar_one()
-        self.link_history(number, locations)
+        self._remember(int(number), thing, time, locations)
         return int(number)
 
     def link_history(self, number: int, locations: Sequence[int]) -> None:
         """Say which Locations a HistoricalLocation has."""
         links = tables.historical_locations_locations
         self.connection.execute(delete(links).where(links.c.historical_location == number))
-        for ordinal, location in enumerate(dict.fromkeys(locations)):
+        self._remember(number, *self.history(number), locations)
+
+    def _remember(self, number: int, thing: int, time: int, locations: Sequence[int]) -> None:
+        """Link a HistoricalLocation that has no links."""
+        links = tables.historical_locations_locations
+        places = tuple(dict.fromkeys(locations))
+        for ordinal, location in enumerate(places):
             self.connection.execute(
                 insert(links).values(historical_location=number, location=location, ordinal=ordinal)
             )
+        self._remembered[number] = HistoricalLocation(id=number, thing=thing, time=time, locations=places)
 
     def history(self, number: int) -> tuple[int, int]:
         """Return the Thing and the time of a HistoricalLocation, or raise NotFound."""
@@ -197,12 +205,15 @@ class CatalogEdit:
         """Give a HistoricalLocation another Thing or time."""
         past = tables.historical_locations
         self.connection.execute(update(past).where(past.c.id == number).values(thing=thing, time=time))
+        places = tuple(self.places_of_history(number))
+        self._remembered[number] = HistoricalLocation(id=number, thing=thing, time=time, locations=places)
 
     def strike_history(self, numbers: Iterable[int]) -> None:
         """Delete HistoricalLocations."""
         past = tables.historical_locations
         for number in numbers:
             self.connection.execute(delete(past).where(past.c.id == number))
+            self._remembered.pop(number, None)
 
     def histories_of(self, thing: int) -> list[int]:
         """Return the HistoricalLocations of a Thing."""
@@ -264,6 +275,7 @@ class CatalogEdit:
         for overlay in self._of.values():
             overlay.table.take(overlay.stored.values(), overlay.struck)
             told += [*overlay.stored.values(), *map(Struck, overlay.struck.values())]
+        told += self._remembered.values()
         things = self._of[Thing]
         told += [things.table.get(number) for number in self.moved if number not in {*things.stored, *things.struck}]
         return told

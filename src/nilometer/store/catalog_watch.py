@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nilometer.model import Datastream, FeatureOfInterest, Thing
+from nilometer.model import Datastream, FeatureOfInterest, Location, Thing
 from nilometer.store.catalog import Catalog
 from nilometer.store.catalog_edit import Struck
 from nilometer.store.live import Live
@@ -59,8 +59,8 @@ class CatalogWatch:
                     index.know(entity)
                 case Struck(Datastream() as gone):
                     index.known[gone.id] = False
-                case Thing() | Struck(FeatureOfInterest()):
-                    index.water[:] = 0  # asked for again; a Thing may have been moved
+                case Thing() | Location() | Struck(FeatureOfInterest()):
+                    index.water[:] = 0  # asked for again; a Thing may have been moved, or its Location corrected
                     self._samples = None
                 case FeatureOfInterest():
                     self._samples = None

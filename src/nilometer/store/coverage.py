@@ -56,6 +56,8 @@ class Coverage:
         Whether any of it may be wider than the truth.
     disturbed : dict of int to int
         The last commit that touched a Datastream while it was unsure.
+    thinned : set of int
+        Datastreams of one feature that rows have gone from, perhaps all of them: the next feature puts that in doubt.
     """
 
     feature: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -64,12 +66,13 @@ class Coverage:
     unsure: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     others: Mapping[int, frozenset[int]] = field(default_factory=dict)
     disturbed: dict[int, int] = field(default_factory=dict)
+    thinned: set[int] = field(default_factory=set)
     _shared: set[str] = field(default_factory=set)
 
     def view(self) -> Coverage:
         """Return the facts of now, for a reader who may correct his own."""
         self._shared = set(_FACTS)
-        return replace(self, disturbed={}, _shared=set(_FACTS))
+        return replace(self, disturbed={}, thinned=set(), _shared=set(_FACTS))
 
     def saw(
         self,
@@ -102,7 +105,7 @@ class Coverage:
             water = ~is_sample
             datastream, feature = datastream[water], feature[water]
             result_time = None if result_time is None else result_time[water]
-        self._saw_features(datastream, feature)
+        self._saw_features(datastream, feature, commit)
         if result_time is None:
             return
         said = result_time != NO_TIME
@@ -114,7 +117,7 @@ class Coverage:
         if (result_time > self.result_last[datastream]).any():
             np.maximum.at(self._own("result_last"), datastream, result_time)
 
-    def _saw_features(self, datastream: NDArray[np.int32], feature: NDArray[np.int32]) -> None:
+    def _saw_features(self, datastream: NDArray[np.int32], feature: NDArray[np.int32], commit: int) -> None:
         other = self.feature[datastream] != feature
         if not other.any():
             return
@@ -131,13 +134,17 @@ class Coverage:
             others[number] = (others.get(number, _NONE) | {int(own[number])}) - {came}
             own[number] = came
         self.others = others
+        thinned = self.thinned.intersection(datastream[new].tolist())
+        self.thinned -= thinned
+        self._doubt(np.array(sorted(thinned), np.int32), commit)
 
     def doubt(self, datastreams: NDArray[np.int32], commit: int) -> None:
         """Let what rows have gone from be measured, unless they had one feature and no result time as all others."""
         mine = datastreams[datastreams < len(self.unsure)]
         several = np.array([number in self.others for number in mine.tolist()], bool)
-        mine = mine[several | (self.result_last[mine] != NO_TIME) | self.unsure[mine]]
-        self._doubt(mine, commit)
+        wide = several | (self.result_last[mine] != NO_TIME) | self.unsure[mine]
+        self._doubt(mine[wide], commit)
+        self.thinned.update(mine[~wide].tolist())
 
     def doubt_all(self, datastreams: NDArray[np.int32]) -> None:
         """Let Datastreams be measured of which rows were counted without being looked at."""
@@ -166,6 +173,7 @@ class Coverage:
         self._own("result_first")[datastream], self._own("result_last")[datastream] = covered.first, covered.last
         self._own("unsure")[datastream] = False
         self.disturbed.pop(datastream, None)
+        self.thinned.discard(datastream)
 
     def of(self, datastream: int) -> Covered:
         """Return what is known of a Datastream."""
@@ -176,6 +184,7 @@ class Coverage:
         """Return all of it, for `merge`."""
         used = np.flatnonzero((self.feature != 0) | self.unsure)
         columns: dict[str, Any] = {name: getattr(self, name)[used] for name in _FACTS}
+        columns["unsure"] |= np.isin(used, sorted(self.thinned))
         columns["others"] = [sorted(self.others.get(number, ())) for number in used.tolist()]
         columns["datastream"] = used.astype(np.int32)
         kinds = {"others": pa.list_(pa.int32())}

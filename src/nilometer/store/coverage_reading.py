@@ -53,11 +53,29 @@ class CoverageReading:
                 first[at], last[at] = covered.first, covered.last
         return first, last, last != NO_TIME
 
-    def features(self, datastreams: NDArray[np.int64]) -> dict[int, frozenset[int]]:
-        """Return the FeaturesOfInterest that the rows of Datastreams speak of."""
-        wanted = datastreams[self._sure(datastreams)].tolist()
-        of = self._view.coverage.of if self._view.commit is None else self._then.__getitem__
-        return {number: of(number).features for number in wanted}
+    def features(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """Return the FeaturesOfInterest that the rows of Datastreams speak of, and of which place each is."""
+        known = self._sure(datastreams)
+        if self._view.commit is not None:
+            each = [sorted(self._then[number].features) for number in datastreams[known].tolist()]
+            return np.repeat(known, [len(one) for one in each]), np.array([f for one in each for f in one], np.int32)
+        coverage = self._view.coverage
+        last = coverage.feature[datastreams[known]]
+        known, last = known[last != 0], last[last != 0]
+        if not coverage.others:
+            return known, last
+        pairs = zip(known.tolist(), datastreams[known].tolist(), strict=True)
+        more = [(at, other) for at, number in pairs for other in coverage.others.get(number, ())]
+        places, others = zip(*more, strict=True) if more else ((), ())
+        return np.append(known, np.array(places, np.intp)), np.append(last, np.array(others, np.int32))
+
+    def speaking_of(self, feature: int) -> NDArray[np.int64] | None:
+        """Return Datastreams among which are all whose water rows speak of a FeatureOfInterest; None: any may."""
+        coverage = self._view.coverage
+        if self._view.commit is not None:
+            return None  # what is known is of now
+        found = np.flatnonzero(coverage.unsure | (coverage.feature == feature))
+        return np.union1d(found, [number for number, some in coverage.others.items() if feature in some])
 
     def _sure(self, datastreams: NDArray[np.int64]) -> NDArray[np.intp]:
         """Measure what is in doubt; return the places of those of which anything is known."""

@@ -50,6 +50,16 @@ class Edges:
         # Ids never run back: what has no row today may have had some then.
         return np.flatnonzero(extents.newest != NO_TIME if self._view.commit is None else extents.rows > 0)
 
+    def outline(self, datastreams: Sequence[int] | None) -> tuple[int, int] | None:
+        """Return between which phenomenon_times, µs UTC, rows of Datastreams lie; a past may have had others."""
+        extents = self._view.extents
+        known = np.flatnonzero(extents.newest != NO_TIME)
+        if datastreams is not None:
+            known = np.intersect1d(known, np.asarray(datastreams, np.int64))
+        if not len(known):
+            return None
+        return int(extents.first[known].min()), int(extents.newest[known].max())
+
     def extent(self, datastream: int) -> tuple[int, int] | None:
         """Return the first and last phenomenon_time of a Datastream, µs UTC; None when it has no rows."""
         extents = self._view.extents

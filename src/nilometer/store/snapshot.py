@@ -385,6 +385,13 @@ class Snapshot:
         """Return the first and last phenomenon_time of a Datastream, µs UTC; None when it has no rows."""
         return self._edges.extent(datastream)
 
+    def outline(self, datastreams: Sequence[int] | None = None) -> tuple[int, int] | None:
+        """Return about which phenomenon_times, µs UTC, the rows of Datastreams lie between, at once; None: no rows.
+
+        It is that of the present: an earlier commit may have had rows beyond.
+        """
+        return self._edges.outline(datastreams)
+
     def extents(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Return the first and last phenomenon_time of many Datastreams, µs UTC, and which of them have rows."""
         return self._edges.extents(datastreams)
@@ -399,9 +406,28 @@ class Snapshot:
         """Return the first and last result_time of the water of many Datastreams, µs UTC, and which have any."""
         return self._coverage.result_times(datastreams)
 
-    def features(self, datastreams: NDArray[np.int64]) -> dict[int, frozenset[int]]:
-        """Return the FeaturesOfInterest that the water rows of those Datastreams speak of that have any."""
-        return self._coverage.features(datastreams[self.extents(datastreams)[2]])
+    def features(self, datastreams: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """Return the FeaturesOfInterest that the water rows of Datastreams speak of.
+
+        Parameters
+        ----------
+        datastreams : ndarray of int64, shape (n,)
+            Ids.
+
+        Returns
+        -------
+        at : ndarray of intp, shape (m,)
+            Whose feature it is: a place among `datastreams`, once for each of its features.
+        features : ndarray of int32, shape (m,)
+            Ids.
+        """
+        known = np.flatnonzero(self.extents(datastreams)[2])
+        at, features = self._coverage.features(datastreams[known])
+        return known[at], features
+
+    def speaking_of(self, feature: int) -> NDArray[np.int64] | None:
+        """Return Datastreams among which are all whose water rows speak of a FeatureOfInterest; None: any may."""
+        return self._coverage.speaking_of(feature)
 
     def datastreams(self) -> NDArray[np.int64]:
         """Return the ids of the Datastreams that have rows."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from starlette.types import Message, Receive, Scope, Send
 
 from nilometer import __version__
-from nilometer.errors import NilometerError
+from nilometer.errors import NilometerError, RequestError
 from nilometer.pipeline import Pipeline
 from nilometer.web.api.bulk import Bulk
 from nilometer.web.api.face import Face
@@ -24,6 +24,7 @@ from nilometer.web.exchange import ClientGone, Exchange
 from nilometer.web.guard import Guard
 from nilometer.web.metrics import MEDIA_TYPE, Metrics
 from nilometer.web.mqtt.listener import MqttFigures
+from nilometer.web.mqtt.websocket import PATH as MQTT_PATH
 from nilometer.web.origins import Origins
 from nilometer.web.pages import Pages, docs_page
 from nilometer.web.rates import Rates, asking
@@ -56,12 +57,12 @@ def create_app(pipeline: Pipeline, token: str | None = None, *, static: Path | N
 
 
 class App:
-    """The ASGI application; see `create_app`. `sensorthings` and `rates` serve MQTT too."""
+    """The ASGI application; see `create_app`. `sensorthings`, `rates` and `origins` serve MQTT too."""
 
     def __init__(self, pipeline: Pipeline, token: str | None, static: Path | None) -> None:
         self._pipeline = pipeline
-        self._origins = Origins(pipeline.config.server.origins)
-        self._guard = Guard(token, self._origins)
+        self.origins = Origins(pipeline.config.server.origins)
+        self._guard = Guard(token, self.origins)
         self.rates = Rates(pipeline.config.server.rate_limit)
         evidence = Evidence(pipeline.store.catalog)
         self._live = Live(pipeline, evidence)
@@ -78,6 +79,7 @@ class App:
             "docs": _plain(docs_page),
             "health": _plain(self._health),
             "metrics": _plain(self._show_metrics),
+            "mqtt": _plain(_of_mqtt),
             "pages": _plain(self._of_pages),
         }
 
@@ -97,9 +99,9 @@ class App:
         if scope["type"] != "http":
             return
         origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
-        is_named = self._origins.allow(origin)
+        is_named = self.origins.allow(origin)
         if is_named:
-            send = self._origins.telling(origin, send)
+            send = self.origins.telling(origin, send)
         room = _room(scope["path"], scope["method"])
         allowance = self.rates.of_request(scope) if room in _LIMITED else None
         if allowance is not None and room != "live":
@@ -124,7 +126,7 @@ class App:
         """Say whether a request may pass; what a browser asks first, and a token in the URL, are answered here."""
         if is_named and exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method"):
             wanted = exchange.header(b"access-control-request-headers")
-            await exchange.answer(HTTPStatus.NO_CONTENT, headers=self._origins.preflight(wanted))
+            await exchange.answer(HTTPStatus.NO_CONTENT, headers=self.origins.preflight(wanted))
             return False
         admission = self._guard.admission(exchange)
         if admission is not None:
@@ -188,7 +190,12 @@ def _room(path: str, method: str) -> str:
         return "api"
     if path == "/docs" or path.startswith("/docs/"):
         return "docs"
-    return {"/health": "health", "/metrics": "metrics"}.get(path, "pages")
+    return {"/health": "health", "/metrics": "metrics", MQTT_PATH: "mqtt"}.get(path, "pages")
+
+
+async def _of_mqtt(exchange: Exchange) -> None:
+    del exchange
+    raise RequestError("MQTT is spoken here, over WebSocket: ask for the upgrade, with the subprotocol mqtt")
 
 
 def _plain(respond: Callable[[Exchange], Awaitable[None]]) -> _Answer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import types
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
@@ -16,10 +17,18 @@ from typing import Any
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from nilometer.errors import NilometerError, Overloaded, RateLimited, RequestError, TooLarge, WrongMediaType
+from nilometer.errors import (
+    MethodNotAllowed,
+    NilometerError,
+    Overloaded,
+    RateLimited,
+    RequestError,
+    TooLarge,
+    WrongMediaType,
+)
 from nilometer.web.statuses import RETRY_AFTER_S, error_document, status_of
 
-__all__ = ["Budget", "ClientGone", "Exchange", "Headers", "encode_json"]
+__all__ = ["FORWARDED", "Budget", "ClientGone", "Exchange", "Headers", "encode_json"]
 
 Headers = Iterable[tuple[str, str]]
 SILENCE_S = 20.0
@@ -27,8 +36,12 @@ SILENCE_S = 20.0
 WHOLE_S = 600.0
 """How long a whole body may take."""
 
-# Where a proxy that ends TLS for us stands; what others say of the scheme is not believed.
+# Where a proxy that ends TLS for us stands; what others say of scheme, host and prefix is not believed.
 _BESIDE_US = frozenset({"127.0.0.1", "::1"})
+FORWARDED = frozenset({b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-prefix"})
+"""What a proxy says of how it was asked."""
+_HOST = re.compile(r"[\w.-]{1,253}(:\d{1,5})?|\[[0-9a-f:.]{2,45}\](:\d{1,5})?", re.IGNORECASE | re.ASCII)
+_PREFIX = re.compile(r"(/[\w.~-]{1,100}){1,10}/?", re.ASCII)
 
 _encoder = msgspec.json.Encoder()
 
@@ -109,10 +122,19 @@ class Exchange:
         if not host:
             name, port = self.scope.get("server") or ("localhost", 80)
             host = f"{name}:{port}"
-        scheme = self.scope.get("scheme", "http")
-        if b"x-forwarded-proto" in self._headers and (self.scope.get("client") or ("",))[0] in _BESIDE_US:
-            scheme = "https" if self.header(b"x-forwarded-proto").strip().lower() == "https" else "http"
-        return f"{scheme}://{host}{self.scope.get('root_path', '')}"
+        scheme, prefix = self.scope.get("scheme", "http"), ""
+        if not FORWARDED.isdisjoint(self._headers) and (self.scope.get("client") or ("",))[0] in _BESIDE_US:
+            said = self._forwarded(b"x-forwarded-host")
+            host = said if _HOST.fullmatch(said) else host
+            said = self._forwarded(b"x-forwarded-prefix")
+            prefix = said.rstrip("/") if _PREFIX.fullmatch(said) else ""
+            if b"x-forwarded-proto" in self._headers:
+                scheme = "https" if self._forwarded(b"x-forwarded-proto").lower() == "https" else "http"
+        return f"{scheme}://{host}{prefix}{self.scope.get('root_path', '')}"
+
+    def _forwarded(self, name: bytes) -> str:
+        """Return what the proxy said that the client addressed: the first, where several stand in a row."""
+        return self.header(name).partition(",")[0].strip()
 
     async def body(self, limit: int, budget: Budget | None = None) -> bytes:
         """Return the whole body.
@@ -202,10 +224,12 @@ class Exchange:
         headers: Headers = (),
         document: Callable[[NilometerError], dict[str, Any]] = error_document,
     ) -> None:
-        """Send an error with its status; one that may pass says when to try again."""
+        """Send an error with its status, when to try again if it may pass, and which methods would do."""
         wait_s = error.wait_s if isinstance(error, RateLimited) else RETRY_AFTER_S
-        retry = [("retry-after", str(math.ceil(wait_s)))] if error.retryable else []
-        await self.answer_json(document(error), status_of(error), [*retry, *headers])
+        told = [("retry-after", str(math.ceil(wait_s)))] if error.retryable else []
+        if isinstance(error, MethodNotAllowed) and error.allowed:
+            told.append(("allow", error.allowed))
+        await self.answer_json(document(error), status_of(error), [*told, *headers])
 
     async def begin(self, media_type: str, headers: Headers = ()) -> None:
         """Start an answer that is sent in pieces."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
 
 from nilometer.errors import NotAuthorized
 from nilometer.web.exchange import Exchange, Headers
@@ -43,8 +42,7 @@ class Guard:
             If it carries no token or a wrong one, or a page of another origin tries to write.
         """
         origin = exchange.header(b"origin")
-        is_ours = urlsplit(origin).netloc == exchange.header(b"host") or self._origins.allow(origin)
-        if origin and exchange.method not in _SAFE and not is_ours:
+        if exchange.method not in _SAFE and not self._origins.may_write(origin, exchange.header(b"host")):
             raise NotAuthorized(
                 f"a page of {origin[:100]} may not write here, unless server.origins names it", place="origin"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from starlette.types import Message, Send
 
@@ -27,6 +28,10 @@ class Origins:
     def allow(self, origin: str) -> bool:
         """Say whether pages of an origin may read and write here."""
         return bool(origin) and ("*" in self._allowed or origin in self._allowed)
+
+    def may_write(self, origin: str, host: str) -> bool:
+        """Say whether a request may change something: no page asks, one of ours (of the same host), or a named one."""
+        return not origin or urlsplit(origin).netloc == host or self.allow(origin)
 
     def preflight(self, wanted_headers: str) -> list[tuple[str, str]]:
         """Return what the question before a request is answered, beside what `telling` adds."""

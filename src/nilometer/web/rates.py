@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from nilometer.config import RateLimitConfig
 from nilometer.errors import RateLimited
 
-__all__ = ["SAVED_S", "Allowance", "Rates", "asking"]
+__all__ = ["SAVED_S", "Allowance", "Rates", "address_of", "asking"]
 
 SAVED_S = 5.0
 """What is not asked for is saved up, for so long."""
@@ -166,11 +166,9 @@ class Rates:
         """Return the allowance of whom a request is; None: nothing is limited."""
         if not self._is_on:
             return None
-        address = (scope.get("client") or ("",))[0]
-        if address in _BESIDE_US:
-            said = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
-            address = said.rpartition(",")[2].strip() or address
-        return self.of_address(address)
+        peer = (scope.get("client") or ("",))[0]
+        said = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
+        return self.of_address(address_of(peer, said))
 
     def of_address(self, address: str) -> Allowance | None:
         """Return the allowance of an address; None: nothing is limited."""
@@ -184,6 +182,13 @@ class Rates:
             if not first.is_busy:
                 del self._known[first.client]
         return known
+
+
+def address_of(peer: str, forwarded_for: str) -> str:
+    """Return the address of a client: who connected, or whom a proxy on this machine names last."""
+    if peer not in _BESIDE_US:
+        return peer
+    return forwarded_for.rpartition(",")[2].strip() or peer
 
 
 def _network(address: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from nilometer.acquisition.driver import Clock
-from nilometer.config import Config
+from nilometer.config import Config, ServerConfig
 from nilometer.errors import LinkError
 from nilometer.pipeline import Pipeline, wall_clock
 from nilometer.web.app import App, create_app
 from nilometer.web.mqtt.listener import MqttListener
+from nilometer.web.mqtt.websocket import Entrance, WebSocket
 from nilometer.web.serving import bind, serve
 
 __all__ = ["run_server"]
@@ -80,10 +83,9 @@ async def run_server(
                 ready(address)
 
         try:
-            await serve(app, listener, ready=started)
+            await serve(app, listener, ready=started, websocket=partial(WebSocket, Entrance(mqtt.connect, app.origins)))
         finally:
-            if mqtt is not None:
-                await mqtt.stop()
+            await mqtt.stop()
     finally:
         await pipeline.close()
         say("nilometer has ended; all that was acknowledged is stored")
@@ -91,27 +93,34 @@ async def run_server(
 
 async def _listen_to_mqtt(
     app: App, pipeline: Pipeline, host: str, *, is_free: bool, address: str, say: Callable[[str], None]
-) -> MqttListener | None:
-    """Listen to SensorThings over MQTT; a port that was not asked for and is taken is said, and not insisted on."""
+) -> MqttListener:
+    """Listen to SensorThings over MQTT, over WebSocket in any case."""
     server = pipeline.config.server
+    port = _mqtt_socket(server, host, is_free=is_free, say=say)
+    url = (server.public_url or address).rstrip("/")
+    mqtt = MqttListener(pipeline, app.sensorthings, url, server.token, app.rates)
+    await mqtt.start(port)
+    app.watch(mqtt.figures)
+    if port is not None:
+        say(f"SensorThings over MQTT on {host}:{port.getsockname()[1]}")
+    return mqtt
+
+
+def _mqtt_socket(server: ServerConfig, host: str, *, is_free: bool, say: Callable[[str], None]) -> socket.socket | None:
+    """Return MQTT's own port; one that was not asked for and is taken is said, and not insisted on."""
     if server.mqtt_port == "off":
         return None
     number = server.mqtt_port
     if number is None:
         number = 0 if is_free else MQTT_PORT
     try:
-        socket = bind(host, number, token=server.token)
+        return bind(host, number, token=server.token)
     except LinkError as error:
         if server.mqtt_port is None:
-            say(f'no MQTT: port {number} is taken; server.mqtt_port names another, or is "off"')
+            named = "server.mqtt_port (of the demo --mqtt-port)"
+            say(f'MQTT over WebSocket alone: port {number} is taken; {named} names another, or is "off"')
             return None
         raise LinkError(
             f'port {number} is taken or not allowed; server.mqtt_port names another, 0 a free one, "off" none',
             link=f"mqtt://{host}:{number}",
         ) from error
-    url = (server.public_url or address).rstrip("/")
-    mqtt = MqttListener(pipeline, app.sensorthings, url, server.token, app.rates)
-    await mqtt.start(socket)
-    app.watch(mqtt.figures)
-    say(f"SensorThings over MQTT on {host}:{socket.getsockname()[1]}")
-    return mqtt

@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 import uvicorn
 
@@ -17,12 +18,16 @@ if sys.platform != "win32":
     import uvloop
 
 from nilometer.errors import ConfigError, LinkError
+from nilometer.web.framing import BoundedFraming
 from nilometer.web.one_write import OneWriteProtocol
 from nilometer.web.waiting import HeadInTime
 
 __all__ = ["LOOPBACK", "bind", "run", "serve"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+THREADS = 32
+"""For what waits for a disk, a database or a client: with as many as there are cores, a few that wait held up all."""
 
 T = TypeVar("T")
 
@@ -34,6 +39,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """
     make = None if sys.platform == "win32" else uvloop.new_event_loop
     with asyncio.Runner(loop_factory=make) as runner:
+        runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "nilometer"))
         return runner.run(main)
 
 
@@ -84,7 +90,13 @@ def bind(host: str, port: int, *, token: str | None = None) -> socket.socket:
     return listener
 
 
-async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:  # noqa: ANN401 -- any ASGI application
+async def serve(
+    app: Any,  # noqa: ANN401 -- any ASGI application
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    websocket: Callable[..., asyncio.Protocol] | None = None,
+) -> None:
     """Serve until interrupted (Ctrl-C or SIGTERM), then close what is open within a few seconds.
 
     Parameters
@@ -95,6 +107,8 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
         From `bind`.
     ready : callable
         Called once connections are accepted.
+    websocket : callable, optional
+        Takes over a connection that asks to become a WebSocket; None: it is answered as any other.
     """
     # What a proxy says of the address is read where it is needed: `Exchange.root`.
     config = uvicorn.Config(
@@ -105,12 +119,12 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None] 
         lifespan="off",
         proxy_headers=False,
         http=_Connection,
-        ws="none",
+        ws="none" if websocket is None else cast("type[asyncio.Protocol]", websocket),
     )
     await _Server(config, app, ready).serve(sockets=[listener])
 
 
-class _Connection(HeadInTime, OneWriteProtocol):
+class _Connection(HeadInTime, BoundedFraming, OneWriteProtocol):
     """A connection as this server holds it."""
 
 

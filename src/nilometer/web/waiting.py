@@ -52,7 +52,10 @@ class HeadInTime(_Protocol):
     def data_received(self, data: bytes) -> None:
         """Wait no longer once a head is whole, and anew where the next one begins."""
         super().data_received(data)
-        if self.cycle is not self._served:
+        if self.transport.get_protocol() is not self:
+            # It is a WebSocket's from here on.
+            self._stop_waiting()
+        elif self.cycle is not self._served:
             self._served = self.cycle
             self._stop_waiting()
         elif self._waiting is None and (self.cycle is None or self.cycle.response_complete):

@@ -50,6 +50,7 @@ async def test_an_entity_comes_back_as_it_was_given(api: Api):
         ("Things", "text"),
         ("Things", None),
         ("Things", thing("wrong type", properties=5)),
+        ("FeaturesOfInterest", thing("nowhere", encodingType="application/geo+json", feature=None)),
     ],
 )
 async def test_what_is_not_whole_is_refused(api: Api, plural: str, document: Any):
@@ -94,6 +95,12 @@ async def test_a_deep_insert_works_from_either_end(api: Api):
         ),
     )
     assert await api.names(f"Sensors({made['@iot.id']})/Datastreams") == ["of sensor"]
+    there = thing("observed", Datastreams=[whole("of the observed", Observations=[{"result": 1}])])
+    made = await api.post("Locations", location("observed place", Things=[there]))
+    (stands,) = (await api.ask(f"Locations({made['@iot.id']})/Things?$expand=HistoricalLocations,Datastreams"))["value"]
+    assert len(stands["HistoricalLocations"]) == 1
+    (row,) = (await api.ask(f"Datastreams({stands['Datastreams'][0]['@iot.id']})/Observations"))["value"]
+    assert (await api.ask(f"Observations({row['@iot.id']})/FeatureOfInterest"))["name"] == "observed place"
 
 
 @pytest.mark.parametrize(
@@ -197,6 +204,32 @@ async def test_a_feature_of_interest_is_made_of_the_location_and_reused(api: Api
     await api.post(f"Things({number})/Locations", location("foi moved", 3.0, 4.0))
     moved = await api.post(path, {"result": 9})
     assert (await api.ask(f"Observations({moved['@iot.id']})/FeatureOfInterest"))["feature"] == point(3.0, 4.0)
+    (place,) = (await api.ask(f"Things({number})/Locations"))["value"]
+    await api.patch(f"Locations({place['@iot.id']})", {"location": point(3.5, 4.0)})
+    corrected = await api.post(path, {"result": 10})
+    assert (await api.ask(f"Observations({corrected['@iot.id']})/FeatureOfInterest"))["feature"] == point(3.5, 4.0)
+    assert (await api.ask(f"Observations({moved['@iot.id']})/FeatureOfInterest"))["feature"] == point(3.0, 4.0)
+
+
+async def test_a_feature_of_interest_may_be_of_several_things(api: Api):
+    made = [
+        await api.make("Things", thing(f"shared {n}", Locations=[location("shared")], Datastreams=[whole("shared")]))
+        for n in range(3)
+    ]
+    streams = [(await api.ask(f"Things({number})/Datastreams"))["value"][0]["@iot.id"] for number in made]
+    first = await api.post(f"Datastreams({streams[0]})/Observations", {"result": 0})
+    feature = (await api.ask(f"Observations({first['@iot.id']})/FeatureOfInterest"))["@iot.id"]
+    linked = {"FeatureOfInterest": {"@iot.id": feature}}
+    await api.post(f"Datastreams({streams[1]})/Observations", {"result": 1} | linked)
+    await api.post(f"FeaturesOfInterest({feature})/Observations", {"result": 2, "Datastream": {"@iot.id": streams[2]}})
+    await api.post(f"Datastreams({streams[2]})/Observations", {"result": 3})
+    path = f"FeaturesOfInterest({feature})/Observations"
+    assert await api.names(f"{path}?$orderby=result", "result") == [0, 1, 2]
+    assert (await api.ask(f"{path}?$filter=result gt 0&$count=true&$top=0"))["@iot.count"] == 2
+    found = await api.ask(f"FeaturesOfInterest({feature})?$expand=Observations($orderby=result desc;$select=result)")
+    assert [item["result"] for item in found["Observations"]] == [2, 1, 0]
+    await api.delete(f"FeaturesOfInterest({feature})")
+    assert await api.names("Observations?$filter=Datastream/name eq 'shared'&$orderby=result", "result") == [3]
 
 
 async def test_a_thing_that_moves_has_a_history(api: Api):
@@ -275,6 +308,7 @@ async def test_an_observation_is_changed_and_its_datastream_follows(api: Api):
         return (await api.ask(f"Datastreams({stream})"))["phenomenonTime"]
 
     assert (await span())[:10] + (await span()).partition("/")[2][:10] == "2021-01-022021-01-04"
+    await api.patch(f"Observations({ids[0]})", {"phenomenonTime": None}, 400)
     await api.patch(f"Observations({ids[0]})", {"result": 20.5})
     assert (await api.ask(f"Observations({ids[0]})"))["result"] == 20.5
     await api.patch(f"Observations({ids[0]})", {"phenomenonTime": "2021-01-01T00:00:00Z"})

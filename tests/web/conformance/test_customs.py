@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import pytest_asyncio
 
-from tests.web.conformance.conftest import OGC_OM, Api, location, point, whole
+from tests.web.conformance.conftest import OGC_OM, Api, location, point, sensor, whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 REQUIREMENT = "http://www.opengis.net/spec/iot_sensing/1.1/req"
@@ -76,9 +77,22 @@ async def test_properties_that_nobody_gave_are_not_there(api: Api):
     thing = f"Things({made['@iot.id']})"
     for path in ("properties", "properties/$value"):
         assert (await api.client.get(f"/v1.1/{thing}/{path}")).status_code == 204
+    bare = "name eq 'bare' and properties eq null"
+    assert await api.names(f"Things?$filter={bare}") == ["bare"]
+    await api.post(f"{thing}/Locations", location("bare"))
+    here = "description eq 'here' and properties eq null"
+    await api.post(f"{thing}/Datastreams", whole("bare", Observations=[{"result": 1}], description="here"))
+    assert await api.names(f"Datastreams?$filter={here} and length(description) eq 4") == ["bare"]
+    assert await api.names("Things?$filter=Locations/name eq 'bare' and Locations/properties eq null") == ["bare"]
+    asked = (
+        "Datastream/description eq 'here' and Datastream/properties eq null and FeatureOfInterest/properties ne null"
+    )
+    assert await api.names(f"Observations?$filter={asked}", "result") == [1]
+    assert await api.names(f"Things?$filter={bare.replace('eq null', 'ne null')}") == []
     first = [{"op": "add", "path": "/properties/depth", "value": 3}]
     await api.patch(thing, first, media="application/json-patch+json")
     assert (await api.ask(thing))["properties"] == {"depth": 3}
+    assert await api.names(f"Things?$filter={bare}") == []
 
 
 async def test_an_id_is_selected_alone(api: Api):
@@ -286,6 +300,56 @@ async def test_urls_of_a_batch_that_are_none_are_refused_alone(api: Api):
     asked = [{"id": "1", "method": "get", "url": "//["}, {"id": "2", "method": "get", "url": "Things?$top=0"}]
     answer = await api.client.post("/v1.1/$batch", json={"requests": asked})
     assert [one["status"] for one in answer.json()["responses"]] == [400, 200]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def described(api: Api) -> Api:
+    for name, metadata in {"A": "a.pdf", "B": "B.pdf", "n": 7, "t": True, "o": {"x": 1}, "l": ["a.pdf"]}.items():
+        await api.post("Sensors", sensor(name) | {"description": "described", "metadata": metadata})
+    return api
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("metadata eq 'a.pdf'", ["A"]),
+        ("metadata ne 'a.pdf'", ["B"]),
+        ("metadata gt 'B.pdf'", ["A"]),
+        ("metadata le 'B.pdf'", ["B"]),
+        ("startswith(metadata,'a') or endswith(tolower(metadata),'b.pdf')", ["A", "B"]),
+        ("length(metadata) eq 5 and contains(metadata,'pdf')", ["A", "B"]),
+        ("metadata eq 7 or metadata add 1 eq 9", ["n"]),
+        ("metadata lt 8", ["n"]),
+        ("metadata eq true", ["t"]),
+        ("metadata", ["t"]),
+        ("metadata/x eq 1", ["o"]),
+        ("metadata[0] eq 'a.pdf'", ["l"]),
+        ("metadata ne null", ["A", "B", "l", "n", "o", "t"]),
+    ],
+)
+async def test_a_document_may_be_a_text_or_a_number_by_itself(described: Api, condition: str, found: list[str]):
+    asked = f"Sensors?$filter=description eq 'described' and ({condition})"
+    assert sorted(await described.names(asked)) == found
+
+
+async def test_whole_documents_are_sorted_by(described: Api):
+    path = "Sensors?$filter=description eq 'described'&$orderby=metadata"
+    assert await described.names(f"{path},name") == ["n", "B", "A", "t", "l", "o"]
+    assert await described.names(f"{path} desc,name desc") == ["n", "A", "B", "t", "o", "l"]
+    for path in (
+        "Things?$orderby=properties",
+        "Locations?$orderby=location desc",
+        "FeaturesOfInterest?$orderby=feature",
+    ):
+        assert (await described.ask(f"{path},id"))["value"]
+
+
+async def test_an_observation_that_was_read_may_be_posted(api: Api):
+    stream = await stream_of(api, "read and posted", [7.5])
+    (read,) = (await api.ask(f"Datastreams({stream})/Observations"))["value"]
+    made = await api.post(f"Datastreams({stream})/Observations", read)
+    assert made["result"] == 7.5
+    assert made["@iot.id"] != read["@iot.id"]
 
 
 async def test_json_patches_go_into_a_change_set(api: Api):

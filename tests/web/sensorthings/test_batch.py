@@ -95,11 +95,43 @@ async def test_a_change_set_of_which_one_request_fails_is_undone_and_the_rest_of
     await send(station, "GET", thing, status=404)
 
 
+async def test_a_change_set_that_fails_has_one_answer_in_a_multipart(station):
+    before = await counts(station)
+    refused = change_set([part(f"POST {one}", THING, f"Content-ID: {one}\r\n") for one in ("Things", "Sensors", "x")])
+    body = joined([refused, part("GET Things?$top=0")])
+    answer = await station.client.post("/v1.1/$batch", content=body, headers={"content-type": MULTIPART})
+    lines = answer.text.split("\r\n")
+    assert [line.split()[1] for line in lines if line.startswith("HTTP/1.1 ")] == ["400", "200"]
+    assert [line for line in lines if line.startswith("Content-ID")] == ["Content-ID: Sensors"]
+    assert answer.text.count("multipart/mixed") == 0
+    assert await counts(station) == before
+
+
+async def test_what_depends_on_a_request_that_failed_is_not_done(station):
+    thing = {"method": "POST", "url": "Things", "body": THING}
+    requests = [
+        {"id": "1", "method": "POST", "url": "Things", "body": {}},
+        {"id": "2", **thing, "dependsOn": ["1"]},
+        {"id": "3", "atomicityGroup": "g", **thing, "dependsOn": ["2"]},
+        {"id": "4", "atomicityGroup": "g", **thing, "dependsOn": ["3"]},
+        {"id": "5", **thing, "dependsOn": ["g"]},
+        {"id": "6", "atomicityGroup": "h", **thing},
+        {"id": "7", **thing, "dependsOn": ["h", "6"]},
+    ]
+    before = await counts(station)
+    answers = (await send(station, "POST", "$batch", {"requests": requests}))["responses"]
+    assert [one["status"] for one in answers] == [400, 424, 424, 424, 424, 201, 201]
+    assert "it depends on 1, which failed" in answers[1]["body"]["message"]
+    assert (await counts(station))["Things"] == before["Things"] + 2
+
+
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("body", "media_type", "status"),
     [
         (b"{}", "application/json", 400),
+        (b'{"requests": [{"id": "1", "method": "GET", "url": "x", "dependsOn": ["1"]}]}', "application/json", 400),
+        (b'{"requests": [{"id": "1", "method": "GET", "url": "x", "if": "not $1"}]}', "application/json", 501),
         (b"[" * 50_000, "application/json", 400),
         (b'{"requests": [{"method": "BREW", "url": "x"}]}', "application/json", 400),
         (b"--b_1\r\n", MULTIPART, 400),

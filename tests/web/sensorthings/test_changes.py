@@ -214,6 +214,18 @@ async def test_a_thing_that_moves_has_a_history_and_another_feature(station):
     await send(station, "POST", f"Datastreams({lost})/Observations", {"result": 1}, 400)
 
 
+async def test_history_that_comes_with_its_location_is_of_that_location(station):
+    past = {"time": TIMES[0], "Thing": {"name": "Buoy", "description": ""}}
+    other = past | {"Locations": [LOCATION | {"name": "Bay"}]}
+    location = await make(station, "Locations", LOCATION | {"HistoricalLocations": [past, other]})
+    found = await station.json(f"/v1.1/Locations({location})/HistoricalLocations?$expand=Locations,Thing/Locations")
+    assert [sorted(one["name"] for one in item["Locations"]) for item in found["value"]] == [
+        ["Jetty"],
+        ["Bay", "Jetty"],
+    ]
+    assert [item["Thing"]["Locations"] for item in found["value"]] == [item["Locations"] for item in found["value"]]
+
+
 async def test_observations_are_revised_and_deleted_and_the_datastream_follows(station):
     thing = await make(station, "Things", whole((1, 2, 3)))
     stream = (await station.json(f"/v1.1/Things({thing})/Datastreams"))["value"][0]

@@ -71,6 +71,7 @@ async def test_groups_come_back_in_order_and_bad_rows_undo_no_others(station):
         ([{"Datastream": {"@iot.id": 1}, "components": ["result", "x"], "dataArray": [[1, 2]]}], "$[0].components"),
         ([{"Datastream": {"@iot.id": 1}, "components": ["phenomenonTime"], "dataArray": []}], "$[0].components"),
         ([{"Datastream": {"@iot.id": 1}, "components": ["result"], "dataArray": [1]}], "$[0].dataArray[0]"),
+        ([{"Datastream": {"@iot.id": 1}, "components": ["result"]}], "$[0]"),
     ],
 )
 async def test_what_is_no_array_of_groups_is_400_with_its_place(refusing, body, place):

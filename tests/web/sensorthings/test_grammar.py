@@ -12,6 +12,7 @@ from nilometer.web.sensorthings.grammar import parse_expression
 from nilometer.web.sensorthings.options import decode_query, encode_query, parse_options
 from nilometer.web.sensorthings.paths import Step, parse_path
 from nilometer.web.sensorthings.query.binding import Binder
+from nilometer.web.sensorthings.query.geometry import parse_wkt
 from nilometer.web.sensorthings.schema import TYPES
 
 PIECES = st.lists(
@@ -141,6 +142,8 @@ def test_a_mistake_names_its_column(text, place):
         "1" + " add 1" * 5000,
         "9" * 5000,
         "(" * 50 + "id" + " add 1" * 50 + " add 1)" * 50,
+        "Datastreams/Thing/" * 1000 + "name eq 'x'",
+        "properties/a" + "[0]" * 1000 + " eq 1",
     ],
 )
 def test_depth_and_length_are_bounded(text):
@@ -203,6 +206,19 @@ def test_merged_expansions_must_agree():
 def test_malformed_options_are_refused(name, text):
     with pytest.raises(RequestError):
         parse_options([(name, text)])
+
+
+def test_any_whole_number_is_a_count():
+    options = parse_options([("$top", str(2**63 - 1)), ("$skip", "9" * 20)])
+    assert options.top == options.skip == 10**18
+
+
+@pytest.mark.parametrize(
+    "text", ["POINT(1)", "POINT(1e400 2)", "POINT(NaN 2)", "LINESTRING(0 0, inf 1)", "FOO(1 2)", ""]
+)
+def test_a_geometry_has_finite_coordinates(text):
+    with pytest.raises(RequestError):
+        parse_wkt(text, "$filter at 0")
 
 
 def test_options_not_served_say_so():

@@ -134,3 +134,12 @@ async def test_a_next_link_keeps_what_was_selected(deep):
     page = await deep.json("/v1.1/Observations?$top=1&$select=result/u")
     following = msgspec.json.decode((await deep.client.get(page["@iot.nextLink"])).content)
     assert following["value"] == [{"result": {"u": 1}}]
+
+
+@pytest.mark.parametrize(
+    "asked", ["Datastreams?$orderby=unitOfMeasurement", "Observations?$orderby=Datastream/unitOfMeasurement"]
+)
+async def test_a_unit_is_sorted_by_its_members(deep, asked):
+    refused = await deep.json(f"/v1.1/{asked}", 400)
+    assert refused["error"]["place"].startswith("$orderby at")
+    await deep.json(f"/v1.1/{asked}/symbol")

@@ -42,6 +42,26 @@ async def test_a_value_that_is_missing_is_null_however_it_comes(backend, request
         await send(station, "POST", path, {"phenomenonTime": TIMES[0]}, 400)
 
 
+async def test_a_text_is_not_missing_where_no_profile_asks_for_a_number(tmp_path):
+    async with open_station(tmp_path) as station:
+        judged, free = 1, 5
+        for stream, expected in ((judged, [9, 9, 9]), (free, [2, 2, 2])):
+            results = ["turbid", {"class": "III"}, True]
+            group = {
+                "Datastream": {"@iot.id": stream},
+                "components": ["phenomenonTime", "result"],
+                "dataArray": list(zip(TIMES, results, strict=True)),
+            }
+            await send(station, "POST", "CreateObservations", [group], 201)
+            shown = (await station.json(f"/v1.1/Datastreams({stream})/Observations"))["value"]
+            assert [one["result"] for one in shown] == results
+            assert [one["resultQuality"]["flag"] for one in shown] == expected
+        single = await make(station, f"Datastreams({free})/Observations", {"result": "clear"})
+        assert (await station.json(f"/v1.1/Observations({single})"))["resultQuality"]["flag"] == 2
+        await send(station, "PATCH", f"Observations({single})", {"result": None})
+        assert (await station.json(f"/v1.1/Observations({single})"))["resultQuality"]["flag"] == 9
+
+
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 async def test_a_sample_comes_back_as_it_is_read_and_is_no_water(backend, request, tmp_path):
     url = request.getfixturevalue("postgres").database() if backend == "postgresql" else None

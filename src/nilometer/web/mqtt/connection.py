@@ -46,7 +46,11 @@ MOST_OPEN = 4_000
 """Messages of one client that are being stored before no more are read of it."""
 MOST_BYTES = 1 << 20
 MOST_UNREAD = 8 << 20
-"""Bytes written to a client that does not read them."""
+"""Bytes written to a client that does not read them, before it is told nothing more."""
+MOST_ANSWERS = 8 << 20
+"""Bytes of answers beyond them: a client that goes on to ask and reads none is cut off."""
+PARTING_S = 10.0
+"""How long a client may take to read what was written before the connection was closed."""
 MALFORMED, PROTOCOL_ERROR, NOT_AUTHORISED, BUSY, STOPPING, KEEP_ALIVE, TAKEN_OVER, TOO_LARGE = (
     0x81, 0x82, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x95,
 )  # fmt: skip
@@ -171,8 +175,11 @@ class Connection(asyncio.Protocol):
             return
         self._is_closed = True
         if code and self._packets.version == 5 and self._session is not None:
-            self._transport.write(disconnected(code, reason))
+            self._write(disconnected(code, reason))
         self._transport.close()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = self._loop.call_later(PARTING_S, self._transport.abort)
 
     def _take(self, packet: Any) -> None:  # noqa: ANN401 -- a packet of a client
         match packet:
@@ -345,5 +352,11 @@ class Connection(asyncio.Protocol):
             self._write(b"".join(pieces))
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > MOST_UNREAD + MOST_ANSWERS:
+            _log.warning("MQTT: a client reads none of its answers, and is cut off", address=self._address)
+            self._is_closed = True
+            transport.abort()

@@ -103,9 +103,9 @@ class Hearing:
                     raise Overloaded(f"{MOST_TOPICS} topics are subscribed to already")
                 topic = parse_topic(name)
                 target = await asyncio.to_thread(self._service.resolve, topic.path, self._root)
-                heard = self._heard.setdefault(name, _Heard(topic, target))
-                if not heard.is_set:
-                    heard.last = await asyncio.to_thread(self._worded, heard)
+                made = _Heard(topic, target)
+                made.last = await asyncio.to_thread(self._tried if made.is_set else self._worded, made)
+                heard = self._heard.setdefault(name, made)
             heard.by[session, text] = granted
         session.topics[text] = granted
         self._listen()
@@ -169,8 +169,15 @@ class Hearing:
             some = ids[start : start + MOST_AT_ONCE].tolist()
             told = await asyncio.to_thread(self._service.told, some, wanted, self._root, self._api)
             for heard, documents in zip(sets, told, strict=True):
+                if isinstance(documents, NilometerError):
+                    self._complain(heard, documents)
+                    continue
                 for document in documents:
                     heard.say(document)
+
+    @staticmethod
+    def _complain(heard: _Heard, error: NilometerError) -> None:
+        _log.warning("MQTT: a topic's subscribers could not be told", topic=heard.topic.text[:200], error=str(error))
 
     @staticmethod
     def _wanted(live: LiveRows, heards: list[_Heard]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -214,18 +221,24 @@ class Hearing:
                 target = heard.target
                 if target.kind != kind or (heard.is_set and not is_itself):
                     continue
-                if heard.is_set:
-                    payload = self._in_set(heard, number)
-                elif target.number == number:
-                    payload = self._worded(heard)
+                if not heard.is_set and target.number != number:
+                    continue
+                try:
+                    payload = self._in_set(heard, number) if heard.is_set else self._worded(heard)
+                except NilometerError as error:
+                    self._complain(heard, error)
+                    continue
+                if not heard.is_set:
                     if payload == heard.last:
                         continue
                     heard.last = payload
-                else:
-                    continue
                 if payload is not None:
                     news.append((heard, payload))
         return news
+
+    def _tried(self, heard: _Heard) -> None:
+        """Read a set as the topic wants it, so that what is wrong with it is said to who subscribes."""
+        self._service.get(heard.topic.path, replace(heard.topic.options, top=1), self._root, self._api)
 
     def _in_set(self, heard: _Heard, number: int) -> bytes | None:
         *before, last = heard.topic.path.steps

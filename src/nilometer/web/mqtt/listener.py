@@ -7,6 +7,7 @@ import hmac
 import socket
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from nilometer.acquisition.protocols.mqtt_server import Connect
 from nilometer.errors import NotAuthorized, Overloaded, RequestError
@@ -16,9 +17,12 @@ from nilometer.web.mqtt.connection import STOPPING, Connection
 from nilometer.web.mqtt.hearing import Hearing
 from nilometer.web.mqtt.session import Session
 from nilometer.web.mqtt.topics import path_of
+from nilometer.web.mqtt.websocket import PATH
 from nilometer.web.rates import Rates
 from nilometer.web.sensorthings.endpoint import ROOT, SensorThings
 from nilometer.web.sensorthings.paths import parse_path
+from nilometer.web.sensorthings.schema import STREAMS
+from nilometer.web.serving import LOOPBACK
 
 __all__ = ["MqttFigures", "MqttListener"]
 
@@ -40,7 +44,7 @@ class MqttFigures(NamedTuple):
 
 
 class MqttListener:
-    """SensorThings over MQTT 3.1.1 and 5 on a port of the server's own.
+    """SensorThings over MQTT 3.1.1 and 5: on a port of its own, and over WebSocket on that of HTTP.
 
     Parameters
     ----------
@@ -69,18 +73,37 @@ class MqttListener:
         self._sessions: dict[str, Session] = {}
         self._ends: dict[str, asyncio.TimerHandle] = {}
         self._server: asyncio.Server | None = None
+        self._host, self._port = "", 0
         self._stored = self._refused = self._shed = 0
         self._told = -TELL_EVERY_S
 
-    async def start(self, listener: socket.socket) -> None:
-        """Accept clients on a socket that is bound, and have the service's root say where."""
-        host, port = listener.getsockname()[:2]
-        self._service.mqtt = f"mqtt://{f'[{host}]' if ':' in host else host}:{port}"
-        self._server = await self._loop.create_server(lambda: Connection(self), sock=listener)
+    async def start(self, listener: socket.socket | None) -> None:
+        """Accept clients on a socket that is bound, if there is one, and have the service's root say where."""
+        if listener is not None:
+            self._host, self._port = listener.getsockname()[:2]
+            self._server = await self._loop.create_server(self.connect, sock=listener)
+        self._service.mqtt = self.endpoints
+
+    def connect(self) -> Connection:
+        """Return a new client's connection, over whatever carries it."""
+        return Connection(self)
+
+    def endpoints(self, root: str) -> list[str]:
+        """Return where MQTT is spoken, for a client that reached the SensorThings service at `root`.
+
+        A port on loopback is told to clients on this machine alone.
+        """
+        name = urlsplit(root).hostname or ""
+        found = []
+        if self._port and (self._host not in LOOPBACK or name in LOOPBACK):
+            host = name if self._host in {"0.0.0.0", "::"} else self._host  # noqa: S104 -- compared, not bound
+            found.append(f"mqtt://{f'[{host}]' if ':' in host else host}:{self._port}")
+        found.append(f"{root.removesuffix(ROOT).replace('http', 'ws', 1)}{PATH}")
+        return found
 
     async def stop(self) -> None:
         """Take no more clients, and send those that are there away."""
-        self._service.mqtt = ""
+        self._service.mqtt = None
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections.values()):
@@ -160,15 +183,15 @@ class MqttListener:
         path, query = path_of(topic)
         if query:
             raise RequestError("a topic that is published to takes no options", place="topic")
-        stream = None if path == b"Observations" else await self._stream(path)
-        await self._creation.store(payload, stream)
+        stream = self._creation.stream_of(path)
+        if stream is None and path != b"Observations":
+            kind, owner = await asyncio.to_thread(self._service.find_owner, parse_path(path), self._root)
+            stream = owner if kind in STREAMS else None
+        if stream is None and path != b"Observations":
+            await self._creation.store_below(payload, owner)
+        else:
+            await self._creation.store(payload, stream)
         self._stored += 1
-
-    async def _stream(self, path: bytes) -> int:
-        known = self._creation.stream_of(path)
-        if known is not None:
-            return known
-        return await asyncio.to_thread(self._service.find_stream, parse_path(path), self._root)
 
     async def subscribe(self, session: Session, topic: str, qos: int) -> int:
         """Return the QoS with which a client is told of a topic; see `Hearing.subscribe`."""

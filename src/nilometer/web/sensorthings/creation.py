@@ -44,6 +44,9 @@ class NewObservation(msgspec.Struct, forbid_unknown_fields=True):
     feature: Any = msgspec.field(name="FeatureOfInterest", default=None)
     own_id: Any = msgspec.field(name="@iot.id", default=None)
     own_link: Any = msgspec.field(name="@iot.selfLink", default=None)
+    datastream_link: Any = msgspec.field(name="Datastream@iot.navigationLink", default=None)
+    multi_link: Any = msgspec.field(name="MultiDatastream@iot.navigationLink", default=None)
+    feature_link: Any = msgspec.field(name="FeatureOfInterest@iot.navigationLink", default=None)
 
 
 _decoder = msgspec.json.Decoder(NewObservation)
@@ -126,6 +129,10 @@ class Creation:
         number = await self.store(await exchange.body(MOST_BYTES), stream)
         link = f"{root}/Observations({number})"
         await exchange.answer_json({"@iot.id": number, "@iot.selfLink": link}, HTTPStatus.CREATED, [("location", link)])
+
+    async def store_below(self, body: bytes, feature: int) -> int:
+        """Return the id of an Observation that was given to a FeatureOfInterest, once it is durable; see `store`."""
+        return await self._changes.create(OBSERVATION, read_json(body), {"FeatureOfInterest": feature})
 
     async def store(self, body: bytes, stream: int | None) -> int:
         """Return the id of an Observation once it is durable: a new one, unless its stream knows its times.

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.model import SampleKind
-from nilometer.store import Catalog, Snapshot
+from nilometer.store import Snapshot
 from nilometer.web.sensorthings.members import chosen_members, pruned
-from nilometer.web.sensorthings.observed_area import observed_areas
+from nilometer.web.sensorthings.observed_area import ObservedAreas
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.records import Record
 from nilometer.web.sensorthings.schema import STREAMS, EntityType
@@ -37,13 +37,13 @@ class Encoder:
     ----------
     root : str
         URL of the service, without a slash at its end: ``http://…/v1.1``.
-    catalog, snapshot
-        What is looked up: areas and spans of times.
+    snapshot, areas
+        What is looked up: spans of times, and areas.
     """
 
-    def __init__(self, root: str, catalog: Catalog, snapshot: Snapshot) -> None:
+    def __init__(self, root: str, snapshot: Snapshot, areas: ObservedAreas) -> None:
         self.root = root
-        self._catalog, self._snapshot = catalog, snapshot
+        self._snapshot, self._observed = snapshot, areas
         self._times_of: dict[int, str] = {}
         self._result_times: dict[int, str] = {}
         self._areas: dict[int, Any] = {}
@@ -112,7 +112,7 @@ class Encoder:
         if not chosen or "resultTime" in chosen:
             self._result_times |= _spans(datastreams, *self._snapshot.result_times(datastreams))
         if not chosen or "observedArea" in chosen:
-            self._areas |= observed_areas(self._snapshot, self._catalog, datastreams)
+            self._areas |= self._observed.documents(self._snapshot, datastreams)
 
 
 def own_document(kind: EntityType, record: Record) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +28,8 @@ from nilometer.web.sensorthings.service import Answer, Service, Target
 __all__ = ["ROOT", "SensorThings"]
 
 ROOT = "/v1.1"
+_KEEPS_32_BITS = "QGIS/"
+"""How a client names itself that keeps 32 bits of a number: of Observations with the same it would show one."""
 _ALLOWED = [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE")]
 MOST_BYTES_OF_ENTITIES = 16 << 20
 """Of the body of one entity with what comes with it."""
@@ -63,7 +66,9 @@ class SensorThings:
         root = exchange.root + ROOT
         path = path.strip(b"/")
         if exchange.method in {"GET", "HEAD"}:
-            answer = await asyncio.to_thread(self._get, path, exchange.query, root, f"{exchange.root}/api/v1")
+            is_short = _KEEPS_32_BITS in exchange.header(b"user-agent")
+            api = f"{exchange.root}/api/v1"
+            answer = await asyncio.to_thread(self._get, path, exchange.query, root, api, ids_as_text=is_short)
             if isinstance(answer, Pieces):
                 await send(exchange, answer)
             else:
@@ -76,8 +81,8 @@ class SensorThings:
             status = HTTPStatus.NO_CONTENT if exchange.method == "OPTIONS" else HTTPStatus.METHOD_NOT_ALLOWED
             await exchange.answer(status, headers=_ALLOWED)
 
-    def _get(self, path: bytes, query: bytes, root: str, api: str) -> Answer | Pieces:
-        options = parse_options(decode_query(query))
+    def _get(self, path: bytes, query: bytes, root: str, api: str, *, ids_as_text: bool = False) -> Answer | Pieces:
+        options = replace(parse_options(decode_query(query)), ids_as_text=ids_as_text)
         if not path:
             return self.service.root(root)
         return self.service.get(parse_path(path), options, root, api)
@@ -108,7 +113,9 @@ class SensorThings:
         kind = TYPES[target.kind]
         if target.property is not None or (target.number is not None and parsed.ending != "$ref"):
             raise MethodNotAllowed(
-                "POST makes an entity in a set; an entity is changed by PATCH or PUT", place="method"
+                "POST makes an entity in a set; an entity is changed by PATCH or PUT",
+                place="method",
+                allowed=_methods(target),
             )
         if kind is OBSERVATION and target.parent is not None and target.parent[0] in STREAMS and not parsed.ending:
             await self.creation.create(exchange, root, target.parent[1])
@@ -151,7 +158,9 @@ class SensorThings:
             return
         if target.number is None or target.property is not None or parsed.ending:
             raise MethodNotAllowed(
-                f"{exchange.method} goes to one entity: {target.kind}s are changed by id", place="method"
+                f"{exchange.method} goes to one entity: {target.kind}s are changed by id",
+                place="method",
+                allowed=_methods(target),
             )
         kind = TYPES[target.kind]
         if exchange.method == "DELETE":
@@ -177,6 +186,7 @@ class SensorThings:
             raise MethodNotAllowed(
                 "deleting by a filter is off; server.delete_by_filter = true allows it",
                 place="method",
+                allowed="GET, HEAD, POST",
             )
         options = parse_options(decode_query(exchange.query))
         others = [name for name, _ in options.texts if name not in {"$filter", "samples"}]
@@ -211,10 +221,18 @@ class SensorThings:
                 raise RequestError("say which link goes: …/Locations(1)/$ref", place="path")
             await self.changes.unlink(kind, source.number, relation, number)
         elif last.id is not None or (exchange.method == "POST") != relation.many:
-            raise MethodNotAllowed("a link to many is posted, a link to one is PUT", place="method")
+            allowed = f"GET, HEAD, {'POST' if relation.many else 'PUT'}, DELETE"
+            raise MethodNotAllowed("a link to many is posted, a link to one is PUT", place="method", allowed=allowed)
         else:
             await self.changes.link(kind, source.number, relation, _as_link(document))
         await exchange.answer(HTTPStatus.NO_CONTENT)
+
+
+def _methods(target: Target) -> str:
+    """Return which methods go where a path leads."""
+    if target.property is not None:
+        return "GET, HEAD"
+    return "GET, HEAD, POST" if target.number is None else "GET, HEAD, PUT, PATCH, DELETE"
 
 
 def _is_set_of_observations(target: Target) -> bool:

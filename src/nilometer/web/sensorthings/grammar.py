@@ -31,6 +31,8 @@ __all__ = ["Parser", "parse_expression"]
 MOST_NESTING = 60
 MOST_NODES = 4000
 MOST_DEPTH = 100
+MOST_STEPS = 250
+"""Of a path: every member of JSON that is kept (nested 200 deep) can be named, and who walks it may recurse."""
 _PLACE = re.compile(r"\d{1,9}", re.ASCII)
 _LEVELS = (("eq", "ne"), ("gt", "ge", "lt", "le"), ("add", "sub"), ("mul", "div", "mod"))
 
@@ -139,13 +141,14 @@ class Parser:
         """Parse ``name/name/…``; with `elements` also ``name[0]/name``."""
         at = self.peek().at
         names = [self.name()]
-        while True:
+        while len(names) <= MOST_STEPS:
             if self.accept("/"):
                 names.append(self.name())
             elif elements and self.accept("["):
                 names.append(self._element())
             else:
                 return Path(tuple(names), at)
+        raise self.error(f"a path of more than {MOST_STEPS} steps", at)
 
     def _element(self) -> str:
         token = self.take()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nilometer.errors import NotFound, RequestError
+from nilometer.model import SampleKind
 from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Catalog, Snapshot
 from nilometer.store.walking import PIECE
@@ -25,6 +26,7 @@ from nilometer.web.sensorthings.query.orders import Key, keys_of, sorted_rows
 from nilometer.web.sensorthings.records import Records
 from nilometer.web.sensorthings.schema import OBSERVATION
 from nilometer.web.sensorthings.selection import Span, names_feature, span_of
+from nilometer.web.sensorthings.slices import slices
 
 __all__ = ["MOST_SCANNED", "Observations", "Within"]
 
@@ -76,11 +78,15 @@ class Observations:
     def of_feature(self, feature: int) -> Within:
         """Return where the Observations of a FeatureOfInterest are."""
         try:
-            thing = self._catalog.feature(feature).thing
+            found = self._catalog.feature(feature)
         except NotFound:
             return Within(frozenset(), feature)
-        streams = frozenset(item.id for item in self._catalog.streams.all() if thing in {None, item.thing})
-        return Within(streams, feature)
+        streams = self._catalog.streams.all()
+        if found.sample_kind != SampleKind.WATER:
+            return Within(frozenset(item.id for item in streams if found.thing in {None, item.thing}), feature)
+        # Rows of other Things may be linked to the water of one.
+        speaking, ids = self._snapshot.speaking_of(feature), [item.id for item in streams]
+        return Within(frozenset(ids if speaking is None else np.intersect1d(ids, speaking).tolist()), feature)
 
     def page(self, within: Within, options: Options, *, columns: Sequence[str] | None = None, top: int | None) -> Rows:
         """Return rows; they are read while they are asked for.
@@ -113,7 +119,7 @@ class Observations:
         elif span.exact and within.feature is None and self._is_store_order(options, span):
             return self._in_store_order(span, asked, columns, top, water_only=water_only)
         else:
-            found = self._scanned(span, within, asked, water_only=water_only)
+            found = self._scanned(span, within, asked, top, water_only=water_only)
         return self._chosen(found, asked, top)
 
     def observed(self, root: Variable, condition: Condition, column: str) -> NDArray[np.int64]:
@@ -124,7 +130,7 @@ class Observations:
         if span.ids is not None:
             tables = iter([self._of_ids(span)])
         else:
-            tables = self._scan(span, root, {column}, water_only=water_only)
+            tables = self._scan([span], root, {column}, water_only=water_only)
         found = [np.unique(table[column].to_numpy()[self._holding(span, root, table)]) for table in tables]
         return np.unique(np.concatenate(found)).astype(np.int64) if found else np.zeros(0, np.int64)
 
@@ -203,7 +209,7 @@ class Observations:
         count = self._snapshot.count(_listed(span), span.start, span.end, water_only=water_only, values=span.values)
         if span.ended_by is None:
             return count
-        for table in self._scan(span, asked.root, {"phenomenon_time", "duration"}, water_only=water_only):
+        for table in self._scan([span], asked.root, {"phenomenon_time", "duration"}, water_only=water_only):
             if _runs_over(table, span):
                 count -= len(table) - int(self._holding(span, asked.root, table).sum())
         return count
@@ -212,10 +218,10 @@ class Observations:
         """Return rows that were found, in their order; a data array has those of a Datastream together."""
         options = asked.options
         count = len(found) if options.count else None
-        ids = found["id"].to_numpy()[self._order(asked, found)]
         if options.skiptoken is not None and not isinstance(options.skiptoken, Place):
             raise RequestError("is of another order; follow the next link as it is", place="$skiptoken")
-        start = options.skip + (0 if options.skiptoken is None else options.skiptoken.place)
+        start = _start(options)
+        ids = found["id"].to_numpy()[self._order(asked, found, None if top is None else start + top + 1)]
         stop = len(ids) if top is None else min(start + top, len(ids))
         page = ids[start:stop]
         whole = self._whole(_grouped(page) if options.result_format == "dataArray" else page)
@@ -242,41 +248,54 @@ class Observations:
             chosen &= np.isin(table["datastream"].to_numpy(), list(span.datastreams))
         return table.filter(pa.array(chosen))
 
-    def _scanned(self, span: Span, within: Within, asked: _Asked, *, water_only: bool) -> pa.Table:
+    def _scanned(self, span: Span, within: Within, asked: _Asked, top: int | None, *, water_only: bool) -> pa.Table:
+        """Return the rows that a filter leaves; where none but the first are asked for, perhaps not all others."""
         columns = {"id", "datastream", "feature", "phenomenon_time"}
         columns |= columns_needed((item for value, _ in asked.keys for item in fields(value)), asked.by)
         kept = OBSERVATION_SCHEMA.names if "*" in columns else sorted(columns)
-        tables = self._scan(span, asked.root, columns, water_only=water_only)
-        parts = [self._choose(table, span, within, asked).select(kept) for table in tables]
+        parts: list[pa.Table] = []
+        spans: Iterable[Span] = [span]
+        if top is not None and not asked.options.count:
+            need = _start(asked.options) + top + 1
+            key = asked.keys[0] if asked.keys else None
+            spans = slices(self._snapshot, span, key, need, lambda: sum(map(len, parts)) >= need)
+        for table in self._scan(spans, asked.root, columns, water_only=water_only):
+            parts.append(self._choose(table, span, within, asked).select(kept))  # noqa: PERF401 -- slices look at them
         return pa.concat_tables(parts) if parts else OBSERVATION_SCHEMA.empty_table().select(kept)
 
-    def _scan(self, span: Span, root: Variable, columns: set[str], *, water_only: bool) -> Iterator[pa.Table]:
-        """Yield what a span leaves, with the columns that the rest of its filter needs; refuse beyond the limits."""
-        wanted = _listed(span)
-        n = self._looked_at(wanted, span, water_only=water_only)
-        if n > MOST_SCANNED:
-            raise RequestError(
-                f"{n} Observations would have to be looked at, the limit is {MOST_SCANNED}; "
-                "narrow phenomenonTime or the Datastream",
-                place="$filter",
-            )
-        columns = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
-        names = None if "*" in columns else sorted(columns)
+    def _scan(
+        self, spans: Iterable[Span], root: Variable, columns: set[str], *, water_only: bool
+    ) -> Iterator[pa.Table]:
+        """Yield what spans leave, with the columns that the rest of their filter needs; refuse beyond the limits."""
         deadline = Deadline(MOST_SECONDS)
-        client = self._gate.enter() if n > HEAVY_ROWS else None
+        looked_at, client, is_inside = 0, None, False
         try:
-            for table in self._read(wanted, span, names, water_only=water_only):
-                yield table
-                deadline.check()
+            for span in spans:
+                wanted = _listed(span)
+                n = self._looked_at(wanted, span, water_only=water_only)
+                looked_at += n
+                if looked_at > MOST_SCANNED:
+                    raise RequestError(
+                        f"{looked_at} Observations would have to be looked at, the limit is {MOST_SCANNED}; "
+                        "narrow phenomenonTime or the Datastream",
+                        place="$filter",
+                    )
+                if looked_at > HEAVY_ROWS and not is_inside:
+                    client, is_inside = self._gate.enter(), True
+                needed = columns | columns_needed((item for leaf in span.rest for item in fields(leaf)), root)
+                names = None if "*" in needed else sorted(needed)
+                for table in self._read(wanted, span, names, n, water_only=water_only):
+                    yield table
+                    deadline.check()
         finally:
-            if n > HEAVY_ROWS:
+            if is_inside:
                 self._gate.leave(client)
 
     def _read(
-        self, wanted: list[int] | None, span: Span, columns: Sequence[str] | None, *, water_only: bool
+        self, wanted: list[int] | None, span: Span, columns: Sequence[str] | None, n: int, *, water_only: bool
     ) -> Iterator[pa.Table]:
-        if span.values is not None:
-            # What several Datastreams have of some values is found in one go, by the statistics of row groups.
+        if span.values is not None or n <= PIECE:
+            # What several Datastreams have of some values or of a short time is found in one go.
             table = self._snapshot.read(
                 wanted, span.start, span.end, columns=columns, water_only=water_only, values=span.values
             )
@@ -315,14 +334,17 @@ class Observations:
         found[chosen] = True
         return found
 
-    def _order(self, asked: _Asked, table: pa.Table) -> NDArray[np.intp]:
-        """Return the row numbers in order; the id is the last key, and goes down where the key before it does."""
+    def _order(self, asked: _Asked, table: pa.Table, first: int | None) -> NDArray[np.intp]:
+        """Return the row numbers in order, of all or of so many at least.
+
+        The id is the last key, and goes down where the key before it does.
+        """
         ids = table["id"].to_numpy()
         if not asked.keys:
             moments = table["phenomenon_time"].cast(pa.int64()).to_numpy()
             return np.lexsort([ids, moments, table["datastream"].to_numpy()])
         frame = ObservationFrame(asked.by, table, self._records, self._documents)
-        return sorted_rows(asked.keys, frame, [-ids if asked.keys[-1][1] else ids])
+        return sorted_rows(asked.keys, frame, [-ids if asked.keys[-1][1] else ids], first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +369,11 @@ def _runs_over(table: pa.Table, span: Span) -> bool:
 
 def _no_documents(_: pa.Table) -> list[Any]:
     raise RequestError("resultQuality cannot be asked of here", place="$filter")
+
+
+def _start(options: Options) -> int:
+    """Return how many rows of an order come before the page."""
+    return options.skip + (options.skiptoken.place if isinstance(options.skiptoken, Place) else 0)
 
 
 def _grouped(ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -24,7 +24,9 @@ WHOLE = frozenset({"$resultFormat", "$skiptoken"})
 RESULT_FORMATS = ("dataArray", "CSV", "GeoJSON")
 CUSTOM = ("samples", "as_of")
 MOST_LEVELS = 8
-_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+_WHOLE = re.compile(r"\d{1,30}", re.ASCII)
+_MOST = 10**18
+"""More than there can be: a larger `$top` or `$skip` means the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Options:
     """What was asked; `texts` keeps every option as written, for next links.
 
     Ours are `samples` (``all`` shows check and standard samples beside the water) and `as_of` (µs UTC: Observations as
-    they were known then, wherever they show).
+    they were known then, wherever they show). `ids_as_text` is of the client, not of the URL: it cannot hold the
+    numbers of Observations.
     """
 
     filter: Expression | None = None
@@ -63,6 +66,7 @@ class Options:
     as_of: int | None = None
     result_format: str = ""
     skiptoken: Token | None = None
+    ids_as_text: bool = False
     texts: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def given(self, name: str) -> bool:
@@ -119,7 +123,8 @@ def parse_options(pairs: Iterable[tuple[str, str]]) -> Options:
     NotSupported
         If it is one of the standard's that this version does not serve.
     """
-    return _gather(list(pairs), level=0)
+    # Clients write a query over several lines, of which a browser keeps the blanks.
+    return _gather([(name.strip(), text) for name, text in pairs], level=0)
 
 
 def _gather(pairs: list[tuple[str, str]], level: int, prefix: str = "") -> Options:
@@ -171,7 +176,7 @@ def _boolean(text: str, place: str) -> bool:
 def _whole(text: str, place: str) -> int:
     if not _WHOLE.fullmatch(text):
         raise RequestError(f"{text[:40]!r} is not a whole number from 0", place=place)
-    return int(text)
+    return min(int(text), _MOST)
 
 
 def _result_format(text: str, place: str) -> str:

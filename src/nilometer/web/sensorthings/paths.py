@@ -13,13 +13,14 @@ __all__ = ["ResourcePath", "Step", "parse_path"]
 MOST_STEPS = 24
 _STEP = re.compile(r"(?P<name>@?[^\W\d][\w.]*)(?:\((?P<id>.*)\))?", re.DOTALL)
 _ID = re.compile(r"-?\d+", re.ASCII)
+_QUOTED_ID = re.compile(r"'\d+'", re.ASCII)
 _TEXT_ID = re.compile(r"'(?:[^']|'')*'")
 _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A name, and the id in parentheses where there is one.
+    """A name, and the id in parentheses where there is one, which clients may have in quotes.
 
     `text` is the step as it was written: below a property it names a member. `error` says why it can be nothing else.
     """
@@ -83,6 +84,8 @@ def _step(text: str, number: int) -> Step:
     name, given = match["name"], match["id"]
     if given is None:
         return Step(name, text=text)
+    if _QUOTED_ID.fullmatch(given):
+        given = given[1:-1]
     if _TEXT_ID.fullmatch(given):
         return Step(name, text=text, error=NotFound(f"no {name} has a text for an id: {text[:60]}"))
     if not _ID.fullmatch(given):

@@ -17,8 +17,8 @@ from nilometer.store.row_ids import row_id
 from nilometer.web.sensorthings.answers.paging import LastId
 from nilometer.web.sensorthings.options import Options
 from nilometer.web.sensorthings.query.binding import Binder
-from nilometer.web.sensorthings.query.bound import Condition, Value, Variable, fields
-from nilometer.web.sensorthings.query.columns import Column
+from nilometer.web.sensorthings.query.bound import Condition, Field, Value, Variable, fields
+from nilometer.web.sensorthings.query.columns import Column, evaluate
 from nilometer.web.sensorthings.query.dialects import prepare
 from nilometer.web.sensorthings.query.lookups import Computed, Lookups, Observed
 from nilometer.web.sensorthings.query.orders import Join, Key, joins_of, keys_of, order_by, sorted_rows
@@ -129,25 +129,29 @@ class Records:
     def page(self, kind: EntityType, options: Options) -> Page:
         """Return a page of a whole set."""
         rows = self._alias(kind)
-        statement = self._filtered(select(rows), kind, rows, options)
-        count = self._count(statement) if options.count else None
+        statement = whole = self._filtered(select(rows), kind, rows, options)
         statement = _behind(statement, rows, options)
         skip, top = window(options)
         order = self._order(kind, rows, options)
+        numbers: list[int] | None = None
         if order.by is None:
-            found = self._run(statement.with_only_columns(rows.c.id))
-            numbers = self._ranked(order, np.array([row[0] for row in found], np.int64))
-            records = self._in_order(kind, numbers[skip : skip + top + 1].tolist())
+            is_whole = whole is statement and options.filter is None
+            ids = statement.with_only_columns(rows.c.id)
+            numbers = self._first(order, ids, skip + top + 1, is_whole=is_whole)[skip:]
         else:
             ordered = order.joined(statement).order_by(*order.by).offset(skip).limit(top + 1)
             if order.keys:
                 # Sorted with all its columns, a whole set costs several times what its ids do.
-                found = self._run(ordered.with_only_columns(rows.c.id))
-                records = self._in_order(kind, [row[0] for row in found])
-            else:
-                records = self._read(ordered)
+                numbers = [row[0] for row in self._run(ordered.with_only_columns(rows.c.id))]
+        records = self._read(ordered) if numbers is None else self._in_order(kind, numbers)
+        found = len(records) if numbers is None else len(numbers)
         self.take(min(len(records), top))
-        return Page(records[:top], count, more=len(records) > top)
+        page = Page(records[:top], more=found > top)
+        if options.count:
+            # Where the page holds the last of them, they need not be counted.
+            is_last = whole is statement and not page.more and (found or not skip)
+            page.count = skip + found if is_last else self._count(whole)
+        return page
 
     def related(
         self, source: EntityType, relation: Relation, parents: Sequence[int], options: Options
@@ -206,11 +210,25 @@ class Records:
             pages[owner].records = [known[number] for number in numbers]
             pages[owner].more = len(taken[owner]) > skip + top
 
+    def _first(self, order: _Order, statement: Select[Any], n: int, *, is_whole: bool) -> list[int]:
+        """Return the first ids of a statement in an order that SQL does not give; whole: it leaves nothing out."""
+        if is_whole and self._lookups.knows(_items(order)):
+            # Those of which the store knows nothing come last: they need not be read where enough come before.
+            foremost = self._ranked(order, self._lookups.stored_ids())[:n]
+            frame = self._lookups.frame_of(np.sort(foremost), _items(order))
+            known = np.logical_or.reduce([evaluate(value, frame).valid for value, _ in order.keys])
+            numbers: list[int] = foremost.tolist()
+            if known.sum() == n == len(self._fetched(order.root.kind, set(numbers))):
+                return numbers
+        found = self._run(statement)
+        ranked: list[int] = self._ranked(order, np.array([row[0] for row in found], np.int64)).tolist()
+        return ranked[:n]
+
     def _ranked(self, order: _Order, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return ids in an order that SQL does not give."""
-        frame = self._lookups.frame(
-            order.root, [item for value, _ in order.keys for item in fields(value)], np.sort(ids)
-        )
+        items, ids = _items(order), np.sort(ids)
+        frame = self._lookups.frame_of(ids, items) if self._lookups.knows(items) else None
+        frame = self._lookups.frame(order.root, items, ids) if frame is None else frame
         return frame.ids[sorted_rows(order.keys, frame, [frame.ids])]
 
     def _in_order(self, kind: EntityType, numbers: Sequence[int]) -> list[Record]:
@@ -303,6 +321,10 @@ class Records:
             if any(words in str(cause) for words in _TOO_DEEP):
                 raise RequestError("nested too deeply for the catalog's database", place="$filter") from error
             raise RequestError(f"the catalog cannot answer this: {cause}", place="$filter") from error
+
+
+def _items(order: _Order) -> list[Field]:
+    return [item for value, _ in order.keys for item in fields(value)]
 
 
 def _behind(statement: Select[Any], rows: Any, options: Options) -> Select[Any]:  # noqa: ANN401 -- an alias

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from nilometer import __version__
-from nilometer.errors import NotSupported, RequestError
+from nilometer.errors import NilometerError, NotSupported, RequestError
 from nilometer.model.schemas import OBSERVATION as OBSERVATION_SCHEMA
 from nilometer.store import Snapshot, Store
 from nilometer.web.exchange import encode_json
@@ -30,8 +31,10 @@ from nilometer.web.sensorthings.answers.sending import Pieces
 from nilometer.web.sensorthings.answers.texts import json_text
 from nilometer.web.sensorthings.conformance import CONFORMANCE, CONFORMANCE_OF_MQTT
 from nilometer.web.sensorthings.encoding import Encoder
-from nilometer.web.sensorthings.members import check_members, value_at
+from nilometer.web.sensorthings.expanding import check_expansions, check_select, relation_of
+from nilometer.web.sensorthings.members import value_at
 from nilometer.web.sensorthings.observations import Observations, Within
+from nilometer.web.sensorthings.observed_area import ObservedAreas
 from nilometer.web.sensorthings.options import Expansion, Options, encode_query
 from nilometer.web.sensorthings.paths import ResourcePath, Step
 from nilometer.web.sensorthings.quality import Evidence
@@ -79,18 +82,18 @@ class Service:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._evidence = Evidence(store.catalog)
+        self._evidence, self._areas = Evidence(store.catalog), ObservedAreas(store.catalog)
         self.gate = Gate()
-        self.mqtt = ""
-        """Where MQTT is listened to; nothing: nowhere."""
+        self.mqtt: Callable[[str], list[str]] | None = None
+        """Where MQTT is spoken, for who reached the service at a root; None: nowhere."""
 
     def root(self, root: str) -> Answer:
         """Return the service root: the entity sets, and what is met of the standard."""
         sets = [{"name": kind.plural, "url": f"{root}/{kind.plural}"} for kind in TYPES.values()]
         settings: dict[str, Any] = {"conformance": list(CONFORMANCE), "nilometer": {"version": __version__}}
-        if self.mqtt:
+        if self.mqtt is not None:
             settings["conformance"] += CONFORMANCE_OF_MQTT
-            settings |= {name: {"endpoints": [self.mqtt]} for name in CONFORMANCE_OF_MQTT}
+            settings |= {name: {"endpoints": self.mqtt(root)} for name in CONFORMANCE_OF_MQTT}
         return Answer(HTTPStatus.OK, encode_json({"value": sets, "serverSettings": settings}))
 
     def get(self, path: ResourcePath, options: Options, root: str, api: str) -> Answer | Pieces:
@@ -115,8 +118,8 @@ class Service:
         with self._store.catalog.reading("read entities") as connection:
             return self._reading(connection, root, api, options).answer(path, options)
 
-    def find_stream(self, path: ResourcePath, root: str) -> int:
-        """Return the Datastream or MultiDatastream of ``…/Datastreams(1)/Observations``, each step checked.
+    def find_owner(self, path: ResourcePath, root: str) -> tuple[str, int]:
+        """Return what the Observations of ``…/Datastreams(1)/Observations`` belong to, each step checked: type and id.
 
         Raises
         ------
@@ -127,10 +130,7 @@ class Service:
         is_set = target.kind == OBSERVATION.name and target.number is None and target.property is None
         if not is_set or target.parent is None:
             raise NotSupported("only Observations are created here", place="path")
-        kind, number = target.parent
-        if kind not in STREAMS:
-            raise RequestError("Observations are posted to a Datastream or a MultiDatastream", place="path")
-        return number
+        return target.parent
 
     def resolve(self, path: ResourcePath, root: str) -> Target:
         """Return where a path leads.
@@ -147,8 +147,8 @@ class Service:
 
     def told(
         self, ids: Sequence[int], wanted: Sequence[tuple[Target, Options]], root: str, api: str
-    ) -> list[list[bytes]]:
-        """Return Observations as JSON for each of several sets of them, in the order of their ids.
+    ) -> list[list[bytes] | NilometerError]:
+        """Return Observations as JSON for each of several sets of them, in the order of their ids, or what is wrong.
 
         Parameters
         ----------
@@ -177,12 +177,12 @@ class Service:
             with catalog.reading("read entities") as other:
                 yield self._reading(other, root, api, options, seen)
 
-        records, evidence = Records(connection, DatastreamColumns(seen, catalog)), self._evidence.at(seen.commit)
+        records, evidence = Records(connection, DatastreamColumns(seen, self._areas)), self._evidence.at(seen.commit)
         return _Reading(
             records,
             Observations(seen, records, catalog, self.gate, quality_documents(evidence, api)),
-            Encoder(root, catalog, seen),
-            ObservationTexts(root, api, evidence, catalog.streams.are_multi),
+            Encoder(root, seen, self._areas),
+            ObservationTexts(root, api, evidence, catalog.streams.are_multi, ids_as_text=options.ids_as_text),
             [(name, text) for name, text in options.texts if name == _AS_OF],
             again,
             self.gate,
@@ -216,23 +216,29 @@ class _Reading:
             raise RequestError("$value follows a property", place="path")
         if path.ending == "$ref":
             options = self._links_only(options)
+            place = replace(place, path=f"{place.path}/$ref")
+        check_expansions(place.kind, options)
         if place.number is not None:
             return self._entity(place, options)
         return self._set(place, options)
 
     def told(
         self, rows: pa.Table, wanted: Sequence[tuple[Target, Options]], samples: Sequence[int]
-    ) -> list[list[bytes]]:
-        """Return those rows that belong to each set, as JSON."""
+    ) -> list[list[bytes] | NilometerError]:
+        """Return those rows that belong to each set, as JSON; what is wrong with one set is no fault of the others."""
         water = rows.filter(pc.invert(pc.is_in(rows["feature"], pa.array(samples, rows["feature"].type))))
-        documents = []
+        documents: list[list[bytes] | NilometerError] = []
         for target, options in wanted:
             mine = water
             if target.parent is not None and target.parent[0] in STREAMS:
                 mine = water.filter(pc.equal(water["datastream"], target.parent[1]))
             elif target.parent is not None:
                 mine = rows.filter(pc.equal(rows["feature"], target.parent[1]))
-            texts = self._objects(mine, options).to_pylist() if len(mine) else []
+            try:
+                texts = self._objects(mine, options).to_pylist() if len(mine) else []
+            except NilometerError as error:
+                documents.append(error)
+                continue
             documents.append([text.encode() for text in texts])
         return documents
 
@@ -301,9 +307,7 @@ class _Reading:
         return Answer(HTTPStatus.OK, encode_json(answer))
 
     def _observation_set(self, place: Place, options: Options) -> Answer | Pieces:
-        _check_select(OBSERVATION, options)
-        for expansion in options.expand:
-            _relation(OBSERVATION, expansion)
+        check_select(OBSERVATION, options)
 
         def objects(table: pa.Table) -> Any:  # noqa: ANN401 -- pyarrow has no types
             with self._again() as reading:
@@ -348,12 +352,12 @@ class _Reading:
         return f"{self._encoder.root}/{path}?{query}"
 
     def _entities(self, kind: EntityType, records: list[Record], options: Options) -> list[dict[str, Any]]:
-        _check_select(kind, options)
+        check_select(kind, options)
         if options.select == ("@iot.selfLink",):
             return [{"@iot.selfLink": self._encoder.link(kind, record["id"])} for record in records]
         documents = self._encoder.entities(kind, records, options)
         for expansion in options.expand:
-            relation = _relation(kind, expansion)
+            relation = relation_of(kind, expansion)
             if relation.many:
                 self._expand_many(kind, relation, [record["id"] for record in records], documents, expansion)
             else:
@@ -367,10 +371,10 @@ class _Reading:
 
     def _objects(self, table: pa.Table, options: Options) -> Any:  # noqa: ANN401 -- pyarrow has no types
         """Return Observations as a column of JSON objects."""
-        _check_select(OBSERVATION, options)
+        check_select(OBSERVATION, options)
         expanded = {}
         for expansion in options.expand:
-            relation = _relation(OBSERVATION, expansion)
+            relation = relation_of(OBSERVATION, expansion)
             _, first, place = np.unique(table[relation.through.own].to_numpy(), return_index=True, return_inverse=True)
             documents = self._one_of_each(table.take(pa.array(first)), expansion)
             again = np.bincount(place.reshape(-1), minlength=len(documents)) - 1
@@ -381,7 +385,7 @@ class _Reading:
 
     def _one_of_each(self, table: pa.Table, expansion: Expansion) -> list[Any]:
         """Return for each row the document of the entity that an expansion leads to."""
-        relation = _relation(OBSERVATION, expansion)
+        relation = relation_of(OBSERVATION, expansion)
         return self._related(relation, table[relation.through.own].to_pylist(), expansion)
 
     def _related(self, relation: Relation, own: list[int], expansion: Expansion) -> list[Any]:
@@ -441,14 +445,19 @@ class _Reading:
                 else none
                 for parent in parents
             }
-        pages = {}
-        for parent in parents:
+        tables, told = [OBSERVATION_SCHEMA.empty_table()], []
+        for parent in dict.fromkeys(parents):
             rows = self._observations.page(self._within_one(kind, parent), options, top=top_of(options, inside=True))
-            table = rows.table(OBSERVATION_SCHEMA)
-            self._records.take(len(table))
+            tables.append(rows.table(OBSERVATION_SCHEMA).select(OBSERVATION_SCHEMA.names))
+            self._records.take(len(tables[-1]))
             following = None if rows.following is None else self._next_query(options, rows.following)
-            pages[parent] = (raw_objects(self._objects(table, options)), rows.count, following)
-        return pages
+            told.append((parent, rows.count, following))
+        # Written as one: texts of a row by itself cost what those of a thousand do.
+        each = iter(raw_objects(self._objects(pa.concat_tables(tables), options)))
+        return {
+            parent: (list(islice(each, len(table))), count, following)
+            for table, (parent, count, following) in zip(tables[1:], told, strict=True)
+        }
 
 
 def _asks_newest(options: Options) -> bool:
@@ -457,22 +466,3 @@ def _asks_newest(options: Options) -> bool:
         return False
     by = options.orderby[0] if len(options.orderby) == 1 else None
     return by is not None and by.descending and getattr(by.by, "names", ()) == ("phenomenonTime",)
-
-
-def _relation(kind: EntityType, expansion: Expansion) -> Relation:
-    relation = kind.relations.get(expansion.relation)
-    if relation is None:
-        known = ", ".join(kind.relations)
-        raise RequestError(
-            f"{kind.name} has no relation {expansion.relation[:60]!r} (known: {known})", place=expansion.at
-        )
-    return relation
-
-
-def _check_select(kind: EntityType, options: Options) -> None:
-    for text in options.select:
-        name, *members = text.split("/")
-        if members:
-            check_members(kind, name, members, "$select")
-        elif name not in {"id", "@iot.id", "@iot.selfLink"} and name not in kind.properties | kind.relations:
-            raise kind.unknown(name, "$select")

@@ -66,10 +66,15 @@ class ObservationTexts:
         What provenance says.
     are_multi : callable
         Says which of some ids are those of MultiDatastreams.
+    ids_as_text : bool
+        Whether objects have their id as a JSON text.
     """
 
-    def __init__(self, root: str, api: str, evidence: Evidence, are_multi: AreMulti) -> None:
+    def __init__(
+        self, root: str, api: str, evidence: Evidence, are_multi: AreMulti, *, ids_as_text: bool = False
+    ) -> None:
         self._root, self._api, self._evidence, self._are_multi = root, api, evidence, are_multi
+        self._quote = '"' if ids_as_text else ""
 
     def owner(self, stream: int) -> str:
         """Return the type that Observations under an id belong to."""
@@ -112,7 +117,7 @@ class ObservationTexts:
         members: list[Any] = []
         seldom: list[Any] = []
         if not shown or shown.keys() & {"id", "@iot.id"}:
-            members.append(join('"@iot.id":', number))
+            members.append(join(f'"@iot.id":{self._quote}', number, self._quote))
         if not shown or "@iot.selfLink" in shown:
             members.append(join(f'"@iot.selfLink":"{own}', number, ')"'))
         for name, column in texts.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 from starlette.types import Message
 
 from nilometer.errors import NilometerError, NotSupported, RequestError, TooLarge, WrongMediaType
-from nilometer.web.exchange import Exchange, encode_json
+from nilometer.web.exchange import FORWARDED, Exchange, encode_json
 from nilometer.web.rates import asking
 from nilometer.web.sensorthings.changes.bodies import check_nesting, read_json
 from nilometer.web.sensorthings.changes.change_set import ChangeSet, ChangeSetFailed, Done, named, with_names
@@ -50,6 +51,8 @@ class _Request(msgspec.Struct):
     headers: dict[str, str] = {}
     body: Any = msgspec.UNSET
     group: str = msgspec.field(name="atomicityGroup", default="")
+    after: list[str | int] = msgspec.field(name="dependsOn", default_factory=list)
+    condition: Any = msgspec.field(name="if", default=msgspec.UNSET)
 
 
 class _Requests(msgspec.Struct):
@@ -95,19 +98,31 @@ class Batch:
         client = asking.get()
         if client is not None:
             client.spend(requests=len(asked) - 1)
-        names: dict[str, str] = {}
-        answers: list[Answered] = []
-        for group, some in groupby(asked, lambda one: one.group):
-            if group:
-                answers += await self._together(list(some), names, root)
-                continue
-            for one in some:
-                answers.append(await self._alone(exchange, one, names, root, sum(len(known.body) for known in answers)))
+        answers = await self._all(exchange, asked, root)
         if exchange.media_type == "application/json":
             await exchange.answer_json({"responses": [_shown(one) for one in answers]})
             return
-        body = write_parts(answers, _BOUNDARY)
+        body = write_parts(_one_of_failed(answers), _BOUNDARY)
         await exchange.answer(HTTPStatus.OK, body, f"multipart/mixed; boundary={_BOUNDARY}")
+
+    async def _all(self, exchange: Exchange, asked: list[Asked], root: str) -> list[Answered]:
+        names: dict[str, str] = {}
+        failed: set[str] = set()
+        answers: list[Answered] = []
+        for group, members in groupby(asked, lambda one: one.group):
+            for some in [list(members)] if group else [[one] for one in members]:
+                cause = next((name for one in some for name in one.after if name in failed), "")
+                if cause:
+                    done = [_dropped(one, f"this was not done: it depends on {cause}, which failed") for one in some]
+                elif group:
+                    done = await self._together(some, names, root)
+                else:
+                    before = sum(len(known.body) for known in answers)
+                    done = [await self._alone(exchange, some[0], names, root, before)]
+                mine = {name for one in done for name in (one.id, one.group) if name}
+                failed = failed | mine if any(map(_has_failed, done)) else failed - mine
+                answers += done
+        return answers
 
     async def _alone(self, exchange: Exchange, one: Asked, names: dict[str, str], root: str, before: int) -> Answered:
         try:
@@ -130,7 +145,7 @@ class Batch:
     async def _asked(self, exchange: Exchange, one: Asked, url: str, body: bytes) -> Answered:
         path, _, query = url.partition("?")
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in one.headers.items()]
-        kept = [pair for pair in exchange.scope["headers"] if pair[0] in {b"host", b"x-forwarded-proto"}]
+        kept = [pair for pair in exchange.scope["headers"] if pair[0] == b"host" or pair[0] in FORWARDED]
         mine = [pair for pair in headers if pair[0] in {b"content-type", b"accept"}]
         scope = {**exchange.scope, "method": one.method, "headers": [*kept, *mine], "query_string": query.encode()}
         scope["path"] = f"/v1.1/{unquote(path)}"
@@ -165,8 +180,10 @@ class Batch:
                 one.url = _below(one.url, root)
             done = await self._change_set.run(some, names)
         except ChangeSetFailed as failed:
+            message = f"nothing of this change set was done: its request {failed.at + 1} failed: {failed.error}"
             return [
-                _refused(one, failed.error) if at == failed.at else _dropped(one, failed) for at, one in enumerate(some)
+                _refused(one, failed.error) if at == failed.at else _dropped(one, message)
+                for at, one in enumerate(some)
             ]
         except NilometerError as error:
             return [_refused(one, error) for one in some]
@@ -183,7 +200,8 @@ def _read(body: bytes) -> list[Asked]:
         raise RequestError(f"this is no JSON: {error}", place="$") from error
     if len(requests) > MOST_PARTS:
         raise RequestError(f"more than {MOST_PARTS} requests in a batch", place="$.requests")
-    asked = []
+    asked: list[Asked] = []
+    known: set[str] = set()
     for at, one in enumerate(requests):
         method = one.method.upper()
         if method not in _METHODS:
@@ -191,7 +209,15 @@ def _read(body: bytes) -> list[Asked]:
         check_nesting(one.body, f"$.requests[{at}].body")
         content = b"" if one.body is msgspec.UNSET else encode_json(one.body)
         headers = {"content-type": "application/json", **{name.lower(): text for name, text in one.headers.items()}}
-        asked.append(Asked(str(one.id), method, one.url, headers, content, one.group))
+        if one.condition is not msgspec.UNSET:
+            raise NotSupported("conditions are not served; dependsOn is", place=f"$.requests[{at}].if")
+        after = tuple(map(str, one.after))
+        unknown = next((name for name in after if name not in known), None)
+        if unknown is not None:
+            place = f"$.requests[{at}].dependsOn"
+            raise RequestError(f"no request before this one is called {unknown[:60]!r}", place=place)
+        known |= {str(one.id), one.group} - {""}
+        asked.append(Asked(str(one.id), method, one.url, headers, content, one.group, after))
     return asked
 
 
@@ -219,11 +245,26 @@ def _refused(one: Asked, error: NilometerError) -> Answered:
     return Answered(one.id, status_of(error), {"Content-Type": "application/json"}, body, one.group)
 
 
-def _dropped(one: Asked, failed: ChangeSetFailed) -> Answered:
-    message = f"nothing of this change set was done: its request {failed.at + 1} failed: {failed.error}"
+def _dropped(one: Asked, message: str) -> Answered:
     told = {"code": HTTPStatus.FAILED_DEPENDENCY, "type": "error", "message": message}
     body = encode_json({**told, "error": {"code": "failed_dependency", "message": message, "place": ""}})
     return Answered(one.id, HTTPStatus.FAILED_DEPENDENCY, {"Content-Type": "application/json"}, body, one.group)
+
+
+def _has_failed(one: Answered) -> bool:
+    return one.status >= HTTPStatus.BAD_REQUEST
+
+
+def _one_of_failed(answers: list[Answered]) -> list[Answered]:
+    """Let a change set that failed have one answer, that of the request which did (OData 4.0 part 1, 11.7.4)."""
+    kept: list[Answered] = []
+    for group, members in groupby(answers, lambda one: one.group):
+        some = list(members)
+        if group and _has_failed(some[0]):
+            cause = next(one for one in some if one.status != HTTPStatus.FAILED_DEPENDENCY)
+            some = [replace(cause, group="")]
+        kept += some
+    return kept
 
 
 def _done(one: Asked, what: Done, root: str) -> Answered:

@@ -32,7 +32,7 @@ MANDATORY = {
     "FeatureOfInterest": ("name", "description", "encodingType", "feature"),
 }
 _MAY_BE_NULL = {("Observation", "result"), ("FeatureOfInterest", "feature")}
-"""Mandatory, and null where there is no value, or no place."""
+"""Mandatory, and null where there is no value; or no place, which what this platform made by itself may lack."""
 _COMPUTED = {(kind, name) for kind in STREAMS for name in ("observedArea", "phenomenonTime", "resultTime")}
 _UNIT = frozenset({"name", "symbol", "definition"})
 
@@ -157,6 +157,8 @@ def read_draft(
             draft.links[name] = _related(kind.relations[name], value, at, links_only=links_only, depth=depth)
         elif "@" not in name:
             raise kind.unknown(name, at)
+    if draft.values.get("feature", ...) is None and "nilometer" not in (draft.values.get("properties") or {}):
+        raise RequestError("feature of a FeatureOfInterest cannot be null", place=f"{place}.feature")
     missing = [name for name in MANDATORY[kind.name] if name not in draft.values]
     if whole and missing:
         raise RequestError(f"a {kind.name} needs {missing[0]}", place=f"{place}.{missing[0]}")

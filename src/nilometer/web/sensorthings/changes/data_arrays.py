@@ -41,12 +41,12 @@ _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 class _Group(msgspec.Struct):
     """A group as it is sent."""
 
+    # Tuples of texts and numbers are let go of by the garbage collector, which would look at every list for ever.
+    rows: list[tuple[Any, ...]] = msgspec.field(name="dataArray")
     datastream: Any = msgspec.field(name="Datastream", default=None)
     multi: Any = msgspec.field(name="MultiDatastream", default=None)
     components: list[str] = []
     count: Any = msgspec.field(name="dataArray@iot.count", default=None)
-    # Tuples of texts and numbers are let go of by the garbage collector, which would look at every list for ever.
-    rows: list[tuple[Any, ...]] = msgspec.field(name="dataArray", default_factory=list)
 
 
 _decoder = msgspec.json.Decoder(list[_Group])

@@ -307,7 +307,13 @@ class Maker:
             elif relation.name == "ObservedProperties":
                 continue  # it was made of them
             elif relation.through.link is not None:
-                ids = [item if isinstance(item, int) else self.make(item) for item in items]
+                if relation.name == "Things":  # one stands at its Location before what it measures is made
+                    for item in items:
+                        if isinstance(item, Draft):
+                            self.make(item, {"Locations": number})
+                    items = [item for item in items if isinstance(item, int)]
+                back = {"Locations": number} if relation.target == "HistoricalLocation" else None
+                ids = [item if isinstance(item, int) else self.make(item, back) for item in items]
                 ids += [given[relation.name]] if relation.name in given and given[relation.name] not in ids else []
                 if ids:
                     self._join(draft.kind, number, relation.name, ids, place)
@@ -346,7 +352,8 @@ class Maker:
             case "Location", _:
                 for past in ids:
                     self._there("HistoricalLocation", past, place)
-                    self.edit.link_history(past, [*self.edit.places_of_history(past), number])
+                    there = self.edit.places_of_history(past)
+                    self.edit.link_history(past, there if number in there else [*there, number])
             case _:
                 for location in ids:
                     self._there("Location", location, place)

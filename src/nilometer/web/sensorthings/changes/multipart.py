@@ -31,7 +31,10 @@ _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE)[ ]+(\S+)(?:[ ]+HTTP/\d
 
 @dataclass(slots=True)
 class Asked:
-    """One request of a batch; `group` names its change set, empty: it stands alone."""
+    """One request of a batch; `group` names its change set, empty: it stands alone.
+
+    Those in `after`, requests or change sets, have to be done before it; only the JSON form can say so.
+    """
 
     id: str
     method: str
@@ -39,6 +42,7 @@ class Asked:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     group: str = ""
+    after: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -86,6 +86,8 @@ class Observing:
             raise Conflict(reason, place="path")
         self._pipeline.orders.check_unsigned([datastream], [(time, time + 1)], force=False)
         self._link(batch, datastream, draft)
+        if draft.values.get("phenomenonTime", ...) is None:
+            raise RequestError("phenomenonTime of an Observation cannot be null", place="$.phenomenonTime")
         stream = self._catalog.streams.get(datastream)
         if isinstance(stream, MultiDatastream) and "result" in draft.values:
             check_result(draft.values["result"], stream, "$.result")
@@ -131,7 +133,7 @@ class Observing:
             batch.raw_result = np.array([number_of(values["result"], extra)])
         elif values.get("@result") is not None:
             extra["@result"] = values["@result"]
-        start, duration = values["phenomenonTime"] or (int(batch.phenomenon_time[0]), 0)
+        start, duration = values["phenomenonTime"]
         batch.phenomenon_time, batch.duration = np.array([start], np.int64), np.array([duration], np.int64)
         result_time = values.get("resultTime")
         batch.result_time = None if result_time is None else np.array([result_time], np.int64)

@@ -19,7 +19,7 @@ from nilometer.model import (
     Thing,
     WaterBody,
 )
-from nilometer.model.properties import vocabulary
+from nilometer.model.properties import own_definition, vocabulary
 from nilometer.qc.marks import schemes
 from nilometer.qc.shelf import Shelf
 from nilometer.qc.thresholds import Place
@@ -190,7 +190,8 @@ def free_key(edit: CatalogEdit, kind: type, wanted: str, definition: str = "") -
     slug = re.sub(r"[^\w./]+", "_", wanted).strip("_./").lower()[: _LONGEST_KEY - 12]
     base = slug if slug[:1].isalpha() else f"x{slug}"
     if kind is ObservedProperty:
-        same = [key for key, term in vocabulary().items() if definition and term.definition == definition]
+        # Ours as well: that was every definition of the vocabulary in the first releases.
+        same = [key for key, term in vocabulary().items() if definition in {term.definition, own_definition(key)}]
         base = same[0] if same else base
         if not same and base in vocabulary():
             base = f"{base}.own"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,9 @@ _OURS = {
 """What is taken of another nilometer's fields. Its results are calibrated and judged: nothing here does it again."""
 _UNSAID = {"origin": "derived", IMPORTED: None}
 """Not taken: what is derived there is not derived here."""
+_PLACES = {"Location": "location", "FeatureOfInterest": "feature"}
+_NESTED = frozenset({"geometry", "geometries", "features"})
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _COMPUTED = frozenset({"observedArea", "phenomenonTime", "resultTime"})
 _TEXTS = frozenset({"name", "description"})
 
@@ -50,8 +54,8 @@ def document_of(kind: str, entity: Mapping[str, Any], url: str, number: int | st
                 document[name] = value
         elif name not in TYPES[kind].relations and "@" not in name and name != "id":
             left.append(f"{name}: no property of a {kind} in SensorThings 1.1")
-    if kind == "FeatureOfInterest":
-        document.setdefault("feature", None)
+    if kind in _PLACES:
+        _place(document, _PLACES[kind], left)
     for name in MANDATORY[kind]:
         if document.get(name) is None and name in _TEXTS:
             document[name] = ""
@@ -83,6 +87,33 @@ def _properties(kind: str, given: Any, left: list[str]) -> dict[str, Any]:  # no
             left.append(f"properties.nilometer.{name}: it is of that server")
     properties["nilometer"] = ours
     return properties
+
+
+def _place(document: dict[str, Any], name: str, left: list[str]) -> None:
+    given = document.get(name)
+    if given is not None or name == "feature":
+        document[name] = _numbered(given)
+    if document.get(name) != given:
+        left.append(f"{name}.coordinates: texts; they are numbers here")
+
+
+def _numbered(place: Any) -> Any:  # noqa: ANN401 -- any JSON
+    """Return a place with coordinates that are numbers (RFC 7946, 3.1.1), where a server writes them as texts."""
+    if isinstance(place, list):
+        return [_numbered(part) for part in place]
+    if not isinstance(place, Mapping):
+        return place
+    return {
+        name: _numbers(part) if name == "coordinates" else _numbered(part) if name in _NESTED else part
+        for name, part in place.items()
+    }
+
+
+def _numbers(coordinates: Any) -> Any:  # noqa: ANN401 -- any JSON
+    if isinstance(coordinates, list):
+        return [_numbers(one) for one in coordinates]
+    is_number = isinstance(coordinates, str) and _NUMBER.fullmatch(coordinates)
+    return float(coordinates) if is_number else coordinates
 
 
 def mark_of(entity: Mapping[str, Any], url: str) -> dict[str, Any] | None:

@@ -21,12 +21,15 @@ from nilometer.acquisition.links.web_service import QueryRefusedError, ServiceBu
 from nilometer.acquisition.protocols.sensorthings import Id, written_id
 from nilometer.errors import LinkError, RequestError
 
-__all__ = ["PAGE", "Entity", "Origin", "followed", "id_of"]
+__all__ = ["FEW_TRIES", "PAGE", "Entity", "Origin", "followed", "id_of"]
 
 TRIES = 8
+FEW_TRIES = 3
+"""How often something is asked that can be done without, or otherwise."""
 LONGEST_WAIT_S = 300.0
 PAGE = 100
 _VERSION = re.compile(r"/v\d+\.\d+(?=/|$)")
+_FIELD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 Entity = dict[str, Any]
 
 
@@ -79,6 +82,8 @@ class Origin:
         Root of the service, with the version.
     token, user, password : str, optional
         Sent as Bearer, or as Basic.
+    header : str, optional
+        ``NAME: VALUE``, sent with each request, such as the key of an API.
     timeout_s : float
         How long a byte is waited for, s.
     told : callable, optional
@@ -94,6 +99,7 @@ class Origin:
         token: str | None = None,
         user: str | None = None,
         password: str | None = None,
+        header: str | None = None,
         timeout_s: float = 60.0,
         told: Callable[[str], None] | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -108,10 +114,22 @@ class Origin:
         elif user is not None:
             pair = f"{user}:{password or ''}".encode()
             headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
+        if header is not None:
+            name, colon, value = header.partition(":")
+            if (
+                not colon
+                or not _FIELD.fullmatch(name)
+                or not value.strip().isascii()
+                or not value.strip().isprintable()
+            ):
+                raise RequestError(f"{name[:60]!r} begins no header such as 'X-Api-Key: VALUE'", place="header")
+            headers[name] = value.strip()
         self._web = WebService(self.url, timeout_s=timeout_s, headers=headers)
         self._told, self._pause = told or (lambda _: None), pause
         self.samples: dict[str, str] = {}
         """The option that shows samples of standards beside the water, where it has one; known after `sets`."""
+        self.unordered: set[str] = set()
+        """What it would not order by id: there a page may miss some, or have some again."""
 
     async def close(self) -> None:
         """Hang up."""
@@ -133,8 +151,17 @@ class Origin:
             self.samples = {"samples": "all"}
         return {str(one.get("name")) for one in _items(listed, self.url)}
 
-    async def get(self, url: str, params: Mapping[str, str] | None = None) -> Entity:
+    async def get(self, url: str, params: Mapping[str, str] | None = None, *, tries: int = TRIES) -> Entity:
         """Return a JSON object; a server that is busy or cuts off is asked again, later each time.
+
+        Parameters
+        ----------
+        url : str
+            Where.
+        params : mapping, optional
+            The question.
+        tries : int
+            How often it is asked at most: fewer times where another question would do.
 
         Raises
         ------
@@ -153,7 +180,7 @@ class Origin:
             except LinkError as error:
                 wanted = error.wait_s if isinstance(error, ServiceBusyError) else None
                 wait_s = min(LONGEST_WAIT_S, max(backoff.next_s(), wanted or 0.0))
-                if backoff.failures >= TRIES:
+                if backoff.failures >= tries:
                     raise
                 self._told(f"{error}; trying again in {wait_s:.1f} s")
                 await self._pause(wait_s)
@@ -166,18 +193,53 @@ class Origin:
         return found
 
     async def walk(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Entity]:
-        """Yield the entities of a set, page by page."""
-        async for entity in self._pages(f"{self.url}/{path}", params):
+        """Yield the entities of a set, page by page; in the server's order if it fails to order them by id."""
+        url = f"{self.url}/{path}"
+        first, asked = await self._first(url, params)
+        if "$orderby" in params and "$orderby" not in asked:
+            self.unordered.add(path)
+        async for entity in self._pages(url, asked, first):
             yield entity
 
-    async def related(self, entity: Entity, name: str) -> AsyncIterator[Entity]:
-        """Yield what was expanded within an entity, and the pages that follow it."""
-        for one in entity.get(name) or []:
-            yield one
-        link = entity.get(f"{name}@iot.nextLink")
-        if isinstance(link, str):
-            async for one in self._pages(followed(link, self.url, self.url), None):
+    async def _first(self, url: str, params: Mapping[str, str]) -> tuple[Entity, Mapping[str, str]]:
+        """Return a first page, and what was asked for it."""
+        try:
+            return await self.get(url, params, tries=FEW_TRIES), params
+        except (QueryRefusedError, ServiceBusyError):
+            unordered = {option: value for option, value in params.items() if option != "$orderby"}
+            try:
+                return await self.get(url, unordered, tries=1), unordered
+            except LinkError:  # so it was not the order
+                return await self.get(url, params), params
+
+    async def related(
+        self, plural: str, entity: Entity, name: str, expand: str = "", order: str = "id asc"
+    ) -> AsyncIterator[Entity]:
+        """Yield what is related to an entity: as it was expanded, or page by page where that is not all.
+
+        The next link of an expansion is not followed: some servers forget in it what was to be expanded further on.
+
+        Parameters
+        ----------
+        plural : str
+            The set that the entity is in.
+        entity : dict
+            As it came.
+        name : str
+            The relation.
+        expand : str
+            What is to be expanded of each.
+        order : str
+            How they are ordered, so that no page misses one; nothing: as the server has them.
+        """
+        if f"{name}@iot.nextLink" not in entity or entity[f"{name}@iot.nextLink"] is None:
+            for one in entity.get(name) or []:
                 yield one
+            return
+        params = {"$top": str(PAGE), "$orderby": order, "$expand": expand}
+        asked = {option: value for option, value in params.items() if value}
+        async for one in self.walk(self.path(plural, id_of(entity), name), asked):
+            yield one
 
     async def count(self, path: str, condition: str = "") -> int | None:
         """Return how many there are; None where the server does not say."""
@@ -190,9 +252,11 @@ class Origin:
         """Return the path of a relation."""
         return f"{plural}({written_id(number)})/{name}"
 
-    async def _pages(self, url: str, params: Mapping[str, str] | None) -> AsyncIterator[Entity]:
+    async def _pages(
+        self, url: str, params: Mapping[str, str] | None, first: Entity | None = None
+    ) -> AsyncIterator[Entity]:
         while url:
-            page = await self.get(url, params)
+            page, first = first or await self.get(url, params), None
             for item in _items(page, url):
                 yield item
             link = page.get("@iot.nextLink")

@@ -54,7 +54,7 @@ def read_page(page: Mapping[str, Any], feature: Id | None) -> list[Row] | None:
         names = item.get("components")
         if not isinstance(names, list) or not {"id", "@iot.id"} & set(names):
             return None
-        for cells in item["dataArray"]:
+        for cells in item["dataArray"] or ():  # no rows are null on some servers
             values = dict(zip(names, cells, strict=False))
             rows.append(Row(id_of(values), {name: values[name] for name in SELECTED if name in values}, feature))
     return rows

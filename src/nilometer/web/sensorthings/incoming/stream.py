@@ -17,7 +17,7 @@ from nilometer.acquisition.protocols.sensorthings import Id, written_id
 from nilometer.errors import LinkError, NilometerError, RequestError, StoreError
 from nilometer.web.sensorthings.incoming.documents import IMPORTED
 from nilometer.web.sensorthings.incoming.holder import Holder
-from nilometer.web.sensorthings.incoming.origin import Entity, Origin
+from nilometer.web.sensorthings.incoming.origin import FEW_TRIES, Entity, Origin
 from nilometer.web.sensorthings.incoming.report import Report
 from nilometer.web.sensorthings.incoming.rows import SELECTED, Row, arrays, identity, read_page
 from nilometer.web.sensorthings.schema import TYPES
@@ -27,6 +27,8 @@ __all__ = ["Stream", "Streams"]
 
 ROWS = 5000
 """Asked for at a time; a server may give fewer."""
+FEWER = (1000, 100)
+"""Asked for where a server refuses more, instead of giving fewer."""
 Feature = Callable[[Id | None], Awaitable[int | None]]
 _FEATURE = {"$expand": "FeatureOfInterest($select=id)"}
 
@@ -91,7 +93,7 @@ class Streams:
         self._window = [since, until]
         bounds = ((since, "ge"), (until, "lt"))
         self._bounds = [f"phenomenonTime {word} {time}" for time, word in bounds if time is not None]
-        self._has_arrays = True
+        self._has_arrays, self._rows = True, ROWS
 
     async def take(self, stream: Stream) -> None:
         """Bring what is new.
@@ -128,7 +130,7 @@ class Streams:
             last = await self._deliver(stream, rows, known)
             mark |= {"after": rows[-1].id, "rows": max(last, mark["rows"])}
             await self._remember(stream, mark)
-            if "@iot.nextLink" not in page:
+            if _is_last(page):
                 break
             if one_feature is None and self._has_arrays:
                 one_feature = await self._shared_feature(stream, rows[-1].feature, rows[-1].id)
@@ -149,19 +151,26 @@ class Streams:
         path = self._origin.path(stream.plural, stream.id, "Observations")
         address = f"{self._origin.url}/{path}"
         condition = self._condition(after)
-        params = {"$orderby": "id asc", "$top": str(ROWS), **self._origin.samples}
+        params = {"$orderby": "id asc", "$top": str(self._rows), **self._origin.samples}
         if condition:
             params["$filter"] = condition
         if feature is not None:
             try:
                 select = {"$select": ",".join(("id", *SELECTED)), "$resultFormat": "dataArray"}
-                page = await self._origin.get(address, params | select)
+                page = await self._origin.get(address, params | select, tries=FEW_TRIES)
                 if read_page(page, feature) is not None:
                     return page, address
-            except (QueryRefusedError, RequestError):
+            except (LinkError, RequestError):
                 pass
             self._has_arrays = False  # it offers none: plain pages from here on
-        return await self._origin.get(address, params | _FEATURE), address
+        while True:
+            try:
+                return await self._origin.get(address, params | _FEATURE | {"$top": str(self._rows)}), address
+            except QueryRefusedError:
+                fewer = next((n for n in FEWER if n < self._rows), None)
+                if fewer is None:
+                    raise
+                self._rows = fewer
 
     def _condition(self, after: Id | None) -> str:
         parts = self._bounds + ([f"id gt {written_id(after)}"] if after is not None else [])
@@ -174,8 +183,9 @@ class Streams:
         path = self._origin.path(stream.plural, stream.id, "Observations")
         other = f"{self._condition(after)} and FeatureOfInterest/id ne {written_id(feature)}"
         try:
-            found = await self._origin.get(f"{self._origin.url}/{path}", {"$filter": other, "$top": "1"})
-        except QueryRefusedError:
+            question = {"$filter": other, "$top": "1"}
+            found = await self._origin.get(f"{self._origin.url}/{path}", question, tries=FEW_TRIES)
+        except LinkError:
             self._has_arrays = False
             return None
         return None if found.get("value") else feature
@@ -185,7 +195,9 @@ class Streams:
         ids = [row.id for row in rows]
         if after is not None:
             ids.insert(0, after)
-        if all(isinstance(one, int) for one in ids) and any(a >= b for a, b in pairwise(ids)):  # type: ignore[operator]
+        is_numbered = all(isinstance(one, int) for one in ids)
+        # Which text comes after which is the server's to say; but none comes twice.
+        if len(set(ids)) < len(ids) or (is_numbered and any(a > b for a, b in pairwise(ids))):  # type: ignore[operator]
             raise RequestError(f"{address} does not keep to $orderby and $filter by id: nothing can be resumed there")
 
     async def _known(
@@ -203,12 +215,15 @@ class Streams:
             return known
         assert self._holder is not None  # noqa: S101 -- asked where there is one
         first, last = min(start for start, _ in spans), max(end for _, end in spans)
+        # Where no row names a FeatureOfInterest, the one it was given here says nothing of which it is.
+        is_named = any(row.feature is not None for row in rows)
         # An interval is before a moment when it has ended.
         span = f"phenomenonTime ge {format_time(first)} and phenomenonTime lt {format_time(last + 1)}"
         for side in sides:
             params = {"$filter": f"{side} and {span}", "$top": str(ROWS), "samples": "all", **_FEATURE}
             async for one in self._holder.walk(stream.here, params):
-                known[identity(one, (one.get("FeatureOfInterest") or {}).get("@iot.id"))] += 1
+                feature = (one.get("FeatureOfInterest") or {}).get("@iot.id") if is_named else None
+                known[identity(one, feature)] += 1
         return known
 
     async def _deliver(self, stream: Stream, rows: list[Row], known: Counter[bytes]) -> int:
@@ -262,6 +277,11 @@ class Streams:
         if n is None:
             self._report.note(stream.kind, repr(stream.id), "the server does not count its Observations")
         self._report.new["Observation"] += n or 0
+
+
+def _is_last(page: Entity) -> bool:
+    """Say whether no page follows: of data arrays only an empty one says so, some servers give them no next link."""
+    return page.get("@iot.nextLink") is None and not any("dataArray" in group for group in page["value"])
 
 
 def _span(row: Row) -> list[tuple[int, int]]:

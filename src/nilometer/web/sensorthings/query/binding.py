@@ -42,8 +42,8 @@ from nilometer.web.sensorthings.query.bound import (
     negate,
 )
 from nilometer.web.sensorthings.query.functions import FUNCTIONS, MOMENTS, Kind
-from nilometer.web.sensorthings.query.values import as_kind, call, fold, literal, operation, predicate
-from nilometer.web.sensorthings.schema import TYPES, EntityType, Property
+from nilometer.web.sensorthings.query.values import as_kind, beside, call, fold, literal, operation, predicate
+from nilometer.web.sensorthings.schema import STREAMS, TYPES, EntityType, Property
 
 __all__ = ["Binder"]
 
@@ -51,6 +51,7 @@ _KINDS = {"text": Kind.TEXT, "number": Kind.NUMBER, "time": Kind.TIME, "interval
 _MIRRORS = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 _LIE_IN_DAYS = frozenset({Kind.TIME, Kind.INTERVAL, Kind.JSON})
 _JSON_KINDS = (Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN)
+_TIMES_OF_ROWS = frozenset({("Observations", "phenomenonTime"), ("Observations", "resultTime")})
 TRUE = Truth(value=True)
 
 
@@ -108,6 +109,16 @@ class Binder:
         for parent, name in reach.made:
             raise self._error(f"{name} of a {parent.kind.name} leads to many; one cannot be sorted by", expression.at)
         return value
+
+    def newest(self, path: Path, *, descending: bool) -> Value | None:
+        """Return what ``Observations/phenomenonTime`` is as a key of streams: their first one's, or their last one's.
+
+        None: the path is none of that kind.
+        """
+        if self.root.kind.name not in STREAMS or path.names not in _TIMES_OF_ROWS:
+            return None
+        times = Field(Source(self.root), path.names[1], (), Kind.INTERVAL, path.at)
+        return Apply("end", (times,), Kind.TIME, path.at) if descending else times
 
     def _error(self, message: str, at: int) -> RequestError:
         return RequestError(message, place=f"{self._place} at {at}")
@@ -282,6 +293,7 @@ class Binder:
             return FirstKnown(tuple(each))
         if isinstance(left, Constant) and not isinstance(right, Constant):
             left, right, operator = right, left, _MIRRORS[operator]
+        right = beside(left, right, self._error)
         if operator not in {"eq", "ne"} and right.kind is Kind.TEXT and _is_result(left):
             written = Apply("written", (as_kind(left, Kind.NUMBER),), Kind.TEXT, at)
             return FirstKnown(

@@ -159,6 +159,7 @@ def _ratio(arguments: list[Column], valid: Mask) -> Column:
 
 
 _TIMES: dict[str, Callable[[list[Column], Mask, Kind], Column]] = {
+    "end": lambda columns, valid, kind: Column(kind, columns[0].span[1], valid),
     "date": lambda columns, valid, kind: Column(kind, columns[0].values // DAY_US, valid),
     "time": lambda columns, valid, kind: Column(kind, columns[0].values % DAY_US, valid),
     "later": lambda columns, valid, kind: _moved(columns, valid, kind, 1),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nilometer.errors import RequestError
-from nilometer.store import Catalog, Snapshot
-from nilometer.web.sensorthings.observed_area import observed_areas
+from nilometer.store import Snapshot
+from nilometer.web.sensorthings.observed_area import ObservedAreas
 from nilometer.web.sensorthings.query.columns import Column, missing
 from nilometer.web.sensorthings.query.functions import Kind
 
@@ -21,12 +24,12 @@ class DatastreamColumns:
     ----------
     snapshot : Snapshot
         The Observations, of the present or of the past.
-    catalog : Catalog
-        Where their FeaturesOfInterest are.
+    areas : ObservedAreas
+        Of Datastreams.
     """
 
-    def __init__(self, snapshot: Snapshot, catalog: Catalog) -> None:
-        self._snapshot, self._catalog = snapshot, catalog
+    def __init__(self, snapshot: Snapshot, areas: ObservedAreas) -> None:
+        self._snapshot, self._areas = snapshot, areas
 
     def ids(self) -> NDArray[np.int64]:
         """Return the Datastreams that have Observations."""
@@ -46,8 +49,12 @@ class DatastreamColumns:
             case "resultTime":
                 return _result_time(self._snapshot, ids)
             case "observedArea":
-                return _observed_area(self._snapshot, self._catalog, ids)
+                return _observed_area(self._areas.documents(self._snapshot, ids), ids)
         raise RequestError(f"{name} of a Datastream cannot be asked of; name a member of it", place="$filter")
+
+    def shapes(self, name: str, ids: NDArray[np.int64]) -> Column | None:
+        """Return a property of some Datastreams as geometries; None: it has none."""
+        return Column(Kind.GEOMETRY, *self._areas.shapes(self._snapshot, ids)) if name == "observedArea" else None
 
 
 def _phenomenon_time(snapshot: Snapshot, ids: NDArray[np.int64]) -> Column:
@@ -60,9 +67,8 @@ def _result_time(snapshot: Snapshot, ids: NDArray[np.int64]) -> Column:
     return Column(Kind.INTERVAL, first, valid, last)
 
 
-def _observed_area(snapshot: Snapshot, catalog: Catalog, ids: NDArray[np.int64]) -> Column:
+def _observed_area(areas: Mapping[int, Any], ids: NDArray[np.int64]) -> Column:
     found = missing(Kind.JSON, len(ids))
-    areas = observed_areas(snapshot, catalog, ids)
     for at, number in enumerate(ids.tolist()):
         found.values[at], found.valid[at] = areas.get(number), number in areas
     return found

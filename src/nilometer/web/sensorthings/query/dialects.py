@@ -197,7 +197,9 @@ def _found(column: Sql, members: tuple[str, ...]) -> Sql:
 
 
 def _read(column: Sql, members: tuple[str, ...]) -> Sql:
-    """Return a member as text."""
+    """Return a member, or the whole document, as text."""
+    if not members:
+        return column.op("#>>", return_type=Text())(cast(literal("{}", Text), ARRAY(Text)))
     return _found(column, members[:-1]).op("->>", return_type=Text())(_step(members[-1]))
 
 

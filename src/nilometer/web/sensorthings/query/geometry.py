@@ -34,11 +34,15 @@ def parse_wkt(text: str, place: str) -> Any:  # noqa: ANN401 -- shapely is untyp
     if len(text) > _MOST_WKT:
         raise RequestError(f"a geometry of more than {_MOST_WKT} characters", place=place)
     try:
-        return shapely.from_wkt(_SRID.sub("", text, count=1).strip())
+        with np.errstate(all="ignore"):
+            shape = shapely.from_wkt(_SRID.sub("", text, count=1).strip())
     except (GEOSException, ShapelyError, ValueError) as error:
         raise RequestError(
             f"{text[:60]!r} is not WKT such as POINT(8 51), longitude first: {str(error)[:120]}", place=place
         ) from error
+    if not np.isfinite(shapely.get_coordinates(shape)).all():
+        raise RequestError(f"{text[:60]!r} has a coordinate that is no finite number", place=place)
+    return shape
 
 
 def read_geojson(texts: Sequence[str | None]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -53,17 +53,39 @@ class Computed(Protocol):
     def column(self, name: str, ids: NDArray[np.int64]) -> Column:
         """Return a property of some."""
 
+    def shapes(self, name: str, ids: NDArray[np.int64]) -> Column | None:
+        """Return a property of some as geometries; None: it has none."""
+
 
 Observed = Callable[[Variable, Condition, str], NDArray[np.int64]]
 
 
 class EntityFrame:
-    """Entities whose fields have been read; JSON is decoded where somebody asks for it."""
+    """Entities whose fields have been read; JSON is decoded, and the store asked, where somebody asks for it.
+
+    Parameters
+    ----------
+    ids : ndarray of int64
+        The entities, ascending.
+    columns : dict of Field to Column
+        What has been read.
+    texts : mapping of Field to list of str or None
+        JSON that has been read.
+    stored : mapping of Field to ndarray of int64
+        The Datastreams of which the store is asked for a field; checked.
+    computed : Computed, optional
+        The store.
+    """
 
     def __init__(
-        self, ids: NDArray[np.int64], columns: dict[Field, Column], texts: Mapping[Field, list[str | None]]
+        self,
+        ids: NDArray[np.int64],
+        columns: dict[Field, Column],
+        texts: Mapping[Field, list[str | None]],
+        stored: Mapping[Field, NDArray[np.int64]],
+        computed: Computed | None,
     ) -> None:
-        self.ids, self._columns, self._texts = ids, columns, texts
+        self.ids, self._columns, self._texts, self._stored, self._computed = ids, columns, texts, stored, computed
 
     @property
     def n(self) -> int:
@@ -73,15 +95,23 @@ class EntityFrame:
     def field(self, item: Field) -> Column:
         """Return a field of every entity."""
         if item not in self._columns:
-            decoded = (None if text is None else json.loads(text) for text in self._texts[item])
-            self._columns[item] = json_column([member_of(value, item.members) for value in decoded])
+            self._columns[item] = self._read(item)
         return self._columns[item]
+
+    def _read(self, item: Field) -> Column:
+        if self._computed is not None and item in self._stored:
+            column = self._computed.column(item.name, self._stored[item])
+            return json_column([member_of(value, item.members) for value in column.values]) if item.members else column
+        decoded = (None if text is None else json.loads(text) for text in self._texts[item])
+        return json_column([member_of(value, item.members) for value in decoded])
 
     def seen(self, item: Field, kind: Kind) -> Column | None:
         """Return geometries, which are read without decoding their JSON."""
-        if kind is not Kind.GEOMETRY or item.members or item not in self._texts:
+        if kind is not Kind.GEOMETRY or item.members:
             return None
-        return Column(kind, *read_geojson(self._texts[item]))
+        if self._computed is not None and item in self._stored:
+            return self._computed.shapes(item.name, self._stored[item])
+        return Column(kind, *read_geojson(self._texts[item])) if item in self._texts else None
 
     def exact(self, _value: Value, _rows: NDArray[np.intp]) -> None:
         """Return nothing: of entities numbers are what float64 makes of them."""
@@ -119,14 +149,22 @@ class Lookups:
             Beyond `MOST_LOOKED_UP` entities.
         """
         wanted = list(fields(condition))
-        known = self._computed is not None and all(_is_computed(item) and not item.source.steps for item in wanted)
         # Of Datastreams without Observations nothing that the store knows holds.
-        some = self._computed.ids() if self._computed is not None and known and not _asks_absence(condition) else None
-        frame = self.frame(variable, wanted) if some is None else self._of_store(some, wanted)
+        some = self.stored_ids() if self.knows(wanted) and not _asks_absence(condition) else None
+        frame = self.frame(variable, wanted) if some is None else self.frame_of(some, wanted)
         return frame.ids[holds(condition, frame)]
 
-    def _of_store(self, ids: NDArray[np.int64], items: Sequence[Field]) -> EntityFrame:
-        return EntityFrame(ids, {item: self._store_knows(item, ids) for item in items}, {})
+    def knows(self, items: Sequence[Field]) -> bool:
+        """Say whether the store alone knows fields, and knows all of them of the entities themselves."""
+        return self._computed is not None and all(_is_computed(item) and not item.source.steps for item in items)
+
+    def stored_ids(self) -> NDArray[np.int64]:
+        """Return the Datastreams of which the store knows anything, ascending."""
+        return np.zeros(0, np.int64) if self._computed is None else self._computed.ids()
+
+    def frame_of(self, ids: NDArray[np.int64], items: Sequence[Field]) -> EntityFrame:
+        """Return entities, given by ascending ids, with fields of them that the store `knows`."""
+        return EntityFrame(ids, {}, {}, {item: self._asked(item, ids) for item in items}, self._computed)
 
     def observed(self, variable: Variable, condition: Condition, column: str) -> NDArray[np.int64]:
         """Return what a column has in the Observations that meet a condition."""
@@ -167,15 +205,17 @@ class Lookups:
                 place=f"$filter at {wanted[0].at if wanted else 0}",
             )
         own = np.fromiter((row[0] for row in found), np.int64, len(found))
-        made, texts = {}, {}
+        made, texts, stored = {}, {}, {}
         for n, item in enumerate(read, 1):
             values = [row[n] for row in found]
-            if item.kind is Kind.JSON and not _is_computed(item):
+            if _is_computed(item):
+                stored[item] = self._asked(item, np.array(values, np.int64))
+            elif item.kind is Kind.JSON:
                 texts[item] = values
             else:
-                made[item] = self._made(item, values)
-        made |= {item: self._store_knows(item, own) for item in wanted if item not in read}
-        return EntityFrame(own, made, texts)
+                made[item] = _made(item, values)
+        stored |= {item: self._asked(item, own) for item in wanted if item not in read}
+        return EntityFrame(own, made, texts, stored, self._computed)
 
     def _column(self, item: Field, variable: Variable, rows: Any) -> ColumnElement[Any]:  # noqa: ANN401 -- an alias
         here = Source(variable, item.source.steps)
@@ -186,22 +226,20 @@ class Lookups:
             return self.sql.value(own, {variable: rows})
         return self.sql.key(here, {variable: rows})
 
-    def _made(self, item: Field, values: Sequence[Any]) -> Column:
-        if _is_computed(item):
-            return self._store_knows(item, np.array(values, np.int64))
-        column = missing(item.kind, len(values))
-        for at, value in enumerate(values):
-            if value is not None:
-                column.values[at], column.valid[at] = value, True
-        return column
-
-    def _store_knows(self, item: Field, ids: NDArray[np.int64]) -> Column:
+    def _asked(self, item: Field, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         if self._computed is None or item.source.kind.name not in STREAMS:
             raise RequestError(
                 f"{item.name} of a {item.source.kind.name} cannot be asked of", place=f"$filter at {item.at}"
             )
-        column = self._computed.column(item.name, ids)
-        return json_column([member_of(value, item.members) for value in column.values]) if item.members else column
+        return ids
+
+
+def _made(item: Field, values: Sequence[Any]) -> Column:
+    column = missing(item.kind, len(values))
+    for at, value in enumerate(values):
+        if value is not None:
+            column.values[at], column.valid[at] = value, True
+    return column
 
 
 def _asks_absence(condition: Condition) -> bool:

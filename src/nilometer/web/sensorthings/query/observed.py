@@ -131,6 +131,9 @@ class ObservationFrame:
         if item.source.steps:
             # The catalog is asked for the JSON once, and each kind is read from that.
             return None
+        if (item.name, item.members) == ("result", ()) and kind is not Kind.NUMBER:
+            # Where nothing is kept beside the numbers, no result is read one by one to find that it is one.
+            return missing(kind, self.n) if self._table["extra"].null_count == self.n else None
         name, own = _COLUMNS.get((item.name, *item.members), ("", None))
         if kind is not own:
             return None

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement
 
 from nilometer.errors import RequestError
+from nilometer.web.sensorthings.expressions import Path
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import As, Field, Source, Value, fields
-from nilometer.web.sensorthings.query.columns import Column, Frame, evaluate
+from nilometer.web.sensorthings.query.columns import Frame, evaluate
 from nilometer.web.sensorthings.query.dialects import Dialect
 from nilometer.web.sensorthings.query.functions import Kind
 from nilometer.web.sensorthings.query.sql import Rows, Sql, is_answerable
@@ -37,9 +38,14 @@ def keys_of(binder: Binder, orders: Sequence[Any]) -> list[Key]:
     """
     keys: list[Key] = []
     for item in orders:
-        value = binder.value(item.by)
+        known = binder.newest(item.by, descending=item.descending) if isinstance(item.by, Path) else None
+        value = binder.value(item.by) if known is None else known
         if value.kind in {Kind.GEOMETRY, Kind.NULL}:
             raise RequestError(f"a {value.kind} cannot be sorted by", place=f"$orderby at {value.at}")
+        for one in fields(value):
+            property_ = one.source.kind.properties.get(one.name)
+            if property_ is not None and property_.members and not property_.column and not one.members:
+                raise RequestError(f"sort by a member of {one.name}", place=f"$orderby at {one.at}")
         kinds = (Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN) if value.kind is Kind.JSON else (value.kind,)
         keys += [(value if kind is value.kind else As(kind, value, value.at), item.descending) for kind in kinds]
     return keys
@@ -73,6 +79,7 @@ def _is_given(value: Value) -> bool:
     return kind.table is not None and not kind.table.c[name].nullable
 
 
+_MANY_TIMES = 8
 Join = tuple[Any, Any]
 """A related table, and the column that leads to it."""
 
@@ -92,21 +99,56 @@ def joins_of(keys: Sequence[Key], rows: Any, sql: Sql) -> list[Join]:  # noqa: A
     return joins
 
 
-def sorted_rows(keys: Sequence[Key], frame: Frame, last: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
-    """Return the row numbers in order; `last` are keys behind all others, so that no two rows tie."""
-    chosen: list[NDArray[Any]] = []
+def sorted_rows(
+    keys: Sequence[Key], frame: Frame, last: Sequence[NDArray[Any]], first: int | None = None
+) -> NDArray[np.intp]:
+    """Return the row numbers in order.
+
+    Parameters
+    ----------
+    keys : sequence of Key
+        What they are sorted by.
+    frame : Frame
+        The rows.
+    last : sequence of ndarray
+        Keys behind all others, so that no two rows tie.
+    first : int, optional
+        How many rows are wanted; as many or more are returned, the first ones. None: all.
+    """
+    is_part = first is not None and first * _MANY_TIMES < frame.n
+    some = _foremost(keys, frame, last, first) if is_part and first is not None else np.arange(frame.n)
+    by: list[NDArray[Any]] = []
     for value, descending in keys:
         column = evaluate(value, frame)
-        chosen.append(~column.valid)
-        chosen.append(_key(column.values, column, descending=descending))
-    return np.lexsort([*chosen, *last][::-1])
+        by += [~column.valid[some], _key(column.values[some], column.valid[some], descending=descending)]
+    by += [key[some] for key in last]
+    return np.asarray(some[np.lexsort(by[::-1])])
 
 
-def _key(values: NDArray[Any], column: Column, *, descending: bool) -> NDArray[Any]:
+def _foremost(keys: Sequence[Key], frame: Frame, last: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
+    """Return rows among which are the first n; sorting these alone costs less than sorting all."""
+    for value, descending in keys:
+        column = evaluate(value, frame)
+        known = np.flatnonzero(column.valid)
+        if len(known) >= n:
+            return known[_least(_key(column.values[known], column.valid[known], descending=descending), n)]
+        if len(known):
+            return np.arange(frame.n)
+    return _least(last[0], n) if last else np.arange(frame.n)
+
+
+def _least(keys: NDArray[Any], n: int) -> NDArray[np.intp]:
+    """Return where the n least are, and what is equal to the greatest of them."""
+    return np.flatnonzero(~(keys > np.partition(keys, n - 1)[n - 1]))
+
+
+def _key(values: NDArray[Any], valid: NDArray[np.bool_], *, descending: bool) -> NDArray[Any]:
+    if not valid.any():
+        return np.zeros(len(values), np.int8)
     if values.dtype.kind == "O":
-        plain = np.where(column.valid, values, "")
+        plain = np.where(valid, values, "")
         values = np.unique(plain.astype(object), return_inverse=True)[1]
-    values = np.where(column.valid, values, np.zeros((), values.dtype))
+    values = np.where(valid, values, np.zeros((), values.dtype))
     if not descending:
         return values
     return ~values if values.dtype.kind in "iub" else -values

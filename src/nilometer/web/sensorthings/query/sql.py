@@ -63,13 +63,16 @@ Rows = Mapping[Variable, FromClause]
 
 _KINDS = frozenset({Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME})
 _NUMBERS = frozenset({"add", "sub", "mul", "div", "mod", "neg", "round", "floor", "ceiling"})
-_TEXTS = frozenset({"length", "indexof", "substring", "tolower", "toupper", "trim", "concat"})
+_TEXTS = frozenset({"length", "indexof", "substring", "tolower", "toupper", "trim", "concat", "written"})
 _TESTS = frozenset({"substringof", "contains", "startswith", "endswith"})
 _HEAVIEST = 1500
 _MENTIONS = {"mul": 20, "div": 20, "mod": 80, "round": 12, **dict.fromkeys(_TEXTS, 1), "indexof": 2}
 """How often a statement repeats what a function is given; of other functions four times."""
 _A_GROUP = 50
 _BOOLEANS = {True: 1, False: 0}
+_PLAIN = '{"nilometer": {"plain": true}}'
+_NOT_GIVEN = {"Location": "{}"}
+"""Properties as they are kept where a client gave none; of other kinds `_PLAIN`."""
 
 
 class Foreign(Protocol):
@@ -333,8 +336,12 @@ class Sql:
         return self._column(item.source, column or found.column, rows)
 
     def document(self, item: Field, rows: Rows) -> ColumnElement[Any]:
-        """Return the whole JSON that a field is a member of."""
-        return self._column(item.source, item.source.kind.properties[item.name].column, rows)
+        """Return the whole JSON a field is a member of; properties that nobody gave are null, as they are shown."""
+        kind = item.source.kind
+        column = self._column(item.source, kind.properties[item.name].column, rows)
+        if item.members or item.name != "properties":
+            return column
+        return case((cast(column, Text) != _NOT_GIVEN.get(kind.name, _PLAIN), column))
 
     def _member(self, item: Field, kind: Kind, rows: Rows) -> ColumnElement[Any]:
         read = {
@@ -359,6 +366,8 @@ class Sql:
                 return func.substr(text, words.place(start) + 1, *(words.place(one) for one in rest), type_=Text)
             case "trim", [text]:
                 return words.trimmed(text)
+            case "written", [number]:
+                return cast(number, Text)
             case "concat", [left, right]:
                 # The cast is for its parentheses: COLLATE would take the right text only.
                 return cast(cast(left, Text).concat(cast(right, Text)), Text)

@@ -6,19 +6,32 @@ What does not depend on rows is worked out here, once.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nilometer.errors import RequestError
 from nilometer.web.sensorthings.expressions import Literal
-from nilometer.web.sensorthings.query.bound import Apply, As, Compare, Condition, Constant, Predicate, Truth, Value
+from nilometer.web.sensorthings.grammar import parse_expression
+from nilometer.web.sensorthings.query.bound import (
+    Apply,
+    As,
+    Compare,
+    Condition,
+    Constant,
+    Field,
+    Predicate,
+    Truth,
+    Value,
+)
 from nilometer.web.sensorthings.query.columns import Nothing, evaluate, judge
 from nilometer.web.sensorthings.query.functions import ARITHMETIC, FUNCTIONS, Kind, Operation
 from nilometer.web.sensorthings.query.geometry import parse_wkt, relate
 from nilometer.web.sensorthings.query.temporal import FIRST_US, LAST_US, parse_clock, parse_date, parse_duration
 
-__all__ = ["accept", "as_kind", "call", "fold", "literal", "operation", "predicate"]
+__all__ = ["accept", "as_kind", "beside", "call", "fold", "literal", "operation", "predicate"]
 
 Error = Callable[[str, int], RequestError]
 _SEEN_AS = {
@@ -28,6 +41,8 @@ _SEEN_AS = {
 _JSON = frozenset({Kind.JSON})
 _LARGEST = 1e300
 _NOTHING = Nothing()
+_DIGITS = re.compile(r"[1-9]\d{0,18}", re.ASCII)
+_STARTS_AS_TIME = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def literal(item: Literal, error: Error) -> Constant:
@@ -65,8 +80,30 @@ def as_kind(value: Value, kind: Kind) -> Value:
     return _folded(As(kind, value, value.at))
 
 
+def _is_id(value: Value) -> bool:
+    return isinstance(value, Field) and value.name == "id" and not value.members
+
+
+def beside(value: Value, other: Value, error: Error) -> Value:
+    """Return a text beside an id or a time as the number or time in it: there are clients that quote both."""
+    if not isinstance(other, Constant) or other.kind is not Kind.TEXT or not isinstance(other.value, str):
+        return other
+    if _is_id(value) and _DIGITS.fullmatch(other.value):
+        return Constant(Kind.NUMBER, int(other.value), other.at)
+    if value.kind in {Kind.TIME, Kind.INTERVAL} and _STARTS_AS_TIME.match(other.value):
+        try:
+            written = parse_expression(other.value)
+        except RequestError:
+            return other
+        if isinstance(written, Literal) and written.kind in {"time", "interval", "date"}:
+            return replace(literal(written, error), at=other.at)
+    return other
+
+
 def accept(value: Value, kind: Kind, what: str, error: Error) -> Value:
-    """Return an argument as the kind that is taken, or refuse it."""
+    """Return an argument as the kind that is taken, or refuse it; an id may be read as a text."""
+    if kind is Kind.TEXT and _is_id(value):
+        return Apply("written", (value,), Kind.TEXT, value.at)
     if value.kind not in {kind, Kind.NULL} and value.kind not in _SEEN_AS.get(kind, _JSON):
         raise error(f"{what} takes {_article(kind)}, and this is {_article(value.kind)}", value.at)
     return as_kind(value, kind)
