@@ -75,7 +75,8 @@ class CoverageReading:
         if self._view.commit is not None:
             return None  # what is known is of now
         found = np.flatnonzero(coverage.unsure | (coverage.feature == feature))
-        return np.union1d(found, [number for number, some in coverage.others.items() if feature in some])
+        more = [number for number, some in coverage.others.items() if feature in some]
+        return np.union1d(found, np.array(more, np.int64))
 
     def _sure(self, datastreams: NDArray[np.int64]) -> NDArray[np.intp]:
         """Measure what is in doubt; return the places of those of which anything is known."""

@@ -85,8 +85,8 @@ class Observations:
         if found.sample_kind != SampleKind.WATER:
             return Within(frozenset(item.id for item in streams if found.thing in {None, item.thing}), feature)
         # Rows of other Things may be linked to the water of one.
-        speaking, ids = self._snapshot.speaking_of(feature), [item.id for item in streams]
-        return Within(frozenset(ids if speaking is None else np.intersect1d(ids, speaking).tolist()), feature)
+        speaking, ids = self._snapshot.speaking_of(feature), np.array([item.id for item in streams], np.int64)
+        return Within(frozenset((ids if speaking is None else np.intersect1d(ids, speaking)).tolist()), feature)
 
     def page(self, within: Within, options: Options, *, columns: Sequence[str] | None = None, top: int | None) -> Rows:
         """Return rows; they are read while they are asked for.
