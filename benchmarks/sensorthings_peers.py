@@ -344,7 +344,9 @@ def compare(ours: Side, peer: Side, given: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("peer", help="root of the peer's service, such as http://127.0.0.1:8018/istsos4/v1.1")
+    parser.add_argument(
+        "peer", nargs="?", help="root of the peer's service, such as http://127.0.0.1:8018/istsos4/v1.1"
+    )
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="the peer wants it")
     parser.add_argument("--there", action="store_true", help="the peer makes no entities: use those it has")
     parser.add_argument("--bulk", help="the peer's own path that takes data arrays faster, such as BulkObservations")
@@ -358,6 +360,9 @@ def main() -> None:
     parser.add_argument("--things", type=int, default=100)
     parser.add_argument("--streams", type=int, default=1_000, help="Datastreams of all Things")
     given = parser.parse_args()
+    if given.peer is None:
+        print("no peer: give the address of one that runs (docs/benchmarks.md says how two are started)")
+        return
     assert given.streams >= 10, "ten Datastreams are in each body"
     given.header = dict([part.strip() for part in one.split(":", 1)] for one in given.header)
     mark = f"bench {secrets.token_hex(3)}"
