@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from nilometer.web.sensorthings.query import dialects
 from tests.web.conftest import open_station
 from tests.web.sensorthings.test_changes import TIMES, make, send
 
@@ -48,8 +51,11 @@ async def test_what_no_row_speaks_of_has_no_order(tmp_path):
             assert page["@iot.count"] == len(everything)
 
 
-async def test_areas_are_asked_of_and_sorted_by_where_the_observations_were(tmp_path):
-    async with open_station(tmp_path) as station:
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+async def test_areas_are_asked_of_and_sorted_by_where_the_observations_were(backend, request, tmp_path, monkeypatch):
+    monkeypatch.setattr(dialects, "_MANY", 2)  # as if there were a thousand
+    url = request.getfixturevalue("postgres").database() if backend == "postgresql" else None
+    async with open_station(tmp_path, catalog_url=url) as station:
         point, box, line, *rest = [one["@iot.id"] for one in (await station.json("/v1.1/Datastreams"))["value"]]
         spots = [[(8, 51)], [(8, 51), (9, 53)], [(9, 51), (9, 53)]]
         for stream, places in zip((point, box, line), spots, strict=True):

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Numeric,
     Text,
     and_,
+    bindparam,
     case,
     cast,
     collate,
@@ -32,6 +33,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
+from sqlalchemy.types import UserDefinedType
 
 from nilometer.web.sensorthings.query.column_functions import LARGEST, LEAST
 from nilometer.web.sensorthings.query.columns import COMPARE
@@ -42,6 +44,7 @@ __all__ = ["DIALECTS", "Dialect", "prepare"]
 Sql = ColumnElement[Any]
 _OURS = "nilometer_"
 _WHOLE = 2**53
+_MANY = 1_000
 _BEYOND = f"{10**300 + 1}"  # the first whole number that is not within `LARGEST`
 
 
@@ -135,6 +138,17 @@ class _Sqlite:
         return func.json_extract(column, _route(members))
 
 
+class _Written(UserDefinedType[list[int]]):
+    """Numbers written into the statement, and into no cache of it."""
+
+    cache_ok = True
+
+    def literal_processor(self, dialect: Any) -> Callable[[list[int]], str]:  # noqa: ANN401 -- SQLAlchemy's
+        """Return what writes them."""
+        del dialect
+        return lambda numbers: "'{" + ",".join(str(int(number)) for number in numbers) + "}'::bigint[]"
+
+
 class _Postgresql:
     """PostgreSQL, whose numbers refuse what leads too far: it is not asked for."""
 
@@ -186,7 +200,11 @@ class _Postgresql:
         return collate(text, "C")
 
     def one_of(self, column: Sql, ids: Iterable[int]) -> Sql:
-        return column == func.any(literal(list(ids), ARRAY(BigInteger)))
+        numbers = list(ids)
+        if len(numbers) < _MANY:
+            return column == func.any(literal(numbers, ARRAY(BigInteger)))
+        # Each element of a parameter is wrapped and unwrapped several times on its way; as text they take a third.
+        return column == func.any(bindparam(None, numbers, _Written(), unique=True, literal_execute=True))
 
 
 def _found(column: Sql, members: tuple[str, ...]) -> Sql:
