@@ -81,7 +81,7 @@ def key_of(row, name):
 
 
 @given(KEYS, FILTERS, st.integers(0, 5), st.integers(1, 12))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_pages_are_those_of_all_rows_sorted(filled, keys, condition, skip, top):
     narrowed = f"&$filter={quote(condition)}" if condition else ""
     everything = (await filled.json(f"/v1.1/Observations?$top=1000{narrowed}"))["value"]
