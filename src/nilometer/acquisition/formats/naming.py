@@ -211,8 +211,8 @@ def meaning(name: str, unit_text: str | None = None, layout: Layout | None = Non
     if known and layout is not None:
         short, unit, unit_from = name.strip(), layout.unit[folded], "layout"
     else:
-        bracket = re.search(r"[\[(]([^\])]*)[\])]$", name.strip())
-        said = in_name if in_name is not None or bracket is None or not too_little(bracket[1]) else bracket[1]
+        bracketed = _bracketed(name.strip())
+        said = in_name if in_name is not None or bracketed is None or not too_little(bracketed) else bracketed
         unit, unit_from, note = _stated(short, (("units row", unit_text), ("name", said)))
     item = _term(re.sub(r" \(\d+\)$", "", short)) or _term(name)
     if layout is not None and folded in layout.property:
@@ -323,6 +323,18 @@ def _by_unit(text: str, unit: str, name: str) -> VocabularyTerm | None:
 def _fits(name: str, unit: str) -> bool:
     item = _term(name)
     return item is not None and _reconciled(item, unit)[0] is not None
+
+
+def _bracketed(name: str) -> str | None:
+    """Return what stands in the bracket that a name ends with, from where the first of several open; None: in none.
+
+    A regular expression would begin anew at each of a line of brackets that do not close.
+    """
+    if name[-1:] not in {")", "]"}:
+        return None
+    begin = max(name.rfind(")", 0, -1), name.rfind("]", 0, -1)) + 1
+    opening = [at for at in (name.find("(", begin), name.find("[", begin)) if at >= 0]
+    return name[min(opening) + 1 : -1] if opening else None
 
 
 def _tail_length(text: str, count: int) -> int:
