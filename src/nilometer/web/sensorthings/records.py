@@ -218,7 +218,7 @@ class Records:
             frame = self._lookups.frame_of(np.sort(foremost), _items(order))
             known = np.logical_or.reduce([evaluate(value, frame).valid for value, _ in order.keys])
             numbers: list[int] = foremost.tolist()
-            if known.sum() == n == len(self._fetched(order.root.kind, set(numbers))):
+            if known.sum() == n == self._there(order.root.kind, numbers):
                 return numbers
         found = self._run(statement)
         ranked: list[int] = self._ranked(order, np.array([row[0] for row in found], np.int64)).tolist()
@@ -240,6 +240,10 @@ class Records:
         rows = self._alias(kind)
         found = self._read(select(rows).where(self._words.one_of(rows.c.id, numbers)))
         return {record["id"]: record for record in found}
+
+    def _there(self, kind: EntityType, numbers: Sequence[int]) -> int:
+        rows = self._alias(kind)
+        return len(self._run(select(rows.c.id).where(self._words.one_of(rows.c.id, numbers))))
 
     def holds(self, source: EntityType, relation: Relation, parent: int, child: int) -> bool:
         """Say whether an entity is among those related to a parent."""

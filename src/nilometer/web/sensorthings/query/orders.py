@@ -17,7 +17,7 @@ from nilometer.errors import RequestError
 from nilometer.web.sensorthings.expressions import Path
 from nilometer.web.sensorthings.query.binding import Binder
 from nilometer.web.sensorthings.query.bound import As, Field, Source, Value, fields
-from nilometer.web.sensorthings.query.columns import Frame, evaluate
+from nilometer.web.sensorthings.query.columns import Column, Frame, evaluate
 from nilometer.web.sensorthings.query.dialects import Dialect
 from nilometer.web.sensorthings.query.functions import Kind
 from nilometer.web.sensorthings.query.sql import Rows, Sql, is_answerable
@@ -116,25 +116,24 @@ def sorted_rows(
         How many rows are wanted; as many or more are returned, the first ones. None: all.
     """
     is_part = first is not None and first * _MANY_TIMES < frame.n
-    some = _foremost(keys, frame, last, first) if is_part and first is not None else np.arange(frame.n)
+    columns = [(evaluate(value, frame), descending) for value, descending in keys]
+    some = _foremost(columns, last, first) if is_part and first is not None else np.arange(frame.n)
     by: list[NDArray[Any]] = []
-    for value, descending in keys:
-        column = evaluate(value, frame)
+    for column, descending in columns:
         by += [~column.valid[some], _key(column.values[some], column.valid[some], descending=descending)]
     by += [key[some] for key in last]
     return np.asarray(some[np.lexsort(by[::-1])])
 
 
-def _foremost(keys: Sequence[Key], frame: Frame, last: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
+def _foremost(columns: Sequence[tuple[Column, bool]], last: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
     """Return rows among which are the first n; sorting these alone costs less than sorting all."""
-    for value, descending in keys:
-        column = evaluate(value, frame)
+    for column, descending in columns:
         known = np.flatnonzero(column.valid)
         if len(known) >= n:
             return known[_least(_key(column.values[known], column.valid[known], descending=descending), n)]
         if len(known):
-            return np.arange(frame.n)
-    return _least(last[0], n) if last else np.arange(frame.n)
+            return np.arange(len(column.valid))
+    return _least(last[0], n)
 
 
 def _least(keys: NDArray[Any], n: int) -> NDArray[np.intp]:
